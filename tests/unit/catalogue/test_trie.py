@@ -53,6 +53,7 @@ def test_head_has_the_route_of_get_everywhere(catalogue: Catalogue) -> None:
         ("/IncomingPhoneNumbers/local.json", "/IncomingPhoneNumbers/{Sid}"),
         ("/IncomingPhoneNumbers/PN1.json", "/IncomingPhoneNumbers/{Sid}"),
         ("/IncomingPhoneNumbers/Local.bar", "/IncomingPhoneNumbers/{Sid}"),
+        ("/IncomingPhoneNumbers/json", "/IncomingPhoneNumbers/{Sid}"),
         (
             "/IncomingPhoneNumbers/Local/AssignedAddOns",
             "/IncomingPhoneNumbers/{ResourceSid}/AssignedAddOns",
@@ -73,13 +74,20 @@ def test_literals_win_and_parameters_are_tried_after_them(
         ("GET", "/v2/Configurations/Recording/{IdOrUniqueName}"),
         ("PUT", "/v2/Configurations/Recording/{IdOrUniqueName}"),
         ("POST", "/v2/Configurations/{Type}/Default"),
+        ("PATCH", "/v2/Configurations/Recording/{IdOrUniqueName}"),  # neither lists it: literals first
     ],
 )
 def test_of_two_templates_the_one_that_lists_the_method(
     catalogue: Catalogue, method: str, template: str
 ) -> None:
     route = catalogue.match("voice", method, "/v2/Configurations/Recording/Default")
-    assert (route.method, route.template, route.known) == (method, template, True)
+    assert (route.template, route.known) == (template, method != "PATCH")
+
+
+def test_below_the_deepest_template_nothing_is_known(catalogue: Catalogue) -> None:
+    deepest = max(catalogue.routes, key=lambda route: route.template.count("/"))
+    assert catalogue.match(deepest.product, deepest.method, deepest.template) is deepest
+    assert catalogue.match(deepest.product, deepest.method, deepest.template + "/surplus").label == OTHER
 
 
 @pytest.mark.parametrize("suffix", sorted(SUFFIXES))
