@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.catalogue.model import OTHER, UNLISTED, Route
-from gateway.catalogue.products import PRODUCTS_WITHOUT_ROUTES, UPLOAD_HOSTS, host_of, unknown_body_kind
+from gateway.catalogue.products import PRODUCTS_WITHOUT_ROUTES, UPLOAD_HOSTS, unknown_body_kind
 from gateway.catalogue.table import AUTHORIZATION, IDEMPOTENCY_KEY, Row
 
 SUFFIXES: Final = frozenset({"json", "xml", "csv", "mp3", "wav"})
@@ -47,8 +47,8 @@ class Catalogue:
         """All product labels, with those of which no route is known."""
         self.labels: frozenset[str] = frozenset({OTHER, *(route.label for route in listed)})
         """Every label that `match` can give."""
-        self.hosts: Mapping[str, str] = MappingProxyType({host_of(name): name for name in self.products})
-        """Host without region or edge -> product; the hosts of `UPLOAD_HOSTS` have no other form."""
+        self.hosts: Mapping[str, str] = MappingProxyType({host: name for name, host in UPLOAD_HOSTS.items()})
+        """Literal host -> product: the hosts without regional forms. Every other product has `host_of`."""
 
     def match(self, product: str, method: str, path: str) -> Route:
         """The route of a request; always one, and one whose label is bounded.
