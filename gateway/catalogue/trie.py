@@ -12,7 +12,7 @@ from gateway.catalogue.model import OTHER, UNLISTED, Route
 from gateway.catalogue.products import PRODUCTS_WITHOUT_ROUTES, UPLOAD_HOSTS, unknown_body_kind
 from gateway.catalogue.table import AUTHORIZATION, IDEMPOTENCY_KEY, Row
 
-SUFFIXES: Final = frozenset({"json", "xml", "csv", "mp3", "wav"})
+SUFFIXES: Final = (".json", ".xml", ".csv", ".mp3", ".wav")
 """The representations a last segment may ask for; `foo.bar` is a name and keeps its dot."""
 
 
@@ -62,9 +62,8 @@ class Catalogue:
         if node is None:  # `upstream.extra_hosts`: a host of the configuration's own
             return _other_route(product)
         segments = path.split("/", self._most_segments)  # a longer path has one segment too many: no match
-        stem, dot, suffix = segments[-1].rpartition(".")
-        if dot and suffix in SUFFIXES:
-            segments[-1] = stem
+        if segments[-1].endswith(SUFFIXES):
+            segments[-1] = segments[-1].rpartition(".")[0]
         depth, end = 0, len(segments)
         branches: list[tuple[int, _Node]] = []  # parameters passed over for a literal
         nearest: Route | None = None  # a path that fits, but does not list the method

@@ -90,9 +90,9 @@ def test_below_the_deepest_templates_nothing_is_known(catalogue: Catalogue, surp
             assert catalogue.match(route.product, route.method, path).label == OTHER
 
 
-@pytest.mark.parametrize("suffix", sorted(SUFFIXES))
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_representation_is_not_part_of_the_name(catalogue: Catalogue, suffix: str) -> None:
-    label = catalogue.match("api", "GET", f"{ACCOUNT}/Messages.{suffix}").label
+    label = catalogue.match("api", "GET", f"{ACCOUNT}/Messages{suffix}").label
     assert label == "/2010-04-01/Accounts/{AccountSid}/Messages"
 
 

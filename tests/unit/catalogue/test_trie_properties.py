@@ -53,7 +53,7 @@ def search(product: str, method: str, path: str) -> Route:
     """Every template that fits is tried, literals first from the left: the first that has the method."""
     *front, last = path.split("/")
     stem, dot, suffix = last.rpartition(".")
-    segments = [*front, stem if dot and suffix in SUFFIXES else last]
+    segments = [*front, stem if dot + suffix in SUFFIXES else last]
     fits = sorted(
         (
             route
