@@ -1,0 +1,143 @@
+"""What concerns two values of the file at once, and what is allowed but probably not meant.
+
+`find_contradictions` works on the plain values, so that it speaks even while other values are wrong, and all
+is reported at once. `find_doubts` works on good settings; its findings are warnings. Both are pure.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from gateway.config.consumers import Consumer, ConsumerKey
+from gateway.config.explain import suggest
+from gateway.config.problems import Finding, KeyPath
+from gateway.config.schema import Admin, Settings
+from gateway.config.secrets import SecretRef
+
+DEFAULT_EDGES: Final[Mapping[str, str | None]] = {
+    "us1": None,
+    "ie1": "dublin",
+    "au1": "sydney",
+    "jp1": "tokyo",
+}
+"""Region -> the edge that is used unless the file names one (design 4.1)."""
+
+_EXPIRES_SOON: Final = timedelta(days=14)
+
+
+def find_contradictions(tree: Mapping[str, object]) -> list[Finding]:
+    """Errors between values. Skips whatever has not the form it should have: the schema reports that."""
+    return [*_listeners(tree), *_credentials(tree), *_consumers(tree)]
+
+
+def _section(tree: Mapping[str, object], name: str) -> Mapping[str, object]:
+    found = tree.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _sections(tree: Mapping[str, object], name: str) -> Iterator[tuple[str, Mapping[str, object]]]:
+    section = _section(tree, name)
+    return ((key, _section(section, key)) for key in section if isinstance(section[key], dict))
+
+
+def _listeners(tree: Mapping[str, object]) -> Iterator[Finding]:
+    listen = tree.get("listen", Settings.model_fields["listen"].default)
+    admin = _section(tree, "admin").get("listen", Admin.model_fields["listen"].default)
+    if isinstance(admin, str) and admin == listen and not admin.endswith(":0"):
+        yield Finding(("admin", "listen"), "the same address as `listen`", "choose another port")
+
+
+def _credentials(tree: Mapping[str, object]) -> Iterator[Finding]:
+    for name, credential in _sections(tree, "credentials"):
+        path: KeyPath = ("credentials", name)
+        if not credential.get("keys") and not credential.get("auth_token"):
+            yield Finding(
+                path, "has nothing to prove who we are", "add `keys: [{sid: SK…, secret: {env: NAME}}]`"
+            )
+        region = credential.get("region", "us1")
+        if isinstance(region, str) and region not in DEFAULT_EDGES and credential.get("edge") is None:
+            known = ", ".join(DEFAULT_EDGES)
+            yield Finding(
+                (*path, "region"), f"only {known} have an edge of their own", "add `edge: …` beside it"
+            )
+
+
+def _consumers(tree: Mapping[str, object]) -> Iterator[Finding]:
+    credentials = list(_section(tree, "credentials"))
+    for name, consumer in _sections(tree, "consumers"):
+        path: KeyPath = ("consumers", name)
+        credential = consumer.get("credential")
+        if isinstance(credential, str) and credential not in credentials:
+            yield Finding(
+                (*path, "credential"), "no credential has this name", suggest(credential, credentials)
+            )
+        limits = consumer.get("limits")
+        for index, limit in enumerate(limits if isinstance(limits, list) else []):
+            if isinstance(limit, dict) and _never_passes(limit):
+                hint = "raise `burst`, or lower `weight`"
+                yield Finding(
+                    (*path, "limits", index), "admits nothing: one request weighs more than `burst`", hint
+                )
+
+
+def _never_passes(limit: Mapping[str, object]) -> bool:
+    rate, burst, weight = limit.get("rate"), limit.get("burst"), limit.get("weight", 1)
+    if burst is None and isinstance(rate, str) and (count := re.match(r"[0-9]{1,9}", rate)):
+        burst = int(count[0])
+    return isinstance(weight, int) and isinstance(burst, int) and weight > burst > 0
+
+
+def find_doubts(settings: Settings, now: datetime) -> list[Finding]:
+    """Warnings: the gateway runs with these, but somebody should look."""
+    return [
+        *_doubtful_credentials(settings),
+        *_doubtful_consumers(settings, now),
+        *_not_enforced_yet(settings),
+    ]
+
+
+def _doubtful_credentials(settings: Settings) -> Iterator[Finding]:
+    used = {consumer.credential for consumer in settings.consumers.values()}
+    advice = (
+        "Twilio advises the AuthToken for local tests only",
+        "make an API key in the Twilio Console, and use `keys`",
+    )
+    for name, credential in settings.credentials.items():
+        path: KeyPath = ("credentials", name)
+        if credential.auth_token is not None:
+            yield Finding((*path, "auth_token"), *advice)
+        for index, subaccount in enumerate(credential.subaccounts):
+            if not isinstance(subaccount, str) and subaccount.auth_token is not None:
+                yield Finding((*path, "subaccounts", index, "auth_token"), *advice)
+        if name not in used:
+            yield Finding(path, "no consumer uses it", "remove it, or name it as a consumer's `credential`")
+
+
+def _doubtful_consumers(settings: Settings, now: datetime) -> Iterator[Finding]:
+    for name, consumer in settings.consumers.items():
+        if not consumer.allow:
+            hint = 'add rules, such as `allow: ["messages:send"]`'
+            yield Finding(("consumers", name), "may call nothing: it has no `allow` rules", hint)
+        yield from _expiries(name, consumer, now)
+
+
+def _expiries(name: str, consumer: Consumer, now: datetime) -> Iterator[Finding]:
+    for index, key in enumerate(consumer.keys):
+        if isinstance(key, ConsumerKey) and key.expires is not None and key.expires - now <= _EXPIRES_SOON:
+            date = key.expires.isoformat()
+            message = f"expired at {date}" if key.expires <= now else f"expires soon, at {date}"
+            yield Finding(
+                ("consumers", name, "keys", index), message, f"run `gateway key new {name}` and replace it"
+            )
+
+
+def _not_enforced_yet(settings: Settings) -> Iterator[Finding]:
+    """Names that the schema takes and this version does not act on. Shrinks to nothing as they are built."""
+    message, hint = "accepted, but not enforced by this version", "do not rely on it yet"
+    if isinstance(settings.store, SecretRef) or settings.store != "memory":
+        yield Finding(("store",), message, hint)
+    for name, consumer in settings.consumers.items():
+        for field in ("priority", "limits"):
+            if field in consumer.model_fields_set:
+                yield Finding(("consumers", name, field), message, hint)

@@ -1,0 +1,167 @@
+"""The file's `consumers:`: the services that call us, their keys, and what each may do.
+
+Owns the names beneath `consumers.<name>`, and their forms. The meaning of rules and limits is policy's.
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AwareDatetime, Discriminator, Field, Tag, model_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from gateway.config import fields
+from gateway.config.fields import Section
+from gateway.config.problems import looks_like_a_secret
+from gateway.config.secrets import (
+    MAPPING,
+    TEXT,
+    ReferenceName,
+    ReferencePath,
+    SecretRef,
+    exactly_one,
+    form_of,
+)
+
+Mode = Literal["enforce", "report"]
+
+_KEY_HINT: Final = (
+    "run `gateway key new NAME`, then write its sha256: line, or {digest: …, expires: …}, or {env: NAME}"
+)
+
+
+class ConsumerKey(Section):
+    """A consumer's key with a date on which it ends, or whose digest stands elsewhere. Holds one of `digest`,
+    `env`, `file`."""
+
+    digest: fields.Digest | SkipJsonSchema[None] = Field(
+        default=None, description="`sha256:` and 64 hexadecimal digits, as `gateway key new` prints it."
+    )
+    env: ReferenceName | SkipJsonSchema[None] = Field(
+        default=None, description="The environment variable that holds the `sha256:` line (not the key)."
+    )
+    file: ReferencePath | SkipJsonSchema[None] = Field(
+        default=None, description="The file that holds the `sha256:` line (not the key)."
+    )
+    expires: AwareDatetime | None = Field(
+        default=None, description="When the key ends, with a time zone: `2027-01-01T00:00:00Z`."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_form(cls, given: Any) -> Any:
+        """Judged before the fields, because an unknown *name* in their errors could be the key itself."""
+        if not exactly_one(given, frozenset({"digest", "env", "file"}), besides=frozenset({"expires"})):
+            fields.refuse("must be a sha256: line, or hold one of digest, env and file", _KEY_HINT)
+        if any(looks_like_a_secret(given.get(name, "")) for name in ("env", "file")):
+            fields.refuse("this looks like a key itself, not like the name of its digest's place", _KEY_HINT)
+        return given
+
+    @property
+    def reference(self) -> SecretRef | None:
+        """Where the digest stands, if it is not in `digest`."""
+        return None if self.digest is not None else SecretRef(**{self._scheme: getattr(self, self._scheme)})
+
+    @property
+    def _scheme(self) -> str:
+        return "env" if self.env is not None else "file"
+
+
+ConsumerKeyEntry = Annotated[
+    Annotated[fields.Digest, Tag(TEXT)] | Annotated[ConsumerKey, Tag(MAPPING)], Discriminator(form_of)
+]
+
+
+class FormRules(Section):
+    """What a consumer may write into a request's form. A rule that is left out allows all, an empty list
+    nothing."""
+
+    from_: tuple[fields.Filled, ...] | None = Field(
+        default=None,
+        alias="from",
+        description="Senders (`From`): numbers, sender names, `whatsapp:` addresses.",
+    )
+    messaging_services: tuple[fields.ServiceSid, ...] | None = Field(
+        default=None, description="Messaging services (`MessagingServiceSid`), `MG…`."
+    )
+    to: tuple[fields.Destination, ...] | None = Field(
+        default=None, description='Destinations (`To`): prefixes like `"+1"`, or countries like `"US"`.'
+    )
+    callback_hosts: tuple[fields.HostPattern, ...] | None = Field(
+        default=None, description='Hosts of callback URLs: `hooks.example.com`, `"*.example.org"`.'
+    )
+
+
+class Limit(Section):
+    """A rate that is not to be exceeded."""
+
+    rate: fields.Rate = Field(
+        description="Requests per second, minute, hour or day: `20/s`, `600/m`, `1000/h`, `5/d`."
+    )
+    burst: fields.Count | None = Field(
+        default=None, description="How many may come at once; by default the number in `rate`."
+    )
+    per: Literal["consumer", "destination", "account"] = Field(
+        default="consumer", description="What is counted."
+    )
+    route: fields.Filled | None = Field(
+        default=None,
+        description="Only requests that this rule allows, in the syntax of `allow`; by default all.",
+    )
+    max_wait_seconds: fields.SecondsOrNone = Field(
+        default=0, description="How long a request may wait for its turn before it is refused."
+    )
+    weight: fields.Count = Field(default=1, description="How much one request counts.")
+    mode: Mode = Field(
+        default="enforce", description="`report` counts what would have been refused and lets it through."
+    )
+
+    @property
+    def count(self) -> int:
+        """The number in `rate`."""
+        return int(self.rate.partition("/")[0])
+
+    @property
+    def period_seconds(self) -> int:
+        """The unit of `rate`."""
+        return {"s": 1, "m": 60, "h": 3600, "d": 86_400}[self.rate.partition("/")[2]]
+
+    @property
+    def largest_burst(self) -> int:
+        """`burst`, or its default."""
+        return self.count if self.burst is None else self.burst
+
+
+class Consumer(Section):
+    """An internal service that calls the gateway."""
+
+    keys: tuple[ConsumerKeyEntry, ...] = Field(
+        min_length=1, description="Digests of its keys; several, so that a key can be replaced without a gap."
+    )
+    usernames: tuple[fields.UserName, ...] = Field(
+        default=(), description="Further user names for Basic authentication, such as a burnt-in AccountSid."
+    )
+    credential: fields.Name = Field(description="The name of the credential its requests are sent with.")
+    allow: tuple[fields.Filled, ...] = Field(
+        default=(),
+        description="What it may call: named sets (`messages:send`) and rules "
+        "(`GET api /2010-04-01/Accounts/{AccountSid}/**`). Nothing, if empty.",
+    )
+    form: FormRules | None = Field(default=None, description="What it may write into a request's form.")
+    mode: Mode = Field(
+        default="enforce",
+        description="`report` lets through and counts what `allow` and `form` would have refused.",
+    )
+    emit: Literal["native", "post"] = Field(
+        default="native",
+        description="How PUT and DELETE go to Twilio: as they are, or as `POST ?_method=` (`api` only).",
+    )
+    legacy: bool = Field(default=False, description="Whether `X-HTTP-Method-Override` is honoured.")
+    convert: bool = Field(
+        default=False,
+        description="Whether flat JSON, and forms in other character sets, are made UTF-8 forms.",
+    )
+    priority: Literal["high", "normal", "low"] = Field(
+        default="normal", description="Its class where requests wait for Twilio."
+    )
+    limits: tuple[Limit, ...] = Field(
+        default=(), description="Rates that it must not exceed; all of them hold."
+    )

@@ -1,0 +1,132 @@
+"""A YAML file as plain values, with the line of every key path. Owns YAML; knows nothing of the schema.
+
+Stricter than PyYAML's safe loader: a name given twice, a name that is not text, and a tag are errors. What
+PyYAML says of a broken file is not passed on as it stands, because it quotes the file, and a secret may stand
+there.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import yaml
+
+from gateway.config.problems import ConfigError, Finding, KeyPath, Problem
+
+_MOST_NODES: Final = 200_000
+_DEEPEST: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What the file says, as far as it can be read."""
+
+    tree: Mapping[str, object]
+    lines: Mapping[KeyPath, int]
+    findings: tuple[Finding, ...]
+
+
+def parse_document(content: bytes, source: str) -> Document:
+    """Read one YAML mapping. Raises ConfigError if it is not YAML, or not a mapping."""
+    loader = None
+    try:
+        loader = yaml.SafeLoader(content)
+        node = loader.get_single_node()
+        if node is None:
+            return Document({}, {}, ())
+        if not isinstance(node, yaml.MappingNode):
+            hint = "begin with names, like `listen: 127.0.0.1:8080`"
+            raise ConfigError([Problem(f"{source}:1", "the file is not a mapping", hint)])
+        walk = _Walk(loader)
+        tree = walk.mapping(node, ())
+        return Document(tree, walk.lines, tuple(walk.findings))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError([_not_yaml(error, source)]) from None
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
+def _not_yaml(error: yaml.YAMLError | RecursionError, source: str) -> Problem:
+    if isinstance(error, RecursionError):
+        return Problem(source, "not usable: it is nested too deeply", "remove a level")
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:  # ReaderError: bytes that are not text
+        return Problem(
+            source, "not YAML: it has a character that YAML does not admit", "save the file as UTF-8 text"
+        )
+    # What is quoted may be a secret; PyYAML's own token names (<scalar>, <block end>) say what is wrong.
+    reason = re.sub(
+        r"'(?!<)[^']*'|\"[^\"]*\"", "something", str(getattr(error, "problem", None) or "unreadable")
+    )
+    hint = "check the indentation, and put text with special characters in quotes"
+    return Problem(f"{source}:{mark.line + 1}", f"not YAML: {reason}", hint)
+
+
+class _Walk:
+    """Turns nodes into values. Collects what it cannot turn, and goes on."""
+
+    def __init__(self, loader: yaml.SafeLoader) -> None:
+        self._loader = loader
+        self._nodes = 0
+        self.lines: dict[KeyPath, int] = {}
+        self.findings: list[Finding] = []
+
+    def mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, object]:
+        self._find_duplicates(node, path)
+        self._loader.flatten_mapping(node)  # `<<: *anchor`; what stands here itself comes last, and wins
+        tree: dict[str, object] = {}
+        for key, value in node.value:
+            name = self._name(key, path)
+            if name is not None:
+                self.lines[(*path, name)] = key.start_mark.line + 1
+                tree[name] = self._value(value, (*path, name))
+        return tree
+
+    def _find_duplicates(self, node: yaml.MappingNode, path: KeyPath) -> None:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                # The line of the second one: the first is the one its author knows of.
+                self.lines.setdefault((*path, key.value), key.start_mark.line + 1)
+                self.findings.append(Finding((*path, key.value), "given twice", "keep one of the two"))
+            elif isinstance(key, yaml.ScalarNode):
+                seen.add(key.value)
+
+    def _name(self, key: yaml.Node, path: KeyPath) -> str | None:
+        if isinstance(key, yaml.ScalarNode) and key.tag == "tag:yaml.org,2002:str":
+            return str(key.value)
+        place = (*path, str(key.value) if isinstance(key, yaml.ScalarNode) else "?")
+        self.lines[place] = key.start_mark.line + 1
+        self.findings.append(Finding(place, "a name that is not text", 'put the name in quotes: "no", "1"'))
+        return None
+
+    def _value(self, node: yaml.Node, path: KeyPath) -> object:
+        self._nodes += 1
+        if self._nodes > _MOST_NODES or len(path) > _DEEPEST:  # also an anchor that holds itself
+            raise RecursionError
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._item(item, (*path, index)) for index, item in enumerate(node.value)]
+        return self._scalar(node, path)
+
+    def _item(self, node: yaml.Node, path: KeyPath) -> object:
+        self.lines[path] = node.start_mark.line + 1
+        return self._value(node, path)
+
+    def _scalar(self, node: yaml.Node, path: KeyPath) -> object:
+        implicit = self._loader.resolve(yaml.ScalarNode, node.value, (True, False))  # type: ignore[no-untyped-call]
+        if node.tag not in (implicit, "tag:yaml.org,2002:str"):
+            self.findings.append(
+                Finding(path, "has a YAML tag", "remove the word that begins with '!', or use quotes")
+            )
+            return None
+        try:
+            return self._loader.construct_object(node)
+        except ValueError:  # 2027-13-45 looks like a date, 0x_ like a number
+            self.findings.append(
+                Finding(path, "neither a number nor a date", "correct it, or put it in quotes")
+            )
+            return None

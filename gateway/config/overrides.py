@@ -1,0 +1,106 @@
+"""Environment variables that override the file: `GATEWAY__ADMIN__LISTEN` sets `admin.listen`.
+
+pydantic-settings ignores names it does not know, and merges where a replacement is meant (`{env: A}` by
+`{file: B}`); so the names are laid over the file's values here, and the schema judges both alike. A value
+replaces what the file has at that path. Names with a single underscore are not ours: Kubernetes sets
+`GATEWAY_PORT` for a Service of that name.
+"""
+
+import copy
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.config.problems import Finding, KeyPath
+
+PREFIX: Final = "GATEWAY__"
+_SEPARATOR: Final = "__"
+
+
+@dataclass(frozen=True, slots=True)
+class Overridden:
+    """The file's values with the overrides laid over them, and which variable gave what."""
+
+    tree: Mapping[str, object]
+    variables: Mapping[KeyPath, str]
+    findings: tuple[Finding, ...]
+
+
+def override_names(environ: Mapping[str, str]) -> list[str]:
+    """The variables that are overrides, a section before what is in it."""
+    names = [name for name in environ if name.upper().startswith(PREFIX)]
+    return sorted(names, key=lambda name: (name.count(_SEPARATOR), name))
+
+
+def apply_overrides(tree: Mapping[str, object], environ: Mapping[str, str]) -> Overridden:
+    """Lay the overrides over `tree`, which is not changed. Pure."""
+    result = copy.deepcopy(dict(tree))
+    variables: dict[KeyPath, str] = {}
+    findings: list[Finding] = []
+    for name in override_names(environ):
+        path = tuple(part.lower() for part in name[len(PREFIX) :].split(_SEPARATOR))
+        try:
+            value = _read_value(environ[name])
+            _judge_path(path, path in variables)
+            for made in _set(result, path, value):
+                variables.setdefault(made, name)
+            variables[path] = name
+        except _OverrideError as error:
+            # Reported under the variable alone: the path may be no path at all.
+            variables[(name,)] = name
+            findings.append(Finding((name,), *error.args))
+    return Overridden(result, variables, tuple(findings))
+
+
+class _OverrideError(Exception):
+    """Its arguments are the message and the hint of a finding."""
+
+
+def _judge_path(path: tuple[str, ...], given: bool) -> None:
+    if not all(path):
+        raise _OverrideError(
+            "has an empty part between its underscores", "write a name like GATEWAY__ADMIN__LISTEN"
+        )
+    if given:
+        raise _OverrideError("given twice, in upper and lower case", "keep one of the two")
+
+
+def _read_value(text: str) -> object:
+    """JSON for null, lists, mappings and quoted text; everything else as it stands, for the schema to
+    convert."""
+    if text != "null" and not text.startswith(("{", "[", '"')):
+        return text
+    try:
+        return json.loads(text, object_pairs_hook=_mapping)
+    except (ValueError, RecursionError):
+        # `from None`: the original error holds the text.
+        raise _OverrideError(
+            "not JSON", 'write a list as ["a", "b"] and a mapping as {"env": "NAME"}'
+        ) from None
+
+
+def _mapping(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
+    result: dict[str, object] = {}
+    for name, value in pairs:
+        if name in result:
+            raise ValueError("a name is given twice")
+        result[name] = value
+    return result
+
+
+def _set(tree: dict[str, object], path: tuple[str, ...], value: object) -> list[KeyPath]:
+    """Set the value, making the sections on the way to it. Returns the paths of those it made."""
+    made: list[KeyPath] = []
+    section = tree
+    for depth, name in enumerate(path[:-1], start=1):
+        inner = section.get(name)
+        if isinstance(inner, list):
+            place = ".".join(path[:depth])
+            raise _OverrideError(f"{place} is a list", "set the whole list, as JSON")
+        if not isinstance(inner, dict):
+            inner = section[name] = {}
+            made.append(path[:depth])
+        section = inner
+    section[path[-1]] = value
+    return made

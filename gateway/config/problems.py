@@ -1,0 +1,97 @@
+"""What is wrong with a configuration, said so that its author can mend it: where, what, and what to write
+instead.
+
+Owns `Problem`, `ConfigError` and the way from a key path to a file's line or an override's variable. Knows
+nothing of the schema. No value of the configuration ever enters a problem, because any of them may be a
+secret in the wrong place.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+KeyPath = tuple[str | int, ...]
+"""`("consumers", "billing", "keys", 0)`, as written in the file; `()` is the whole file."""
+
+Place = TypeVar("Place", int, str)
+
+
+def looks_like_a_secret(text: str) -> bool:
+    """Twilio's secrets and tokens are 32 letters and digits, our keys begin with `gw_`. Where a *name*
+    belongs, such a text is one that slipped, and an error must not quote it."""
+    return re.fullmatch(r"gw_[A-Za-z0-9_-]{20,}|(?=.*[a-z])(?=.*[0-9])[A-Za-z0-9]{24,}", text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A problem or a warning that knows only its key path; `Origins` adds the place."""
+
+    path: KeyPath
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One line for a person: `config/gateway.yaml:23: consumers.billing.alow: unknown name; did you mean
+    'allow'?`."""
+
+    where: str
+    """`config/gateway.yaml:23`, or the override's variable, `GATEWAY__ADMIN__LISTEN`."""
+    message: str
+    hint: str = ""
+    key: str = ""
+    """`consumers.billing.alow`; empty if the file as a whole is meant."""
+
+    def __str__(self) -> str:
+        text = ": ".join(part for part in (self.where, self.key, self.message) if part)
+        return f"{text}; {self.hint}" if self.hint else text
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. `str()` is one line per problem, in the file's order."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Where each key path was given."""
+
+    source: str
+    """The file's name as the person gave it."""
+    lines: Mapping[KeyPath, int] = field(default_factory=dict)
+    """Key path -> line, from 1, of every name and list item in the file."""
+    variables: Mapping[KeyPath, str] = field(default_factory=dict)
+    """Key path -> the environment variable that set it, for overrides and the sections they had to create."""
+
+    def problem(self, path: KeyPath, message: str, hint: str = "") -> Problem:
+        """A problem at `path`; of a path that was not given, the place is that of the closest thing around
+        it."""
+        shown = ".".join("(hidden)" if looks_like_a_secret(str(part)) else str(part) for part in path)
+        where = self._where(path)
+        return Problem(where, message, hint, "" if shown == where else shown)
+
+    def problems(self, findings: Iterable[Finding]) -> list[Problem]:
+        """In the file's order, what the whole file or an override did wrong first; each once."""
+        ordered = sorted(dict.fromkeys(findings), key=lambda finding: self._line(finding.path))
+        return [self.problem(finding.path, finding.message, finding.hint) for finding in ordered]
+
+    def _where(self, path: KeyPath) -> str:
+        # An override replaces all that the file has beneath its path, so it is asked first.
+        if variable := _closest(self.variables, path):
+            return variable
+        line = _closest(self.lines, path)
+        return f"{self.source}:{line}" if line else self.source
+
+    def _line(self, path: KeyPath) -> int:
+        return 0 if _closest(self.variables, path) else _closest(self.lines, path) or 0
+
+
+def _closest(places: Mapping[KeyPath, Place], path: KeyPath) -> Place | None:
+    """What is known of `path`, or of the closest thing around it."""
+    around = (path[:length] for length in range(len(path), 0, -1))
+    return next((places[place] for place in around if place in places), None)

@@ -1,0 +1,212 @@
+"""From settings to resolved settings: reads variables and files, and judges what was in them.
+
+Collects every finding before it gives up. Its errors name the variable or the file, never what it holds.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from gateway.config import fields
+from gateway.config.accounts import ApiKey, Credential, Subaccount
+from gateway.config.checks import DEFAULT_EDGES
+from gateway.config.consumers import Consumer, ConsumerKey
+from gateway.config.fields import Shape, UrlForm, parse_address
+from gateway.config.load import Loaded, load_settings
+from gateway.config.problems import ConfigError, Finding, KeyPath
+from gateway.config.resolved import (
+    ResolvedAccount,
+    ResolvedConsumer,
+    ResolvedConsumerKey,
+    ResolvedCredential,
+    ResolvedKey,
+    ResolvedSettings,
+)
+from gateway.config.secrets import Secret, SecretError, SecretRef, path_of, resolve
+
+_UNREAD = Secret("", "unread")
+"""Stands for a secret that could not be read, until all findings are collected; it never leaves this file."""
+
+
+def load_resolved(path: Path, environ: Mapping[str, str]) -> ResolvedSettings:
+    """The configuration at `path`, ready for `compile_snapshot`. Raises ConfigError with all that is
+    wrong."""
+    return resolve_all(load_settings(path, environ), environ)
+
+
+def resolve_all(loaded: Loaded, environ: Mapping[str, str]) -> ResolvedSettings:
+    """Follow every reference. Raises ConfigError with all that is wrong."""
+    resolver = _Resolver(environ, loaded.source.parent)
+    resolved = resolver.all(loaded)
+    if resolver.findings:
+        raise ConfigError(loaded.origins.problems(resolver.findings))
+    return resolved
+
+
+class _Resolver:
+    """Follows references, and collects what is wrong with what they lead to."""
+
+    def __init__(self, environ: Mapping[str, str], base_dir: Path) -> None:
+        self._environ = environ
+        self._base_dir = base_dir
+        self.findings: list[Finding] = []
+        self._files: dict[Path, None] = {}
+
+    def all(self, loaded: Loaded) -> ResolvedSettings:
+        settings = loaded.settings
+        upstream = settings.upstream
+        credentials = {
+            name: self._credential(name, credential, ("credentials", name))
+            for name, credential in settings.credentials.items()
+        }
+        consumers = {
+            name: self._consumer(name, consumer, ("consumers", name))
+            for name, consumer in settings.consumers.items()
+        }
+        self._find_duplicates(consumers)
+        return ResolvedSettings(
+            settings=settings,
+            listen=parse_address(settings.listen),
+            admin_listen=parse_address(settings.admin.listen),
+            store=None
+            if settings.store == "memory"
+            else self._url(settings.store, fields.STORE_URL, ("store",)),
+            proxy=self._url(upstream.proxy, fields.PROXY_URL, ("upstream", "proxy")),
+            ca_file=self._ca_file(upstream.ca_file, ("upstream", "ca_file")),
+            credentials=credentials,
+            consumers=consumers,
+            files=(loaded.source, *self._files),
+            origins=loaded.origins,
+            warnings=loaded.warnings,
+            config_hash=loaded.config_hash,
+        )
+
+    def _refuse(self, path: KeyPath, message: str, hint: str) -> None:
+        self.findings.append(Finding(path, message, hint))
+
+    def _secret(self, reference: SecretRef, path: KeyPath) -> Secret | None:
+        if file := path_of(reference, self._base_dir):
+            self._files[file] = None
+        try:
+            return resolve(reference, self._environ, self._base_dir)
+        except SecretError as error:
+            self._refuse(path, error.message, error.hint)
+            return None
+
+    def _text(self, given: str | SecretRef, shape: Shape, path: KeyPath) -> str:
+        """A value that is no secret, though it may come by reference; the schema has judged one that did
+        not."""
+        if isinstance(given, str):
+            return given
+        secret = self._secret(given, path)
+        if secret is not None and not shape.matches(secret.reveal()):
+            self._refuse(path, f"the value of {given} is {shape.message}", shape.hint)
+        return "" if secret is None else secret.reveal()
+
+    def _url(self, given: str | SecretRef | None, form: UrlForm, path: KeyPath) -> Secret | None:
+        if given is None:
+            return None
+        if isinstance(given, str):
+            return Secret(given, "file:configuration")
+        secret = self._secret(given, path)
+        if secret is not None and not form.matches(secret.reveal()):
+            self._refuse(
+                path, f"the value of {given} is not a URL that can be used here", f"it is like {form.example}"
+            )
+        return secret
+
+    def _ca_file(self, name: str | None, path: KeyPath) -> Path | None:
+        if name is None:
+            return None
+        file = self._base_dir / name
+        self._files[file] = None
+        try:
+            with file.open("rb") as content:
+                content.read(1)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            self._refuse(path, f"the file {file} cannot be read ({reason})", "mount it, or correct the path")
+        return file
+
+    def _api_keys(self, keys: tuple[ApiKey, ...], path: KeyPath) -> tuple[ResolvedKey, ...]:
+        return tuple(
+            ResolvedKey(
+                self._text(key.sid, fields.KEY_SID, (*path, index, "sid")),
+                self._secret(key.secret, (*path, index, "secret")) or _UNREAD,
+            )
+            for index, key in enumerate(keys)
+        )
+
+    def _token(self, reference: SecretRef | None, path: KeyPath) -> Secret | None:
+        return None if reference is None else self._secret(reference, path)
+
+    def _credential(self, name: str, credential: Credential, path: KeyPath) -> ResolvedCredential:
+        account_sid = self._text(credential.account_sid, fields.ACCOUNT_SID, (*path, "account_sid"))
+        seen = {account_sid}
+        subaccounts = []
+        for index, entry in enumerate(credential.subaccounts):
+            place = (*path, "subaccounts", index)
+            subaccount = self._subaccount(entry, place)
+            if subaccount.account_sid and subaccount.account_sid in seen:
+                self._refuse(place, "this account is listed twice in its credential", "keep one of the two")
+            seen.add(subaccount.account_sid)
+            subaccounts.append(subaccount)
+        return ResolvedCredential(
+            name=name,
+            account_sid=account_sid,
+            keys=self._api_keys(credential.keys, (*path, "keys")),
+            auth_token=self._token(credential.auth_token, (*path, "auth_token")),
+            subaccounts=tuple(subaccounts),
+            region=credential.region,
+            edge=credential.edge or DEFAULT_EDGES.get(credential.region),
+        )
+
+    def _subaccount(self, entry: str | Subaccount, path: KeyPath) -> ResolvedAccount:
+        if isinstance(entry, str):
+            return ResolvedAccount(entry, (), None)
+        return ResolvedAccount(
+            self._text(entry.account_sid, fields.ACCOUNT_SID, (*path, "account_sid")),
+            self._api_keys(entry.keys, (*path, "keys")),
+            self._token(entry.auth_token, (*path, "auth_token")),
+        )
+
+    def _consumer(self, name: str, consumer: Consumer, path: KeyPath) -> ResolvedConsumer:
+        keys = (self._consumer_key(key, (*path, "keys", index)) for index, key in enumerate(consumer.keys))
+        return ResolvedConsumer(name, tuple(keys), consumer)
+
+    def _consumer_key(self, entry: str | ConsumerKey, path: KeyPath) -> ResolvedConsumerKey:
+        if isinstance(entry, str):
+            return ResolvedConsumerKey(_bare(entry), None)
+        expires = None if entry.expires is None else entry.expires.timestamp()
+        reference = entry.reference
+        if reference is None:
+            return ResolvedConsumerKey(_bare(entry.digest or ""), expires)
+        secret = self._secret(reference, path)
+        digest = "" if secret is None else secret.reveal()
+        reason = fields.why_no_digest(digest)
+        if secret is not None and reason:
+            self._refuse(path, f"the value of {reference} is {reason}", fields.DIGEST.hint)
+        return ResolvedConsumerKey(_bare(digest), expires)
+
+    def _find_duplicates(self, consumers: Mapping[str, ResolvedConsumer]) -> None:
+        """A key says who is calling, so it can be that of one consumer only."""
+        owners: dict[str, str] = {}
+        for name, index, digest in _digests(consumers):
+            if (
+                owner := owners.setdefault(digest, f"consumers.{name}.keys.{index}")
+            ) != f"consumers.{name}.keys.{index}":
+                self._refuse(
+                    ("consumers", name, "keys", index),
+                    f"the same key as {owner}",
+                    "make one key per consumer",
+                )
+
+
+def _digests(consumers: Mapping[str, ResolvedConsumer]) -> Iterator[tuple[str, int, str]]:
+    for name, consumer in consumers.items():
+        for index, key in enumerate(consumer.keys):
+            if key.digest:
+                yield name, index, key.digest
+
+
+def _bare(digest: str) -> str:
+    return digest.removeprefix(fields.DIGEST_PREFIX).lower()

@@ -1,0 +1,90 @@
+"""The configuration with every reference followed: what `snapshot.py` compiles from.
+
+Values only; `resolve.py` makes them. Secrets stay `Secret` until the snapshot builds a header out of one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.config.consumers import Consumer
+from gateway.config.fields import Address
+from gateway.config.problems import Origins, Problem
+from gateway.config.schema import Settings
+from gateway.config.secrets import Secret
+
+
+class ResolvedKey(NamedTuple):
+    """A Twilio API key: the user name and password of Basic authentication."""
+
+    sid: str
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedAccount:
+    """A subaccount. Without keys and token of its own, its credential's are used."""
+
+    account_sid: str
+    keys: tuple[ResolvedKey, ...]
+    auth_token: Secret | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedCredential:
+    """A Twilio account, with at least one key or a token."""
+
+    name: str
+    account_sid: str
+    keys: tuple[ResolvedKey, ...]
+    """In the order in which they are tried; `auth_token` comes after them."""
+    auth_token: Secret | None
+    subaccounts: tuple[ResolvedAccount, ...]
+    region: str
+    edge: str | None
+    """The file's, or the region's default; None is for us1 alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedConsumerKey:
+    """The digest of a consumer's key. No two in a configuration have the same digest."""
+
+    digest: str
+    """64 lower-case hexadecimal digits: SHA-256 of the key's UTF-8 bytes, without `sha256:`."""
+    expires: float | None
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedConsumer:
+    """A consumer; what needed no resolving is in `settings`."""
+
+    name: str
+    keys: tuple[ResolvedConsumerKey, ...]
+    settings: Consumer
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedSettings:
+    """The whole configuration; what needed no resolving is in `settings`."""
+
+    settings: Settings
+    listen: Address
+    admin_listen: Address
+    store: Secret | None
+    """The URL of Redis, which may hold a password; None is `memory`."""
+    proxy: Secret | None
+    """The URL of the egress proxy, which may hold a password."""
+    ca_file: Path | None
+    """Exists and was readable."""
+    credentials: Mapping[str, ResolvedCredential]
+    consumers: Mapping[str, ResolvedConsumer]
+    files: tuple[Path, ...]
+    """The configuration file and every file that was read for it: what a reload watches."""
+    origins: Origins
+    """`origins.problem(("consumers", "billing", "allow", 0), message, hint)` is a Problem with its file and
+    line."""
+    warnings: tuple[Problem, ...]
+    config_hash: str
+    """12 hexadecimal digits that change with the file's bytes and the overrides."""

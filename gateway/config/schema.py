@@ -1,0 +1,138 @@
+"""The configuration file: every name that may stand in it, its form, default and meaning.
+
+Here are the top level and the sections of the gateway itself; `accounts.py` and `consumers.py` have the other
+two. The descriptions are the reference: `docs/configuration.md` and the JSON Schema are made of them. What
+concerns two values at once is in `checks.py`; where the values come from, in `load.py`. Must not read a file,
+variable or clock.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gateway.config import fields
+from gateway.config.accounts import Credential
+from gateway.config.consumers import Consumer
+from gateway.config.fields import Section
+from gateway.config.secrets import OrReference
+
+
+class Admin(Section):
+    """Health, metrics and the live page, on a port of their own that callers cannot reach."""
+
+    listen: fields.Listen = Field(default="127.0.0.1:9090", description="`host:port` of the admin server.")
+
+
+class Log(Section):
+    """What is written to standard output."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least important level that is written."
+    )
+    format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="`auto` is colours on a terminal, else one JSON object per line."
+    )
+
+
+class Callers(Section):
+    """What one caller may do to the gateway, before anything is known of it."""
+
+    header_bytes: fields.Bytes = Field(
+        default=65_536, ge=1024, le=1 << 20, description="Longest request line, and longest header field."
+    )
+    headers_max: fields.Count = Field(
+        default=128, ge=8, le=10_000, description="Most header fields of a request."
+    )
+    body_bytes: fields.Bytes = Field(
+        default=1_048_576, description="Largest body that is read before it is sent on."
+    )
+    stream_bytes: fields.Bytes = Field(
+        default=524_288_000, description="Largest body on the upload routes, which is streamed."
+    )
+    idle_seconds: fields.Seconds = Field(
+        default=75, description="How long an idle connection is kept, and how long a request's head may take."
+    )
+    body_seconds: fields.Seconds = Field(
+        default=30, description="Longest wait for the next bytes of a request's body."
+    )
+
+
+class Upstream(Section):
+    """How Twilio is reached."""
+
+    connect_to: fields.ConnectUrl | None = Field(
+        default=None,
+        description="Reach every Twilio host at this `http(s)://host:port`: for tests and the simulator.",
+    )
+    proxy: OrReference[fields.ProxyUrl] | None = Field(
+        default=None,
+        description="An egress proxy, `http://host:port`. If it has a password: by `{env:}` or `{file:}`.",
+    )
+    ca_file: fields.Filled | None = Field(
+        default=None,
+        description="Certificates to trust (PEM) instead of the system's, for a proxy that re-signs.",
+    )
+    extra_hosts: tuple[fields.Host, ...] = Field(
+        default=(), description="Literal host names that may be reached besides those of Twilio's catalogue."
+    )
+    connections: fields.Count = Field(
+        default=1000, le=100_000, description="Most connections to Twilio at the same time."
+    )
+    connect_seconds: fields.Seconds = Field(
+        default=5, description="Longest wait for a connection, TLS included."
+    )
+    deadline_seconds: fields.Seconds = Field(
+        default=25,
+        description="Longest time to the head of an answer, all waiting and all attempts together.",
+    )
+    idle_seconds: fields.Seconds = Field(
+        default=10, description="Longest silence while an answer's body arrives."
+    )
+
+
+class Retry(Section):
+    """What is tried again, beyond what is always safe."""
+
+    post_on_503: bool = Field(
+        default=False,
+        description="Whether a POST is sent again after a 503. Twilio may already have acted on it.",
+    )
+
+
+class Settings(BaseSettings):
+    """The whole file. Built by `load.load_settings` only: built bare, it reads nothing and is missing
+    everything."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+    listen: fields.Listen = Field(
+        default="127.0.0.1:8080", description="`host:port` for callers; port 0 takes a free one."
+    )
+    reuse_port: bool = Field(
+        default=False, description="Lets several replicas on one machine share the port."
+    )
+    public_url: fields.PublicUrl | None = Field(
+        default=None,
+        description="What callers see if a load balancer stands in front. May have a path, no query.",
+    )
+    store: OrReference[fields.StoreUrl] = Field(
+        default="memory", description="What replicas share: `memory` (nothing) or `redis://host:6379/0`."
+    )
+    drain_seconds: fields.SecondsOrNone = Field(
+        default=30, description="How long exchanges may take to end when the gateway is told to stop."
+    )
+    admin: Admin = Field(default_factory=Admin, description="Health, metrics and the live page.")
+    log: Log = Field(default_factory=Log, description="What is written to standard output.")
+    callers: Callers = Field(default_factory=Callers, description="What one caller may do to the gateway.")
+    upstream: Upstream = Field(default_factory=Upstream, description="How Twilio is reached.")
+    credentials: Mapping[fields.Name, Credential] = Field(
+        min_length=1, description="Twilio accounts, by name."
+    )
+    consumers: Mapping[fields.Name, Consumer] = Field(
+        min_length=1, description="Internal services, by name, which is also their user name."
+    )
+    retry: Retry = Field(default_factory=Retry, description="What is tried again.")

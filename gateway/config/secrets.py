@@ -1,0 +1,183 @@
+"""Secrets: how the file refers to one, how it is read, and the value that does not show itself.
+
+Another source is one more field of `SecretRef` and one more reader in `_READERS`. Knows nothing of what a
+secret is for.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn, TypeVar
+
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from gateway.config.fields import Section, Shape, refuse
+from gateway.config.problems import looks_like_a_secret
+
+REFERENCE_HINT: Final = "write {env: NAME} or {file: PATH}"
+_LARGEST_BYTES: Final = 65_536
+
+
+class SecretError(Exception):
+    """A reference leads nowhere: its message names the variable or file, never a value."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        self.message = message
+        self.hint = hint
+        super().__init__(f"{message}; {hint}")
+
+
+class Secret:
+    """A value that must not be seen. `str` and `repr` say where it came from; two are equal only if they are
+    one."""
+
+    __slots__ = ("_value", "origin")
+
+    def __init__(self, value: str, origin: str) -> None:
+        self._value = value
+        self.origin = origin
+        """`env:TWILIO_API_SECRET` or `file:/run/secrets/twilio`."""
+
+    def reveal(self) -> str:
+        """The value itself. Every call of this is a place where a secret may escape."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({self.origin})"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a Secret is neither pickled nor copied")
+
+
+ReferenceName = Annotated[
+    str,
+    Shape(r"[A-Za-z_][A-Za-z0-9_]{0,254}", "not a variable's name", "write a name like TWILIO_API_SECRET"),
+]
+ReferencePath = Annotated[
+    str,
+    Shape(
+        r"[^\x00-\x1f\x7f]{1,4096}",
+        "not a path",
+        "write a path like /run/secrets/twilio, or one relative to this file",
+    ),
+]
+
+
+def exactly_one(given: object, names: frozenset[str], besides: frozenset[str] = frozenset()) -> bool:
+    """Whether `given` is a mapping that holds one of `names`, a text that is not itself a secret, and else
+    only `besides`."""
+    if not isinstance(given, Mapping) or not given.keys() <= names | besides:
+        return False
+    found = [given[name] for name in given.keys() & names]
+    return len(found) == 1 and isinstance(found[0], str)
+
+
+class SecretRef(Section):
+    """Where a secret is found. Relative paths start at the configuration file's folder; one line break at the
+    end is dropped."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    env: ReferenceName | SkipJsonSchema[None] = Field(
+        default=None, description="The environment variable that holds it."
+    )
+    file: ReferencePath | SkipJsonSchema[None] = Field(
+        default=None, description="The file that holds it, such as a Docker or Kubernetes secret."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_reference(cls, given: Any) -> Any:
+        """Judged before the fields, whose own errors would quote an unknown *name*: in `{s3cret}` that is the
+        secret."""
+        if isinstance(given, str):
+            refuse("a secret must not stand in the file itself", REFERENCE_HINT)
+        if not exactly_one(given, frozenset(cls.model_fields)):
+            refuse("must hold one of env and file, and nothing else", REFERENCE_HINT)
+        if any(looks_like_a_secret(text) for text in given.values()):
+            refuse("this looks like the secret itself, not like the name of its place", REFERENCE_HINT)
+        return given
+
+    @property
+    def scheme(self) -> str:
+        """`env` or `file`."""
+        return next(name for name in type(self).model_fields if getattr(self, name) is not None)
+
+    @property
+    def name(self) -> str:
+        """The variable's name or the file's path, as written."""
+        return str(getattr(self, self.scheme))
+
+    def __str__(self) -> str:
+        return f"{self.scheme}:{self.name}"
+
+
+TEXT: Final = "<text>"
+MAPPING: Final = "<mapping>"
+"""Tags of the two forms a value may have. pydantic puts them into error locations; no name in a file is spelt
+so."""
+
+
+def form_of(given: object) -> str:
+    """Which of the two forms a raw value has."""
+    return TEXT if isinstance(given, str) else MAPPING
+
+
+Plain = TypeVar("Plain")
+OrReference = Annotated[
+    Annotated[Plain, Tag(TEXT)] | Annotated[SecretRef, Tag(MAPPING)],
+    Discriminator(form_of),
+]
+"""A value that may stand in the file, or be referred to like a secret."""
+
+
+def path_of(reference: SecretRef, base_dir: Path) -> Path | None:
+    """The file a reference reads, which a reload watches; none for a variable."""
+    return base_dir / reference.file if reference.file is not None else None
+
+
+def resolve(reference: SecretRef, environ: Mapping[str, str], base_dir: Path) -> Secret:
+    """Read the secret. Raises SecretError if it is not there, not text, empty, or more than one line."""
+    value = _READERS[reference.scheme](reference.name, environ, base_dir)
+    value = value.removesuffix("\n").removesuffix("\r")
+    if not value:
+        raise SecretError(f"{reference} is empty", "put the secret there")
+    if value != value.strip() or re.search(r"[\x00-\x1f\x7f]", value):
+        raise SecretError(
+            f"{reference} has a line break, control character, or a space at an end",
+            "put the bare secret there",
+        )
+    return Secret(value, str(reference))
+
+
+def _read_variable(name: str, environ: Mapping[str, str], base_dir: Path) -> str:
+    if name not in environ:
+        raise SecretError(f"the environment variable {name} is not set", f"set {name} and start again")
+    return environ[name]
+
+
+def _read_file(name: str, environ: Mapping[str, str], base_dir: Path) -> str:
+    path = base_dir / name
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_BYTES + 1)
+        if len(content) > _LARGEST_BYTES:
+            raise SecretError(
+                f"the file {path} is larger than {_LARGEST_BYTES} bytes", "give the file of the secret"
+            )
+        return content.decode()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise SecretError(
+            f"the file {path} cannot be read ({reason})", "mount it, or correct the path"
+        ) from None
+    except UnicodeDecodeError:
+        # `from None`: the original error holds the bytes.
+        raise SecretError(f"the file {path} is not UTF-8 text", "give the file of the secret") from None
+
+
+_READERS: Final[Mapping[str, Callable[[str, Mapping[str, str], Path], str]]] = {
+    "env": _read_variable,
+    "file": _read_file,
+}
