@@ -118,10 +118,12 @@ def _not_a_boolean(given: Any) -> Any:
     return refuse("must be a number", "write it in digits") if isinstance(given, bool) else given
 
 
-Bytes = Annotated[int, BeforeValidator(_not_a_boolean), Field(gt=0, le=1 << 40)]
-Count = Annotated[int, BeforeValidator(_not_a_boolean), Field(gt=0, le=1_000_000_000)]
-Seconds = Annotated[float, BeforeValidator(_not_a_boolean), Field(gt=0, le=86_400)]
-SecondsOrNone = Annotated[float, BeforeValidator(_not_a_boolean), Field(ge=0, le=86_400)]
+NUMBER = BeforeValidator(_not_a_boolean)
+
+Bytes = Annotated[int, Field(ge=1, le=1 << 40), NUMBER]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000), NUMBER]
+Seconds = Annotated[float, Field(gt=0, le=86_400), NUMBER]
+SecondsOrNone = Annotated[float, Field(ge=0, le=86_400), NUMBER]
 
 DIGEST_PREFIX = "sha256:"
 DIGEST = Shape(

@@ -7,7 +7,7 @@ variable or clock.
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -39,11 +39,11 @@ class Log(Section):
 class Callers(Section):
     """What one caller may do to the gateway, before anything is known of it."""
 
-    header_bytes: fields.Bytes = Field(
-        default=65_536, ge=1024, le=1 << 20, description="Longest request line, and longest header field."
+    header_bytes: Annotated[int, Field(ge=1024, le=1 << 20), fields.NUMBER] = Field(
+        default=65_536, description="Longest request line, and longest header field."
     )
-    headers_max: fields.Count = Field(
-        default=128, ge=8, le=10_000, description="Most header fields of a request."
+    headers_max: Annotated[int, Field(ge=8, le=10_000), fields.NUMBER] = Field(
+        default=128, description="Most header fields of a request."
     )
     body_bytes: fields.Bytes = Field(
         default=1_048_576, description="Largest body that is read before it is sent on."
@@ -77,8 +77,8 @@ class Upstream(Section):
     extra_hosts: tuple[fields.Host, ...] = Field(
         default=(), description="Literal host names that may be reached besides those of Twilio's catalogue."
     )
-    connections: fields.Count = Field(
-        default=1000, le=100_000, description="Most connections to Twilio at the same time."
+    connections: Annotated[int, Field(ge=1, le=100_000), fields.NUMBER] = Field(
+        default=1000, description="Most connections to Twilio at the same time."
     )
     connect_seconds: fields.Seconds = Field(
         default=5, description="Longest wait for a connection, TLS included."
@@ -125,14 +125,18 @@ class Settings(BaseSettings):
     drain_seconds: fields.SecondsOrNone = Field(
         default=30, description="How long exchanges may take to end when the gateway is told to stop."
     )
-    admin: Admin = Field(default_factory=Admin, description="Health, metrics and the live page.")
-    log: Log = Field(default_factory=Log, description="What is written to standard output.")
-    callers: Callers = Field(default_factory=Callers, description="What one caller may do to the gateway.")
-    upstream: Upstream = Field(default_factory=Upstream, description="How Twilio is reached.")
+    admin: Admin = Field(default_factory=Admin)
+    log: Log = Field(default_factory=Log)
+    callers: Callers = Field(default_factory=Callers)
+    upstream: Upstream = Field(default_factory=Upstream)
     credentials: Mapping[fields.Name, Credential] = Field(
-        min_length=1, description="Twilio accounts, by name."
+        min_length=1,
+        description="Twilio accounts, by name.",
+        json_schema_extra={"additionalProperties": False},
     )
     consumers: Mapping[fields.Name, Consumer] = Field(
-        min_length=1, description="Internal services, by name, which is also their user name."
+        min_length=1,
+        description="Internal services, by name, which is also their user name.",
+        json_schema_extra={"additionalProperties": False},
     )
-    retry: Retry = Field(default_factory=Retry, description="What is tried again.")
+    retry: Retry = Field(default_factory=Retry)

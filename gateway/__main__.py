@@ -1,0 +1,82 @@
+"""The command line: finds the command's module in `gateway/commands/`, and gives it its arguments.
+
+A command's module is imported only when it is asked for, so that `gateway --help` does not wait for aiohttp
+and pydantic. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+from gateway import __version__
+from gateway.config.problems import ConfigError
+
+COMMANDS: Final = {
+    "demo": "run the gateway in front of a simulated Twilio, and print a call that works",
+    "serve": "run the gateway",
+    "check": "say what is wrong with a configuration",
+    "key": "make a consumer's key, or the digest of an old one",
+    "schema": "print the configuration's JSON Schema or reference",
+    "simulate": "run a Twilio-like upstream for demos and tests",
+}
+"""Name -> summary. Each is a module of `gateway/commands/` with `add_parser(subparsers)`, which sets
+`run`."""
+
+_EPILOG: Final = """\
+begin with:
+  gateway demo                                  see it work
+  gateway key new billing                       make a service's key
+  gateway check --config config/gateway.yaml    before every start or reload
+  gateway serve --config config/gateway.yaml
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in each error how to go on."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. `argv` is without the program's name; by default the process's."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    parsed = build_parser(arguments).parse_args(arguments)
+    try:
+        code: int = parsed.run(parsed)
+        sys.stdout.flush()
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # `gateway schema | head`: https://docs.python.org/3/library/signal.html#note-on-sigpipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def build_parser(arguments: Sequence[str]) -> Parser:
+    """The parser for `arguments`: complete for the command they name, the summary of the others."""
+    parser = Parser(
+        prog="gateway",
+        description="A credential gateway between a company's services and the Twilio REST API.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"gateway {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    chosen = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for name, summary in COMMANDS.items():
+        if name == chosen:
+            importlib.import_module(f"gateway.commands.{name}").add_parser(subparsers)
+        else:
+            subparsers.add_parser(name, help=summary)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""`gateway key`: makes the keys that consumers call us with, and the digests we know them by (design 4.2)."""
+
+import argparse
+import getpass
+import secrets
+import sys
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+KEY_PREFIX: Final = "gw_"
+"""Secret scanners and people recognise a leaked key by it."""
+_KEY_BYTES: Final = 32
+
+_EPILOG = """\
+examples:
+  gateway key new billing
+  gateway key digest < old-token.txt
+"""
+_DIGEST_EPILOG = """\
+example:
+  gateway key digest < old-token.txt
+
+For clients with an old AccountSid and AuthToken burnt in: the token's digest goes into their
+consumer's `keys`, the AccountSid into its `usernames`.
+"""
+_NEW_TEXT = """\
+The key of {name}, shown this once. Hand it to the service:
+
+  {key}
+
+It goes into the `Authorization` header, as `Bearer` or as the password of the user name {name}.
+The gateway knows it by its digest. Add it to the configuration file:
+
+  consumers:
+    {name}:
+      keys:
+        - "{digest}"
+"""
+
+
+def add_parser(subparsers: "Subparsers") -> None:
+    """Add `key` with its two subcommands to the command line."""
+    raw = argparse.RawDescriptionHelpFormatter
+    summary = "make a consumer's key, or the digest of an old one"
+    parser = subparsers.add_parser(
+        "key",
+        help=summary,
+        description=f"{summary.capitalize()}.",
+        epilog=_EPILOG,
+        formatter_class=raw,
+    )
+    actions = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    new = actions.add_parser(
+        "new",
+        help="make a key",
+        description="Make a key of 256 bits. It is printed once and kept nowhere.",
+        epilog="example:\n  gateway key new billing\n",
+        formatter_class=raw,
+    )
+    new.add_argument("name", metavar="NAME", type=_read_name, help="the consumer that the key is for")
+    new.set_defaults(run=run_new)
+    digest = actions.add_parser(
+        "digest",
+        help="print the digest of a secret read from standard input",
+        description="Read a secret from standard input, and print its sha256: line.",
+        epilog=_DIGEST_EPILOG,
+        formatter_class=raw,
+    )
+    digest.set_defaults(run=run_digest)
+
+
+def run_new(args: argparse.Namespace) -> int:
+    """Print a new key and its digest: 0."""
+    from gateway.config.fields import digest_of
+
+    key = KEY_PREFIX + secrets.token_urlsafe(_KEY_BYTES)
+    print(_NEW_TEXT.format(name=args.name, key=key, digest=digest_of(key)), end="")
+    return 0
+
+
+def run_digest(args: argparse.Namespace) -> int:
+    """Print the digest of what is on standard input: 0, or 2 if that is no secret."""
+    from gateway.config.fields import digest_of
+
+    secret = _read_secret()
+    if secret is None:
+        message = "standard input must hold the secret: one line of UTF-8 text, not empty"
+        print(f"gateway key digest: {message}; try `gateway key digest < FILE`", file=sys.stderr)
+        return 2
+    print(digest_of(secret))
+    return 0
+
+
+def _read_name(text: str) -> str:
+    from gateway.config.fields import NAME
+
+    if not NAME.matches(text):
+        raise argparse.ArgumentTypeError(f"{NAME.message}: {NAME.hint}")
+    return text
+
+
+def _read_secret() -> str | None:
+    """One line, without its line break; from a terminal it is read without an echo."""
+    if sys.stdin.isatty():
+        secret = getpass.getpass("Secret: ")
+    else:
+        try:
+            secret = sys.stdin.buffer.read().decode()
+        except UnicodeDecodeError:
+            return None
+        secret = secret.removesuffix("\n").removesuffix("\r")
+    return secret if secret and secret.isprintable() else None

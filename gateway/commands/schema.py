@@ -1,0 +1,42 @@
+"""`gateway schema`: the configuration file's JSON Schema, for editors, or its reference, for people."""
+
+import argparse
+import json
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+_EPILOG = """\
+examples:
+  gateway schema > gateway.schema.json
+  gateway schema --markdown > docs/configuration.md
+
+An editor with a YAML language server checks a file that begins with
+  # yaml-language-server: $schema=gateway.schema.json
+"""
+
+
+def add_parser(subparsers: "Subparsers") -> None:
+    """Add `schema` to the command line."""
+    parser = subparsers.add_parser(
+        "schema",
+        help="print the configuration's JSON Schema or reference",
+        description="Print the JSON Schema of the configuration file.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--markdown", action="store_true", help="print the reference, docs/configuration.md")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one of the two: 0."""
+    # Imported here: `gateway schema --help` need not wait for pydantic.
+    from gateway.config.reference import json_schema, render_markdown
+
+    if args.markdown:
+        print(render_markdown(), end="")
+    else:
+        print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    return 0
