@@ -21,6 +21,7 @@ from gateway.simulator import (
     DEFAULT_API_KEY,
     DEFAULT_API_SECRET,
     DEFAULT_AUTH_TOKEN,
+    FAULTS,
     Account,
     ApiKey,
     Simulator,
@@ -39,7 +40,11 @@ Secrets come from the environment, with defaults that open nothing but a simulat
   TWILIO_API_SECRET   {DEFAULT_API_SECRET}
 
 While it runs: GET /-/counts, /-/journal, /-/duplicates; GET, POST or DELETE /-/faults; POST /-/reset.
-One request alone fails with a header: X-Sim-Fault: status=503, retry-after=1
+One request alone fails with a header (X-Sim-Fault: status=503, retry-after=1), and any that match with
+  curl -d '{{"rules": [{{"match": {{"method": "POST"}}, "fault": "429", "count": 3}}]}}' http://HOST:PORT/-/faults
+
+Faults:
+{chr(10).join(f"  {name:<18}{text}" for name, text in FAULTS.items())}
 """
 
 

@@ -82,7 +82,7 @@ def message_created(context: Context, record: Record) -> None:
         sid = context.mint("ME")
         uri = f"{context.received.base_path}/{record.sid}/Media/{sid}"
         fields = build_media(sid, context.account_sid, record, uri)
-        context.store.add("media", f"{context.account_sid}/{record.sid}", sid, record.created, fields)
+        context.store.add("media_list", f"{context.account_sid}/{record.sid}", sid, record.created, fields)
 
 
 def build_media(sid: str, account_sid: str, message: Record, uri: str) -> Fields:

@@ -5,6 +5,8 @@ A slot is held from admission until the answer's head is ready, service time inc
 
 from __future__ import annotations
 
+import asyncio
+
 from gateway.simulator.errors import too_many_requests
 
 
@@ -14,6 +16,7 @@ class Gate:
     def __init__(self) -> None:
         self._in_flight: dict[str, int] = {}
         self.max_concurrent = 0
+        self._waiting: list[tuple[str, int, asyncio.Future[None]]] = []
 
     def in_flight(self, account_sid: str) -> int:
         """Requests of this account now being processed."""
@@ -26,7 +29,27 @@ class Gate:
             raise too_many_requests()
         self._in_flight[account_sid] = held + 1
         self.max_concurrent = max(self.max_concurrent, held + 1)
+        if self._waiting:
+            self._tell()
 
     def leave(self, account_sid: str) -> None:
         """Give the slot back."""
         self._in_flight[account_sid] -= 1
+        if self._waiting:
+            self._tell()
+
+    async def settled(self, account_sid: str, slots: int) -> None:
+        """Wait until exactly that many slots of the account are taken."""
+        if self.in_flight(account_sid) == slots:
+            return
+        waiting = (account_sid, slots, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        try:
+            await waiting[2]
+        finally:
+            self._waiting.remove(waiting)
+
+    def _tell(self) -> None:
+        for account_sid, slots, future in self._waiting:
+            if self.in_flight(account_sid) == slots and not future.done():
+                future.set_result(None)

@@ -21,7 +21,7 @@ MESSAGES: Final = Kind(
     filters={"To": "to", "From": "from"}, date_filter="DateSent", created=core.message_created,
 )  # fmt: skip
 MEDIA: Final = Kind(
-    "media", "Media", "MediaList", "ME", "/twilio/messaging/media", core.refuse_media, core.change_media
+    "media_list", "Media", "MediaList", "ME", "/twilio/messaging/media", core.refuse_media, core.change_media
 )
 CALLS: Final = Kind(
     "calls", "Call", "Calls", "CA", "/twilio/voice/calls",

@@ -139,7 +139,7 @@ class Simulator:
         if request.raw_path.startswith(PREFIX):
             return await handle_control(self, request)
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - aiohttp runs every handler in a task
+        assert task is not None  # aiohttp runs every handler in a task
         self._running.add(task)
         try:
             return await self._service.serve(request)

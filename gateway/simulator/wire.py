@@ -69,7 +69,7 @@ class Acceptor(web.Server):
 def closed_future(request: web.BaseRequest) -> asyncio.Future[None]:
     """Done when the caller's connection is lost. Await it shielded: it belongs to the connection."""
     protocol = request.protocol
-    assert isinstance(protocol, Connection)  # noqa: S101 - Acceptor makes no others
+    assert isinstance(protocol, Connection)  # Acceptor makes no others
     return protocol.closed
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.simulator import Simulator
 
-from .conftest import MESSAGE, Caller, account_path
+from .conftest import ACCOUNTS, MESSAGE, NOW, Caller, account_path
 
 MESSAGES = account_path("/Messages.json")
 
@@ -172,8 +172,6 @@ async def test_a_body_that_is_too_large_is_413(caller: Caller) -> None:
 
 async def test_every_run_is_the_same() -> None:
     async def run() -> list[bytes]:
-        from .conftest import ACCOUNTS, NOW
-
         async with (
             Simulator(ACCOUNTS, seed=7, now=lambda: NOW) as simulator,
             aiohttp.ClientSession() as session,

@@ -178,7 +178,7 @@ async def test_media_of_a_message(caller: Caller) -> None:
     form = [*MESSAGE.items(), ("MediaUrl", "https://example.com/a"), ("MediaUrl", "https://example.com/b")]
     message = (await caller.post(account_path("/Messages.json"), data=form)).json
     assert message["num_media"] == "2"
-    listed = (await caller.get(message["subresource_uris"]["media"])).json["media"]
+    listed = (await caller.get(message["subresource_uris"]["media"])).json["media_list"]
     assert [media["parent_sid"] for media in listed] == [message["sid"]] * 2
     assert (await caller.get(listed[0]["uri"])).json == listed[0]
 
