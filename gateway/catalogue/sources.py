@@ -24,7 +24,7 @@ _CONTENT_TYPES = {
 }
 
 
-class UnexpectedSource(RuntimeError):  # noqa: N818 -- it names what was met, as httpx's errors do
+class UnexpectedSource(RuntimeError):
     """The `twilio` package is laid out in a way this reader does not know: teach it, then regenerate."""
 
     def __init__(self, path: Path, line: int, problem: str) -> None:

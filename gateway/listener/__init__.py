@@ -1,0 +1,1 @@
+"""The data port: aiohttp's low-level server, hardened, and the reading and writing of its messages."""

@@ -1,0 +1,83 @@
+"""`gateway serve`: run one replica until it is told to stop."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import uvloop
+
+from gateway.app import Gateway, open_gateway_log
+from gateway.config.problems import ConfigError
+from gateway.config.resolve import load_resolved
+from gateway.config.resolved import ResolvedSettings
+
+_EXAMPLE = "example:\n  TWILIO_API_SECRET=… gateway serve --config config/gateway.yaml"
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "serve",
+        help="run the gateway",
+        description="Run one replica. SIGTERM or SIGINT lets what is in flight finish; a second one ends it.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", type=Path, default=Path("config/gateway.yaml"), metavar="PATH")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 after a clean stop, 1 if a port cannot be had, 2 for a configuration that cannot be used."""
+    try:
+        resolved = load_resolved(args.config, os.environ)
+        return uvloop.run(serve(resolved))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        print(
+            f"Nothing was started. Mend the above, then: gateway check --config {args.config}",
+            file=sys.stderr,
+        )
+        return 2
+
+
+async def serve(resolved: ResolvedSettings) -> int:
+    """Serve until SIGTERM or SIGINT, drain, stop."""
+    loop = asyncio.get_running_loop()
+    log, writer = open_gateway_log(resolved)
+    try:
+        gateway = Gateway(resolved, log)
+        told_to_stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, told_to_stop.set)
+        try:
+            await gateway.start()
+        except OSError as error:
+            print(
+                f"Cannot listen: {error.strerror or error}. Is another gateway running? "
+                "Change `listen` or `admin.listen`, or set GATEWAY__LISTEN.",
+                file=sys.stderr,
+            )
+            return 1
+        writer.gather_on(loop)
+        await told_to_stop.wait()
+        told_to_stop.clear()
+        await _drain(gateway, told_to_stop)
+        await gateway.stop()
+        return 0
+    finally:
+        writer.close()
+
+
+async def _drain(gateway: Gateway, told_again: asyncio.Event) -> None:
+    """Drain until done, or until told a second time."""
+    draining = asyncio.ensure_future(gateway.drain())
+    impatient = asyncio.ensure_future(told_again.wait())
+    await asyncio.wait((draining, impatient), return_when=asyncio.FIRST_COMPLETED)
+    impatient.cancel()
+    if not draining.done():
+        draining.cancel()
+    await asyncio.gather(draining, impatient, return_exceptions=True)

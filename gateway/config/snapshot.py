@@ -1,0 +1,170 @@
+"""The configuration in force, compiled: what the hot path looks things up in (design 3).
+
+`compile_snapshot` is pure. A snapshot is never changed; a reload builds another and swaps one reference.
+Counters, pools and health of keys live elsewhere, so that a reload forgets nothing.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from gateway.catalogue import Catalogue, load_catalogue
+from gateway.config.consumers import FormRules as FormSettings
+from gateway.config.problems import ConfigError, KeyPath, Problem
+from gateway.config.resolved import (
+    ResolvedAccount,
+    ResolvedConsumer,
+    ResolvedCredential,
+    ResolvedKey,
+    ResolvedSettings,
+)
+from gateway.config.secrets import Secret
+from gateway.policy.addressing import HostTable, make_host_table
+from gateway.policy.consumers import Consumer, Emit, KeyEntry, Mode
+from gateway.policy.content import BodyLimits
+from gateway.policy.credentials import Account, ApiKey, Credential, basic_value, mask_sid
+from gateway.policy.forms import FormRules, match_country, match_prefix
+from gateway.policy.rules import RuleSet, parse_rules
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that one exchange is judged by. `keys` maps the hex digest of a consumer key to its entry."""
+
+    catalogue: Catalogue
+    hosts: HostTable
+    keys: Mapping[str, KeyEntry] = field(repr=False)
+    limits: BodyLimits
+    body_seconds: float
+    public_url: str
+    config_hash: str
+
+
+def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = None) -> Snapshot:
+    """Compile a resolved configuration. Raises `ConfigError` with every rule that does not parse."""
+    catalogue = catalogue or load_catalogue()
+    settings = resolved.settings
+    public_url = (settings.public_url or "").rstrip("/")
+    local = {_authority(public_url)} if public_url else set()
+    for host in {resolved.listen.host, "localhost"}:
+        local.add(f"{host}:{resolved.listen.port}")
+    hosts = make_host_table(catalogue.products, catalogue.hosts, settings.upstream.extra_hosts, local)
+    credentials = {name: _credential(each) for name, each in resolved.credentials.items()}
+    problems: list[Problem] = []
+    keys: dict[str, KeyEntry] = {}
+    for each in resolved.consumers.values():
+        compiler = _ConsumerCompiler(each, hosts.products, resolved.origins.problem, problems)
+        consumer = compiler.compile(credentials[each.settings.credential])
+        keys.update({key.digest: KeyEntry(consumer, key.expires) for key in each.keys})
+    if problems:
+        raise ConfigError(problems)
+    return Snapshot(
+        catalogue=catalogue,
+        hosts=hosts,
+        keys=keys,
+        limits=BodyLimits(settings.callers.body_bytes, settings.callers.stream_bytes),
+        body_seconds=settings.callers.body_seconds,
+        public_url=public_url,
+        config_hash=resolved.config_hash,
+    )
+
+
+class _ConsumerCompiler:
+    """Compiles one consumer and collects what is wrong with it, so that all of it is told at once."""
+
+    def __init__(
+        self,
+        resolved: ResolvedConsumer,
+        products: frozenset[str],
+        problem: Callable[[KeyPath, str, str], Problem],
+        problems: list[Problem],
+    ) -> None:
+        self._resolved = resolved
+        self._products = products
+        self._problem = problem
+        self._problems = problems
+
+    def compile(self, credential: Credential) -> Consumer:
+        settings = self._resolved.settings
+        return Consumer(
+            name=self._resolved.name,
+            usernames=frozenset({self._resolved.name, *settings.usernames}),
+            credential=credential,
+            rules=self._rules(settings.allow),
+            forms=self._forms(settings.form),
+            mode=Mode(settings.mode),
+            emit=Emit(settings.emit),
+            legacy=settings.legacy,
+            convert=settings.convert,
+        )
+
+    def _rules(self, texts: Iterable[str]) -> RuleSet:
+        sets: list[RuleSet] = []
+        for index, text in enumerate(texts):
+            try:
+                sets.append(parse_rules([text], self._products))
+            except ValueError as error:
+                self._refuse(("allow", index), str(error), "see 'allow' in docs/configuration.md")
+        return RuleSet(tuple(rule for each in sets for rule in each.rules))
+
+    def _forms(self, form: FormSettings | None) -> FormRules | None:
+        if form is None:
+            return None
+        recipients = None
+        if form.to is not None:
+            recipients = tuple(
+                test for index, entry in enumerate(form.to) if (test := self._recipient(entry, index))
+            )
+        return FormRules(
+            senders=None if form.from_ is None else frozenset(form.from_),
+            messaging_services=None
+            if form.messaging_services is None
+            else frozenset(form.messaging_services),
+            recipients=recipients,
+            callback_hosts=None
+            if form.callback_hosts is None
+            else tuple(host.lower() for host in form.callback_hosts),
+        )
+
+    def _recipient(self, entry: str, index: int) -> Callable[[str], bool] | None:
+        if not (len(entry) == 2 and entry.isalpha()):
+            return match_prefix(entry)
+        try:
+            return match_country(entry.upper())
+        except ImportError:
+            self._refuse(
+                ("form", "to", index),
+                "countries need the phonenumbers package",
+                "pip install 'twilio-gateway[phonenumbers]', or give a prefix such as +1",
+            )
+            return None
+
+    def _refuse(self, path: KeyPath, message: str, hint: str) -> None:
+        self._problems.append(self._problem(("consumers", self._resolved.name, *path), message, hint))
+
+
+def _credential(resolved: ResolvedCredential) -> Credential:
+    account = _account(resolved.account_sid, resolved.keys, resolved.auth_token)
+    return Credential(
+        name=resolved.name,
+        account=account,
+        subaccounts={sub.account_sid: _subaccount(sub, account) for sub in resolved.subaccounts},
+        region=resolved.region,
+        edge=resolved.edge or "",
+    )
+
+
+def _subaccount(resolved: ResolvedAccount, parent: Account) -> Account:
+    if not resolved.keys and resolved.auth_token is None:
+        return Account(resolved.account_sid, parent.keys)
+    return _account(resolved.account_sid, resolved.keys, resolved.auth_token)
+
+
+def _account(sid: str, keys: Iterable[ResolvedKey], auth_token: Secret | None) -> Account:
+    compiled = [ApiKey(mask_sid(key.sid), basic_value(key.sid, key.secret.reveal())) for key in keys]
+    if auth_token is not None:
+        compiled.append(ApiKey(mask_sid(sid), basic_value(sid, auth_token.reveal())))
+    return Account(sid, tuple(compiled))
+
+
+def _authority(url: str) -> str:
+    return url.split("://", 1)[1].split("/", 1)[0].lower()

@@ -1,0 +1,111 @@
+"""Every way an exchange can end in an answer of ours, as one tree and one table.
+
+    GatewayError
+    ├── Refusal            we say no; nothing was sent to Twilio
+    └── UpstreamFailure    they failed; `phase` says how far the attempt had come
+
+`KINDS` is the single list of slugs: status, Twilio code and meaning. A slug is what callers, logs and
+metrics know an error by; it never changes its meaning. No message may hold a secret, a header value or a
+body byte of the request (design 4.9).
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Kind(NamedTuple):
+    """What a slug stands for: the HTTP status, the Twilio error code, and a sentence for the documents."""
+
+    status: int
+    code: int
+    meaning: str
+
+
+# Codes are Twilio's own where it has one for the case (facts/twilio.md), so that SDKs treat ours alike.
+KINDS: dict[str, Kind] = {
+    "malformed_request": Kind(400, 20001, "the bytes are not an HTTP/1 request that this gateway accepts"),
+    "bad_target": Kind(400, 20001, "the request target is not canonical (dot segments, //, odd escapes …)"),
+    "bad_header": Kind(400, 20001, "a header field is repeated, misspelt or holds bytes that are refused"),
+    "bad_host": Kind(400, 20001, "the Host field is missing or is not a host name"),
+    "unexpected_body": Kind(400, 20001, "a GET or HEAD came with a body"),
+    "incomplete_body": Kind(400, 20001, "the body ended early or its chunks are malformed"),
+    "bad_body": Kind(400, 20001, "the body cannot be read as its Content-Type says, or cannot be converted"),
+    "method_override": Kind(400, 20001, "a method override that is ambiguous or not permitted"),
+    "missing_key": Kind(401, 20003, "the request carries no consumer key"),
+    "unknown_consumer": Kind(401, 20003, "the consumer key, or the name it came with, is not known"),
+    "expired_key": Kind(401, 20003, "the consumer key is past its `expires`"),
+    "not_allowed": Kind(403, 20403, "no `allow` rule of the consumer covers this method and path"),
+    "management_endpoint": Kind(403, 20403, "accounts, keys and tokens need a rule that names them exactly"),
+    "foreign_account": Kind(403, 20403, "an AccountSid that the consumer's credential does not own"),
+    "wrong_region": Kind(403, 20403, "the host names a region that the credential is not for"),
+    "form_rule": Kind(403, 20403, "a `form` rule of the consumer refuses a sender, recipient or callback"),
+    "unknown_address": Kind(404, 20404, "neither host nor path says which Twilio product is meant"),
+    "method_not_allowed": Kind(405, 20004, "a method other than GET HEAD POST PUT PATCH DELETE"),
+    "body_timeout": Kind(408, 20001, "the body did not arrive in time"),
+    "body_too_large": Kind(413, 20413, "the body is longer than the limit"),
+    "content_type": Kind(415, 20001, "the route does not take this Content-Type or Content-Encoding"),
+    "expectation": Kind(417, 20001, "an Expect other than 100-continue"),
+    "header_too_large": Kind(431, 20001, "the request line or a header field is longer than the limit"),
+    "internal_error": Kind(500, 20500, "a fault in the gateway; the log line with this request id says more"),
+    "connect_unsupported": Kind(501, 20500, "CONNECT tunnels are not built yet"),
+    "upgrade_unsupported": Kind(501, 20500, "protocol upgrades are not relayed"),
+    "emit_unsupported": Kind(501, 20500, "`emit: post` works on the `api` product only"),
+    "upstream_unreachable": Kind(502, 20500, "no connection to Twilio; nothing was sent"),
+    "upstream_lost": Kind(502, 20500, "the connection to Twilio broke before an answer"),
+    "upstream_unreadable": Kind(502, 20500, "Twilio's answer is not valid HTTP or broke off"),
+    "draining": Kind(503, 20503, "this replica is shutting down; try another"),
+    "upstream_timeout": Kind(504, 20500, "Twilio did not answer inside the deadline"),
+}
+
+
+class GatewayError(Exception):
+    """An answer of ours. `slug` is a key of `KINDS`; `detail` says what the caller can do about it."""
+
+    def __init__(self, slug: str, detail: str) -> None:
+        super().__init__(f"{slug}: {detail}")
+        self.slug = slug
+        self.detail = detail
+        kind = KINDS[slug]
+        self.status = kind.status
+        self.code = kind.code
+
+    closes = False
+    """Whether the connection ends with the answer, because the rest of what was sent cannot be trusted."""
+
+
+class Refusal(GatewayError):
+    """Our no. Raised by policies; carries extra answer headers where the field's standards ask for them."""
+
+    def __init__(
+        self,
+        slug: str,
+        detail: str,
+        *,
+        closes: bool = False,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        super().__init__(slug, detail)
+        self.closes = closes
+        self.headers = headers
+
+
+class Phase(StrEnum):
+    """How far an attempt had come when it failed; what may be retried follows from it (design 4.7)."""
+
+    CONNECT = "connect"  # no byte was sent
+    SENT = "sent"  # bytes were sent, no answer's head came
+    RESPONSE = "response"  # the head came, the rest did not, or was not HTTP
+
+
+class UpstreamFailure(GatewayError):
+    """Their no: the attempt failed in `phase`. `unknown` marks an outcome that nobody can tell."""
+
+    def __init__(self, slug: str, phase: Phase, detail: str) -> None:
+        super().__init__(slug, detail)
+        self.phase = phase
+        self.unknown = False
+
+    def with_outcome(self, *, replayable: bool) -> "UpstreamFailure":
+        """Itself, marked: once bytes were sent, nobody knows what became of what must not be done twice."""
+        self.unknown = self.phase is not Phase.CONNECT and not replayable
+        return self

@@ -1,0 +1,192 @@
+"""What happens to a request, top to bottom: the product's table of contents (design 3).
+
+Each step takes what the one before returned. Only this file knows the order.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from aiohttp import web
+
+from gateway.config.snapshot import Snapshot
+from gateway.errors import GatewayError, UpstreamFailure
+from gateway.exchange import Ending, Exchange, new_request_id
+from gateway.listener.body import BodyStream, expects_continue, read_body, send_continue
+from gateway.listener.relay import make_error_response, relay_answer
+from gateway.listener.response import RawResponse
+from gateway.listener.server import close_at_once, hang_up_cancels
+from gateway.observe.observers import Observers
+from gateway.policy.addressing import resolve_address
+from gateway.policy.consumers import authenticate
+from gateway.policy.content import NO_BODY, Body, BodyPlan, finish_body, require_body_kind
+from gateway.policy.head import Inbound, require_head
+from gateway.policy.methods import translate_method
+from gateway.policy.outbound import Outbound, build_outbound
+from gateway.policy.routes import Grant, authorize, authorize_form, authorize_stream, match_route
+from gateway.rendering import render_error
+from gateway.upstream.answer import Answer
+from gateway.upstream.forward import Forwarder
+from gateway.upstream.relay import Base, adapt_answer
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class Snapshots:
+    """Holds the snapshot in force; a reload replaces `current`."""
+
+    def __init__(self, current: Snapshot) -> None:
+        self.current = current
+
+
+class _Ready(NamedTuple):
+    body: Body
+    stream: BodyStream | None
+
+
+class Handler:
+    """Called once per request by the data port."""
+
+    def __init__(
+        self, snapshots: Snapshots, forwarder: Forwarder, observers: Observers, clock: Callable[[], float]
+    ) -> None:
+        self.draining = False
+        self._snapshots = snapshots
+        self._forwarder = forwarder
+        self._observers = observers
+        self._clock = clock
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request. Whatever happens, its record is finished once."""
+        exchange = Exchange(self._clock())
+        exchange.request_id = _take_request_id(request)
+        try:
+            return await self._exchange(request, exchange)
+        except GatewayError as error:
+            return await self._answer_error(error, request, exchange)
+        except ConnectionError:
+            exchange.ending = Ending.HUNG_UP
+            return _gone()
+        except asyncio.CancelledError:
+            exchange.ending = Ending.HUNG_UP
+            raise
+        except Exception as error:  # noqa: BLE001 - design 3: an unforeseen fault is a 500 in our shape, too
+            self._observers.fault(error, exchange.request_id)
+            unforeseen = GatewayError("internal_error", "The gateway failed; its log has this request id.")
+            return await self._answer_error(unforeseen, request, exchange)
+        finally:
+            hang_up_cancels(request, cancels=False)
+            exchange.finish(self._clock(), self._observers.finish)
+
+    def refuse_unparsed(self, error: GatewayError, request: web.BaseRequest) -> RawResponse:
+        """The answer to bytes that were no request: an exchange with nothing in it but our no."""
+        exchange = Exchange(self._clock())
+        exchange.request_id = new_request_id()
+        exchange.slug, exchange.status = error.slug, error.status
+        response = make_error_response(render_error(error, ""), "", exchange, closes=True)
+        exchange.finish(self._clock(), self._observers.finish)
+        return response
+
+    async def _exchange(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
+        snapshot = self._snapshots.current
+        hang_up_cancels(request, cancels=True)
+        inbound = require_head(request.method, request.raw_path, request.version, request.raw_headers)
+        caller = authenticate(snapshot.keys, inbound, time.time())
+        consumer = caller.consumer
+        exchange.consumer = consumer.name
+        address = resolve_address(snapshot.hosts, inbound)
+        call = translate_method(inbound, address, consumer)
+        route = match_route(snapshot.catalogue, call)
+        exchange.method, exchange.product, exchange.label = call.method, address.product, route.label
+        grant = authorize(consumer, route, call)
+        exchange.account, exchange.reported = grant.account.sid, grant.reported
+        plan = require_body_kind(route, consumer, inbound, snapshot.limits)
+        ready = await self._read(request, exchange, snapshot, inbound, grant, plan)
+        outbound = build_outbound(inbound, caller, grant, ready.body, streams=ready.stream is not None)
+        # What may be done twice may be broken off; a POST in flight is awaited to its end (design 4.7).
+        hang_up_cancels(request, cancels=outbound.replayable)
+        answer = await self._send(outbound, exchange, ready.stream)
+        hang_up_cancels(request, cancels=True)
+        base = Base(_base_url(snapshot, request, inbound), snapshot.hosts)
+        try:
+            answer = await adapt_answer(answer, grant, base)
+            closes = self.draining or not request.content.is_eof()
+            return await relay_answer(answer, request, exchange, closes=closes)
+        finally:
+            answer.close()
+            exchange.bytes_in = request.content.total_bytes
+
+    async def _send(self, outbound: Outbound, exchange: Exchange, stream: BodyStream | None) -> Answer:
+        try:
+            return await self._forwarder.send(outbound, exchange, stream)
+        except UpstreamFailure as failure:
+            if stream is not None and stream.refusal is not None:
+                raise stream.refusal from failure  # the caller's body broke off, not the upstream
+            raise
+
+    async def _read(
+        self,
+        request: web.BaseRequest,
+        exchange: Exchange,
+        snapshot: Snapshot,
+        inbound: Inbound,
+        grant: Grant,
+        plan: BodyPlan,
+    ) -> _Ready:
+        """Read and judge the body, or prepare to stream it."""
+        if expects_continue(inbound):
+            send_continue(request)
+        if plan.stream:
+            exchange.reported = exchange.reported or authorize_stream(grant)
+            return _Ready(NO_BODY, BodyStream(request, plan, snapshot.body_seconds))
+        body = finish_body(plan, await read_body(request, plan, snapshot.body_seconds))
+        exchange.reported = exchange.reported or authorize_form(grant, body)
+        return _Ready(body, None)
+
+    async def _answer_error(
+        self, error: GatewayError, request: web.BaseRequest, exchange: Exchange
+    ) -> web.StreamResponse:
+        exchange.slug, exchange.status = error.slug, error.status
+        exchange.unknown = isinstance(error, UpstreamFailure) and error.unknown
+        unread = not request.content.is_eof()
+        closes = error.closes or unread or self.draining
+        response = make_error_response(
+            render_error(error, request.raw_path), request.method, exchange, closes=closes
+        )
+        try:
+            await response.prepare(request)
+        except ConnectionError:
+            exchange.ending = Ending.HUNG_UP
+            return _gone()
+        if unread and "expect" in request.headers:
+            close_at_once(request)  # no byte of the body was asked for, and none must be taken for a request
+        return response
+
+
+def _take_request_id(request: web.BaseRequest) -> str:
+    """The caller's X-Request-Id where it is fit for logs, else a new one."""
+    given = request.headers.get("X-Request-Id", "")
+    return given if _REQUEST_ID.fullmatch(given) else new_request_id()
+
+
+def _base_url(snapshot: Snapshot, request: web.BaseRequest, inbound: Inbound) -> str:
+    """Where this caller reaches us, for links that must lead back here."""
+    if snapshot.public_url:
+        return snapshot.public_url
+    scheme = "https" if request.secure else "http"
+    host = inbound.host
+    if not host:  # HTTP/1.0 without Host: the address that was connected to
+        transport = request.transport
+        name = transport.get_extra_info("sockname") if transport is not None else ("localhost", 80)
+        host = f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
+    return f"{scheme}://{host}"
+
+
+def _gone() -> RawResponse:
+    """What aiohttp is handed when there is nobody left to answer."""
+    response = RawResponse(499, "", b"", closes=True)
+    response._eof_sent = True
+    response._keep_alive = False
+    return response

@@ -1,0 +1,90 @@
+"""Answers on their last stretch, from an `Answer` or an error of ours to the caller's socket."""
+
+from aiohttp import ClientError, web
+
+from gateway.exchange import Ending, Exchange
+from gateway.listener.response import RawResponse
+from gateway.listener.server import abort_connection
+from gateway.policy.headers import build_answer_fields, find_field
+from gateway.policy.retries import read_code
+from gateway.rendering import Rendered
+from gateway.upstream.answer import Answer
+
+
+async def relay_answer(
+    answer: Answer, request: web.BaseRequest, exchange: Exchange, *, closes: bool
+) -> RawResponse:
+    """Write an upstream's answer. A body that breaks off aborts the connection: nothing else would be true.
+
+    Raises `ConnectionError` if the caller is gone.
+    """
+    exchange.status = answer.status
+    exchange.twilio_request_id = find_field(answer.fields, b"twilio-request-id").decode("latin-1")[:64]
+    if answer.status >= 400:
+        exchange.twilio_code = read_code(answer.body)
+    response = _begin(answer, request.method, exchange, closes=closes)
+    if answer.rest is None:
+        await response.prepare(request)
+        exchange.bytes_out = response.sent_bytes
+        return response
+    try:
+        await _stream(answer, response, request, exchange)
+    finally:
+        exchange.bytes_out = response.sent_bytes
+    return response
+
+
+def make_error_response(rendered: Rendered, method: str, exchange: Exchange, *, closes: bool) -> RawResponse:
+    """An error of ours, ready to be written."""
+    body = b"" if method == "HEAD" else rendered.body
+    exchange.bytes_out = len(body)
+    fields = b"".join(b"%b: %b\r\n" % field for field in rendered.fields)
+    fields += b"Content-Length: %d\r\n" % len(rendered.body) + _ours(exchange)
+    return RawResponse(rendered.status, rendered.reason, fields, body, closes=closes)
+
+
+def _begin(answer: Answer, method: str, exchange: Exchange, *, closes: bool) -> RawResponse:
+    if not answer.has_body(method):
+        fields = build_answer_fields(answer.fields, None, keeps_length=answer.status != 204)
+        return RawResponse(answer.status, answer.reason, fields + _ours(exchange), closes=closes)
+    streams = answer.rest is not None
+    length: int | None = len(answer.body)
+    if streams:
+        declared = find_field(answer.fields, b"content-length")
+        length = int(declared) if declared.isdigit() else None
+    fields = build_answer_fields(answer.fields, length, keeps_length=False) + _ours(exchange)
+    return RawResponse(
+        answer.status,
+        answer.reason,
+        fields,
+        b"" if streams else answer.body,
+        streams=streams,
+        length=length,
+        closes=closes,
+    )
+
+
+def _ours(exchange: Exchange) -> bytes:
+    return b"X-Request-Id: %b\r\nGateway-Attempts: %d\r\nVia: 1.1 twilio-gateway\r\n" % (
+        exchange.request_id.encode("ascii"),
+        exchange.attempts,
+    )
+
+
+async def _stream(
+    answer: Answer, response: RawResponse, request: web.BaseRequest, exchange: Exchange
+) -> None:
+    rest = answer.rest
+    assert rest is not None
+    await response.prepare(request)
+    await response.write(answer.body)
+    content = rest.content
+    while not content.at_eof():
+        try:
+            chunk = await content.readany()
+        except (ClientError, TimeoutError, OSError):
+            exchange.ending = Ending.ABORTED
+            abort_connection(request)
+            return
+        await response.write(chunk)
+    await response.write_eof()

@@ -1,0 +1,118 @@
+"""The data port's protocol: aiohttp's `RequestHandler` with a hang-up hook and our own error answers.
+
+A caller that goes away is noticed at once and told to whoever asked (`on_hang_up`); what the parser refuses
+is answered in our shape, logged in one line, and echoes nothing.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import RequestHandler
+
+from gateway.errors import GatewayError, Refusal
+from gateway.listener.response import RawResponse
+
+RenderRefusal = Callable[[GatewayError, web.BaseRequest], RawResponse]
+"""Finishes an exchange of its own for a request that could not even be parsed."""
+
+
+class DataProtocol(RequestHandler):
+    """One caller's connection."""
+
+    __slots__ = ("on_hang_up",)
+
+    def __init__(self, manager: "DataServer", **options: Any) -> None:
+        super().__init__(manager, **options)
+        self.on_hang_up: Callable[[], object] | None = None
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The caller is gone, or has closed its sending side, which cannot be told apart here."""
+        super().connection_lost(exc)
+        if self.on_hang_up is not None:
+            self.on_hang_up()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What aiohttp's parser refused. Replaces a page that quotes the caller's bytes."""
+        manager = self._manager
+        if not isinstance(manager, DataServer) or request.writer.output_size > 0:
+            raise ConnectionResetError("an answer has begun already")
+        return manager.render_refusal(_as_refusal(exc), request)
+
+
+class DataServer(web.Server):
+    """Makes a `DataProtocol` per connection."""
+
+    def __init__(
+        self,
+        handler: Callable[[web.BaseRequest], Any],
+        render_refusal: RenderRefusal,
+        *,
+        header_bytes: int,
+        headers_max: int,
+        idle_seconds: float,
+    ) -> None:
+        super().__init__(handler)
+        self.render_refusal = render_refusal
+        self._options: dict[str, Any] = {
+            "access_log": None,
+            "auto_decompress": False,
+            "keepalive_timeout": idle_seconds,
+            "lingering_time": 2.0,
+            "max_field_size": header_bytes,
+            "max_headers": headers_max,
+            "max_line_size": header_bytes,
+        }
+
+    def __call__(self) -> DataProtocol:
+        return DataProtocol(self, loop=self._loop, **self._options)
+
+
+def close_at_once(request: web.BaseRequest) -> None:
+    """End the connection after what was written, without waiting for a body that will not be read."""
+    protocol = request.protocol
+    if protocol is not None:
+        protocol.force_close()
+
+
+def abort_connection(request: web.BaseRequest) -> None:
+    """Break the connection off, so that what was sent of an answer cannot pass for all of it."""
+    transport = request.transport
+    if transport is not None:
+        transport.abort()
+
+
+def hang_up_cancels(request: web.BaseRequest, *, cancels: bool) -> None:
+    """Say whether the running task ends when the caller goes away."""
+    protocol = request.protocol
+    if isinstance(protocol, DataProtocol):
+        task = asyncio.current_task()
+        protocol.on_hang_up = task.cancel if cancels and task is not None else None
+
+
+def _as_refusal(exc: BaseException | None) -> GatewayError:
+    if isinstance(exc, LineTooLong):
+        return Refusal(
+            "header_too_large",
+            "The request line or a header field is too long, or there are too many.",
+            closes=True,
+        )
+    if (
+        exc is not None
+        and not isinstance(exc, web.HTTPException)
+        and type(exc).__module__.startswith("aiohttp")
+    ):
+        return Refusal(
+            "malformed_request",
+            "This is not an HTTP/1.1 request that can be read in one way only.",
+            closes=True,
+        )
+    return GatewayError("internal_error", "The gateway failed; look for the request id in its log.")

@@ -1,0 +1,29 @@
+"""One place that is told of everything: the log and the metrics are fed from the same record."""
+
+from gateway.exchange import Exchange
+from gateway.observe.log import Logger, log_exchange, log_fault
+from gateway.observe.metrics import Metrics
+from gateway.policy.credentials import mask_sid
+
+
+class Observers:
+    """Told of finished exchanges, faults and events of keys."""
+
+    def __init__(self, log: Logger, metrics: Metrics) -> None:
+        self.log = log
+        self.metrics = metrics
+
+    def finish(self, exchange: Exchange) -> None:
+        """An exchange has ended."""
+        self.metrics.observe(exchange)
+        log_exchange(self.log, exchange)
+
+    def fault(self, error: BaseException, request_id: str) -> None:
+        """An exception that nobody foresaw."""
+        log_fault(self.log, error, request_id)
+
+    def key_event(self, event: str, account_sid: str, key_label: str) -> None:
+        """A Twilio key was refused, put aside or restored."""
+        self.metrics.count_key_event(event, key_label)
+        write = self.log.info if event == "restored" else self.log.warning
+        write("credential key " + event.replace("_", " "), account=mask_sid(account_sid), key=key_label)

@@ -1,0 +1,53 @@
+"""What we hold of Twilio's: accounts and the keys that open them, compiled so that nothing shows a secret.
+
+A key is kept as the finished `Authorization` value (RFC 7617) and never as its parts.
+"""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+def mask_sid(sid: str) -> str:
+    """'SK0011…eeff': enough to tell keys apart, too little to use."""
+    return f"{sid[:6]}…{sid[-4:]}" if len(sid) > 12 else "…"
+
+
+def basic_value(username: str, password: str) -> bytes:
+    """The value of an Authorization field for HTTP Basic (RFC 7617 2)."""
+    return b"Basic " + base64.b64encode(f"{username}:{password}".encode())
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """One way into an account. `label` is the masked SID, for logs and metrics."""
+
+    label: str
+    authorization: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account that requests may be for, with the keys to be tried in order (at least one)."""
+
+    sid: str
+    keys: tuple[ApiKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A Twilio account of the configuration, with its subaccounts (by SID; each has its own or our keys)."""
+
+    name: str
+    account: Account
+    subaccounts: Mapping[str, Account]
+    region: str
+    edge: str
+
+    def owns(self, sid: str) -> bool:
+        """Whether `sid` is the account or a listed subaccount; exact, case and all."""
+        return sid == self.account.sid or sid in self.subaccounts
+
+    def account_of(self, sid: str) -> Account:
+        """The account whose keys serve `sid` ('' for none named)."""
+        return self.subaccounts.get(sid, self.account)

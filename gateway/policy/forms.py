@@ -1,0 +1,125 @@
+"""The `form` rules of a consumer (design 4.4): senders, recipients and callback hosts. They fail closed.
+
+Judged is every repeat of every name that Twilio, or a lenient reader, could take for a ruled one.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from gateway.errors import Refusal
+from gateway.policy.accounts import require_owned
+from gateway.policy.credentials import Credential
+from gateway.policy.fields import Fields, looks_like_override
+
+_CHANNEL = re.compile(r"(?:whatsapp|rcs|sms|mms|messenger):", re.IGNORECASE)
+_CALLBACK = re.compile(r"url$|callback$|webhook$|webhooks$|callbackurl")
+_MEDIA = frozenset({"mediaurl", "mediaurls"})  # fetched by Twilio, but nothing is reported to it
+
+
+@dataclass(frozen=True, slots=True)
+class FormRules:
+    """None means no rule. `recipients` are tests of a number in E.164 or of an address as written."""
+
+    senders: frozenset[str] | None = None
+    messaging_services: frozenset[str] | None = None
+    recipients: tuple[Callable[[str], bool], ...] | None = None
+    callback_hosts: tuple[str, ...] | None = None
+
+
+def normal_name(name: str) -> str:
+    """'From', 'from_', 'From[0]' are one name to a cautious reader."""
+    return re.sub(r"[^a-z0-9]", "", name.partition("[")[0].casefold())
+
+
+def require_plain_fields(credential: Credential, fields: Fields) -> None:
+    """What holds for every body: no `_method`, no foreign AccountSid. Raises `Refusal`."""
+    for name, value in fields:
+        if looks_like_override(name):
+            raise Refusal("method_override", "_method goes into the query, not into the body.")
+        if "account" in name.casefold():
+            require_owned(credential, value)
+
+
+def judge_form(rules: FormRules, body: Fields, query: Fields) -> None:
+    """Raise `Refusal("form_rule")` if a ruled field is not permitted, or stands in the query."""
+    for name, _ in query:
+        if _is_ruled(rules, normal_name(name)):
+            raise _refuse(f"{name} belongs into the body, where it can be judged")
+    for name, value in body:
+        _judge_field(rules, normal_name(name), value.strip())
+
+
+def _is_ruled(rules: FormRules, name: str) -> bool:
+    if name in ("from", "messagingservicesid"):
+        return rules.senders is not None or rules.messaging_services is not None
+    if name == "to":
+        return rules.recipients is not None
+    return rules.callback_hosts is not None and _is_callback(name)
+
+
+def _judge_field(rules: FormRules, name: str, value: str) -> None:
+    if not _is_ruled(rules, name):
+        return
+    if name == "from":
+        # A rule for services alone means: send through these services, and not from a number.
+        if value not in (rules.senders or ()):
+            raise _refuse("From is not a sender that this consumer may use")
+    elif name == "messagingservicesid":
+        if value not in (rules.messaging_services or ()):
+            raise _refuse("MessagingServiceSid is not one that this consumer may use")
+    elif name == "to":
+        if not any(test(value) for test in rules.recipients or ()):
+            raise _refuse("To is not a recipient that this consumer may reach")
+    elif value and not _is_allowed_url(rules.callback_hosts or (), value):
+        raise _refuse("a callback URL is not on a host that this consumer may use")
+
+
+def _is_callback(name: str) -> bool:
+    return name not in _MEDIA and _CALLBACK.search(name) is not None
+
+
+def _is_allowed_url(hosts: tuple[str, ...], value: str) -> bool:
+    if any(ord(character) <= 0x20 or character == "\\" for character in value):
+        return False  # WHATWG and RFC 3986 readers part ways here
+    try:
+        parts = urlsplit(value)
+        host = (parts.hostname or "").lower().rstrip(".")
+    except ValueError:
+        return False
+    if parts.scheme not in ("http", "https") or "@" in parts.netloc:
+        return False
+    return any(host.endswith(entry[1:]) if entry.startswith("*.") else host == entry for entry in hosts)
+
+
+def match_prefix(prefix: str) -> Callable[[str], bool]:
+    """A test for '+1', '+4930' or 'client:'; a channel before a number ('whatsapp:') is looked through."""
+
+    def test(value: str) -> bool:
+        return _CHANNEL.sub("", value, count=1).startswith(prefix) or (
+            not prefix.startswith("+") and value.startswith(prefix)
+        )
+
+    return test
+
+
+def match_country(region: str) -> Callable[[str], bool]:
+    """A test for an ISO 3166 country ('US', told apart from 'CA' by the number's area).
+
+    Raises `ImportError` without the `phonenumbers` extra.
+    """
+    import phonenumbers
+
+    def test(value: str) -> bool:
+        try:
+            number = phonenumbers.parse(_CHANNEL.sub("", value, count=1), None)
+        except phonenumbers.NumberParseException:
+            return False
+        return bool(phonenumbers.region_code_for_number(number) == region)
+
+    return test
+
+
+def _refuse(why: str) -> Refusal:
+    return Refusal("form_rule", f"A form rule refuses this: {why}.")

@@ -1,0 +1,120 @@
+"""Which header fields cross the gateway, both ways: strip first, inject last (design 4.5, 4.8).
+
+Fields are byte strings and go out as they came in: order, case and repeats kept. RFC 9110 7.6.1 names what is
+hop-by-hop; the rest of what is dropped concerns only one side.
+"""
+
+from collections.abc import Iterable
+
+from gateway.policy.head import OVERRIDE_FIELDS, Inbound
+
+_HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"http2-settings",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authentication-info",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+_OURS_INBOUND = _HOP_BY_HOP | {
+    b"authorization",
+    b"content-length",
+    b"content-type",  # that of the body which is sent, below
+    b"cookie",
+    b"expect",
+    b"forwarded",
+    b"gateway-timeout",
+    b"host",
+    b"idempotency-key",  # only where the catalogue declares it, below
+    b"x-real-ip",
+    *OVERRIDE_FIELDS,
+}
+_OURS_ANSWER = _HOP_BY_HOP | {b"content-length", b"x-request-id"}
+_VIA = b"Via: 1.1 twilio-gateway\r\n"
+
+
+def build_request_fields(
+    inbound: Inbound,
+    secrets: Iterable[bytes],
+    *,
+    content_type: bytes | None,
+    keeps_idempotency_key: bool,
+    asks_identity: bool,
+) -> bytes:
+    """The outbound field lines but Host, Authorization and framing, each with its CRLF.
+
+    `content_type` replaces the received one; None keeps it.
+    """
+    lines = [
+        b"%b: %b\r\n" % (name, value)
+        for lower, name, value in inbound.fields
+        if not (lower in _OURS_INBOUND or lower in inbound.connection or lower.startswith(b"x-forwarded-"))
+        and not (asks_identity and lower == b"accept-encoding")
+    ]
+    if any(secret in line for secret in secrets for line in lines):
+        lines = [line for line in lines if not any(secret in line for secret in secrets)]
+    if keeps_idempotency_key and b"idempotency-key" in inbound.singles:
+        lines.append(b"Idempotency-Key: %b\r\n" % inbound.singles[b"idempotency-key"])
+    if content_type is None:
+        content_type = inbound.singles.get(b"content-type")
+    if content_type is not None:
+        lines.append(b"Content-Type: %b\r\n" % content_type)
+    if asks_identity:
+        lines.append(b"Accept-Encoding: identity\r\n")
+    lines.append(_VIA)
+    return b"".join(lines)
+
+
+def build_answer_fields(
+    raw_headers: Iterable[tuple[bytes, bytes]], content_length: int | None, *, keeps_length: bool
+) -> bytes:
+    """The field lines of an answer, each with its CRLF; framing is ours.
+
+    `content_length` in bytes is written where the answer had its own, else at the end; None leaves it out,
+    unless `keeps_length` (HEAD and 304 announce the length of a body that does not follow).
+    """
+    fields = list(raw_headers)
+    named = {
+        token.strip().lower()
+        for name, value in fields
+        if name.lower() == b"connection"
+        for token in value.split(b",")
+    }
+    lines: list[bytes] = []
+    for name, value in fields:
+        lower = name.lower()
+        if lower == b"content-length":
+            if content_length is not None:
+                value, content_length = b"%d" % content_length, None
+            elif not keeps_length:
+                continue
+        elif lower in _OURS_ANSWER or lower in named or lower.startswith(b"gateway-"):
+            continue
+        lines.append(b"%b: %b\r\n" % (name, value))
+    if content_length is not None:
+        lines.append(b"Content-Length: %d\r\n" % content_length)
+    return b"".join(lines)
+
+
+def replace_field(
+    raw_headers: Iterable[tuple[bytes, bytes]], name: bytes, value: bytes
+) -> tuple[tuple[bytes, bytes], ...]:
+    """The fields with `name` (lower case) given another value where it stood."""
+    return tuple((field, value if field.lower() == name else old) for field, old in raw_headers)
+
+
+def drop_field(raw_headers: Iterable[tuple[bytes, bytes]], name: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """The fields without `name` (lower case)."""
+    return tuple((field, value) for field, value in raw_headers if field.lower() != name)
+
+
+def find_field(raw_headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
+    """The first value of a field (`name` in lower case), or b''."""
+    return next((value for field, value in raw_headers if field.lower() == name), b"")

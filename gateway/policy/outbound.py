@@ -1,0 +1,70 @@
+"""The request as it goes to Twilio, built once per exchange; each attempt only adds a key (design 3, 4.5)."""
+
+from typing import NamedTuple
+
+from gateway.policy.consumers import Caller
+from gateway.policy.content import Body, Shape
+from gateway.policy.credentials import Account
+from gateway.policy.head import Inbound
+from gateway.policy.headers import build_request_fields
+from gateway.policy.methods import emit_method
+from gateway.policy.retries import is_replayable
+from gateway.policy.routes import Grant
+
+_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+
+
+class Outbound(NamedTuple):
+    """`fields` are header lines without Host, Authorization and framing.
+
+    `effective` is the effective method, by which `replayable` was decided. `length` is in bytes: None for a
+    chunked stream, -1 for no framing field at all.
+    """
+
+    method: str
+    effective: str
+    host: str
+    target: str
+    fields: bytes
+    body: bytes
+    length: int | None
+    streams: bool
+    account: Account
+    replayable: bool
+
+    def __repr__(self) -> str:  # a body is somebody's message
+        return f"Outbound({self.effective} {self.host})"
+
+
+def build_outbound(
+    inbound: Inbound, caller: Caller, grant: Grant, body: Body, *, streams: bool = False
+) -> Outbound:
+    """Put together what was judged. Raises `Refusal("emit_unsupported")`."""
+    call = grant.call._replace(query=grant.query)
+    method, query = emit_method(call, grant.consumer.emit)
+    fields = build_request_fields(
+        inbound,
+        caller.secrets,
+        content_type=body.content_type,
+        keeps_idempotency_key=grant.route.idempotency_key,
+        asks_identity=wants_identity(grant),
+    )
+    if streams:
+        length = inbound.content_length
+    elif body.shape is Shape.NONE and method not in _BODY_METHODS:
+        length = -1
+    else:
+        length = len(body.data)
+    target = f"{grant.path}?{query}" if query else grant.path
+    replayable = is_replayable(call.method, instance=grant.route.instance)
+    return Outbound(
+        method, call.method, grant.host, target, fields, body.data, length, streams, grant.account, replayable
+    )
+
+
+def wants_identity(grant: Grant) -> bool:
+    """Whether the answer must come uncompressed because bytes in it are to be replaced (design 4.8)."""
+    if grant.conceals:
+        return True
+    # The 2010 API's links are relative; only product APIs answer with absolute ones.
+    return bool(grant.call.address.prefix) and grant.call.address.product != "api"

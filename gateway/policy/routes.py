@@ -1,0 +1,122 @@
+"""May this consumer do this (design 4.4): the route of a call, and the grant that the rest is built on."""
+
+from typing import NamedTuple
+
+from gateway.catalogue import Catalogue, Route
+from gateway.errors import Refusal
+from gateway.policy.accounts import is_management, pin_account
+from gateway.policy.addressing import upstream_host
+from gateway.policy.consumers import Consumer, Mode
+from gateway.policy.content import Body, Shape
+from gateway.policy.credentials import Account
+from gateway.policy.fields import Fields, Unreadable, is_suspect, read_json, read_multipart, read_urlencoded
+from gateway.policy.forms import judge_form, require_plain_fields
+from gateway.policy.methods import Call
+from gateway.policy.rules import split_path
+
+_READS = frozenset({"GET", "HEAD"})
+
+
+class Grant(NamedTuple):
+    """What was granted: whose keys, which host, and path and query as they go upstream.
+
+    `conceals` asks for `auth_token` in the answer to be made null; `reported` is the slug that `mode: report`
+    let through, or ''.
+    """
+
+    consumer: Consumer
+    route: Route
+    call: Call
+    account: Account
+    host: str
+    path: str
+    query: str
+    conceals: bool
+    reported: str
+
+
+def match_route(catalogue: Catalogue, call: Call) -> Route:
+    """The catalogue's route by the effective method; unknown paths have one, too."""
+    return catalogue.match(call.address.product, call.method, call.path)
+
+
+def authorize(consumer: Consumer, route: Route, call: Call) -> Grant:
+    """Pin the account and find a rule. Raises `Refusal` (403)."""
+    credential = consumer.credential
+    product = call.address.product
+    host = upstream_host(call.address, credential.region, credential.edge)
+    pinned = pin_account(credential, call.path, call.query)
+    segments = split_path(pinned.path)
+    method = "GET" if call.method == "HEAD" else call.method
+    conceals = is_management(product, pinned.path)
+    reported = ""
+    if conceals:
+        if consumer.rules.find_exact(method, product, segments) is None:
+            raise Refusal(
+                "management_endpoint",
+                f"Accounts, keys and tokens are not delegated. Consumer {consumer.name} needs an allow rule "
+                "that names this method and path without a glob.",
+            )
+    elif consumer.rules.find(method, product, segments) is None:
+        if consumer.mode is Mode.ENFORCE:
+            raise Refusal(
+                "not_allowed",
+                f"Consumer {consumer.name} has no allow rule for {method} {product} {route.label}.",
+            )
+        reported = "not_allowed"
+    return Grant(consumer, route, call, pinned.account, host, pinned.path, pinned.query, conceals, reported)
+
+
+def authorize_form(grant: Grant, body: Body) -> str:
+    """Judge a buffered body. Raises `Refusal`; returns the slug that `mode: report` let through, or ''."""
+    rules = grant.consumer.forms
+    if rules is None:
+        if body.shape is Shape.MULTIPART or (
+            body.shape in (Shape.FORM, Shape.JSON) and is_suspect(body.data, is_json=body.shape is Shape.JSON)
+        ):
+            require_plain_fields(grant.consumer.credential, _read_fields(body, "bad_body"))
+        return ""
+    if grant.call.method in _READS:
+        return ""
+    fields = _read_fields(body, "form_rule")
+    require_plain_fields(grant.consumer.credential, fields)
+    try:
+        judge_form(rules, fields, _read_query(grant.query))
+    except Refusal as refusal:
+        if grant.consumer.mode is Mode.REPORT:
+            return refusal.slug
+        raise
+    return ""
+
+
+def authorize_stream(grant: Grant) -> str:
+    """The same for a body that is streamed on unread: form rules cannot see into it, so they refuse it."""
+    if grant.consumer.forms is None:
+        return ""
+    if grant.consumer.mode is Mode.REPORT:
+        return "form_rule"
+    raise Refusal("form_rule", "This consumer has form rules, and an upload cannot be judged by them.")
+
+
+def _read_fields(body: Body, slug: str) -> Fields:
+    try:
+        match body.shape:
+            case Shape.FORM:
+                return read_urlencoded(body.data)
+            case Shape.MULTIPART:
+                return read_multipart(body.data, body.boundary)
+            case Shape.JSON:
+                return read_json(body.data)
+            case _:
+                return []
+    except Unreadable as error:
+        raise Refusal(slug, f"The body cannot be judged: {error}.") from error
+
+
+def _read_query(query: str) -> Fields:
+    if not query:
+        return []
+    try:
+        return read_urlencoded(query.encode("ascii"))
+    except Unreadable as error:
+        raise Refusal("form_rule", f"The query cannot be judged: {error}.") from error

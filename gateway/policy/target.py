@@ -1,0 +1,77 @@
+"""The canonical request target (design 4.1): accepted byte for byte, or refused.
+
+Nothing is ever normalised here. What passes is what policy judges and what is sent, so two readers of the
+same target cannot disagree.
+"""
+
+import re
+from typing import NamedTuple
+
+from gateway.errors import Refusal
+
+# RFC 3986 pchar without ";" (a second separator for some servers), "/" and escapes handled apart.
+_PATH = re.compile(r"(?:/(?:[A-Za-z0-9\-._~!$&'()*+,=:@]|%[0-9A-Fa-f]{2})*)+")
+# Any visible ASCII but "#" (fragment) and ";": Twilio's own names hold "<" and ">" (`DateSent<`).
+_QUERY = re.compile(r"(?:[!\"$&-:<-~]|%[0-9A-Fa-f]{2})*")
+# Escapes that mean something else to somebody: unreserved characters (%41C), slash, backslash, controls,
+# and a doubly encoded anything (%252e).
+_PATH_ESCAPE = re.compile(
+    r"%(?:[01][0-9A-Fa-f]|7[Ff]|2[FfDdEe]|5[CcFf]|7[Ee]|3[0-9]|4[1-9A-Fa-f]|5[0-9Aa]|6[1-9A-Fa-f]|7[0-9Aa]"
+    r"|25[0-9A-Fa-f]{2})"
+)
+_CONTROL_ESCAPE = re.compile(r"%(?:[01][0-9A-Fa-f]|7[Ff])")
+_ABSOLUTE = re.compile(r"(?i:(https?)://)([^/?#]*)(.*)")
+
+
+class Target(NamedTuple):
+    """`authority` is empty unless the target came in absolute-form; `query` is without its "?"."""
+
+    scheme: str
+    authority: str
+    path: str
+    query: str
+
+
+def require_target(raw: str) -> Target:
+    """Split a raw request target, or raise `Refusal("bad_target")`.
+
+    Accepts origin-form and absolute-form (RFC 9112 3.2.1, 3.2.2).
+    """
+    scheme = authority = ""
+    rest = raw
+    if not raw.startswith("/"):
+        match = _ABSOLUTE.fullmatch(raw)
+        if match is None:
+            raise _refuse("it must begin with / or be an absolute http(s) URL")
+        scheme, authority, rest = match[1].lower(), match[2].lower(), match[3]
+        if not rest.startswith("/"):
+            rest = "/" + rest
+    path, mark, query = rest.partition("?")
+    _require_path(path)
+    if mark:
+        _require_query(query)
+    return Target(scheme, authority, path, query)
+
+
+def _require_path(path: str) -> None:
+    if _PATH.fullmatch(path) is None:
+        raise _refuse("the path holds a character that must be percent-encoded, a ';' or a broken escape")
+    if "//" in path:
+        raise _refuse("the path has an empty segment (//)")
+    if "/." in path and any(segment in (".", "..") for segment in path.split("/")):
+        raise _refuse("the path has a dot segment")
+    if "%" in path and _PATH_ESCAPE.search(path):
+        raise _refuse(
+            "the path escapes a plain character, a slash, a backslash or a control, or escapes twice"
+        )
+
+
+def _require_query(query: str) -> None:
+    if _QUERY.fullmatch(query) is None:
+        raise _refuse("the query holds a character that must be percent-encoded, a ';' or a broken escape")
+    if "%" in query and _CONTROL_ESCAPE.search(query):
+        raise _refuse("the query escapes a control character")
+
+
+def _refuse(why: str) -> Refusal:
+    return Refusal("bad_target", f"The request target is not canonical: {why}.")

@@ -1,0 +1,92 @@
+"""The one pooled `ClientSession` to Twilio, and what is switched off or hardened in it."""
+
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import Connection
+from yarl import URL
+
+from gateway.upstream.wire import RelayRequest
+
+_KEEPALIVE_SECONDS = 15.0
+_MAX_ANSWER_FIELD_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class TransportOptions:
+    """Times in seconds. `connect_to` sends every Twilio host to one origin (tests, simulator)."""
+
+    connect_to: URL | None = None
+    proxy: URL | None = None
+    ca_file: str | None = None
+    connections: int = 1000
+    connect_seconds: float = 5.0
+    deadline_seconds: float = 25.0
+    idle_seconds: float = 10.0
+
+
+class CleanConnector(TCPConnector):
+    """Never reuses a connection that received bytes while idle.
+
+    The stock pool would hand those bytes to the next request as its answer. Overrides a private method;
+    `tests/integration/test_surplus_bytes.py` guards it.
+    """
+
+    async def _get(self, key: ConnectionKey, traces: list[Any]) -> Connection | None:
+        pooled = self._conns.get(key)
+        if pooled:
+            tainted = [entry for entry in pooled if entry[0].should_close]
+            for entry in tainted:
+                pooled.remove(entry)
+                entry[0].close()
+            if not pooled:
+                del self._conns[key]
+                return None
+        return await super()._get(key, traces)
+
+
+def require_c_parser() -> None:
+    """Refuse to run on aiohttp's pure-Python parser, which is laxer and much slower.
+
+    Raises `RuntimeError`.
+    """
+    from aiohttp import http_parser
+
+    if http_parser.HttpRequestParser.__module__ != "aiohttp._http_parser":
+        raise RuntimeError(
+            "aiohttp was installed without its C parser; install a wheel for this platform "
+            "(pip install --only-binary=aiohttp aiohttp) and unset AIOHTTP_NO_EXTENSIONS."
+        )
+
+
+def open_session(options: TransportOptions) -> ClientSession:
+    """A session that follows nothing, remembers nothing, retries nothing and decodes nothing."""
+    context: ssl.SSLContext | bool = True
+    if options.ca_file is not None:
+        context = ssl.create_default_context(cafile=options.ca_file)
+    connector = CleanConnector(
+        limit=options.connections, keepalive_timeout=_KEEPALIVE_SECONDS, ttl_dns_cache=10, ssl=context
+    )
+    session = ClientSession(
+        connector=connector,
+        cookie_jar=DummyCookieJar(),
+        request_class=RelayRequest,
+        auto_decompress=False,
+        trust_env=False,
+        proxy=options.proxy,
+        max_line_size=_MAX_ANSWER_FIELD_BYTES,
+        max_field_size=_MAX_ANSWER_FIELD_BYTES,
+        timeout=ClientTimeout(
+            total=None,
+            connect=options.connect_seconds,
+            sock_connect=options.connect_seconds,
+            sock_read=options.deadline_seconds,
+        ),
+    )
+    # aiohttp would send GET, HEAD, PUT and DELETE a second time by itself when a pooled connection breaks;
+    # attempts are ours to decide and to count (tests/integration/test_no_hidden_retry.py).
+    session._retry_connection = False
+    return session
