@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import sys
+import time
 from typing import Any
 
 from yarl import URL
@@ -49,7 +50,7 @@ class Gateway:
             _transport_options(self._resolved),
             self._observers.key_event,
         )
-        self._handler = Handler(self._snapshots, self._forwarder, self._observers, loop.time)
+        self._handler = Handler(self._snapshots, self._forwarder, self._observers, time.perf_counter)
         self._server = DataServer(
             self._handler.handle,
             self._handler.refuse_unparsed,

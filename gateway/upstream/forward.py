@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterable, Callable
 
 from aiohttp import (
@@ -53,14 +54,14 @@ class Forwarder:
     ) -> Answer:
         """The answer to `outbound`. Raises `UpstreamFailure`; a cancelled attempt closes its connection."""
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = time.perf_counter()  # uvloop's own clock ticks in milliseconds
         attempts = Attempts(
             self._session,
             outbound,
             exchange,
             self._keyring.order(outbound.account),
             stream=stream,
-            deadline=began + self._options.deadline_seconds,
+            deadline=loop.time() + self._options.deadline_seconds,
             idle_seconds=self._options.idle_seconds,
             on_failover=self._refused,
         )
@@ -73,7 +74,7 @@ class Forwarder:
             failed = translate_failure(error, sent=attempts.sent)
             raise failed.with_outcome(replayable=outbound.replayable) from error
         finally:
-            exchange.upstream_seconds += loop.time() - began
+            exchange.upstream_seconds += time.perf_counter() - began
         answer = attempts.answer
         assert answer is not None
         if len(outbound.account.keys) > 1 and answer.status < 300:
