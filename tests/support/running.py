@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,15 +56,39 @@ def configuration(upstream: str, **settings: Any) -> dict[str, Any]:
     }
 
 
+class LogCapture:
+    """The log of a gateway, read as it is written, through a pipe or a stream of a process."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self._grown = asyncio.Condition()
+
+    async def follow(self, stream: asyncio.StreamReader) -> None:
+        """Collect lines until the stream ends. What is not JSON is kept as `{"event": text}`."""
+        async for raw in stream:
+            text = raw.decode().rstrip("\n")
+            async with self._grown:
+                self.lines.append(json.loads(text) if text.startswith("{") else {"event": text})
+                self._grown.notify_all()
+
+    async def until(self, met: Callable[[list[dict[str, Any]]], bool], seconds: float = 20) -> None:
+        """Wait until the lines so far satisfy `met`."""
+        async with asyncio.timeout(seconds), self._grown:
+            await self._grown.wait_for(lambda: met(self.lines))
+
+
+def _exchanges(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [line for line in lines if line["event"] == "exchange"]
+
+
 @dataclass
 class Running:
-    """A gateway under test. `log()` gives the structured lines so far."""
+    """A gateway in this process. `log()` gives the structured lines so far."""
 
     url: str
     admin_url: str
     gateway: Gateway
-    _log_file: Path
-    _writer: LineWriter = field(repr=False)
+    capture: LogCapture = field(repr=False)
 
     @property
     def port(self) -> int:
@@ -73,18 +97,16 @@ class Running:
 
     def log(self) -> list[dict[str, Any]]:
         """Everything logged so far, oldest first."""
-        return [json.loads(line) for line in self._log_file.read_text().splitlines()]
+        return list(self.capture.lines)
 
     def exchanges(self) -> list[dict[str, Any]]:
         """The exchanges among it."""
-        return [line for line in self.log() if line["event"] == "exchange"]
+        return _exchanges(self.capture.lines)
 
     async def exchange_logged(self, count: int) -> list[dict[str, Any]]:
         """Wait until `count` exchanges have ended, for those that end after their caller is gone."""
-        async with asyncio.timeout(10):
-            while len(found := self.exchanges()) < count:
-                await asyncio.sleep(0.005)
-        return found
+        await self.capture.until(lambda lines: len(_exchanges(lines)) >= count)
+        return self.exchanges()
 
 
 @asynccontextmanager
@@ -95,59 +117,60 @@ async def running_gateway(
     with TemporaryDirectory() as folder:
         config = Path(folder) / "gateway.yaml"
         config.write_text(yaml.safe_dump(configuration(upstream, **settings)))
-        log_file = Path(folder) / "gateway.log"
-        descriptor = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        writer = LineWriter(descriptor)
-        gateway = Gateway(load_resolved(config, environ), open_log(writer, "info", "json"))
-        try:
-            await gateway.start()
-            yield Running(gateway.url, gateway.admin_url, gateway, log_file, writer)
-            await gateway.drain()
-            await gateway.stop()
-        finally:
-            writer.close()
-            os.close(descriptor)
+        resolved = load_resolved(config, environ)
+    loop = asyncio.get_running_loop()
+    reading, writing = os.pipe()
+    stream = asyncio.StreamReader()
+    pipe, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reading, "rb", buffering=0)
+    )
+    capture = LogCapture()
+    following = asyncio.create_task(capture.follow(stream))
+    writer = LineWriter(writing)
+    try:
+        gateway = Gateway(resolved, open_log(writer, "info", "json"))
+        await gateway.start()
+        yield Running(gateway.url, gateway.admin_url, gateway, capture)
+        await gateway.drain()
+        await gateway.stop()
+    finally:
+        writer.close()
+        os.close(writing)
+        await following
+        pipe.close()
 
 
 @dataclass
 class Spawned:
-    """A `gateway serve` process."""
+    """A `gateway serve` process, its standard output and error captured."""
 
     url: str
     admin_url: str
     process: asyncio.subprocess.Process
+    capture: LogCapture = field(repr=False)
 
 
 @asynccontextmanager
 async def spawned_gateway(
     folder: Path, upstream: str, environ: Mapping[str, str] = ENVIRON, **settings: Any
 ) -> AsyncIterator[Spawned]:
-    """`gateway serve` as a process of its own; its standard output goes to `folder/gateway.log`."""
+    """`gateway serve` as a process of its own; its configuration is `folder/gateway.yaml`."""
     config = folder / "gateway.yaml"
     config.write_text(yaml.safe_dump(configuration(upstream, log={"format": "json"}, **settings)))
-    log_file = folder / "gateway.log"
-    with log_file.open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gateway", "serve", "--config", str(config),
-            env={**os.environ, **environ}, stdout=log, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", "serve", "--config", str(config),
+        env={**os.environ, **environ}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    assert process.stdout is not None
+    capture = LogCapture()
+    following = asyncio.create_task(capture.follow(process.stdout))
     try:
-        line = await _first_line(log_file, process)
-        yield Spawned(line["url"], line["admin"], process)
+        await capture.until(lambda lines: bool(lines))
+        if "url" not in (first := capture.lines[0]):
+            raise RuntimeError(f"the gateway did not start: {capture.lines}")
+        yield Spawned(first["url"], first["admin"], process, capture)
     finally:
         if process.returncode is None:
             process.kill()
         await process.wait()
-
-
-async def _first_line(log_file: Path, process: asyncio.subprocess.Process) -> dict[str, Any]:
-    async with asyncio.timeout(20):
-        while b"\n" not in log_file.read_bytes():
-            if process.returncode is not None:
-                raise RuntimeError(f"the gateway ended with {process.returncode}")
-            await asyncio.sleep(0.01)
-    text = log_file.read_text().splitlines()[0]
-    if not text.startswith("{"):
-        raise RuntimeError(f"the gateway did not start: {log_file.read_text()}")
-    found: dict[str, Any] = json.loads(text)
-    return found
+        await following
