@@ -75,9 +75,14 @@ def run_new(args: argparse.Namespace) -> int:
     """Print a new key and its digest: 0."""
     from gateway.config.fields import digest_of
 
-    key = KEY_PREFIX + secrets.token_urlsafe(_KEY_BYTES)
+    key = new_key()
     print(_NEW_TEXT.format(name=args.name, key=key, digest=digest_of(key)), end="")
     return 0
+
+
+def new_key() -> str:
+    """A consumer key of 256 random bits."""
+    return KEY_PREFIX + secrets.token_urlsafe(_KEY_BYTES)
 
 
 def run_digest(args: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import uvloop
@@ -44,8 +45,8 @@ def run(args: argparse.Namespace) -> int:
         return 2
 
 
-async def serve(resolved: ResolvedSettings) -> int:
-    """Serve until SIGTERM or SIGINT, drain, stop."""
+async def serve(resolved: ResolvedSettings, announce: Callable[[str, str], None] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT, drain, stop. `announce` is told the data and the admin URL."""
     loop = asyncio.get_running_loop()
     log, writer = open_gateway_log(resolved)
     try:
@@ -63,6 +64,8 @@ async def serve(resolved: ResolvedSettings) -> int:
             )
             return 1
         writer.gather_on(loop)
+        if announce is not None:
+            announce(gateway.url, gateway.admin_url)
         await told_to_stop.wait()
         told_to_stop.clear()
         await _drain(gateway, told_to_stop)

@@ -130,9 +130,11 @@ async def running_gateway(
     try:
         gateway = Gateway(resolved, open_log(writer, "info", "json"))
         await gateway.start()
-        yield Running(gateway.url, gateway.admin_url, gateway, capture)
-        await gateway.drain()
-        await gateway.stop()
+        try:
+            yield Running(gateway.url, gateway.admin_url, gateway, capture)
+        finally:
+            await gateway.drain()
+            await gateway.stop()
     finally:
         writer.close()
         os.close(writing)

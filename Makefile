@@ -1,0 +1,64 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help install run test check format lint types bench lock catalogue docs clean packages
+
+help:            ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## ?/\1\t/' | expand -t 12
+
+run: $(VENV)/.run          ## a gateway in front of a simulated Twilio, and a curl line that works
+	$(BIN)/gateway demo
+
+install: $(VENV)/.test     ## .venv with everything that running and testing needs
+
+test: install packages     ## format, lint, types, all tests; installs what it needs
+	$(MAKE) check
+
+check: format lint types   ## the same, with what is installed
+	$(BIN)/pytest $(PYTEST)
+
+format:
+	$(BIN)/ruff format --check .
+lint:
+	$(BIN)/ruff check .
+types:
+	$(BIN)/mypy
+
+bench: install packages    ## requests/s beside a bare relay's, latency, memory (minutes)
+	$(BIN)/python -m tests.bench.throughput
+	$(BIN)/python -m tests.bench.latency
+	$(BIN)/python -m tests.bench.memory
+
+packages:                  ## Debian's packages that some tests drive (as root; else it says what is missing)
+	@sh tests/support/packages.sh
+
+lock: install              ## resolve the dependencies anew, with hashes
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --upgrade --group build pyproject.toml -o deploy/requirements.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --upgrade --group dev --all-extras -c deploy/requirements.lock pyproject.toml -o tests/requirements.lock
+
+catalogue: install         ## Twilio's routes, from the installed twilio package
+	$(BIN)/python -m gateway.catalogue.generate
+
+docs: install              ## the reference of the configuration, from the schema
+	$(BIN)/gateway schema --markdown > docs/configuration.md
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/clients/node/node_modules
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; say which: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "Python's venv module is missing; on Debian: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.run: deploy/requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r deploy/requirements.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.test: tests/requirements.lock $(VENV)/.run
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r tests/requirements.lock
+	@touch $@

@@ -1,0 +1,104 @@
+"""`gateway demo`: the gateway in front of the simulator, with fresh secrets, and a curl line that works."""
+
+import argparse
+import asyncio
+import os
+import secrets
+import sys
+from pathlib import Path
+
+import uvloop
+from yarl import URL
+
+from gateway.commands.key import new_key
+from gateway.commands.serve import serve
+from gateway.config.fields import digest_of
+from gateway.config.resolve import load_resolved
+from gateway.config.resolved import ResolvedSettings
+from gateway.policy.accounts import MY_ACCOUNT
+from gateway.simulator import Account, ApiKey, Simulator
+
+_TEXT = """\
+A simulated Twilio behind a gateway; nothing here reaches the real one. Send a message:
+
+  curl -u {consumer}:{key} {url}/2010-04-01/Accounts/{account}/Messages.json \\
+    --data-urlencode To=+15005550006 --data-urlencode From=+15005550001 --data-urlencode "Body=Hello"
+
+The same with Twilio's Python SDK:
+
+  client = twilio.rest.Client("{consumer}", "{key}", account_sid="{account}")
+  client.api.base_url = "{url}/api"
+  client.messages.create(to="+15005550006", from_="+15005550001", body="Hello")
+
+{consumer} is a consumer of this gateway, and that is its key, made for this run. Twilio's own key stays
+in here. What "Twilio" saw: {simulator}/-/journal    Metrics: {admin}/metrics    Ctrl+C stops.
+"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "demo",
+        help="run the gateway in front of a simulated Twilio, and print a call that works",
+        description="Run the gateway in front of the simulator. Secrets are made anew for each run.",
+        epilog="example:\n  gateway demo\n  GATEWAY__LISTEN=127.0.0.1:8081 gateway demo",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=Path("config/quickstart.yaml"),
+        metavar="PATH",
+        help="default: config/quickstart.yaml of a checkout",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM: 0, 1 if a port cannot be had. Raises ConfigError."""
+    account = Account(
+        sid="AC" + secrets.token_hex(16),
+        auth_token=secrets.token_hex(16),
+        keys=(ApiKey(sid="SK" + secrets.token_hex(16), secret=secrets.token_hex(16)),),
+    )
+    key = new_key()
+    made = {
+        "TWILIO_ACCOUNT_SID": account.sid,
+        "TWILIO_API_KEY": account.keys[0].sid,
+        "TWILIO_API_SECRET": account.keys[0].secret,
+        "QUICKSTART_KEY_SHA256": digest_of(key),
+    }
+    resolved = load_resolved(args.config, {**os.environ, **made})
+    return uvloop.run(_demonstrate(resolved, account, key))
+
+
+async def _demonstrate(resolved: ResolvedSettings, account: Account, key: str) -> int:
+    upstream = URL(str(resolved.settings.upstream.connect_to or ""))
+    if upstream.host is None or upstream.port is None:
+        print(
+            "The demo needs `upstream.connect_to: http://127.0.0.1:9101`: that is where it simulates Twilio.",
+            file=sys.stderr,
+        )
+        return 2
+    simulator = Simulator([account])
+    try:
+        await simulator.start(upstream.host, upstream.port)
+    except OSError:
+        print(
+            f"{upstream.host}:{upstream.port} is taken. Is another demo running? "
+            "Stop it, or set GATEWAY__UPSTREAM__CONNECT_TO=http://127.0.0.1:9102.",
+            file=sys.stderr,
+        )
+        return 1
+
+    def announce(url: str, admin_url: str) -> None:
+        consumer = next(iter(resolved.consumers))
+        text = _TEXT.format(
+            consumer=consumer, key=key, url=url, admin=admin_url, account=MY_ACCOUNT, simulator=simulator.url
+        )
+        print(text, flush=True)
+
+    try:
+        return await serve(resolved, announce)
+    finally:
+        await asyncio.shield(simulator.stop())

@@ -1,0 +1,22 @@
+#!/bin/sh
+# Makes sure of the programs that some tests drive. As root on Debian it installs what is missing; otherwise it
+# says what will be skipped. With CI=true nothing may be missing.
+set -eu
+
+missing=""
+for pair in curl:curl node:nodejs npm:npm wrk:wrk; do
+  command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair##*:}"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+  echo "Installing Debian's packages:$missing"
+  apt-get update -qq
+  # shellcheck disable=SC2086 # a list of names
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+elif [ "${CI:-}" = true ]; then
+  echo "Missing in CI:$missing" >&2
+  exit 1
+else
+  echo "Not installed, so the tests that drive them are skipped:$missing (Debian: apt-get install$missing)"
+fi
