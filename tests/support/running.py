@@ -39,8 +39,8 @@ def consumer(key: str = KEY, **settings: Any) -> dict[str, Any]:
     return {"keys": [digest(key)], "credential": "main", "allow": ["everything"], **settings}
 
 
-def configuration(upstream: str, **settings: Any) -> dict[str, Any]:
-    """A configuration with free ports; `settings` replace whole top-level sections."""
+def configuration(upstream: str, /, **settings: Any) -> dict[str, Any]:
+    """A configuration with free ports; `settings` replace whole top-level sections, but add to `upstream`."""
     main = {
         "account_sid": {"env": "TWILIO_ACCOUNT_SID"},
         "keys": [{"sid": {"env": "TWILIO_API_KEY"}, "secret": {"env": "TWILIO_API_SECRET"}}],
@@ -49,10 +49,10 @@ def configuration(upstream: str, **settings: Any) -> dict[str, Any]:
         "listen": "127.0.0.1:0",
         "admin": {"listen": "127.0.0.1:0"},
         "drain_seconds": 5,
-        "upstream": {"connect_to": upstream},
         "credentials": {"main": main},
         "consumers": {"app": consumer()},
         **settings,
+        "upstream": {"connect_to": upstream, **settings.get("upstream", {})},
     }
 
 
@@ -111,7 +111,7 @@ class Running:
 
 @asynccontextmanager
 async def running_gateway(
-    upstream: str, environ: Mapping[str, str] = ENVIRON, **settings: Any
+    upstream: str, /, environ: Mapping[str, str] = ENVIRON, **settings: Any
 ) -> AsyncIterator[Running]:
     """A gateway in this process, in front of `upstream` (http://host:port)."""
     with TemporaryDirectory() as folder:
@@ -154,7 +154,7 @@ class Spawned:
 
 @asynccontextmanager
 async def spawned_gateway(
-    folder: Path, upstream: str, environ: Mapping[str, str] = ENVIRON, **settings: Any
+    folder: Path, upstream: str, /, environ: Mapping[str, str] = ENVIRON, **settings: Any
 ) -> AsyncIterator[Spawned]:
     """`gateway serve` as a process of its own; its configuration is `folder/gateway.yaml`."""
     config = folder / "gateway.yaml"
