@@ -35,7 +35,7 @@ packages:                  ## Debian's packages that some tests drive (as root; 
 
 lock: install              ## resolve the dependencies anew, with hashes
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --upgrade --group build pyproject.toml -o deploy/requirements.lock
+	  --upgrade --group build --extra redis pyproject.toml -o deploy/requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --upgrade --group dev --all-extras -c deploy/requirements.lock pyproject.toml -o tests/requirements.lock
 
