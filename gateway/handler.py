@@ -17,7 +17,7 @@ from gateway.exchange import Ending, Exchange, new_request_id
 from gateway.listener.body import BodyStream, expects_continue, read_body, send_continue
 from gateway.listener.relay import make_error_response, relay_answer
 from gateway.listener.response import RawResponse
-from gateway.listener.server import close_at_once, hang_up_cancels
+from gateway.listener.server import abort_connection, close_at_once, hang_up_cancels
 from gateway.observe.observers import Observers
 from gateway.policy.addressing import resolve_address
 from gateway.policy.consumers import authenticate
@@ -70,7 +70,7 @@ class Handler:
             exchange.ending = Ending.HUNG_UP
             return _gone()
         except asyncio.CancelledError:
-            exchange.ending = Ending.HUNG_UP
+            exchange.ending = Ending.HUNG_UP if request.transport is None else Ending.ABORTED  # or: drained
             raise
         except Exception as error:  # noqa: BLE001 - design 3: an unforeseen fault is a 500 in our shape, too
             self._observers.fault(error, exchange.request_id)
@@ -122,8 +122,8 @@ class Handler:
         try:
             return await self._forwarder.send(outbound, exchange, stream)
         except UpstreamFailure as failure:
-            if stream is not None and stream.refusal is not None:
-                raise stream.refusal from failure  # the caller's body broke off, not the upstream
+            if stream is not None and stream.broke is not None:
+                raise stream.broke from failure  # the caller's body broke off, not the upstream
             raise
 
     async def _read(
@@ -150,6 +150,10 @@ class Handler:
     ) -> web.StreamResponse:
         exchange.slug, exchange.status = error.slug, error.status
         exchange.unknown = isinstance(error, UpstreamFailure) and error.unknown
+        if request.writer.output_size > 0:  # a second head would be read as part of the first answer's body
+            exchange.ending = Ending.ABORTED
+            abort_connection(request)
+            return _gone()
         unread = not request.content.is_eof()
         closes = error.closes or unread or self.draining
         response = make_error_response(

@@ -34,10 +34,10 @@ async def read_body(request: web.BaseRequest, plan: BodyPlan, seconds: float) ->
 
 
 class BodyStream:
-    """A body handed on as it arrives. `refusal` is why it ended early, if that was the caller's doing."""
+    """A body handed on as it arrives. `broke` is why it ended early, if that was the caller's doing."""
 
     def __init__(self, request: web.BaseRequest, plan: BodyPlan, seconds: float) -> None:
-        self.refusal: Refusal | None = None
+        self.broke: Refusal | ConnectionError | None = None
         self._chunks = _chunks(request, plan, seconds)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -45,8 +45,8 @@ class BodyStream:
         try:
             async for chunk in self._chunks:
                 yield chunk
-        except Refusal as refusal:
-            self.refusal = refusal
+        except (Refusal, ConnectionError) as broke:
+            self.broke = broke
             raise
 
 
@@ -63,6 +63,8 @@ async def _chunks(request: web.BaseRequest, plan: BodyPlan, seconds: float) -> A
             ) from error
         except (RequestPayloadError, HttpProcessingError, HTTPException) as error:
             raise Refusal("incomplete_body", _INCOMPLETE, closes=True) from error
+        except OSError as error:  # reset, or timed out by the kernel
+            raise ConnectionResetError("the caller is gone") from error
         size += len(chunk)
         if size > plan.limit:
             raise too_large(plan.limit)

@@ -8,6 +8,7 @@ from aiohttp import web
 from aiohttp.http_writer import StreamWriter
 
 _HTTP10 = (1, 0)
+_HTTP11 = (1, 1)
 
 
 class RawResponse(web.StreamResponse):
@@ -44,13 +45,12 @@ class RawResponse(web.StreamResponse):
             return None
         writer = request._payload_writer
         assert isinstance(writer, StreamWriter)
-        version = request.version
+        version = _HTTP11 if request.version >= _HTTP11 else _HTTP10  # 0.9 and 2.0 are refused in these, too
         chunked = self._streams and self._length is None and version != _HTTP10
         ends_by_close = self._streams and self._length is None and version == _HTTP10
         keep_alive = request.keep_alive and not self._closes and not ends_by_close
         head = b"HTTP/%d.%d %d %b\r\n%b%b%b\r\n" % (
-            version.major,
-            version.minor,
+            *version,
             self._status,
             self._reason.encode("latin-1", "replace"),
             self._fields,

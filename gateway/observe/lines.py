@@ -7,6 +7,7 @@ dropped and counted; the count is the next thing written.
 import asyncio
 import os
 import queue
+import select
 import threading
 from collections.abc import Callable
 
@@ -84,7 +85,7 @@ class LineWriter:
         while view:
             try:
                 view = view[os.write(self._descriptor, view) :]
-            except BlockingIOError:
-                continue
+            except BlockingIOError:  # somebody made the pipe non-blocking: wait as a blocking one would
+                select.select([], [self._descriptor], [], 1.0)
             except OSError:
                 return  # nobody reads any more; there is nowhere left to say so

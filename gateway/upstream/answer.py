@@ -5,6 +5,7 @@ from aiohttp import ClientResponse
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 
 _EMPTY_STATUSES = frozenset({204, 304})
+_VERSIONS = ((1, 1), (1, 0))
 
 
 class Answer:
@@ -32,29 +33,50 @@ class Answer:
             self.rest = None
 
 
+def has_plain_framing(response: ClientResponse) -> bool:
+    """Whether everybody reads the same body: HTTP/1.x, and no transfer coding but one `chunked`.
+
+    The parser takes an unknown coding for a body that ends with the connection (RFC 9112 6.3).
+    """
+    codings = response.headers.getall("Transfer-Encoding", ())
+    version = response.version
+    if not codings:
+        return version in _VERSIONS
+    return version == (1, 1) and len(codings) == 1 and codings[0].lower() == "chunked"
+
+
 async def read_answer(response: ClientResponse, most_bytes: int, idle_seconds: float) -> Answer:
     """Read the body up to `most_bytes`; what is longer is left to be streamed.
 
     Raises what aiohttp raises for a broken body. `idle_seconds` is the longest silence from now on.
     """
-    body = b""
     content = response.content
-    rest: ClientResponse | None = None
     if content.is_eof():
         body = content.read_nowait()
         response.release()
-    else:
-        if response.connection is not None and response.connection.protocol is not None:
-            response.connection.protocol.read_timeout = idle_seconds
-        chunks: list[bytes] = []
-        size = 0
-        while size <= most_bytes and not content.at_eof():
-            chunk = await content.readany()
-            chunks.append(chunk)
-            size += len(chunk)
-        body = b"".join(chunks)
-        if content.at_eof():
-            response.release()
-        else:
-            rest = response
+        return Answer(response.status, response.reason or "", response.raw_headers, body, None)
+    try:
+        body = await _read_most(response, most_bytes, idle_seconds)
+    except BaseException:  # a cancelled attempt closes its connection, too
+        response.close()
+        raise
+    rest: ClientResponse | None = response
+    if content.at_eof():
+        response.release()
+        rest = None
     return Answer(response.status, response.reason or "", response.raw_headers, body, rest)
+
+
+async def _read_most(response: ClientResponse, most_bytes: int, idle_seconds: float) -> bytes:
+    protocol = response.connection.protocol if response.connection is not None else None
+    if protocol is not None:
+        protocol.read_timeout = idle_seconds
+        protocol.start_timeout()  # else the time-out that the head was waited for with runs on
+    content = response.content
+    chunks: list[bytes] = []
+    size = 0
+    while size <= most_bytes and not content.at_eof():
+        chunk = await content.readany()
+        chunks.append(chunk)
+        size += len(chunk)
+    return b"".join(chunks)

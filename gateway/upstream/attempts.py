@@ -17,7 +17,7 @@ from gateway.exchange import Exchange
 from gateway.policy.credentials import ApiKey
 from gateway.policy.outbound import Outbound
 from gateway.policy.retries import Decision, Outcome, decide_attempt, read_code
-from gateway.upstream.answer import Answer, read_answer
+from gateway.upstream.answer import Answer, has_plain_framing, read_answer
 from gateway.upstream.deadline import Deadline
 from gateway.upstream.wire import Wire
 
@@ -95,6 +95,9 @@ class Attempts:
         if response.status == 101:
             response.close()
             raise UpstreamFailure("upstream_unreadable", Phase.RESPONSE, "Twilio switched protocols unasked.")
+        if not has_plain_framing(response):
+            response.close()
+            raise UpstreamFailure("upstream_unreadable", Phase.RESPONSE, "Twilio's answer is framed oddly.")
         answer = await read_answer(response, MOST_BUFFERED_BYTES, self._idle_seconds)
         code = read_code(answer.body) if answer.status in _CODED else 0
         decision = decide_attempt(

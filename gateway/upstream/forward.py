@@ -73,6 +73,9 @@ class Forwarder:
         except (ClientError, TimeoutError, OSError, ValueError) as error:
             failed = translate_failure(error, sent=attempts.sent)
             raise failed.with_outcome(replayable=outbound.replayable) from error
+        except asyncio.CancelledError:  # drained, or hung up on: what was sent may have been done
+            exchange.unknown = attempts.sent and not outbound.replayable
+            raise
         finally:
             exchange.upstream_seconds += time.perf_counter() - began
         answer = attempts.answer
