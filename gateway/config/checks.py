@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from gateway.config.addresses import MEMORY
 from gateway.config.consumers import Consumer, ConsumerKey
 from gateway.config.explain import suggest
+from gateway.config.fields import LABEL
 from gateway.config.problems import Finding, KeyPath
 from gateway.config.schema import Admin, Settings
 from gateway.config.secrets import SecretRef
@@ -43,9 +45,11 @@ def _sections(tree: Mapping[str, object], name: str) -> Iterator[tuple[str, Mapp
 
 def _listeners(tree: Mapping[str, object]) -> Iterator[Finding]:
     listen = tree.get("listen", Settings.model_fields["listen"].default)
-    admin = _section(tree, "admin").get("listen", Admin.model_fields["listen"].default)
+    given = _section(tree, "admin").get("listen")
+    admin = Admin.model_fields["listen"].default if given is None else given
     if isinstance(admin, str) and admin == listen and not admin.endswith(":0"):
-        yield Finding(("admin", "listen"), "the same address as `listen`", "choose another port")
+        path: KeyPath = ("listen",) if given is None else ("admin", "listen")
+        yield Finding(path, "`listen` and `admin.listen` are the same address", "choose another port")
 
 
 def _credentials(tree: Mapping[str, object]) -> Iterator[Finding]:
@@ -56,11 +60,15 @@ def _credentials(tree: Mapping[str, object]) -> Iterator[Finding]:
                 path, "has nothing to prove who we are", "add `keys: [{sid: SK…, secret: {env: NAME}}]`"
             )
         region = credential.get("region", "us1")
-        if isinstance(region, str) and region not in DEFAULT_EDGES and credential.get("edge") is None:
+        if isinstance(region, str) and LABEL.matches(region) and not _has_edge(region, credential):
             known = ", ".join(DEFAULT_EDGES)
             yield Finding(
                 (*path, "region"), f"only {known} have an edge of their own", "add `edge: …` beside it"
             )
+
+
+def _has_edge(region: str, credential: Mapping[str, object]) -> bool:
+    return region in DEFAULT_EDGES or credential.get("edge") is not None
 
 
 def _consumers(tree: Mapping[str, object]) -> Iterator[Finding]:
@@ -135,7 +143,7 @@ def _expiries(name: str, consumer: Consumer, now: datetime) -> Iterator[Finding]
 def _not_enforced_yet(settings: Settings) -> Iterator[Finding]:
     """Names that the schema takes and this version does not act on. Shrinks to nothing as they are built."""
     message, hint = "accepted, but not enforced by this version", "do not rely on it yet"
-    if isinstance(settings.store, SecretRef) or settings.store != "memory":
+    if isinstance(settings.store, SecretRef) or settings.store != MEMORY:
         yield Finding(("store",), message, hint)
     for name, consumer in settings.consumers.items():
         for field in ("priority", "limits"):

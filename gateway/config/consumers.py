@@ -6,7 +6,6 @@ Owns the names beneath `consumers.<name>`, and their forms. The meaning of rules
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, Discriminator, Field, Tag, model_validator
-from pydantic.json_schema import SkipJsonSchema
 
 from gateway.config import fields
 from gateway.config.fields import Section
@@ -32,13 +31,13 @@ class ConsumerKey(Section):
     """A consumer's key with a date on which it ends, or whose digest stands elsewhere. Holds one of `digest`,
     `env`, `file`."""
 
-    digest: fields.Digest | SkipJsonSchema[None] = Field(
+    digest: fields.Digest | None = Field(
         default=None, description="`sha256:` and 64 hexadecimal digits, as `gateway key new` prints it."
     )
-    env: ReferenceName | SkipJsonSchema[None] = Field(
+    env: ReferenceName | None = Field(
         default=None, description="The environment variable that holds the `sha256:` line (not the key)."
     )
-    file: ReferencePath | SkipJsonSchema[None] = Field(
+    file: ReferencePath | None = Field(
         default=None, description="The file that holds the `sha256:` line (not the key)."
     )
     expires: AwareDatetime | None = Field(

@@ -16,6 +16,7 @@ from gateway.config.problems import ConfigError, Finding, KeyPath, Problem
 
 _MOST_NODES: Final = 200_000
 _DEEPEST: Final = 32
+_TEXT: Final = "tag:yaml.org,2002:str"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +71,15 @@ class _Walk:
     def __init__(self, loader: yaml.SafeLoader) -> None:
         self._loader = loader
         self._nodes = 0
+        self._flat: set[int] = set()
         self.lines: dict[KeyPath, int] = {}
         self.findings: list[Finding] = []
 
     def mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, object]:
-        self._find_duplicates(node, path)
-        self._loader.flatten_mapping(node)  # `<<: *anchor`; what stands here itself comes last, and wins
+        if id(node) not in self._flat:  # an anchor's mapping is walked once for each place it stands at
+            self._flat.add(id(node))
+            self._find_duplicates(node, path)
+            self._loader.flatten_mapping(node)  # `<<: *anchor`; what stands here itself comes last, and wins
         tree: dict[str, object] = {}
         for key, value in node.value:
             name = self._name(key, path)
@@ -88,14 +92,12 @@ class _Walk:
         seen: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                # The line of the second one: the first is the one its author knows of.
-                self.lines.setdefault((*path, key.value), key.start_mark.line + 1)
                 self.findings.append(Finding((*path, key.value), "given twice", "keep one of the two"))
             elif isinstance(key, yaml.ScalarNode):
                 seen.add(key.value)
 
     def _name(self, key: yaml.Node, path: KeyPath) -> str | None:
-        if isinstance(key, yaml.ScalarNode) and key.tag == "tag:yaml.org,2002:str":
+        if isinstance(key, yaml.ScalarNode) and key.tag == _TEXT and key.value.isprintable():
             return str(key.value)
         place = (*path, str(key.value) if isinstance(key, yaml.ScalarNode) else "?")
         self.lines[place] = key.start_mark.line + 1
@@ -118,7 +120,7 @@ class _Walk:
 
     def _scalar(self, node: yaml.Node, path: KeyPath) -> object:
         implicit = self._loader.resolve(yaml.ScalarNode, node.value, (True, False))  # type: ignore[no-untyped-call]
-        if node.tag not in (implicit, "tag:yaml.org,2002:str"):
+        if node.tag not in (implicit, _TEXT):
             self.findings.append(
                 Finding(path, "has a YAML tag", "remove the word that begins with '!', or use quotes")
             )

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from gateway.config.problems import Finding, KeyPath
+from gateway.config.problems import Finding, KeyPath, looks_like_a_secret
 from gateway.config.schema import Settings
 from gateway.config.secrets import MAPPING, TEXT
 
@@ -85,6 +85,7 @@ def _key_path(location: tuple[int | str, ...]) -> KeyPath:
 
 def suggest(name: str, known: list[str]) -> str:
     """`did you mean 'allow'?`, or all names there are."""
+    known = [each for each in known if not looks_like_a_secret(each)]
     if close := difflib.get_close_matches(name, known, n=1):
         return f"did you mean '{close[0]}'?"
     return f"known here: {', '.join(known)}" if known else "remove it"

@@ -1,4 +1,4 @@
-"""The forms that values of the configuration take: names, SIDs, hosts, addresses, URLs, digests, rates.
+"""The forms that values of the configuration take: names, SIDs, hosts, numbers, rates, digests.
 
 Each says what it expects in its own words and never repeats what it was given. Knows nothing of where a value
 stands.
@@ -7,8 +7,7 @@ stands.
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple, NoReturn
-from urllib.parse import SplitResult, urlsplit
+from typing import Annotated, Any, NoReturn
 
 from pydantic import (
     AfterValidator,
@@ -46,7 +45,8 @@ class Shape:
     hint: str
 
     def matches(self, text: str) -> bool:
-        return re.fullmatch(self.pattern, text) is not None
+        # Half a character ("\ud800" in YAML, a stray byte in a variable) can be neither sent nor printed.
+        return re.fullmatch(self.pattern, text) is not None and not re.search(r"[\ud800-\udfff]", text)
 
     def check(self, text: str) -> str:
         return text if self.matches(text) else refuse(self.message, self.hint)
@@ -155,96 +155,3 @@ def _check_digest(text: str) -> str:
 Digest = Annotated[
     str, Field(json_schema_extra={"pattern": f"^{DIGEST.pattern}$"}), AfterValidator(_check_digest)
 ]
-
-
-class Address(NamedTuple):
-    """Where to listen. An IPv6 host is without brackets."""
-
-    host: str
-    port: int
-
-
-def parse_address(text: str) -> Address:
-    """`127.0.0.1:8080`, `[::1]:8080`, `localhost:0`. Raises ValueError."""
-    match = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})", text)
-    if match is None or int(match[3]) > 65_535:
-        raise ValueError("not host:port")
-    return Address(match[1] or match[2], int(match[3]))
-
-
-def _check_address(text: str) -> str:
-    try:
-        parse_address(text)
-    except ValueError:
-        refuse(
-            "not host:port",
-            'write 127.0.0.1:8080, 0.0.0.0:8080 for every interface, or "[::1]:8080" in quotes',
-        )
-    return text
-
-
-Listen = Annotated[str, AfterValidator(_check_address)]
-
-
-@dataclass(frozen=True, slots=True)
-class UrlForm:
-    """Which URLs a setting takes; the value comes back without a slash at its end."""
-
-    schemes: tuple[str, ...]
-    example: str
-    path: bool = False
-    query: bool = False
-    by_reference: bool = False
-    """A user and password are welcome, but only by `{env:}` or `{file:}`: in the file they would be a literal
-    secret."""
-
-    def check(self, text: str) -> str:
-        """A URL that stands in the file. Used as a pydantic validator."""
-        parts = self._split(text)
-        if parts is None:
-            refuse("not a URL that can be used here", f"write it like {self.example}")
-        if parts.username is not None or parts.password is not None:
-            hint = (
-                "give the whole URL by {env: NAME} or {file: PATH}" if self.by_reference else "leave them out"
-            )
-            refuse("a user name or password must not stand in a URL here", hint)
-        return text.rstrip("/")
-
-    def matches(self, text: str) -> bool:
-        """Whether a URL that came by reference can be used; it may hold a user and password."""
-        return self._split(text) is not None
-
-    def _split(self, text: str) -> SplitResult | None:
-        if not re.fullmatch(r"[\x21-\x7e]+", text):  # urlsplit drops tabs and line breaks silently
-            return None
-        try:
-            parts = urlsplit(text)
-            good = parts.scheme in self.schemes and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # a port out of range, a broken IPv6 address
-            return None
-        good = good and (self.path or parts.path in ("", "/")) and (self.query or "?" not in text)
-        return parts if good and "#" not in text else None
-
-
-PUBLIC_URL = UrlForm(("http", "https"), "https://twilio.example.com", path=True)
-CONNECT_URL = UrlForm(("http", "https"), "http://127.0.0.1:9101")
-PROXY_URL = UrlForm(("http",), "http://proxy.example.com:3128", by_reference=True)
-STORE_URL = UrlForm(
-    ("redis", "rediss", "valkey", "valkeys"),
-    "redis://127.0.0.1:6379/0",
-    path=True,
-    query=True,
-    by_reference=True,
-)
-
-
-def _check_store(text: str) -> str:
-    if text == "memory" or "://" in text:
-        return text if text == "memory" else STORE_URL.check(text)
-    refuse("not a store", "write memory, or a URL like redis://127.0.0.1:6379/0")
-
-
-PublicUrl = Annotated[str, AfterValidator(PUBLIC_URL.check)]
-ConnectUrl = Annotated[str, AfterValidator(CONNECT_URL.check)]
-ProxyUrl = Annotated[str, AfterValidator(PROXY_URL.check)]
-StoreUrl = Annotated[str, AfterValidator(_check_store)]

@@ -9,10 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
+from pydantic_settings import InitSettingsSource
 
 from gateway.config.checks import find_contradictions, find_doubts
 from gateway.config.document import parse_document
@@ -45,11 +44,14 @@ def load_settings(path: Path, environ: Mapping[str, str], now: datetime | None =
     document = parse_document(content, str(path))
     overridden = apply_overrides(document.tree, environ)
     origins = Origins(str(path), document.lines, overridden.variables)
-    settings, findings = _validate(overridden.tree)
-    findings = [*document.findings, *overridden.findings, *findings, *find_contradictions(overridden.tree)]
+    settings, invalid = _validate(overridden.tree)
+    findings = [*document.findings, *overridden.findings, *find_contradictions(overridden.tree)]
+    # Where a value could not be read, what stands in its place is not the author's.
+    unread = {finding.path for finding in document.findings}
+    findings += [finding for finding in invalid if finding.path not in unread]
     if findings or settings is None:
-        unread = _unread_references(overridden.tree, (), environ, path.parent)
-        raise ConfigError(origins.problems([*findings, *unread]))
+        findings += _unread_references(overridden.tree, (), environ, path.parent)
+        raise ConfigError(origins.problems(findings))
     doubts = find_doubts(settings, now or datetime.now(UTC))
     return Loaded(settings, path, tuple(origins.problems(doubts)), _hash(content, environ), origins)
 
@@ -64,20 +66,10 @@ def _read(path: Path) -> bytes:
 
 
 def _validate(tree: Mapping[str, object]) -> tuple[Settings | None, list[Finding]]:
-    values: dict[str, Any] = dict(tree)
-
-    class FromFile(Settings):
-        """Takes `tree` as its one source. As keyword arguments, `_env_file` in a file would be an order to
-        pydantic."""
-
-        @classmethod
-        def settings_customise_sources(
-            cls, settings_cls: type[BaseSettings], *_: Any, **__: Any
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return (InitSettingsSource(settings_cls, init_kwargs=values),)
-
+    # As keyword arguments, a name like `_env_file` in the file would be an order to pydantic-settings.
+    source = InitSettingsSource(Settings, init_kwargs=dict(tree))
     try:
-        return FromFile(), []  # type: ignore[call-arg]  # the source gives the arguments
+        return Settings(_build_sources=((source,), {})), []  # type: ignore[call-arg]  # the source has them
     except ValidationError as error:
         return None, explain(error, tree)
 

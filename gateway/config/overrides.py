@@ -58,10 +58,8 @@ class _OverrideError(Exception):
 
 
 def _judge_path(path: tuple[str, ...], given: bool) -> None:
-    if not all(path):
-        raise _OverrideError(
-            "has an empty part between its underscores", "write a name like GATEWAY__ADMIN__LISTEN"
-        )
+    if not all(part and part.isprintable() for part in path):
+        raise _OverrideError("has an empty or unprintable part", "write a name like GATEWAY__ADMIN__LISTEN")
     if given:
         raise _OverrideError("given twice, in upper and lower case", "keep one of the two")
 

@@ -44,6 +44,12 @@ class Problem:
     key: str = ""
     """`consumers.billing.alow`; empty if the file as a whole is meant."""
 
+    def __post_init__(self) -> None:
+        # Names and paths come from outside: none of them may steer a terminal, or be unprintable.
+        for name in ("where", "message", "hint", "key"):
+            text = "".join(char if char.isprintable() else "?" for char in getattr(self, name))
+            object.__setattr__(self, name, text)
+
     def __str__(self) -> str:
         text = ": ".join(part for part in (self.where, self.key, self.message) if part)
         return f"{text}; {self.hint}" if self.hint else text

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from gateway.config.schema import Settings
+from gateway.policy.rules import NAMED_SETS
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -32,6 +33,17 @@ double underscore stands between names, in upper or lower case. Lists and mappin
 `GATEWAY__CONSUMERS__BILLING__ALLOW='["messages:send"]'`; `null` is nothing. A value replaces all that the
 file has at that name. An unknown name is an error; names with a single underscore (`GATEWAY_PORT`) are not
 read.
+"""
+
+_RULES: Final = """
+## Rules of `allow`
+
+A rule is `METHOD product path`: `GET api /2010-04-01/Accounts/{AccountSid}/Messages`. In the path, `{Name}`
+and `*` stand for one segment, `**` at any place for any number of segments; method and product may be `*`.
+HEAD is allowed where GET is. A set is the name of several rules:
+
+| set | rules |
+|---|---|
 """
 
 
@@ -65,7 +77,11 @@ class _Reference:
         text = [_HEAD, "\n## Top level\n\n", self._table(self._schema)]
         for title, section in sections:
             text += [f"\n## `{title}`\n\n", _one_line(section["description"]), "\n\n", self._table(section)]
-        return "".join(text)
+        rules = (
+            f"| `{name}` | {', '.join(f'`{rule}`' for rule in rules)} |\n"
+            for name, rules in NAMED_SETS.items()
+        )
+        return "".join([*text, _RULES, *rules])
 
     def _sections(self, section: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """The sections beneath this one, depth first, each once."""

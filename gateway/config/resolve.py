@@ -6,11 +6,12 @@ Collects every finding before it gives up. Its errors name the variable or the f
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from gateway.config import fields
+from gateway.config import addresses, fields
 from gateway.config.accounts import ApiKey, Credential, Subaccount
+from gateway.config.addresses import UrlForm, parse_address
 from gateway.config.checks import DEFAULT_EDGES
 from gateway.config.consumers import Consumer, ConsumerKey
-from gateway.config.fields import Shape, UrlForm, parse_address
+from gateway.config.fields import Shape
 from gateway.config.load import Loaded, load_settings
 from gateway.config.problems import ConfigError, Finding, KeyPath
 from gateway.config.resolved import (
@@ -67,10 +68,8 @@ class _Resolver:
             settings=settings,
             listen=parse_address(settings.listen),
             admin_listen=parse_address(settings.admin.listen),
-            store=None
-            if settings.store == "memory"
-            else self._url(settings.store, fields.STORE_URL, ("store",)),
-            proxy=self._url(upstream.proxy, fields.PROXY_URL, ("upstream", "proxy")),
+            store=self._store(settings.store),
+            proxy=self._url(upstream.proxy, addresses.PROXY_URL, ("upstream", "proxy")),
             ca_file=self._ca_file(upstream.ca_file, ("upstream", "ca_file")),
             credentials=credentials,
             consumers=consumers,
@@ -106,13 +105,15 @@ class _Resolver:
         if given is None:
             return None
         if isinstance(given, str):
-            return Secret(given, "file:configuration")
+            return Secret(given, f"text:{'.'.join(map(str, path))}")
         secret = self._secret(given, path)
         if secret is not None and not form.matches(secret.reveal()):
-            self._refuse(
-                path, f"the value of {given} is not a URL that can be used here", f"it is like {form.example}"
-            )
+            self._refuse(path, f"the value of {given} is {form.message}", form.hint)
         return secret
+
+    def _store(self, given: str | SecretRef) -> Secret | None:
+        url = self._url(given, addresses.STORE, ("store",))
+        return None if url is None or url.reveal() == addresses.MEMORY else url
 
     def _ca_file(self, name: str | None, path: KeyPath) -> Path | None:
         if name is None:

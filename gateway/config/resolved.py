@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from gateway.config.addresses import Address
 from gateway.config.consumers import Consumer
-from gateway.config.fields import Address
 from gateway.config.problems import Origins, Problem
 from gateway.config.schema import Settings
 from gateway.config.secrets import Secret

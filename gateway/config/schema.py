@@ -7,12 +7,12 @@ variable or clock.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from gateway.config import fields
+from gateway.config import addresses, fields
 from gateway.config.accounts import Credential
 from gateway.config.consumers import Consumer
 from gateway.config.fields import Section
@@ -22,7 +22,7 @@ from gateway.config.secrets import OrReference
 class Admin(Section):
     """Health, metrics and the live page, on a port of their own that callers cannot reach."""
 
-    listen: fields.Listen = Field(default="127.0.0.1:9090", description="`host:port` of the admin server.")
+    listen: addresses.Listen = Field(default="127.0.0.1:9090", description="`host:port` of the admin server.")
 
 
 class Log(Section):
@@ -62,11 +62,11 @@ class Callers(Section):
 class Upstream(Section):
     """How Twilio is reached."""
 
-    connect_to: fields.ConnectUrl | None = Field(
+    connect_to: addresses.ConnectUrl | None = Field(
         default=None,
         description="Reach every Twilio host at this `http(s)://host:port`: for tests and the simulator.",
     )
-    proxy: OrReference[fields.ProxyUrl] | None = Field(
+    proxy: OrReference[addresses.ProxyUrl] | None = Field(
         default=None,
         description="An egress proxy, `http://host:port`. If it has a password: by `{env:}` or `{file:}`.",
     )
@@ -109,18 +109,19 @@ class Settings(BaseSettings):
         extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False
     )
 
-    listen: fields.Listen = Field(
+    listen: addresses.Listen = Field(
         default="127.0.0.1:8080", description="`host:port` for callers; port 0 takes a free one."
     )
     reuse_port: bool = Field(
         default=False, description="Lets several replicas on one machine share the port."
     )
-    public_url: fields.PublicUrl | None = Field(
+    public_url: addresses.PublicUrl | None = Field(
         default=None,
         description="What callers see if a load balancer stands in front. May have a path, no query.",
     )
-    store: OrReference[fields.StoreUrl] = Field(
-        default="memory", description="What replicas share: `memory` (nothing) or `redis://host:6379/0`."
+    store: OrReference[addresses.Store] = Field(
+        default=addresses.MEMORY,
+        description="What replicas share: `memory` (nothing) or `redis://host:6379/0`.",
     )
     drain_seconds: fields.SecondsOrNone = Field(
         default=30, description="How long exchanges may take to end when the gateway is told to stop."
@@ -140,3 +141,10 @@ class Settings(BaseSettings):
         json_schema_extra={"additionalProperties": False},
     )
     retry: Retry = Field(default_factory=Retry)
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only the source that `load.py` gives: by default, a variable named LISTEN would be read as well."""
+        return (init_settings,)

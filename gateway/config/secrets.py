@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
-from pydantic.json_schema import SkipJsonSchema
 
 from gateway.config.fields import Section, Shape, refuse
 from gateway.config.problems import looks_like_a_secret
@@ -79,10 +78,8 @@ class SecretRef(Section):
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
-    env: ReferenceName | SkipJsonSchema[None] = Field(
-        default=None, description="The environment variable that holds it."
-    )
-    file: ReferencePath | SkipJsonSchema[None] = Field(
+    env: ReferenceName | None = Field(default=None, description="The environment variable that holds it.")
+    file: ReferencePath | None = Field(
         default=None, description="The file that holds it, such as a Docker or Kubernetes secret."
     )
 
@@ -143,7 +140,7 @@ def resolve(reference: SecretRef, environ: Mapping[str, str], base_dir: Path) ->
     value = value.removesuffix("\n").removesuffix("\r")
     if not value:
         raise SecretError(f"{reference} is empty", "put the secret there")
-    if value != value.strip() or re.search(r"[\x00-\x1f\x7f]", value):
+    if value != value.strip() or re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", value):
         raise SecretError(
             f"{reference} has a line break, control character, or a space at an end",
             "put the bare secret there",

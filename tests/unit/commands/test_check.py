@@ -1,0 +1,94 @@
+"""`gateway check` as a real process: what it prints where, and its exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+CANARY = "c4nary0f16aaaaaaaaaaaaaaaaaaaaaaa"
+TWILIO = {
+    "TWILIO_ACCOUNT_SID": "AC" + "0a" * 16,
+    "TWILIO_API_KEY": "SK" + "1b" * 16,
+    "TWILIO_API_SECRET": CANARY,
+}
+
+
+def _check(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gateway", "check", *arguments],
+        env={"PATH": os.environ["PATH"], **environ},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_example_as_it_stands() -> None:
+    done = _check(**TWILIO)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "config/gateway.yaml: ok, 1 credential, 1 consumer\n"
+
+
+def test_warnings(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    text = (ROOT / "config/gateway.yaml").read_text()
+    path.write_text(text + "  fax: {keys: [{env: FAX}], credential: main}\n")
+    done = _check("--config", str(path), FAX="sha256:" + "3d" * 32, **TWILIO)
+    line = len(path.read_text().splitlines())
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[0] == f"{path}: ok, 1 credential, 2 consumers"
+    assert done.stdout.splitlines()[1].startswith(
+        f"warning: {path}:{line}: consumers.fax: may call nothing: it"
+    )
+
+
+def test_problems() -> None:
+    done = _check(GATEWAY__LISTEN=CANARY, GATEWAY__CONSUMERS__BILLING__ALOW="[]", TWILIO_API_SECRET=CANARY)
+    assert (done.returncode, done.stdout) == (2, "")
+    expected = [
+        "GATEWAY__CONSUMERS__BILLING__ALOW: consumers.billing.alow: unknown name; did you mean 'allow'?",
+        "GATEWAY__LISTEN: listen: not host:port; write 127.0.0.1:8080",
+        "config/gateway.yaml:48: credentials.main.account_sid: the environment variable TWILIO_AC",
+        "config/gateway.yaml:50: credentials.main.keys.0.sid: the environment variable TWILIO_API_K",
+    ]
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(expected)
+    assert all(any(line.startswith(start) for line in lines) for start in expected)
+    assert CANARY not in done.stderr
+
+
+def test_rules_are_compiled() -> None:
+    done = _check(GATEWAY__CONSUMERS__BILLING__ALLOW='["messages:send", "POST"]', **TWILIO)
+    assert done.returncode == 2
+    assert done.stderr.startswith("GATEWAY__CONSUMERS__BILLING__ALLOW: consumers.billing.allow.1: ")
+
+
+def test_a_missing_file() -> None:
+    done = _check("--config", "none.yaml")
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "none.yaml: cannot be read (No such file or directory); name a file by --config"
+    )
+
+
+def test_json() -> None:
+    good = json.loads(_check("--json", **TWILIO).stdout)
+    assert good == {"ok": True, "problems": [], "warnings": [], "credentials": 1, "consumers": 1}
+    done = _check("--json", GATEWAY__LOG__LEVEL="loud", **TWILIO)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert json.loads(done.stdout) == {
+        "ok": False,
+        "problems": [
+            {
+                "where": "GATEWAY__LOG__LEVEL",
+                "key": "log.level",
+                "message": "must be one of 'debug', 'info', 'warning' or 'error'",
+                "hint": "",
+            }
+        ],
+        "warnings": [],
+    }

@@ -1,0 +1,71 @@
+"""`gateway key`: what is printed can be pasted, and the key is there once."""
+
+import hashlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gateway.__main__ import main
+from gateway.config.fields import DIGEST
+from gateway.config.load import load_settings
+
+
+def test_new(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["key", "new", "billing"]) == 0
+    text = capsys.readouterr().out
+    keys = re.findall(r"gw_[A-Za-z0-9_-]{43}\b", text)
+    assert len(keys) == 1
+    pasted = yaml.safe_load(text[text.index("  consumers:") :])
+    digest = "sha256:" + hashlib.sha256(keys[0].encode()).hexdigest()
+    assert pasted == {"consumers": {"billing": {"keys": [digest]}}}
+    assert DIGEST.matches(digest)
+
+
+def test_no_two_keys_are_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        main(["key", "new", "billing"])
+    assert len(set(re.findall(r"gw_\S+", capsys.readouterr().out))) == 2
+
+
+@pytest.mark.parametrize("name", ["Billing", "", "a b", "-"])
+def test_a_name_that_no_consumer_can_have(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["key", "new", name])
+    assert caught.value.code == 2
+    assert "not a name: use up to 64 of a-z" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_digest(end: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"abc{end}".encode())))
+    assert main(["key", "digest"]) == 0
+    # The first test vector of FIPS 180-4.
+    assert (
+        capsys.readouterr().out == "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "given", [b"", b"\n", b"two\nlines\n", b"\xff\xfe"], ids=["empty", "break", "two", "bytes"]
+)
+def test_no_secret(given: bytes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given)))
+    assert main(["key", "digest"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "standard input must hold the secret: one line" in captured.err
+    assert "try `gateway key digest < FILE`" in captured.err
+
+
+def test_a_key_works_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["key", "new", "billing"])
+    text = capsys.readouterr().out
+    pasted = text[text.index("  consumers:") :].replace("\n  ", "\n")[2:]
+    sid = "AC" + "0a" * 16
+    path = tmp_path / "gateway.yaml"
+    credentials = f"credentials: {{main: {{account_sid: {sid}, auth_token: {{env: T}}}}}}\n"
+    path.write_text(f"{pasted.rstrip()}\n    credential: main\n{credentials}")
+    assert load_settings(path, {}).settings.consumers.keys() == {"billing"}

@@ -1,0 +1,78 @@
+"""The command line as a whole, as a real process: what it lists, how it refuses, that its help is fast."""
+
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import gateway.commands
+from gateway import __version__
+from gateway.__main__ import COMMANDS
+
+HEAVY = ["aiohttp", "pydantic", "uvloop", "gateway.simulator", "gateway.catalogue"]
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gateway", *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_every_command_is_listed() -> None:
+    modules = {module.name for module in pkgutil.iter_modules(gateway.commands.__path__)}
+    assert modules == set(COMMANDS)
+
+
+def test_help_and_version() -> None:
+    help_text = _run("--help").stdout
+    assert all(f"\n    {name} " in help_text for name in COMMANDS)
+    assert _run("--version").stdout == f"gateway {__version__}\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    done = _run(command, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"usage: gateway {command} ")
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("chek",), ("check", "--fast"), ("key",), ("key", "new"), ("schema", "x")]
+)
+def test_wrong_usage_says_how_to_go_on(arguments: tuple[str, ...]) -> None:
+    done = _run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: gateway")
+    assert " --help`\n" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["check", "--help"], ["key", "--help"], ["schema", "--help"]]
+)
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    code = f"""
+import sys
+from gateway.__main__ import main
+try:
+    main({arguments})
+except SystemExit:
+    print([name for name in {HEAVY} if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.endswith("\n[]\n")
+
+
+def test_a_reader_that_has_enough() -> None:
+    """`gateway schema | head` is no error of ours."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "gateway", "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 1

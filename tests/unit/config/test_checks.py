@@ -1,0 +1,72 @@
+"""Warnings: what the gateway runs with, though somebody should look."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.config.load import load_settings
+
+from .conftest import DIGEST, ENVIRON, GOOD, Write, cases
+
+NOW = datetime(2026, 12, 20, tzinfo=UTC)
+NOT_ENFORCED = "accepted, but not enforced by this version; do not rely on it yet"
+
+DOUBTS = cases(
+    ("limits", "    limits: [{rate: 5/s}]", f"10: consumers.billing.limits: {NOT_ENFORCED}"),
+    ("priority", "    priority: normal", f"10: consumers.billing.priority: {NOT_ENFORCED}"),
+    ("store", "store: redis://h", f"10: store: {NOT_ENFORCED}"),
+    ("store_by_reference", "store: {env: STORE}", f"10: store: {NOT_ENFORCED}"),
+    (
+        "no_rules",
+        f"  fax: {{keys: ['{DIGEST.replace('2c', '01')}'], credential: main}}",
+        "10: consumers.fax: may call nothing: it has no `allow` rules; "
+        'add rules, such as `allow: ["messages:send"]`',
+    ),
+)  # fmt: skip
+EXPIRIES = [
+    pytest.param("2026-12-19T23:59:59Z", "expired at 2026-12-19T23:59:59+00:00", id="over"),
+    pytest.param("2026-12-20T00:00:00Z", "expired at 2026-12-20T00:00:00+00:00", id="now"),
+    pytest.param("2027-01-03T00:00:00Z", "expires soon, at 2027-01-03T00:00:00+00:00", id="in_14_days"),
+    pytest.param("2027-01-03T00:00:01Z", None, id="later"),
+]
+
+
+def _warnings(path_text: str, write: Write) -> list[str]:
+    path = write(path_text)
+    loaded = load_settings(path, ENVIRON, NOW)
+    return [str(warning).removeprefix(f"{path}:") for warning in loaded.warnings]
+
+
+def test_nothing_to_say(write: Write) -> None:
+    assert _warnings(GOOD, write) == []
+
+
+@pytest.mark.parametrize(("text", "expected"), DOUBTS)
+def test_doubts(write: Write, text: str, expected: str) -> None:
+    assert _warnings(f"{GOOD}{text}\n", write) == [expected]
+
+
+@pytest.mark.parametrize(("expires", "expected"), EXPIRIES)
+def test_expiries(write: Write, expires: str, expected: str | None) -> None:
+    text = GOOD.replace(f'"{DIGEST}"', f'{{digest: "{DIGEST}", expires: {expires}}}')
+    lines = [f"7: consumers.billing.keys.0: {expected}; run `gateway key new billing` and replace it"]
+    assert _warnings(text, write) == (lines if expected else [])
+
+
+def test_auth_tokens_and_unused_credentials(write: Write) -> None:
+    other = """\
+  other:
+    account_sid: {env: ACCOUNT_SID}
+    auth_token: {env: KEY_SECRET}
+    subaccounts: [{account_sid: {env: SUB}, auth_token: {env: KEY_SECRET}}]
+consumers:
+"""
+    advice = (
+        "Twilio advises the AuthToken for local tests only; "
+        "make an API key in the Twilio Console, and use `keys`"
+    )
+    assert _warnings(GOOD.replace("consumers:\n", other), write) == [
+        "5: credentials.other: no consumer uses it; remove it, or name it as a consumer's `credential`",
+        f"7: credentials.other.auth_token: {advice}",
+        f"8: credentials.other.subaccounts.0.auth_token: {advice}",
+    ]
