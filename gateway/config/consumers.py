@@ -70,8 +70,7 @@ ConsumerKeyEntry = Annotated[
 
 
 class FormRules(Section):
-    """What a consumer may write into a request's form. A rule that is left out allows all, an empty list
-    nothing."""
+    """What a consumer may write into a form. A rule that is left out allows all, an empty list nothing."""
 
     from_: tuple[fields.Filled, ...] | None = Field(
         default=None,

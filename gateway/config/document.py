@@ -6,6 +6,7 @@ there.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -54,13 +55,11 @@ def _not_yaml(error: yaml.YAMLError | RecursionError, source: str) -> Problem:
         return Problem(source, "not usable: it is nested too deeply", "remove a level")
     mark = getattr(error, "problem_mark", None)
     if mark is None:  # ReaderError: bytes that are not text
-        return Problem(
-            source, "not YAML: it has a character that YAML does not admit", "save the file as UTF-8 text"
-        )
+        message = "not YAML: it has a character that YAML does not admit"
+        return Problem(source, message, "save the file as UTF-8 text")
     # What is quoted may be a secret; PyYAML's own token names (<scalar>, <block end>) say what is wrong.
-    reason = re.sub(
-        r"'(?!<)[^']*'|\"[^\"]*\"", "something", str(getattr(error, "problem", None) or "unreadable")
-    )
+    said = str(getattr(error, "problem", None) or "unreadable")
+    reason = re.sub(r"'(?!<)[^']*'|\"[^\"]*\"", "something", said)
     hint = "check the indentation, and put text with special characters in quotes"
     return Problem(f"{source}:{mark.line + 1}", f"not YAML: {reason}", hint)
 
@@ -89,12 +88,10 @@ class _Walk:
         return tree
 
     def _find_duplicates(self, node: yaml.MappingNode, path: KeyPath) -> None:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                self.findings.append(Finding((*path, key.value), "given twice", "keep one of the two"))
-            elif isinstance(key, yaml.ScalarNode):
-                seen.add(key.value)
+        counts = Counter(str(key.value) for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        for name, count in counts.items():
+            if count > 1:
+                self.findings.append(Finding((*path, name), "given twice", "keep one of the two"))
 
     def _name(self, key: yaml.Node, path: KeyPath) -> str | None:
         if isinstance(key, yaml.ScalarNode) and key.tag == _TEXT and key.value.isprintable():
@@ -121,14 +118,12 @@ class _Walk:
     def _scalar(self, node: yaml.Node, path: KeyPath) -> object:
         implicit = self._loader.resolve(yaml.ScalarNode, node.value, (True, False))  # type: ignore[no-untyped-call]
         if node.tag not in (implicit, _TEXT):
-            self.findings.append(
-                Finding(path, "has a YAML tag", "remove the word that begins with '!', or use quotes")
-            )
+            hint = "remove the word that begins with '!', or use quotes"
+            self.findings.append(Finding(path, "has a YAML tag", hint))
             return None
         try:
             return self._loader.construct_object(node)
         except ValueError:  # 2027-13-45 looks like a date, 0x_ like a number
-            self.findings.append(
-                Finding(path, "neither a number nor a date", "correct it, or put it in quotes")
-            )
+            hint = "correct it, or put it in quotes"
+            self.findings.append(Finding(path, "neither a number nor a date", hint))
             return None

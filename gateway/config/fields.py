@@ -29,16 +29,14 @@ def refuse(message: str, hint: str) -> NoReturn:
 
 
 class Section(BaseModel):
-    """What all sections have in common: unknown names are errors, values are final, errors never quote their
-    input."""
+    """What all sections have in common: no unknown names, final values, errors that quote no input."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a text must look like, as an annotation: one rule for validation, JSON Schema and resolved
-    secrets."""
+    """What a text must look like: one rule for validation, the JSON Schema, and resolved references."""
 
     pattern: str
     message: str

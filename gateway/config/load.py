@@ -77,8 +77,7 @@ def _validate(tree: Mapping[str, object]) -> tuple[Settings | None, list[Finding
 def _unread_references(
     value: object, path: KeyPath, environ: Mapping[str, str], base_dir: Path
 ) -> Iterator[Finding]:
-    """References anywhere in the plain values that lead nowhere. No other value of the file is called env or
-    file."""
+    """References in the plain values that lead nowhere. Nothing else in a file is called env or file."""
     if isinstance(value, dict):
         try:
             named = {name: text for name, text in value.items() if name in SecretRef.model_fields}
@@ -96,5 +95,5 @@ def _hash(content: bytes, environ: Mapping[str, str]) -> str:
     digest = hashlib.sha256(content)
     for name in override_names(environ):
         # Names and values end in NUL, which neither can contain.
-        digest.update(f"{name}\0{environ[name]}\0".encode(errors="surrogateescape"))
+        digest.update(f"{name}\0{environ[name]}\0".encode(errors="surrogatepass"))
     return digest.hexdigest()[:12]

@@ -65,8 +65,7 @@ def _judge_path(path: tuple[str, ...], given: bool) -> None:
 
 
 def _read_value(text: str) -> object:
-    """JSON for null, lists, mappings and quoted text; everything else as it stands, for the schema to
-    convert."""
+    """JSON for null, lists, mappings and quoted text; the rest as it stands, for the schema to convert."""
     if text != "null" and not text.startswith(("{", "[", '"')):
         return text
     try:

@@ -29,8 +29,7 @@ _UNREAD = Secret("", "unread")
 
 
 def load_resolved(path: Path, environ: Mapping[str, str]) -> ResolvedSettings:
-    """The configuration at `path`, ready for `compile_snapshot`. Raises ConfigError with all that is
-    wrong."""
+    """The configuration at `path`, for `compile_snapshot`. Raises ConfigError with all that is wrong."""
     return resolve_all(load_settings(path, environ), environ)
 
 
@@ -92,8 +91,7 @@ class _Resolver:
             return None
 
     def _text(self, given: str | SecretRef, shape: Shape, path: KeyPath) -> str:
-        """A value that is no secret, though it may come by reference; the schema has judged one that did
-        not."""
+        """A value that is no secret, though it may come by reference. What did not is judged already."""
         if isinstance(given, str):
             return given
         secret = self._secret(given, path)
@@ -191,22 +189,17 @@ class _Resolver:
     def _find_duplicates(self, consumers: Mapping[str, ResolvedConsumer]) -> None:
         """A key says who is calling, so it can be that of one consumer only."""
         owners: dict[str, str] = {}
-        for name, index, digest in _digests(consumers):
-            if (
-                owner := owners.setdefault(digest, f"consumers.{name}.keys.{index}")
-            ) != f"consumers.{name}.keys.{index}":
-                self._refuse(
-                    ("consumers", name, "keys", index),
-                    f"the same key as {owner}",
-                    "make one key per consumer",
-                )
+        for path, digest in _digests(consumers):
+            if digest in owners:
+                self._refuse(path, f"the same key as {owners[digest]}", "make one key per consumer")
+            elif digest:
+                owners[digest] = ".".join(map(str, path))
 
 
-def _digests(consumers: Mapping[str, ResolvedConsumer]) -> Iterator[tuple[str, int, str]]:
+def _digests(consumers: Mapping[str, ResolvedConsumer]) -> Iterator[tuple[KeyPath, str]]:
     for name, consumer in consumers.items():
         for index, key in enumerate(consumer.keys):
-            if key.digest:
-                yield name, index, key.digest
+            yield ("consumers", name, "keys", index), key.digest
 
 
 def _bare(digest: str) -> str:

@@ -83,8 +83,7 @@ class ResolvedSettings:
     files: tuple[Path, ...]
     """The configuration file and every file that was read for it: what a reload watches."""
     origins: Origins
-    """`origins.problem(("consumers", "billing", "allow", 0), message, hint)` is a Problem with its file and
-    line."""
+    """Makes Problems with file and line: `origins.problem(("consumers", "billing", "allow", 0), "…")`."""
     warnings: tuple[Problem, ...]
     config_hash: str
     """12 hexadecimal digits that change with the file's bytes and the overrides."""

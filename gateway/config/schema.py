@@ -102,8 +102,7 @@ class Retry(Section):
 
 
 class Settings(BaseSettings):
-    """The whole file. Built by `load.load_settings` only: built bare, it reads nothing and is missing
-    everything."""
+    """The whole file. Built by `load.load_settings` only: built bare, it reads nothing."""
 
     model_config = SettingsConfigDict(
         extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False

@@ -28,8 +28,7 @@ class SecretError(Exception):
 
 
 class Secret:
-    """A value that must not be seen. `str` and `repr` say where it came from; two are equal only if they are
-    one."""
+    """A value that must not be seen: `str` and `repr` say where it came from. Equal to itself only."""
 
     __slots__ = ("_value", "origin")
 
@@ -64,8 +63,7 @@ ReferencePath = Annotated[
 
 
 def exactly_one(given: object, names: frozenset[str], besides: frozenset[str] = frozenset()) -> bool:
-    """Whether `given` is a mapping that holds one of `names`, a text that is not itself a secret, and else
-    only `besides`."""
+    """Whether `given` is a mapping that holds a text by one of `names`, and else only `besides`."""
     if not isinstance(given, Mapping) or not given.keys() <= names | besides:
         return False
     found = [given[name] for name in given.keys() & names]
@@ -73,8 +71,7 @@ def exactly_one(given: object, names: frozenset[str], besides: frozenset[str] = 
 
 
 class SecretRef(Section):
-    """Where a secret is found. Relative paths start at the configuration file's folder; one line break at the
-    end is dropped."""
+    """Where a secret is found. A relative path starts at the configuration file's folder."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
@@ -86,8 +83,7 @@ class SecretRef(Section):
     @model_validator(mode="before")
     @classmethod
     def _one_reference(cls, given: Any) -> Any:
-        """Judged before the fields, whose own errors would quote an unknown *name*: in `{s3cret}` that is the
-        secret."""
+        """Judged before the fields: their errors quote unknown names, and in `{s3cret}` that is the secret."""
         if isinstance(given, str):
             refuse("a secret must not stand in the file itself", REFERENCE_HINT)
         if not exactly_one(given, frozenset(cls.model_fields)):
@@ -112,8 +108,7 @@ class SecretRef(Section):
 
 TEXT: Final = "<text>"
 MAPPING: Final = "<mapping>"
-"""Tags of the two forms a value may have. pydantic puts them into error locations; no name in a file is spelt
-so."""
+"""Tags of the two forms a value may have, which pydantic puts into the locations of its errors."""
 
 
 def form_of(given: object) -> str:
