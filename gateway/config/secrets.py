@@ -83,7 +83,7 @@ class SecretRef(Section):
     @model_validator(mode="before")
     @classmethod
     def _one_reference(cls, given: Any) -> Any:
-        """Judged before the fields: their errors quote unknown names, and in `{s3cret}` that is the secret."""
+        """Judged before the fields: their errors name unknown names, in `{s3cret}` the secret itself."""
         if isinstance(given, str):
             refuse("a secret must not stand in the file itself", REFERENCE_HINT)
         if not exactly_one(given, frozenset(cls.model_fields)):
