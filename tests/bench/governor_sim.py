@@ -158,6 +158,7 @@ SCENARIOS = (
     Scenario("2 replicas, limit 5", 5, (25, 25), joins=(0.0, 10.0), measured_from=25, seconds=60),
     Scenario("2 replicas, limit 5 from 22", 5, (25, 25), joins=(0.0, 10.0), measured_from=22, seconds=27),
     Scenario("2 replicas, limit 100", 100, (250, 250), joins=(0.0, 10.0), measured_from=22, seconds=40),
+    Scenario("the same from 22 s", 100, (250, 250), joins=(0.0, 10.0), measured_from=22, seconds=27),
     Scenario("4 replicas, limit 20, log-normal", 20, (25, 25, 25, 25), log_normal=True),
 )
 
