@@ -1,0 +1,39 @@
+"""All gates of the process, one per account, region and product, made when first asked for.
+
+They live outside the snapshot under stable names, so that a reload forgets nothing that was learned.
+"""
+
+import random
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from gateway.admission.gate import Gate
+from gateway.admission.governor import Governor, GovernorOptions
+
+
+class GateName(NamedTuple):
+    """What Twilio limits: the account's SID, the credential's region, the product."""
+
+    account: str
+    region: str
+    product: str
+
+
+class Gates:
+    """Bounded by the configuration: accounts times products."""
+
+    def __init__(self, options: GovernorOptions, queue_size: int) -> None:
+        self._options = options
+        self._queue_size = queue_size
+        self._gates: dict[GateName, Gate] = {}
+
+    def gate(self, name: GateName) -> Gate:
+        """The gate of that name."""
+        gate = self._gates.get(name)
+        if gate is None:
+            gate = Gate(Governor(self._options, random.uniform), self._queue_size)
+            self._gates[name] = gate
+        return gate
+
+    def __iter__(self) -> Iterator[tuple[GateName, Gate]]:
+        return iter(list(self._gates.items()))
