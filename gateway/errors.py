@@ -46,6 +46,7 @@ KINDS: dict[str, Kind] = {
     "content_type": Kind(415, 20001, "the route does not take this Content-Type or Content-Encoding"),
     "expectation": Kind(417, 20001, "an Expect other than 100-continue"),
     "header_too_large": Kind(431, 20001, "the request line or a header field is longer than the limit"),
+    "rate_limited": Kind(429, 20429, "a rate limit of ours is reached; Retry-After says when to come"),
     "internal_error": Kind(500, 20500, "a fault in the gateway; the log line with this request id says more"),
     "connect_unsupported": Kind(501, 20500, "CONNECT tunnels are not built yet"),
     "upgrade_unsupported": Kind(501, 20500, "protocol upgrades are not relayed"),
@@ -54,6 +55,7 @@ KINDS: dict[str, Kind] = {
     "upstream_lost": Kind(502, 20500, "the connection to Twilio broke before an answer"),
     "upstream_unreadable": Kind(502, 20500, "Twilio's answer is not valid HTTP or broke off"),
     "draining": Kind(503, 20503, "this replica is shutting down; try another"),
+    "store_unavailable": Kind(503, 20503, "the shared store is away, and `on_store_failure` is `refuse`"),
     "upstream_timeout": Kind(504, 20500, "Twilio did not answer inside the deadline"),
 }
 
