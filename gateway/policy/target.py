@@ -14,17 +14,25 @@ _PATH = re.compile(r"(?:/(?:[A-Za-z0-9\-._~!$&'()*+,=:@]|%[0-9A-Fa-f]{2})*)+")
 # Any visible ASCII but "#" (fragment) and ";": Twilio's own names hold "<" and ">" (`DateSent<`).
 _QUERY = re.compile(r"(?:[!\"$&-:<-~]|%[0-9A-Fa-f]{2})*")
 # Escapes that mean something else to somebody: unreserved characters (%41C), slash, backslash, controls,
-# and a doubly encoded anything (%252e).
+# a doubly encoded anything (%252e), and overlong UTF-8 (%c0%ae, a dot to lenient decoders: RFC 3629 10).
 _PATH_ESCAPE = re.compile(
     r"%(?:[01][0-9A-Fa-f]|7[Ff]|2[FfDdEe]|5[CcFf]|7[Ee]|3[0-9]|4[1-9A-Fa-f]|5[0-9Aa]|6[1-9A-Fa-f]|7[0-9Aa]"
-    r"|25[0-9A-Fa-f]{2})"
+    r"|25[0-9A-Fa-f]{2}|[Cc][01]|[Ee]0%[89]|[Ff]0%8|[Ff][5-9A-Fa-f])"
 )
 _CONTROL_ESCAPE = re.compile(r"%(?:[01][0-9A-Fa-f]|7[Ff])")
-_ABSOLUTE = re.compile(r"(?i:(https?)://)([^/?#]*)(.*)")
+# ASCII alone: without the flag "\u017f" is an s and "\u212a" a k, regardless of case.
+# No user information: "http://api.twilio.com@evil.example/" is a host to some readers and a name to others.
+_ABSOLUTE = re.compile(
+    r"(https?)://((?:[a-z0-9_][a-z0-9_.-]*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?)((?:[/?].*)?)",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 class Target(NamedTuple):
-    """`authority` is empty unless the target came in absolute-form; `query` is without its "?"."""
+    """`authority` is empty unless the target came in absolute-form; `query` is without its "?".
+
+    A "?" with nothing behind it says the same as none, and is the one thing that is not sent on.
+    """
 
     scheme: str
     authority: str
@@ -42,10 +50,10 @@ def require_target(raw: str) -> Target:
     if not raw.startswith("/"):
         match = _ABSOLUTE.fullmatch(raw)
         if match is None:
-            raise _refuse("it must begin with / or be an absolute http(s) URL")
+            raise _refuse("it must begin with / or be an absolute http(s) URL without user name")
         scheme, authority, rest = match[1].lower(), match[2].lower(), match[3]
         if not rest.startswith("/"):
-            rest = "/" + rest
+            rest = "/" + rest  # RFC 9112 3.2.1: an empty path is sent as "/"
     path, mark, query = rest.partition("?")
     _require_path(path)
     if mark:
