@@ -5,7 +5,7 @@ credential; a region that the caller names is only compared with it.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gateway.errors import Refusal
@@ -26,9 +26,14 @@ class HostTable:
     local: frozenset[str] = frozenset()
     """Authorities (host:port) that are this gateway itself, for absolute-form requests sent to it."""
 
+    _literal_of: Mapping[str, str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_literal_of", {name: host for host, name in self.literals.items()})
+
     def literal_host(self, product: str) -> str:
         """The literal host of a product, or '' if its hosts are regional."""
-        return next((host for host, name in self.literals.items() if name == product), "")
+        return self._literal_of.get(product, "")
 
 
 class Address(NamedTuple):
@@ -43,7 +48,9 @@ class Address(NamedTuple):
 
 def resolve_address(hosts: HostTable, inbound: Inbound) -> Address:
     """Find product and upstream path. Raises `Refusal("unknown_address")`."""
-    if inbound.authority and inbound.authority not in hosts.local:
+    if inbound.authority:
+        if inbound.authority in hosts.local:
+            return _from_path(hosts, inbound.path)  # Host is void beside it (RFC 9112 3.2.2)
         address = _from_host(hosts, _require_default_port(inbound), inbound.path)
         if address is None:
             raise _unknown("The host of the request target is not one that this gateway serves.")
@@ -87,8 +94,8 @@ def _from_host(hosts: HostTable, host: str, path: str) -> Address | None:
     if not host.endswith(_DOMAIN):
         return None
     labels = host[: -len(_DOMAIN)].split(".")
-    if labels[0] not in hosts.products or len(labels) > 3:
-        return None
+    if labels[0] not in hosts.products or len(labels) > 3 or hosts.literal_host(labels[0]):
+        return None  # a literal host has no other forms: mcs.twilio.com is nobody
     region = labels[-1] if len(labels) > 1 else ""
     return Address(labels[0], path, "", "", region)
 
