@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
 
 from gateway.errors import Refusal
 from gateway.policy.credentials import Credential
@@ -97,9 +98,11 @@ def authenticate(index: Mapping[str, KeyEntry], inbound: Inbound, now: float) ->
             headers=_CHALLENGE,
         )
     secrets = tuple(secret for secret in (key, token) if len(secret) >= _SHORTEST_SECRET)
+    url = f"{inbound.path}?{inbound.query}".encode("ascii")
+    if "%" in inbound.path or "%" in inbound.query:
+        url += unquote_to_bytes(url)
     for secret in secrets:
-        text = secret.decode("latin-1")
-        if text in inbound.path or text in inbound.query:
+        if secret in url:
             raise Refusal("bad_target", "The consumer key must not stand in the URL; URLs end up in logs.")
     return Caller(entry.consumer, secrets)
 
