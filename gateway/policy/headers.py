@@ -4,7 +4,8 @@ Fields are byte strings and go out as they came in: order, case and repeats kept
 hop-by-hop; the rest of what is dropped concerns only one side.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 
 from gateway.policy.head import OVERRIDE_FIELDS, Inbound
 
@@ -30,19 +31,21 @@ _OURS_INBOUND = _HOP_BY_HOP | {
     b"cookie",
     b"expect",
     b"forwarded",
-    b"gateway-timeout",
     b"host",
     b"idempotency-key",  # only where the catalogue declares it, below
     b"x-real-ip",
     *OVERRIDE_FIELDS,
 }
+_OURS_INBOUND_PREFIXES = (b"x-forwarded-", b"gateway-")
+# Whatever field it stands in (X-Authorization, X-Original-Authorization …): the key under another user name.
+_CREDENTIALS = re.compile(rb": *(?:basic|bearer) ", re.IGNORECASE)
 _OURS_ANSWER = _HOP_BY_HOP | {b"content-length", b"x-request-id"}
 _VIA = b"Via: 1.1 twilio-gateway\r\n"
 
 
 def build_request_fields(
     inbound: Inbound,
-    secrets: Iterable[bytes],
+    secrets: Collection[bytes],
     *,
     content_type: bytes | None,
     keeps_idempotency_key: bool,
@@ -55,21 +58,28 @@ def build_request_fields(
     lines = [
         b"%b: %b\r\n" % (name, value)
         for lower, name, value in inbound.fields
-        if not (lower in _OURS_INBOUND or lower in inbound.connection or lower.startswith(b"x-forwarded-"))
+        if not (
+            lower in _OURS_INBOUND or lower in inbound.connection or lower.startswith(_OURS_INBOUND_PREFIXES)
+        )
         and not (asks_identity and lower == b"accept-encoding")
     ]
-    if any(secret in line for secret in secrets for line in lines):
-        lines = [line for line in lines if not any(secret in line for secret in secrets)]
     if keeps_idempotency_key and b"idempotency-key" in inbound.singles:
         lines.append(b"Idempotency-Key: %b\r\n" % inbound.singles[b"idempotency-key"])
     if content_type is None:
         content_type = inbound.singles.get(b"content-type")
     if content_type is not None:
         lines.append(b"Content-Type: %b\r\n" % content_type)
+    joined = b"".join(lines)
+    if _CREDENTIALS.search(joined) or any(secret in joined for secret in secrets):
+        lines = [line for line in lines if not _holds_secret(line, secrets)]
     if asks_identity:
         lines.append(b"Accept-Encoding: identity\r\n")
     lines.append(_VIA)
     return b"".join(lines)
+
+
+def _holds_secret(line: bytes, secrets: Collection[bytes]) -> bool:
+    return _CREDENTIALS.search(line) is not None or any(secret in line for secret in secrets)
 
 
 def build_answer_fields(
