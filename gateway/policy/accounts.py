@@ -11,13 +11,25 @@ from gateway.errors import Refusal
 from gateway.policy.credentials import Account, Credential
 from gateway.policy.rules import strip_suffix
 
-_SID = re.compile(r"(?<![0-9A-Za-z])[Aa][Cc][0-9a-fA-F]{32}(?![0-9A-Za-z])")
+# The look-behind comes after the two letters, so that the search can skip to the next A.
+_SID = re.compile(r"[Aa][Cc](?<![0-9A-Za-z][Aa][Cc])[0-9a-fA-F]{32}(?![0-9A-Za-z])")
 MY_ACCOUNT = "AC" + "0" * 32
 """Stands for the credential's own account, so that callers need not know its SID."""
 
+_MY_ACCOUNT = re.compile(rf"(?<![0-9A-Za-z]){MY_ACCOUNT}(?![0-9A-Za-z])")
+
 _KEY_PRODUCTS = frozenset({"api", "accounts"})
 _IAM_PRODUCTS = frozenset({"iam", "preview-iam"})
-_TOKEN_SEGMENTS = frozenset({"authtokens", "signingkeys"})
+# A segment is what its letters say, whatever stands round them: `keys`, `Keys.html`, `%20Keys`, `Keys~`.
+_SEGMENT = r"/(?:[^a-z0-9/%]|%[0-9a-f]{{2}})*(?:{words})(?![a-z0-9])"
+_TOKENS = re.compile(_SEGMENT.format(words="authtokens|signingkeys"), re.ASCII | re.IGNORECASE)
+_KEYS = re.compile(
+    _SEGMENT.format(words="authtokens|signingkeys|keys")
+    + "|"
+    + _SEGMENT.format(words="accounts")
+    + r"[^/]*(?:/[^/]*)?/?\Z",  # the list of accounts, and an account itself
+    re.ASCII | re.IGNORECASE,
+)
 
 
 class Pinned(NamedTuple):
@@ -32,12 +44,13 @@ def pin_account(credential: Credential, path: str, query: str) -> Pinned:
     """Every AccountSid in path and query must be the credential's. Raises `Refusal("foreign_account")`."""
     own = credential.account.sid
     if MY_ACCOUNT in path:
-        path = path.replace(MY_ACCOUNT, own)
+        path = _MY_ACCOUNT.sub(own, path)
     if MY_ACCOUNT in query:
-        query = query.replace(MY_ACCOUNT, own)
-    require_owned(credential, path)
-    if query:
-        require_owned(credential, unquote(query) if "%" in query else query)
+        query = _MY_ACCOUNT.sub(own, query)
+    target = f"{path}?{query}" if query else path
+    require_owned(credential, target)
+    if "%" in target:
+        require_owned(credential, unquote(target))
     segments = path.split("/", 4)
     if len(segments) < 4 or segments[2].lower() != "accounts":
         return Pinned(credential.account, path, query)
@@ -54,25 +67,16 @@ def require_owned(credential: Credential, text: str) -> None:
             raise _foreign()
 
 
-def holds_sid(data: bytes) -> bool:
-    """Whether something in the bytes may be an AccountSid, escapes included (a cheap pre-check)."""
-    return b"%" in data or b"AC" in data or b"ac" in data or b"Ac" in data or b"aC" in data
-
-
 def is_management(product: str, path: str) -> bool:
     """Whether a path, known or not, is about accounts themselves, keys, tokens or IAM.
 
-    Compared case-insensitively, suffix and trailing slash removed.
+    Compared case-insensitively, suffix and trailing slash removed. The 2010 API is looked for under every
+    product's host, because nothing says that only one of them serves it.
     """
     if product in _IAM_PRODUCTS:
         return True
-    segments = path.lower().strip("/").split("/")
-    segments[-1] = strip_suffix(segments[-1])
-    if not _TOKEN_SEGMENTS.isdisjoint(segments):
-        return True
-    if product not in _KEY_PRODUCTS:
-        return False
-    return "keys" in segments or "accounts" in segments[1:][-2:]
+    words = _KEYS if product in _KEY_PRODUCTS or path.startswith("/20") else _TOKENS
+    return words.search(path) is not None
 
 
 def _foreign() -> Refusal:

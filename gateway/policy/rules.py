@@ -27,6 +27,8 @@ NAMED_SETS: dict[str, tuple[str, ...]] = {
     "everything": ("* * /**",),
 }
 
+_METHODS = METHODS - {"HEAD"}  # a rule for HEAD alone would never match: it takes GET's permission
+_SPELT_OUT = frozenset({"accounts", "authtokens", "keys", "signingkeys"})
 _ONE = "*"
 _REST = "**"
 
@@ -49,6 +51,13 @@ class Rule:
             and _match_segments(self.segments, segments)
         )
 
+    def spells_out(self, segments: tuple[str, ...]) -> bool:
+        """Whether no placeholder stands for `Keys` and its like; `…/{AccountSid}/{List}` names none."""
+        return not any(
+            part == _ONE and segment.lower() in _SPELT_OUT
+            for part, segment in zip(self.segments, segments, strict=True)
+        )
+
 
 class RuleSet(NamedTuple):
     """A consumer's rules, in the order written."""
@@ -63,9 +72,9 @@ class RuleSet(NamedTuple):
         return None
 
     def find_exact(self, method: str, product: str, segments: tuple[str, ...]) -> Rule | None:
-        """The first rule without a glob that covers the call."""
+        """The first rule without a glob that covers the call and spells out what is delegated with care."""
         for rule in self.rules:
-            if rule.exact and rule.matches(method, product, segments):
+            if rule.exact and rule.matches(method, product, segments) and rule.spells_out(segments):
                 return rule
         return None
 
@@ -79,9 +88,8 @@ def split_path(path: str) -> tuple[str, ...]:
 
 def strip_suffix(segment: str) -> str:
     """'Messages.json' to 'Messages'; other dots stay."""
-    for suffix in SUFFIXES:
-        if segment.endswith(suffix) and len(segment) > len(suffix):
-            return segment[: -len(suffix)]
+    if segment.endswith(SUFFIXES):
+        return segment.rpartition(".")[0] or segment
     return segment
 
 
@@ -100,8 +108,8 @@ def _parse_rule(text: str, products: frozenset[str]) -> Rule:
             f"{text!r} is neither 'METHOD product /path' nor one of the sets {', '.join(NAMED_SETS)}"
         )
     method, product, path = parts
-    if method != _ONE and method not in METHODS:
-        raise ValueError(f"{text!r}: the method is one of {', '.join(sorted(METHODS))} or *")
+    if method != _ONE and method not in _METHODS:
+        raise ValueError(f"{text!r}: the method is one of {', '.join(sorted(_METHODS))} or *; HEAD is GET's")
     if product != _ONE and product not in products:
         raise ValueError(
             f"{text!r}: {product!r} is no Twilio product (the first label of its host) and not *"
@@ -131,6 +139,8 @@ def _match_segments(pattern: tuple[str, ...], segments: tuple[str, ...]) -> bool
     for index, part in enumerate(pattern):
         if part == _REST:
             rest = pattern[index + 1 :]
+            if not rest:
+                return True
             return any(_match_segments(rest, segments[at:]) for at in range(index, len(segments) + 1))
         if index >= len(segments) or not (segments[index] if part == _ONE else part == segments[index]):
             return False
