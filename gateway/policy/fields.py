@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
+from gateway.policy.parameters import read_parameters
+
 Fields = list[tuple[str, str]]
 """(name, value) pairs in the order sent, repeats included."""
 
@@ -23,7 +25,13 @@ _SUSPECT_NAME = re.compile(
 )
 # PHP and its like turn " ", "." and "-" in names into "_"; "[" begins an array.
 _SEPARATORS = re.compile(r"[\s.\-]")
-_SUSPECT_JSON = re.compile(rb"(?i)account|\\u")
+# NUL: JSON in UTF-16 or UTF-32, which lenient readers recognise by it (RFC 4627 3).
+_SUSPECT_JSON = re.compile(rb"(?i)account|\\u|\x00")
+# A part in one of these reads the same as ASCII wherever a name, a SID or a number stands.
+_ASCII_COMPATIBLE = re.compile(
+    r"utf-?8|(?:us-)?ascii|iso-8859-[0-9]{1,2}|(?:windows-|cp)125[0-9]", re.IGNORECASE
+)
+_PLAIN_ENCODINGS = frozenset({"7bit", "8bit", "binary"})
 
 
 class Unreadable(Exception):
@@ -43,15 +51,20 @@ def looks_like_override(name: str) -> bool:
 
 
 def read_urlencoded(body: bytes) -> Fields:
-    """The pairs of an application/x-www-form-urlencoded body (WHATWG URL 5.1)."""
+    """The pairs of an application/x-www-form-urlencoded body (WHATWG URL 5.1).
+
+    Where a ";" stands, the pairs of a reader that takes it for a separator (HTML 4.01 B.2.2) are given, too.
+    """
     try:
-        return parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
-        )
+        text = body.decode("utf-8")
+        fields = _split_pairs(text)
+        return fields + _split_pairs(text.replace(";", "&")) if ";" in text else fields
     except ValueError as error:  # UnicodeDecodeError is one, too
-        raise Unreadable(
-            "the form is not ASCII with UTF-8 percent-escapes, or has too many fields"
-        ) from error
+        raise Unreadable("the form is not UTF-8, escapes included, or has too many fields") from error
+
+
+def _split_pairs(text: str) -> Fields:
+    return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
 
 
 def read_multipart(body: bytes, boundary: str) -> Fields:
@@ -64,14 +77,35 @@ def read_multipart(body: bytes, boundary: str) -> Fields:
         ) as parser:
             for event in parser.parse(body):
                 if isinstance(event, MultipartSegment):
-                    name, value = event.name, bytearray()
+                    name, value = _require_part(event.headerlist), bytearray()
                 elif event is None:
                     fields.append((name, value.decode("utf-8", "replace")))
                 else:
                     value += event
     except (MultipartError, ValueError) as error:
         raise Unreadable("the multipart body does not parse") from error
+    # Readers differ in what may follow a boundary on its line, or stand before it (RFC 2046 5.1.1).
+    if body.count(b"--" + boundary.encode()) != len(fields) + 1:
+        raise Unreadable("the boundary stands inside a part, or after the last one")
     return fields
+
+
+def _require_part(headers: list[tuple[str, str]]) -> str:
+    """The name of a part, if its head leaves no choice of what name and value are."""
+    head = dict(headers)
+    disposition = read_parameters(head.get("Content-Disposition", ""))
+    content_type = read_parameters(head.get("Content-Type", ""))
+    if len(head) != len(headers) or disposition is None or content_type is None:
+        raise Unreadable("a part's head can be read in more than one way")
+    parameters = disposition[1]
+    name = parameters.get("name", "")
+    if not parameters.keys() <= {"name", "filename", "filename*"} or "\\" in name or "%" in name:
+        raise Unreadable("a part's name can be read in more than one way")
+    if head.get("Content-Transfer-Encoding", "binary").lower() not in _PLAIN_ENCODINGS:
+        raise Unreadable("a part has a Content-Transfer-Encoding (RFC 7578 4.7)")
+    if not _ASCII_COMPATIBLE.fullmatch(content_type[1].get("charset", "utf-8")):
+        raise Unreadable("a part is in a charset that is not a superset of ASCII")
+    return name
 
 
 def read_json(body: bytes) -> Fields:
@@ -80,9 +114,15 @@ def read_json(body: bytes) -> Fields:
 
 
 def load_json(body: bytes) -> Any:
-    """Parse strictly: UTF-8, no repeated names, no NaN. Raises `Unreadable`."""
+    """Parse strictly: UTF-8, no repeated names, no NaN. Numbers stay as written. Raises `Unreadable`."""
     try:
-        return json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        return json.loads(
+            body.decode("utf-8-sig"),
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant,
+            parse_float=str,
+            parse_int=str,
+        )
     except (ValueError, RecursionError) as error:
         raise Unreadable("the JSON does not parse, or repeats a name") from error
 

@@ -1,0 +1,32 @@
+"""Reading `type; name=value` fields (RFC 9110 5.6.6) so that no other reader could find something else.
+
+Content-Type and Content-Disposition decide how a body is judged. What one reader takes from the first of two
+`boundary`s and another from the last is therefore not guessed at: it does not parse.
+"""
+
+import re
+
+_PARAMETER = re.compile(
+    r"""\s*;\s*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)=(?:"((?:[^"\\]|\\(?!"))*)"|([^\s";,\\]+))"""
+)
+_REST = re.compile(r"[\s;]*")
+
+
+def read_parameters(value: str) -> tuple[str, dict[str, str]] | None:
+    """(type, parameters), names and type in lower case, or None if there is more than one way to read it.
+
+    A backslash before a quote ends the string for some readers and not for others; any other one stays.
+    """
+    kind, semicolon, _ = value.partition(";")
+    kind = kind.strip().lower()
+    if not semicolon:
+        return kind, {}
+    at = value.index(";")
+    parameters: dict[str, str] = {}
+    while match := _PARAMETER.match(value, at):
+        name = match[1].lower()
+        if name in parameters:
+            return None
+        parameters[name] = match[3] if match[2] is None else match[2]
+        at = match.end()
+    return (kind, parameters) if _REST.fullmatch(value, at) else None
