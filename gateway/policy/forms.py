@@ -14,13 +14,24 @@ from gateway.policy.credentials import Credential
 from gateway.policy.fields import Fields, looks_like_override
 
 _CHANNEL = re.compile(r"(?:whatsapp|rcs|sms|mms|messenger):", re.IGNORECASE)
-_CALLBACK = re.compile(r"url$|callback$|webhook$|webhooks$|callbackurl")
-_MEDIA = frozenset({"mediaurl", "mediaurls"})  # fetched by Twilio, but nothing is reported to it
+_CALLBACK = re.compile(r"ur[il]s?$|callbacks?$|webhooks?$")
+_MEDIA = frozenset(
+    {"mediaurl", "mediaurls", "optinimageurls"}
+)  # fetched by Twilio; nothing is reported to it
+# A host as every reader of URLs reads it; an international one is written in Punycode.
+_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
+# One number and nothing beside it: `+1…;+4930…` begins with +1, too.
+_NUMBER = re.compile(r"\+[0-9][0-9 ().-]*")
+# TwiML that only talks. Any other verb can dial, send, redirect or report (`Dial`, `Redirect`, `Stream` …).
+_OUTSPOKEN = re.compile(
+    r"<(?!/?(?:Response|Say|Pause|Hangup|Reject|break|emphasis|lang|p|phoneme|prosody|s|say-as|sub|w)[\s/>])"
+    r"(?!\?xml\s)"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class FormRules:
-    """None means no rule. `recipients` are tests of a number in E.164 or of an address as written."""
+    """None means no rule. `recipients` are tests of `To` as written: a number in E.164, or an address."""
 
     senders: frozenset[str] | None = None
     messaging_services: frozenset[str] | None = None
@@ -30,6 +41,8 @@ class FormRules:
 
 def normal_name(name: str) -> str:
     """'From', 'from_', 'From[0]' are one name to a cautious reader."""
+    if name.isascii() and name.isalnum():
+        return name.lower()
     return re.sub(r"[^a-z0-9]", "", name.partition("[")[0].casefold())
 
 
@@ -39,14 +52,14 @@ def require_plain_fields(credential: Credential, fields: Fields) -> None:
         if looks_like_override(name):
             raise Refusal("method_override", "_method goes into the query, not into the body.")
         if "account" in name.casefold():
-            require_owned(credential, value)
+            require_owned(credential, f"{name}={value}")
 
 
 def judge_form(rules: FormRules, body: Fields, query: Fields) -> None:
     """Raise `Refusal("form_rule")` if a ruled field is not permitted, or stands in the query."""
     for name, _ in query:
         if _is_ruled(rules, normal_name(name)):
-            raise _refuse(f"{name} belongs into the body, where it can be judged")
+            raise _refuse("senders, recipients and callbacks belong into the body, where they can be judged")
     for name, value in body:
         _judge_field(rules, normal_name(name), value.strip())
 
@@ -56,6 +69,8 @@ def _is_ruled(rules: FormRules, name: str) -> bool:
         return rules.senders is not None or rules.messaging_services is not None
     if name == "to":
         return rules.recipients is not None
+    if name == "twiml":
+        return rules.recipients is not None or rules.callback_hosts is not None
     return rules.callback_hosts is not None and _is_callback(name)
 
 
@@ -64,14 +79,19 @@ def _judge_field(rules: FormRules, name: str, value: str) -> None:
         return
     if name == "from":
         # A rule for services alone means: send through these services, and not from a number.
-        if value not in (rules.senders or ()):
+        if value and value not in (rules.senders or ()):
             raise _refuse("From is not a sender that this consumer may use")
     elif name == "messagingservicesid":
-        if value not in (rules.messaging_services or ()):
+        if value and value not in (rules.messaging_services or ()):
             raise _refuse("MessagingServiceSid is not one that this consumer may use")
     elif name == "to":
         if not any(test(value) for test in rules.recipients or ()):
             raise _refuse("To is not a recipient that this consumer may reach")
+    elif name == "twiml":
+        if _OUTSPOKEN.search(value):
+            raise _refuse(
+                "Twiml may hold Say and Pause only, or else go round the rules for To and callbacks"
+            )
     elif value and not _is_allowed_url(rules.callback_hosts or (), value):
         raise _refuse("a callback URL is not on a host that this consumer may use")
 
@@ -88,18 +108,19 @@ def _is_allowed_url(hosts: tuple[str, ...], value: str) -> bool:
         host = (parts.hostname or "").lower().rstrip(".")
     except ValueError:
         return False
-    if parts.scheme not in ("http", "https") or "@" in parts.netloc:
+    if parts.scheme not in ("http", "https") or "@" in parts.netloc or not _HOST.fullmatch(host):
         return False
     return any(host.endswith(entry[1:]) if entry.startswith("*.") else host == entry for entry in hosts)
 
 
 def match_prefix(prefix: str) -> Callable[[str], bool]:
     """A test for '+1', '+4930' or 'client:'; a channel before a number ('whatsapp:') is looked through."""
+    if not prefix.startswith("+"):
+        return lambda value: value.startswith(prefix)
 
     def test(value: str) -> bool:
-        return _CHANNEL.sub("", value, count=1).startswith(prefix) or (
-            not prefix.startswith("+") and value.startswith(prefix)
-        )
+        number = _CHANNEL.sub("", value, count=1)
+        return number.startswith(prefix) and _NUMBER.fullmatch(number) is not None
 
     return test
 
@@ -112,8 +133,11 @@ def match_country(region: str) -> Callable[[str], bool]:
     import phonenumbers
 
     def test(value: str) -> bool:
+        written = _CHANNEL.sub("", value, count=1)
+        if _NUMBER.fullmatch(written) is None:
+            return False
         try:
-            number = phonenumbers.parse(_CHANNEL.sub("", value, count=1), None)
+            number = phonenumbers.parse(written, None)
         except phonenumbers.NumberParseException:
             return False
         return bool(phonenumbers.region_code_for_number(number) == region)

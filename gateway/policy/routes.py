@@ -70,22 +70,24 @@ def authorize(consumer: Consumer, route: Route, call: Call) -> Grant:
 def authorize_form(grant: Grant, body: Body) -> str:
     """Judge a buffered body. Raises `Refusal`; returns the slug that `mode: report` let through, or ''."""
     rules = grant.consumer.forms
-    if rules is None:
-        if body.shape is Shape.MULTIPART or (
-            body.shape in (Shape.FORM, Shape.JSON) and is_suspect(body.data, is_json=body.shape is Shape.JSON)
-        ):
-            require_plain_fields(grant.consumer.credential, _read_fields(body, "bad_body"))
+    judged = rules is not None and grant.call.method not in _READS
+    if not judged and not _is_suspect(body):
         return ""
-    if grant.call.method in _READS:
-        return ""
-    fields = _read_fields(body, "form_rule")
-    require_plain_fields(grant.consumer.credential, fields)
     try:
-        judge_form(rules, fields, _read_query(grant.query))
-    except Refusal as refusal:
-        if grant.consumer.mode is Mode.REPORT:
-            return refusal.slug
-        raise
+        fields = _read_fields(body)
+    except Unreadable as error:
+        # In `mode: report`, too, a body must be read that may name an account: that is no consumer's rule.
+        enforced = judged and grant.consumer.mode is Mode.ENFORCE
+        if judged and not enforced and not _is_suspect(body):
+            return "form_rule"
+        slug = "form_rule" if enforced else "bad_body"
+        raise Refusal(slug, f"The body cannot be judged: {error}.") from error
+    require_plain_fields(grant.consumer.credential, fields)
+    if rules is not None and judged:
+        try:
+            judge_form(rules, fields, _read_query(grant.query))
+        except Refusal as refusal:
+            return _report(grant, refusal)
     return ""
 
 
@@ -93,24 +95,39 @@ def authorize_stream(grant: Grant) -> str:
     """The same for a body that is streamed on unread: form rules cannot see into it, so they refuse it."""
     if grant.consumer.forms is None:
         return ""
+    return _report(
+        grant, Refusal("form_rule", "This consumer has form rules, and an upload cannot be judged by them.")
+    )
+
+
+def _report(grant: Grant, refusal: Refusal) -> str:
+    """Raise it, or in `mode: report` give its slug."""
     if grant.consumer.mode is Mode.REPORT:
-        return "form_rule"
-    raise Refusal("form_rule", "This consumer has form rules, and an upload cannot be judged by them.")
+        return refusal.slug
+    raise refusal
 
 
-def _read_fields(body: Body, slug: str) -> Fields:
-    try:
-        match body.shape:
-            case Shape.FORM:
-                return read_urlencoded(body.data)
-            case Shape.MULTIPART:
-                return read_multipart(body.data, body.boundary)
-            case Shape.JSON:
-                return read_json(body.data)
-            case _:
-                return []
-    except Unreadable as error:
-        raise Refusal(slug, f"The body cannot be judged: {error}.") from error
+def _is_suspect(body: Body) -> bool:
+    """Whether a body must be read even without form rules."""
+    match body.shape:
+        case Shape.FORM:
+            return is_suspect(body.data, is_json=False)
+        case Shape.JSON:
+            return is_suspect(body.data, is_json=True)
+        case shape:
+            return shape is Shape.MULTIPART
+
+
+def _read_fields(body: Body) -> Fields:
+    match body.shape:
+        case Shape.FORM:
+            return read_urlencoded(body.data)
+        case Shape.MULTIPART:
+            return read_multipart(body.data, body.boundary)
+        case Shape.JSON:
+            return read_json(body.data)
+        case _:
+            return []
 
 
 def _read_query(query: str) -> Fields:
