@@ -4,18 +4,19 @@ A scanner finds string values by where they stand; only those bytes change. Cont
 message, or in a document's data, is not a link field.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from gateway.policy.addressing import HostTable
 
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]', re.DOTALL)
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],:]', re.DOTALL)
 _TWILIO_URL = re.compile(
     rb'"https?:(\\?/)\\?/([a-z0-9-]+(?:\.[a-z0-9-]+){0,2}\.twilio\.com)(?::443)?(?=\\?/|"|\?)'
 )
 _PLAIN_URL = re.compile(r"https?://([a-z0-9.-]+\.twilio\.com)(?::443)?(?=/|$|\?)")
-_XML_TOKEN = re.compile(rb"<((?:Secondary)?AuthToken)>[^<]*</")
+_XML_TOKEN = re.compile(rb"(<((?:Secondary)?AuthToken)(?:\s[^>]*)?(?<!/)>).*?(?=</\2\s*>)", re.DOTALL)
 _TOKEN_NAMES = frozenset({b"auth_token", b"secondary_auth_token"})
 
 Path = tuple[bytes | None, ...]
@@ -55,7 +56,7 @@ def scan_strings(body: bytes) -> Iterator[Value]:
             expects_name = bool(in_object) and in_object[-1]
         elif token != b":":
             if expects_name:
-                path[-1] = token[1:-1]
+                path[-1] = _read_name(token)
                 expects_name = False
             else:
                 yield Value(tuple(path), match.start(), match.end())
@@ -102,8 +103,8 @@ def rewrite_location(location: str, hosts: HostTable, base: str, prefix: str) ->
 def conceal_tokens(body: bytes, *, is_xml: bool) -> bytes:
     """Make the value of `auth_token` null in JSON, empty in XML."""
     if is_xml:
-        return _XML_TOKEN.sub(rb"<\1></", body)
-    return _splice(body, lambda value: b"null" if value.path and value.path[-1] in _TOKEN_NAMES else None)
+        return _XML_TOKEN.sub(rb"\1", body)
+    return _splice(body, lambda value: None if _TOKEN_NAMES.isdisjoint(value.path) else b"null")
 
 
 def product_of(hosts: HostTable, host: str) -> str:
@@ -113,6 +114,16 @@ def product_of(hosts: HostTable, host: str) -> str:
         return literal
     first = host.partition(".")[0]
     return first if host.endswith(".twilio.com") and first in hosts.products else ""
+
+
+def _read_name(token: bytes) -> bytes:
+    if b"\\" not in token:
+        return token[1:-1]
+    try:
+        name: str = json.loads(token)
+    except ValueError:
+        return token[1:-1]
+    return name.encode("utf-8", "surrogatepass")
 
 
 def _is_resource(path: Path) -> bool:
