@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from gateway.policy.credentials import Account, ApiKey
 
+_DOMAIN = ".twilio.com"
 _RETEST_SECONDS = 60.0
 
 
@@ -55,7 +56,11 @@ class KeyRing:
         if now - health.tested_at < _RETEST_SECONDS:
             return None
         health.tested_at = now
-        return health.good_read or (
+        if health.good_read is not None:
+            return health.good_read
+        if not host.endswith(_DOMAIN):
+            return None  # one of `upstream.extra_hosts`: an "api" beside it was never named to us
+        return (
             host if host.startswith("api.") else "api" + host[host.index(".") :],
             f"/2010-04-01/Accounts/{account.sid}/Messages.json?PageSize=1",
         )
