@@ -101,6 +101,23 @@ class Retry(Section):
     )
 
 
+class Idempotency(Section):
+    """How a POST with an `Idempotency-Key` is remembered, so that it is sent once."""
+
+    ttl_seconds: Annotated[float, Field(ge=60, le=604_800), fields.NUMBER] = Field(
+        default=86_400, description="How long a request and its answer are remembered."
+    )
+    max_bytes: fields.Bytes = Field(
+        default=67_108_864,
+        description="Memory for answers. Above it the oldest is dropped; a repeat is then 409, and never sent.",
+    )
+    max_entries: fields.Count = Field(
+        default=100_000,
+        description="Requests remembered in memory. Above it the oldest finished one is forgotten: allow for "
+        "all of `ttl_seconds`, or use Redis (with `maxmemory-policy noeviction`).",
+    )
+
+
 class Settings(BaseSettings):
     """The whole file. Built by `load.load_settings` only: built bare, it reads nothing."""
 
@@ -140,6 +157,7 @@ class Settings(BaseSettings):
         json_schema_extra={"additionalProperties": False},
     )
     retry: Retry = Field(default_factory=Retry)
+    idempotency: Idempotency = Field(default_factory=Idempotency)
 
     @classmethod
     def settings_customise_sources(
