@@ -8,68 +8,25 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from aiohttp import StreamReader, web
+from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
-from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 
 from gateway.errors import GatewayError, Refusal
+from gateway.listener.framing import StrictFraming
 from gateway.listener.response import RawResponse
-
-_SLICE_BYTES = 4096
-_FRAMING_BYTES = 4096
-_FRAMING_RATIO = 16
-"""A chunked body may bring so many bytes that are not content, and so many more per byte of content."""
 
 RenderRefusal = Callable[[GatewayError, web.BaseRequest], RawResponse]
 """Finishes an exchange of its own for a request that could not even be parsed."""
 
 
-class DataProtocol(RequestHandler):
+class DataProtocol(StrictFraming):
     """One caller's connection."""
 
-    __slots__ = ("_framing_bytes", "on_hang_up")
+    __slots__ = ("on_hang_up",)
 
     def __init__(self, manager: "DataServer", **options: Any) -> None:
         super().__init__(manager, **options)
         self.on_hang_up: Callable[[], object] | None = None
-        self._framing_bytes = 0
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes came. What belongs to a chunked body without being content is counted.
-
-        llhttp skips chunk extensions of any length; large ones serve to exhaust or to smuggle only. Long
-        reads are fed in slices, so that an extension cannot hide in one.
-        """
-        if len(data) <= _SLICE_BYTES and self._current_request is None and not self._messages:
-            super().data_received(data)  # the usual case: an idle connection, a request in one segment
-            return
-        self._feed_counted(data[:_SLICE_BYTES])
-        for at in range(_SLICE_BYTES, len(data), _SLICE_BYTES):
-            self._feed_counted(data[at : at + _SLICE_BYTES])
-
-    def _feed_counted(self, data: bytes) -> None:
-        body = self._open_chunked_body()
-        before = body.total_bytes if body is not None else 0
-        super().data_received(data)
-        if body is None or body.is_eof() or body.exception() is not None:
-            self._framing_bytes = 0
-            return
-        # Content that waits in a paused parser is counted back when it is read on with data_received(b"").
-        self._framing_bytes += len(data) - (body.total_bytes - before)
-        if self._framing_bytes > _FRAMING_BYTES + _FRAMING_RATIO * body.total_bytes:
-            body.set_exception(RequestPayloadError("chunk framing out of proportion"))
-            self._close = True  # nothing more is read; the handler answers and the connection ends
-
-    def _open_chunked_body(self) -> StreamReader | None:
-        """The chunked body that is arriving, if there is one."""
-        message: Any
-        if self._messages:
-            message, body = self._messages[-1]
-        elif self._current_request is not None:
-            message, body = self._current_request._message, self._current_request._payload
-        else:
-            return None
-        return body if getattr(message, "chunked", False) and not body.is_eof() else None
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The caller is gone, or has closed its sending side, which cannot be told apart here."""

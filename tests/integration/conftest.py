@@ -1,0 +1,24 @@
+"""What every test over real sockets needs: a scripted upstream, and a gateway in front of it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.support.running import Running, running_gateway
+from tests.support.upstream import RawUpstream, raw_upstream
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[RawUpstream]:
+    """Answers `{}` until it is given a script."""
+    async with raw_upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+async def gateway(upstream: RawUpstream) -> AsyncIterator[Running]:
+    """A gateway in front of `upstream`; it gives up on a silent upstream soon."""
+    async with running_gateway(
+        upstream.url, upstream={"deadline_seconds": 5, "idle_seconds": 2}, callers={"body_seconds": 2}
+    ) as gateway:
+        yield gateway

@@ -1,0 +1,114 @@
+"""The shared corpora of hostile requests and answers, run against a gateway of its own process each time.
+
+They live beside the checkout (`../shared/corpus`), not in it; without them these tests are skipped.
+"""
+
+import asyncio
+import json
+import socket
+import sys
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.running import KEY, Spawned, consumer, spawned_gateway
+
+CORPUS = Path(__file__).parents[2] / ".." / "shared" / "corpus"
+ACCOUNT_SID = "AC00000000000000000000000000000001"
+AUTHORIZATION = "Basic " + b64encode(f"app:{KEY}".encode()).decode()
+CREDENTIALS = {
+    "main": {
+        "account_sid": ACCOUNT_SID,
+        "keys": [{"sid": "SK00112233445566778899aabbccddeeff", "secret": {"env": "TWILIO_API_SECRET"}}],
+    }
+}
+PARTS = 4
+GET_AND_POST = consumer(allow=["GET api /2010-04-01/**", "POST api /2010-04-01/**"])
+
+pytestmark = pytest.mark.skipif(
+    not CORPUS.is_dir(), reason="../shared/corpus is not beside this checkout; the corpora were not run"
+)
+
+
+@asynccontextmanager
+async def recorder(log: Path, *options: str) -> AsyncIterator[str]:
+    """`recorder.py` as the upstream; yields its URL."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(CORPUS / "recorder.py"), "--listen", f"127.0.0.1:{port}",
+        "--log", str(log), *options, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert process.stderr is not None
+        async with asyncio.timeout(20):
+            assert b"recorder on" in await process.stderr.readline()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        await process.communicate()
+
+
+async def run(script: str, gateway: Spawned, log: Path, *options: str) -> tuple[int | None, str]:
+    """A runner's exit status, and what it printed but for the cases that passed."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(CORPUS / script), "--gateway", gateway.url.removeprefix("http://"),
+        "--auth", AUTHORIZATION, "--upstream-log", str(log), *options,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    kept = [line for line in output.decode().splitlines() if not line.startswith("ok")]
+    return process.returncode, "\n".join(kept)
+
+
+async def run_part(folder: Path, ids: list[str]) -> tuple[int | None, str]:
+    """Some cases of the smuggling corpus, against a gateway and an upstream of their own."""
+    folder.mkdir()  # noqa: ASYNC240 - nothing else runs yet
+    log = folder / "upstream.jsonl"
+    async with (
+        recorder(log) as upstream,
+        spawned_gateway(folder, upstream, credentials=CREDENTIALS) as gateway,
+    ):
+        return await run("run_corpus.py", gateway, log, "--forbid-auth-upstream", "--only", ",".join(ids))
+
+
+async def test_smuggling_corpus(tmp_path: Path) -> None:
+    """No ambiguous request reaches the upstream, with a consumer that may do everything."""
+    lines = (CORPUS / "smuggling_corpus.jsonl").read_text().splitlines()
+    ids = [json.loads(line)["id"] for line in lines]
+    assert len(ids) > 100
+    results = await asyncio.gather(
+        *(run_part(tmp_path / str(part), ids[part::PARTS]) for part in range(PARTS))  # mostly waiting
+    )
+    for status, report in results:
+        assert status == 0, report
+
+
+async def test_policy_corpus(tmp_path: Path) -> None:
+    """A consumer with GET and POST on one account cannot be talked into more."""
+    log = tmp_path / "upstream.jsonl"
+    cases = str(CORPUS / "policy_corpus.jsonl")
+    consumers = {"app": GET_AND_POST}
+    async with (
+        recorder(log) as upstream,
+        spawned_gateway(tmp_path, upstream, credentials=CREDENTIALS, consumers=consumers) as gateway,
+    ):
+        status, report = await run("run_corpus.py", gateway, log, "--forbid-auth-upstream", "--corpus", cases)
+    assert status == 0, report
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_upstream_faults(tmp_path: Path, method: str) -> None:
+    """A broken answer is never taken for a whole one, and no byte reaches anybody else."""
+    log = tmp_path / "upstream.jsonl"
+    soon = {"deadline_seconds": 5, "idle_seconds": 3}
+    async with (
+        recorder(log, "--faults") as upstream,
+        spawned_gateway(tmp_path, upstream, credentials=CREDENTIALS, upstream=soon) as gateway,
+    ):
+        status, report = await run("run_faults.py", gateway, log, "--method", method)
+    assert status == 0, report

@@ -1,0 +1,149 @@
+"""A caller on a bare socket: sends exact bytes, and takes answers apart without forgiving anything."""
+
+import asyncio
+import socket
+import struct
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from tests.support.running import KEY
+
+AUTHORIZATION = "Basic " + b64encode(f"app:{KEY}".encode()).decode()
+MESSAGES = "/2010-04-01/Accounts/AC00112233445566778899aabbccddeeff/Messages.json"
+FORM = "Content-Type: application/x-www-form-urlencoded"
+
+
+@dataclass
+class RawAnswer:
+    """One answer: its whole head, and its content; `raw_body` has the framing too."""
+
+    head: bytes
+    body: bytes
+    raw_body: bytes
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+        return int(self.head.split(b" ", 2)[1])
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """Names and values in order, as they came."""
+        lines = self.head.decode("latin-1").split("\r\n")[1:-2]
+        return [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
+
+    def values(self, name: str) -> list[str]:
+        """Every value of a field, whatever the case of its name."""
+        return [value for field, value in self.fields if field.lower() == name.lower()]
+
+    def value(self, name: str) -> str:
+        """The value of a field that comes once, or ''."""
+        values = self.values(name)
+        assert len(values) < 2, values
+        return values[0] if values else ""
+
+    @property
+    def slug(self) -> str:
+        """`Gateway-Error`, or ''."""
+        return self.value("Gateway-Error")
+
+
+class RawCaller:
+    """One connection to the gateway."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def send(self, data: bytes) -> None:
+        """Write and wait until it is taken."""
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def answer(self, method: str = "GET") -> RawAnswer:
+        """The next final or interim answer. Raises `IncompleteReadError` if the connection ends before."""
+        async with asyncio.timeout(20):
+            head = await self.reader.readuntil(b"\r\n\r\n")
+            found = RawAnswer(head, b"", b"")
+            if method == "HEAD" or found.status in (204, 304) or found.status < 200:
+                return found
+            if found.value("transfer-encoding"):
+                return await self._read_chunked(found)
+            length = found.value("content-length")
+            body = await (self.reader.readexactly(int(length)) if length else self.reader.read())
+            return RawAnswer(head, body, body)
+
+    async def _read_chunked(self, found: RawAnswer) -> RawAnswer:
+        assert found.value("transfer-encoding") == "chunked"
+        assert not found.value("content-length")
+        size = -1
+        while size:
+            line = await self.reader.readuntil(b"\r\n")
+            size = int(line, 16)
+            content = await self.reader.readexactly(size)
+            assert await self.reader.readexactly(2) == b"\r\n"
+            found.body += content
+            found.raw_body += line + content + b"\r\n"
+        return found
+
+    async def until(self, end: bytes) -> bytes:
+        """Everything up to and with `end`, however long."""
+        async with asyncio.timeout(20):
+            kept = b""
+            while not kept.endswith(end):
+                kept += await self.reader.readexactly(1)
+            return kept
+
+    async def rest(self) -> bytes:
+        """Everything until the gateway closes."""
+        async with asyncio.timeout(20):
+            kept = b""
+            with suppress(ConnectionError):
+                while block := await self.reader.read(1 << 16):
+                    kept += block
+            return kept
+
+    def hang_up(self) -> None:
+        """RST."""
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+
+@asynccontextmanager
+async def raw_caller(port: int, *, receive_buffer: int = 0) -> AsyncIterator[RawCaller]:
+    """A connection to the gateway's data port; `receive_buffer` in bytes makes for a slow reader."""
+    sock = socket.socket()
+    if receive_buffer:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+    reader, writer = await asyncio.open_connection(sock=sock, limit=receive_buffer or 1 << 16)
+    try:
+        yield RawCaller(reader, writer)
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+def request(
+    line: str, *fields: str, body: bytes = b"", version: str = "1.1", auth: str | None = AUTHORIZATION
+) -> bytes:
+    """A request with Host and key; a body gets its length unless a field says how it is framed."""
+    framed = any(field.lower().startswith(("content-length", "transfer-encoding")) for field in fields)
+    lines = [f"{line} HTTP/{version}", "Host: gateway.test", *fields]
+    if auth is not None:
+        lines.append(f"Authorization: {auth}")
+    if body and not framed:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+
+
+async def ask(port: int, data: bytes, method: str = "GET") -> RawAnswer:
+    """One request on a connection of its own."""
+    async with raw_caller(port) as caller:
+        await caller.send(data)
+        return await caller.answer(method)
