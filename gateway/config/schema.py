@@ -109,7 +109,7 @@ class Idempotency(Section):
     )
     max_bytes: fields.Bytes = Field(
         default=67_108_864,
-        description="Memory for answers. Above it the oldest is dropped; a repeat is then 409, and never sent.",
+        description="Memory for answers. Above it the oldest is dropped; a repeat is then 409, not sent.",
     )
     max_entries: fields.Count = Field(
         default=100_000,
