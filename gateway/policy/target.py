@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from gateway.errors import Refusal
 
-# RFC 3986 pchar without ";" (a second separator for some servers), "/" and escapes handled apart.
-_PATH = re.compile(r"(?:/(?:[A-Za-z0-9\-._~!$&'()*+,=:@]|%[0-9A-Fa-f]{2})*)+")
+# RFC 3986 pchar without ";" (a second separator for some servers), "/" and escapes handled apart; and "|^[]",
+# which WHATWG URL 1.3 leaves alone, so that Node's SDK sends them ("auth0|…" is a user's name at Auth0).
+_PATH = re.compile(r"(?:/(?:[A-Za-z0-9\-._~!$&'()*+,=:@|^\[\]]|%[0-9A-Fa-f]{2})*)+")
 # Any visible ASCII but "#" (fragment) and ";": Twilio's own names hold "<" and ">" (`DateSent<`).
 _QUERY = re.compile(r"(?:[!\"$&-:<-~]|%[0-9A-Fa-f]{2})*")
 # Escapes that mean something else to somebody: unreserved characters (%41C), slash, backslash, controls,
