@@ -10,7 +10,7 @@ from twilio.rest import Client
 
 from tests.support.running import ACCOUNT_SID, KEY
 
-PRODUCTS = ("api", "messaging", "content", "verify")
+PRODUCTS = ("api", "messaging", "content", "verify", "conversations")
 _TWILIO = ".twilio.com"
 
 

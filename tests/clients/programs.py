@@ -74,7 +74,7 @@ class Curl:
         body.write_bytes(b"")  # curl makes no file for an empty body
         command = [self.program, "-q", "-sS", "-D", str(head), "-o", str(body), *arguments]
         await run_program(command, self.folder)
-        return read_reply(head.read_text("latin-1"), body.read_bytes())
+        return read_reply(head.read_bytes().decode("latin-1"), body.read_bytes())
 
 
 def read_reply(head: str, body: bytes) -> Reply:

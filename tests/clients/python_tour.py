@@ -1,6 +1,7 @@
 """The tours as the twilio package from PyPI takes them, with its sync client."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from twilio.base.exceptions import TwilioRestException
@@ -47,6 +48,15 @@ def messages(client: Any) -> dict[str, Any]:
         "deleted": one.delete(),
         "then": failure_of(one.fetch),
     }
+
+
+def filtered(client: Any) -> dict[str, Any]:
+    """A list with filters, whose names hold `<` and `>`, over two pages."""
+    for to in (RECIPIENT, SENDER, RECIPIENT):
+        client.messages.create(to=to, from_=SENDER, body=f"to {to}")
+    after = datetime(2020, 1, 1, tzinfo=UTC)
+    listed = client.messages.list(to=RECIPIENT, date_sent_after=after, page_size=1)
+    return {"listed": [message.body for message in listed]}
 
 
 def calls(client: Any) -> dict[str, Any]:
@@ -114,8 +124,15 @@ def verifications(client: Any) -> dict[str, Any]:
     return {"status": started.status, "to": started.to}
 
 
+def identities(client: Any, named: list[str]) -> list[int]:
+    """Users by identity: a path with whatever people call themselves. None of them exists."""
+    users = client.conversations.v1.users
+    return [failure_of(users(identity).fetch)["code"] for identity in named]
+
+
 TAKE: dict[str, Callable[[Any], dict[str, Any]]] = {
     "messages": messages,
+    "filtered": filtered,
     "calls": calls,
     "numbers": numbers,
     "services": services,

@@ -9,7 +9,7 @@ import pytest
 from tests.clients.pointing import Login
 from tests.clients.programs import NODE_FOLDER, run_program
 from tests.clients.scene import OLD_TOKEN, READER_KEY, WRONG_KEY, ZERO_SID, Scene, mask_sids
-from tests.clients.tour import CORE_TOURS, TOURS
+from tests.clients.tour import CORE_TOURS, IDENTITIES, TOURS, USERS
 from tests.support.running import ACCOUNT_SID
 
 _EVERYWHERE = ("prefix", "rewriting", "host")
@@ -25,10 +25,11 @@ Take = Callable[..., Awaitable[Any]]
 def take(node: str, scene: Scene) -> Take:
     """Runs a tour of `node/tours.mjs` in a process of its own."""
 
-    async def run(tour: str, way: str = "prefix", login: Login | None = None) -> Any:
+    async def run(tour: str, way: str = "prefix", login: Login | None = None, argument: object = None) -> Any:
         username, password, account_sid = login or Login()
         settings = {
             "tour": tour,
+            "argument": argument,
             "way": way,
             "gateway": scene.url,
             "username": username,
@@ -63,6 +64,12 @@ async def test_account_sid_and_old_token(way: str, take: Take, scene: Scene) -> 
     login = Login(ACCOUNT_SID, OLD_TOKEN, None)
     assert mask_sids(await take("messages", way, login)) == TOURS["messages"].result
     await _require_seen("messages", scene)
+
+
+@pytest.mark.parametrize("way", _EVERYWHERE)
+async def test_identities_cross_as_the_sdk_writes_them(way: str, take: Take, scene: Scene) -> None:
+    assert await take("identities", way, argument=list(IDENTITIES)) == [20404] * len(IDENTITIES)
+    assert scene.reached() == [f"GET {USERS}/{raw}" for _, raw in IDENTITIES.values()]
 
 
 async def _require_seen(name: str, scene: Scene) -> None:

@@ -9,7 +9,7 @@ import twilio
 from tests.clients import python_tour
 from tests.clients.pointing import CORE_ONLY, EVERYWHERE, Login, pointed
 from tests.clients.scene import OLD_TOKEN, ZERO_SID, Scene, mask_sids
-from tests.clients.tour import CORE_TOURS, TOURS
+from tests.clients.tour import CORE_TOURS, IDENTITIES, TOURS, USERS
 from tests.support.running import ACCOUNT_SID, KEY
 
 _EVERY = [(way, name) for way in EVERYWHERE for name in TOURS]
@@ -50,3 +50,13 @@ async def test_all_zero_account_sid_stands_for_the_account_of_the_gateway(name: 
 @pytest.mark.parametrize("way", [*EVERYWHERE, *CORE_ONLY])
 async def test_either_login_in_every_way(way: str, login: Login, scene: Scene) -> None:
     await _take("messages", way, scene, login)
+
+
+@pytest.mark.parametrize("way", EVERYWHERE)
+async def test_identities_cross_as_the_sdk_writes_them(way: str, scene: Scene) -> None:
+    def run() -> list[int]:
+        with pointed(way, scene.url) as client:
+            return python_tour.identities(client, list(IDENTITIES))
+
+    assert await asyncio.to_thread(run) == [20404] * len(IDENTITIES)
+    assert scene.reached() == [f"GET {USERS}/{quoted}" for quoted, _ in IDENTITIES.values()]

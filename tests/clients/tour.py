@@ -11,6 +11,7 @@ from typing import Any, Final
 VERIFY_SERVICE: Final = "VA" + "1" * 32
 _ACCOUNT: Final = "api.twilio.com /2010-04-01/Accounts/{account}"
 _SERVICES: Final = "messaging.twilio.com /v1/Services"
+_FILTERS: Final = "To=%2B15551112222&DateSent%3E=2020-01-01T00%3A00%3A00Z"
 _CONTENT: Final = "content.twilio.com /v1/Content"
 
 
@@ -54,6 +55,15 @@ TOURS: Final = {
             f"GET {_ACCOUNT}/Messages/SM….json",
         ],
         created={"messages": 5, "media_list": 2},
+    ),
+    "filtered": Tour(
+        result={"listed": ["to +15551112222"] * 2},
+        reached=[
+            *[f"POST {_ACCOUNT}/Messages.json"] * 3,
+            f"GET {_ACCOUNT}/Messages.json?{_FILTERS}&PageSize=1",
+            f"GET {_ACCOUNT}/Messages.json?{_FILTERS}&PageSize=1&Page=1&PageToken=PA…",
+        ],
+        created={"messages": 3},
     ),
     "calls": Tour(
         result={
@@ -125,5 +135,16 @@ TOURS: Final = {
         created={"verifications": 1},
     ),
 }
-CORE_TOURS: Final = ("messages", "calls", "numbers")
+CORE_TOURS: Final = ("messages", "filtered", "calls", "numbers")
 """Those of the 2010 API, whose links are relative: they work without a prefix, too."""
+
+USERS: Final = "conversations.twilio.com /v1/Users"
+IDENTITIES: Final = {
+    "alice@example.com": ("alice@example.com", "alice@example.com"),
+    "auth0|5f7c": ("auth0%7C5f7c", "auth0|5f7c"),
+    "a[1]^": ("a%5B1%5D%5E", "a[1]^"),
+    "o'neil (x), a:b*!$&=+~": ("o'neil%20(x),%20a:b*!$&=+~", "o'neil%20(x),%20a:b*!$&=+~"),
+    "drei ü 😀": ("drei%20%C3%BC%20%F0%9F%98%80", "drei%20%C3%BC%20%F0%9F%98%80"),
+    '"<{`}>"': ("%22%3C%7B%60%7D%3E%22", "%22%3C%7B%60%7D%3E%22"),
+}
+"""What stands in a path where a user's name goes, as Python's SDK and as Node's (WHATWG URL) write it."""

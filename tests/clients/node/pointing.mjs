@@ -1,7 +1,7 @@
 // The documented ways to point the twilio package from npm at the gateway.
 import twilio from "twilio";
 
-const PRODUCTS = ["api", "messaging", "content", "verify"];
+const PRODUCTS = ["api", "messaging", "content", "verify", "conversations"];
 const TWILIO = ".twilio.com";
 
 /** Sends what is meant for https://{product}.twilio.com/… to {gateway}/{product}/…; other links stay. */

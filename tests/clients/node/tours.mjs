@@ -47,6 +47,14 @@ export async function messages(client) {
   };
 }
 
+export async function filtered(client) {
+  for (const to of [RECIPIENT, SENDER, RECIPIENT]) {
+    await client.messages.create({ to, from: SENDER, body: `to ${to}` });
+  }
+  const filters = { to: RECIPIENT, dateSentAfter: new Date("2020-01-01T00:00:00Z"), pageSize: 1 };
+  return { listed: (await client.messages.list(filters)).map((message) => message.body) };
+}
+
 export async function calls(client) {
   const made = await inTurn([1, 2], () =>
     client.calls.create({ to: RECIPIENT, from: SENDER, url: "https://example.com/twiml" }),
@@ -105,6 +113,10 @@ export async function verifications(client) {
   const started = await resource.create({ to: RECIPIENT, channel: "sms" });
   return { status: started.status, to: started.to };
 }
+
+/** Users by identity: a path with whatever people call themselves. */
+export const identities = (client, named) =>
+  inTurn(named, async (identity) => (await failureOf(client.conversations.v1.users(identity).fetch())).code);
 
 // What fails, for the tests of errors.
 
