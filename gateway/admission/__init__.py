@@ -1,0 +1,1 @@
+"""Who goes when: rate limits, the learned concurrency limit with its fair queue, and idempotency."""
