@@ -5,32 +5,34 @@ draft-ietf-httpapi-ratelimit-headers-10. `r` is what remains, `t` the seconds un
 from collections.abc import Sequence
 
 from gateway.admission.gcra import count_remaining, wait_for_more
-from gateway.policy.limits import LimitKey
-
-_SECOND_US = 1_000_000
-
-
-def write_policy(keys: Sequence[LimitKey]) -> bytes:
-    """The value of `RateLimit-Policy`: every limit that can refuse, once."""
-    return b", ".join(dict.fromkeys([limit.policy for limit, _ in keys if not limit.reports]))
-
-
-def write_remaining(keys: Sequence[LimitKey], tats: Sequence[int], now: int) -> bytes:
-    """The value of `RateLimit`. Of several destinations under one limit, the one that has least left."""
-    items: dict[bytes, tuple[int, int]] = {}
-    for (limit, _), tat in zip(keys, tats, strict=True):
-        if limit.reports:
-            continue
-        item = (count_remaining(limit, tat, now), -(-wait_for_more(limit, tat, now) // _SECOND_US))
-        known = items.get(limit.label)
-        if known is None or item[0] < known[0]:
-            items[limit.label] = item
-    return b", ".join([b"%b;r=%d;t=%d" % (label, *item) for label, item in items.items()])
+from gateway.policy.limits import Limit, LimitKey
 
 
 def write_fields(keys: Sequence[LimitKey], tats: Sequence[int], now: int) -> bytes:
     """Both fields as CRLF-ended lines, or nothing if no limit can refuse."""
-    policy = write_policy(keys)
-    if not policy:
-        return b""
-    return b"RateLimit-Policy: %b\r\nRateLimit: %b\r\n" % (policy, write_remaining(keys, tats, now))
+    policy, remaining = write_values(keys, tats, now)
+    return b"RateLimit-Policy: %b\r\nRateLimit: %b\r\n" % (policy, remaining) if policy else b""
+
+
+def write_values(keys: Sequence[LimitKey], tats: Sequence[int], now: int) -> tuple[bytes, bytes]:
+    """The two values. A limit that counts several destinations of one request tells of the one it has least
+    left for; they stand next to each other. Limits in report mode are not told of."""
+    policies: list[bytes] = []
+    items: list[bytes] = []
+    last: Limit | None = None
+    least = 0
+    for (limit, _), tat in zip(keys, tats, strict=True):
+        if limit.reports:
+            continue
+        remaining = count_remaining(limit, tat, now)
+        if limit is last:
+            if remaining >= least:
+                continue
+            items.pop()
+        else:
+            last = limit
+            policies.append(limit.policy)
+        least = remaining
+        seconds = -(-wait_for_more(limit, tat, now) // 1_000_000)
+        items.append(b"%b;r=%d;t=%d" % (limit.label, remaining, seconds))
+    return b", ".join(policies), b", ".join(items)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from gateway.admission.gcra import Decision, Held, Verdict
-from gateway.admission.limit_headers import write_fields, write_policy, write_remaining
+from gateway.admission.limit_headers import write_fields, write_values
 from gateway.admission.limit_stores import Ask, LimitStore, MemoryLimits, Taken
 from gateway.errors import Refusal
 from gateway.policy.content import Body
@@ -139,12 +139,13 @@ async def _release(store: LimitStore, key: LimitKey, held: Held) -> None:
 def _refuse(taken: Taken, decision: Decision) -> Refusal:
     limit = taken.keys[decision.which].limit
     seconds = max(1, -(-decision.wait_us // _SECOND_US))
+    policy, remaining = write_values(taken.keys, decision.tats, taken.now)
     return Refusal(
         _SLUG,
         f"Limit {limit.name} ({limit.text}, per {limit.per}) is reached; try again in {seconds} s.",
         headers=(
             ("Retry-After", str(seconds)),
-            ("RateLimit-Policy", write_policy(taken.keys).decode()),
-            ("RateLimit", write_remaining(taken.keys, decision.tats, taken.now).decode()),
+            ("RateLimit-Policy", policy.decode()),
+            ("RateLimit", remaining.decode()),
         ),
     )

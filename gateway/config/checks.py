@@ -9,13 +9,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from gateway.config.addresses import MEMORY
 from gateway.config.consumers import Consumer, ConsumerKey
 from gateway.config.explain import suggest
 from gateway.config.fields import LABEL
 from gateway.config.problems import Finding, KeyPath
 from gateway.config.schema import Admin, Settings
-from gateway.config.secrets import SecretRef
 
 DEFAULT_EDGES: Final[Mapping[str, str | None]] = {
     "us1": None,
@@ -143,9 +141,6 @@ def _expiries(name: str, consumer: Consumer, now: datetime) -> Iterator[Finding]
 def _not_enforced_yet(settings: Settings) -> Iterator[Finding]:
     """Names that the schema takes and this version does not act on. Shrinks to nothing as they are built."""
     message, hint = "accepted, but not enforced by this version", "do not rely on it yet"
-    if isinstance(settings.store, SecretRef) or settings.store != MEMORY:
-        yield Finding(("store",), message, hint)
     for name, consumer in settings.consumers.items():
-        for field in ("priority", "limits"):
-            if field in consumer.model_fields_set:
-                yield Finding(("consumers", name, field), message, hint)
+        if "priority" in consumer.model_fields_set:
+            yield Finding(("consumers", name, "priority"), message, hint)

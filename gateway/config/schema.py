@@ -139,6 +139,10 @@ class Settings(BaseSettings):
         default=addresses.MEMORY,
         description="What replicas share: `memory` (nothing) or `redis://host:6379/0`.",
     )
+    on_store_failure: Literal["local", "refuse"] = Field(
+        default="local",
+        description="While Redis is away: `local` counts in each replica alone, `refuse` answers 503.",
+    )
     drain_seconds: fields.SecondsOrNone = Field(
         default=30, description="How long exchanges may take to end when the gateway is told to stop."
     )

@@ -52,8 +52,8 @@ def test_problems() -> None:
     expected = [
         "GATEWAY__CONSUMERS__BILLING__ALOW: consumers.billing.alow: unknown name; did you mean 'allow'?",
         "GATEWAY__LISTEN: listen: not host:port; write 127.0.0.1:8080",
-        "config/gateway.yaml:48: credentials.main.account_sid: the environment variable TWILIO_AC",
-        "config/gateway.yaml:50: credentials.main.keys.0.sid: the environment variable TWILIO_API_K",
+        "config/gateway.yaml:49: credentials.main.account_sid: the environment variable TWILIO_AC",
+        "config/gateway.yaml:51: credentials.main.keys.0.sid: the environment variable TWILIO_API_K",
     ]
     lines = done.stderr.splitlines()
     assert len(lines) == len(expected)

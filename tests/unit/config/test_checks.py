@@ -12,10 +12,7 @@ NOW = datetime(2026, 12, 20, tzinfo=UTC)
 NOT_ENFORCED = "accepted, but not enforced by this version; do not rely on it yet"
 
 DOUBTS = cases(
-    ("limits", "    limits: [{rate: 5/s}]", f"10: consumers.billing.limits: {NOT_ENFORCED}"),
     ("priority", "    priority: normal", f"10: consumers.billing.priority: {NOT_ENFORCED}"),
-    ("store", "store: redis://h", f"10: store: {NOT_ENFORCED}"),
-    ("store_by_reference", "store: {env: STORE}", f"10: store: {NOT_ENFORCED}"),
     (
         "no_rules",
         f"  fax: {{keys: ['{DIGEST.replace('2c', '01')}'], credential: main}}",
