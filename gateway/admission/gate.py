@@ -22,13 +22,34 @@ class Release(Enum):
     DROPPED = "dropped"  # a signal: too many at once
 
 
+_DETAILS = {
+    "queue_full": "Too many requests wait for Twilio; try again shortly.",
+    "queue_timeout": "Twilio was too busy until this request's deadline.",
+}
+_WAKE_LATE_SECONDS = 0.001  # so that the moment has surely come
+
+
+def _refusal(slug: str) -> Refusal:
+    return Refusal(slug, _DETAILS[slug], headers=(("Retry-After", "1"),))
+
+
 class _Ticket(Waiting):
-    __slots__ = ("granted", "timer")
+    __slots__ = ("granted",)
 
     def __init__(self, consumer: str, priority: Priority, granted: "asyncio.Future[None]") -> None:
         super().__init__(consumer, priority)
         self.granted = granted
-        self.timer: asyncio.TimerHandle | None = None
+
+    @property
+    def was_granted(self) -> bool:
+        """Whether it holds a slot: neither waiting, nor refused, nor cancelled."""
+        granted = self.granted
+        return granted.done() and not granted.cancelled() and granted.exception() is None
+
+    def refuse(self, slug: str) -> None:
+        """Answer its caller with our no, unless the caller has gone."""
+        if not self.granted.done():
+            self.granted.set_exception(_refusal(slug))
 
 
 class Slot:
@@ -68,29 +89,38 @@ class Gate:
     ) -> Slot:
         """Wait for a slot until `deadline` (the loop's clock, seconds).
 
-        Raises `Refusal` (queue_full, queue_timeout). A cancelled wait leaves nothing behind.
+        Raises `Refusal` (queue_full, queue_timeout). A cancelled wait leaves nothing behind. Await it
+        plainly: `asyncio.wait_for` may lose a slot that was granted as it was cancelled.
         """
+        self._pump()  # who waits goes first, and may leave room in a full queue
         if not len(self._queue) and self.in_flight < self.governor.capacity(self._clock()):
             self.in_flight += 1
             return Slot(self)
         loop = asyncio.get_running_loop()
+        if deadline <= loop.time():
+            raise _refusal("queue_timeout")  # before anybody is turned out for it
         ticket = _Ticket(consumer, priority, loop.create_future())
         if in_front:
             self._queue.push_front(ticket)
-        elif (victim := self._queue.push(ticket)) is not None:
-            self._refuse(victim, "queue_full", "Too many requests wait for Twilio; try again shortly.")
-        if not ticket.granted.done():
-            ticket.timer = loop.call_at(deadline, self._expire, ticket)
-            self._pump()
+        elif (victim := self._queue.push(ticket)) is ticket:
+            raise _refusal("queue_full")
+        elif victim is not None:
+            victim.refuse("queue_full")
+        timer = loop.call_at(deadline, self._expire, ticket)
+        self._pump()
         try:
             await ticket.granted
-        except asyncio.CancelledError:
+        except BaseException:
             self._abandon(ticket)
             raise
         finally:
-            if ticket.timer is not None:
-                ticket.timer.cancel()
+            timer.cancel()
         return Slot(self)
+
+    def set_share(self, share: int) -> None:
+        """What replicas that share a store agreed on for this one; a larger one lets waiters go at once."""
+        self.governor.set_share(share)
+        self._pump()
 
     def give_back(self, outcome: Release, seconds: float) -> None:
         """A slot came back after `seconds`."""
@@ -103,33 +133,52 @@ class Gate:
 
     def _pump(self) -> None:
         """Grant what may be granted, and see to it that somebody looks again."""
-        if not len(self._queue):
-            return
-        now = self._clock()
-        capacity = self.governor.capacity(now)
-        while self.in_flight < capacity and (ticket := self._queue.pop()) is not None:
-            self.in_flight += 1
-            ticket.granted.set_result(None)
-        if len(self._queue) and self._wake is None:
-            delay = self.governor.changes_at(now) - now
-            self._wake = asyncio.get_running_loop().call_later(max(delay, 0.0) + 0.001, self._look_again)
+        if len(self._queue):
+            now = self._clock()
+            capacity = self.governor.capacity(now)
+            while self.in_flight < capacity and (ticket := self._queue.pop()) is not None:
+                # A cancelled wait is still queued until its task runs; it must not take the slot.
+                if not ticket.granted.done():
+                    self.in_flight += 1
+                    ticket.granted.set_result(None)
+        if len(self._queue):
+            self._look_again_in(self.governor.changes_at(now) - now)
+        else:
+            self._sleep()
+
+    def _look_again_in(self, seconds: float) -> None:
+        """Wake for the governor's next change, sooner than planned if a pause has come in between."""
+        loop = asyncio.get_running_loop()
+        when = loop.time() + max(seconds, 0.0) + _WAKE_LATE_SECONDS
+        if self._wake is not None:
+            if self._wake.when() <= when + _WAKE_LATE_SECONDS:
+                return
+            self._wake.cancel()
+        self._wake = loop.call_at(when, self._look_again)
 
     def _look_again(self) -> None:
         self._wake = None
         self._pump()
 
+    def _sleep(self) -> None:
+        """Nobody waits: leave no timer behind."""
+        if self._wake is not None:
+            self._wake.cancel()
+            self._wake = None
+
     def _abandon(self, ticket: _Ticket) -> None:
         """The caller is gone: leave the queue, or give back what was granted in the same moment."""
-        if ticket.granted.done() and not ticket.granted.cancelled() and ticket.granted.exception() is None:
+        if ticket.was_granted:
             self.give_back(Release.IGNORED, 0.0)
         else:
-            self._queue.remove(ticket)
+            self._leave(ticket)
 
     def _expire(self, ticket: _Ticket) -> None:
         if not ticket.granted.done():
-            self._queue.remove(ticket)
-            self._refuse(ticket, "queue_timeout", "Twilio was too busy until this request's deadline.")
+            self._leave(ticket)
+            ticket.refuse("queue_timeout")
 
-    def _refuse(self, ticket: _Ticket, slug: str, detail: str) -> None:
-        if not ticket.granted.done():
-            ticket.granted.set_exception(Refusal(slug, detail, headers=(("Retry-After", "1"),)))
+    def _leave(self, ticket: _Ticket) -> None:
+        self._queue.remove(ticket)
+        if not len(self._queue):
+            self._sleep()

@@ -2,10 +2,11 @@
 
 Classes weigh 16:4:1, so that low is never starved; inside a class consumers take turns, whatever each one's
 number of connections; inside a consumer it is first come, first served. What has been out already and came
-back waits in front of all.
+back waits in front of all. Every step takes the same time however long the queue is, but for choosing whom to
+refuse, which looks at every waiting consumer once.
 """
 
-from collections import deque
+from collections import OrderedDict
 from enum import IntEnum
 from typing import Generic, TypeVar
 
@@ -19,45 +20,34 @@ class Priority(IntEnum):
 
 
 WEIGHTS = (16, 4, 1)
-_STRIDES = tuple(max(WEIGHTS) / weight for weight in WEIGHTS)
+_STRIDES = tuple(max(WEIGHTS) // weight for weight in WEIGHTS)
 
 
 class Waiting:
     """One request in the queue."""
 
-    __slots__ = ("consumer", "in_front", "left", "priority")
+    __slots__ = ("consumer", "in_front", "priority", "queued")
 
     def __init__(self, consumer: str, priority: Priority) -> None:
         self.consumer = consumer
         self.priority = priority
         self.in_front = False
-        self.left = False
-        """It gave up, or was taken out; its place is passed over when its turn comes."""
+        self.queued = False
+        """Whether it is in a queue; once it has left, it may be put in again."""
 
 
 W = TypeVar("W", bound=Waiting)
 
 
-class _Lane(Generic[W]):
-    """What one consumer has waiting in a class."""
-
-    __slots__ = ("entries", "live")
-
-    def __init__(self) -> None:
-        self.entries: deque[W] = deque()
-        self.live = 0
-
-
 class _Class(Generic[W]):
-    """The consumers of a class that have something waiting, in turn."""
+    """The consumers of a class that have something waiting, in turn; no lane is ever empty."""
 
-    __slots__ = ("lanes", "live", "passed", "turns")
+    __slots__ = ("lanes", "passed")
 
     def __init__(self) -> None:
-        self.lanes: dict[str, _Lane[W]] = {}
-        self.turns: deque[str] = deque()
-        self.live = 0
-        self.passed = 0.0  # stride scheduling: of the classes with entries, the least goes next
+        # Ordered dicts, for an entry leaves from any place, and its place must be given back at once.
+        self.lanes: OrderedDict[str, OrderedDict[W, None]] = OrderedDict()
+        self.passed = 0  # stride scheduling: of the classes with entries, the least goes next
 
 
 class FairQueue(Generic[W]):
@@ -66,31 +56,30 @@ class FairQueue(Generic[W]):
     def __init__(self, most: int) -> None:
         self._most = most
         self._classes: tuple[_Class[W], ...] = tuple(_Class() for _ in Priority)
-        self._front: deque[W] = deque()
-        self._front_live = 0
-        self._live = 0
-        self._now_passed = 0.0
+        self._front: OrderedDict[W, None] = OrderedDict()
+        self._behind = 0  # entries that are not in front
+        self._now_passed = 0
 
     def __len__(self) -> int:
-        return self._live + self._front_live
+        return self._behind + len(self._front)
 
     def push(self, entry: W) -> W | None:
         """Let an entry wait. If that is one too many, take out and return the one to be refused.
 
-        That is the newest of the consumer with the longest queue, which may be the entry itself.
+        That is the newest of the consumer with the longest queue, which may be the entry itself. Of equally
+        long ones it is the lowest class's, and in it the one's whose turn is furthest away.
         """
         cls = self._classes[entry.priority]
+        if not cls.lanes:
+            cls.passed = max(cls.passed, self._now_passed)  # no credit for having been away
         lane = cls.lanes.get(entry.consumer)
         if lane is None:
-            lane = cls.lanes[entry.consumer] = _Lane()
-            cls.turns.append(entry.consumer)
-        if not cls.live:
-            cls.passed = max(cls.passed, self._now_passed)  # no credit for having been away
-        lane.entries.append(entry)
-        lane.live += 1
-        cls.live += 1
-        self._live += 1
-        if self._live <= self._most:
+            lane = cls.lanes[entry.consumer] = OrderedDict()
+        lane[entry] = None
+        entry.in_front = False
+        entry.queued = True
+        self._behind += 1
+        if self._behind <= self._most:
             return None
         victim = self._newest_of_longest()
         self.remove(victim)
@@ -99,59 +88,48 @@ class FairQueue(Generic[W]):
     def push_front(self, entry: W) -> None:
         """Let an entry wait before all others, behind those already in front."""
         entry.in_front = True
-        self._front.append(entry)
-        self._front_live += 1
+        entry.queued = True
+        self._front[entry] = None
 
     def remove(self, entry: W) -> None:
-        """Take an entry out that is still waiting; a second call does nothing."""
-        if entry.left:
+        """Take an entry out, wherever it is; does nothing if it is in no queue."""
+        if not entry.queued:
             return
-        entry.left = True
+        entry.queued = False
         if entry.in_front:
-            self._front_live -= 1
+            del self._front[entry]
             return
-        cls = self._classes[entry.priority]
-        cls.lanes[entry.consumer].live -= 1
-        cls.live -= 1
-        self._live -= 1
+        lanes = self._classes[entry.priority].lanes
+        lane = lanes[entry.consumer]
+        del lane[entry]
+        if not lane:
+            del lanes[entry.consumer]
+        self._behind -= 1
 
     def pop(self) -> W | None:
         """Take out the entry whose turn it is."""
-        while self._front:
-            entry = self._front.popleft()
-            if not entry.left:
-                self.remove(entry)
-                return entry
-        if not self._live:
+        if self._front:
+            entry = next(iter(self._front))
+        elif self._behind:
+            entry = self._next_in_turn()
+        else:
             return None
+        self.remove(entry)
+        return entry
+
+    def _next_in_turn(self) -> W:
         index = min(
-            (index for index, each in enumerate(self._classes) if each.live),
+            (index for index, each in enumerate(self._classes) if each.lanes),
             key=lambda index: (self._classes[index].passed, index),
         )
         cls = self._classes[index]
         self._now_passed = cls.passed
         cls.passed += _STRIDES[index]
-        return self._next_of(cls)
-
-    def _next_of(self, cls: _Class[W]) -> W:
-        """The next live entry of the consumer whose turn it is."""
-        while True:
-            consumer = cls.turns.popleft()
-            lane = cls.lanes[consumer]
-            while lane.entries and lane.entries[0].left:
-                lane.entries.popleft()
-            if not lane.entries:
-                del cls.lanes[consumer]
-                continue
-            entry = lane.entries.popleft()
-            self.remove(entry)
-            if lane.live:
-                cls.turns.append(consumer)
-            else:
-                del cls.lanes[consumer]
-            return entry
+        consumer, lane = next(iter(cls.lanes.items()))
+        cls.lanes.move_to_end(consumer)
+        return next(iter(lane))
 
     def _newest_of_longest(self) -> W:
-        lanes = [lane for each in reversed(self._classes) for lane in each.lanes.values()]
-        longest = max(lanes, key=lambda lane: lane.live)
-        return next(entry for entry in reversed(longest.entries) if not entry.left)
+        lanes = [lane for cls in reversed(self._classes) for lane in reversed(cls.lanes.values())]
+        longest: OrderedDict[W, None] = max(lanes, key=lambda lane: len(lane))
+        return next(reversed(longest))
