@@ -34,6 +34,13 @@ async def scene() -> AsyncIterator[Scene]:
 
 
 @pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Scene]:
+    """The same with `gateway serve` as a process of its own, under the event loop of production."""
+    async with open_scene(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
 def curl(tmp_path: Path) -> Curl:
     """The curl program."""
     return Curl(require_tool("curl"), tmp_path)

@@ -7,12 +7,21 @@ import base64
 import json
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gateway.simulator import DEFAULT_API_KEY, DEFAULT_API_SECRET, Entry, Simulator
-from tests.support.running import ACCOUNT_SID, KEY, Running, consumer, running_gateway
+from tests.support.running import (
+    ACCOUNT_SID,
+    KEY,
+    Running,
+    Spawned,
+    consumer,
+    running_gateway,
+    spawned_gateway,
+)
 
 ZERO_SID = "AC" + "0" * 32
 """Stands for the account that the gateway holds."""
@@ -56,7 +65,7 @@ _SECRETS = [secret.encode() for secret in (*_KEYS.values(), WRONG_KEY)] + [
 class Scene:
     """The gateway, and the simulator behind it. What is told here is of requests that reached "Twilio"."""
 
-    gateway: Running
+    gateway: Running | Spawned
     simulator: Simulator
 
     @property
@@ -87,11 +96,21 @@ class Scene:
         """The first word of each User-Agent: who spoke, as Twilio sees it."""
         return {dict(entry.headers).get("User-Agent", "").partition(" ")[0] for entry in self.entries}
 
+    async def logged(self, count: int) -> list[dict[str, Any]]:
+        """The gateway's log lines of exchanges, once there are `count`."""
+        capture = self.gateway.capture
+        await capture.until(lambda lines: len(_exchanges(lines)) >= count)
+        return _exchanges(capture.lines)
+
     async def refusals(self, count: int = 0) -> list[str]:
-        """The slugs of our own errors, from the gateway's log, once it tells of `count` besides what reached
-        Twilio in one attempt each."""
-        lines = await self.gateway.exchange_logged(len(self.entries) + count)
+        """The slugs of our own errors, from the gateway's log, once it tells of `count` exchanges besides
+        those that reached Twilio in one attempt each."""
+        lines = await self.logged(len(self.entries) + count)
         return [line["gateway_error"] for line in lines if "gateway_error" in line]
+
+
+def _exchanges(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [line for line in lines if line["event"] == "exchange"]
 
 
 def _require_our_credential(entry: Entry) -> None:
@@ -103,17 +122,22 @@ def _require_our_credential(entry: Entry) -> None:
 
 
 @asynccontextmanager
-async def open_scene(**settings: Any) -> AsyncIterator[Scene]:
-    """A simulator and a gateway in front of it, with the consumers above."""
-    async with (
-        Simulator() as simulator,
-        running_gateway(simulator.url, consumers=CONSUMERS, **settings) as gateway,
-    ):
-        scene = Scene(gateway, simulator)
-        yield scene
-        await scene.refusals()  # judges every entry once more: nothing that a test did may have leaked a key
-        log = json.dumps(gateway.log()).encode()
-        assert not [secret for secret in (*_SECRETS, _INJECTED, DEFAULT_API_SECRET.encode()) if secret in log]
+async def open_scene(folder: Path | None = None) -> AsyncIterator[Scene]:
+    """A simulator, and a gateway in front of it with the consumers above: in this process, or as one of its
+    own if it is given a folder."""
+    async with Simulator() as simulator:
+        gateway: AbstractAsyncContextManager[Running | Spawned]
+        if folder is None:
+            gateway = running_gateway(simulator.url, consumers=CONSUMERS)
+        else:
+            gateway = spawned_gateway(folder, simulator.url, consumers=CONSUMERS)
+        async with gateway as opened:
+            scene = Scene(opened, simulator)
+            yield scene
+            await scene.refusals()  # judges every entry once more: nothing that a test did may leak a key
+            log = json.dumps(opened.capture.lines).encode()
+            secrets = (*_SECRETS, _INJECTED, DEFAULT_API_SECRET.encode())
+            assert not [secret for secret in secrets if secret in log]
 
 
 def mask_sids(value: Any) -> Any:

@@ -47,7 +47,7 @@ async def _talk(scene: Scene, version: str, talk: Callable[[Send], Any]) -> Any:
     """`talk` to the gateway over one `http.client` connection, which opens again where it must."""
 
     def run() -> Any:
-        connection = _VERSIONS[version]("127.0.0.1", scene.gateway.port, timeout=30)
+        connection = _VERSIONS[version](urlsplit(scene.url).netloc, timeout=30)
 
         def send(method: str, target: str, body: str | None = None, **fields: str) -> Reply:
             named = {name.replace("_", "-"): value for name, value in fields.items()}

@@ -26,7 +26,7 @@ async def test_old_login_works(username: str, version: str, curl: Curl, scene: S
     assert deleted.status == 204
     assert scene.reached() == [f"POST {_SEEN}.json", f"DELETE {_SEEN}/SM….json"]
     assert scene.created() == {"messages": 1}
-    logged = await scene.gateway.exchange_logged(2)
+    logged = await scene.logged(2)
     assert {line["consumer"] for line in logged} == {"fax-server"}
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.clients.node_tour import run_tour
 from tests.clients.pointing import Login
-from tests.clients.programs import NODE_FOLDER, run_program
+from tests.clients.programs import NODE_FOLDER
 from tests.clients.scene import OLD_TOKEN, READER_KEY, WRONG_KEY, ZERO_SID, Scene, mask_sids
 from tests.clients.tour import CORE_TOURS, IDENTITIES, TOURS, USERS
 from tests.support.running import ACCOUNT_SID
@@ -26,18 +27,7 @@ def take(node: str, scene: Scene) -> Take:
     """Runs a tour of `node/tours.mjs` in a process of its own."""
 
     async def run(tour: str, way: str = "prefix", login: Login | None = None, argument: object = None) -> Any:
-        username, password, account_sid = login or Login()
-        settings = {
-            "tour": tour,
-            "argument": argument,
-            "way": way,
-            "gateway": scene.url,
-            "username": username,
-            "password": password,
-            "accountSid": account_sid,
-        }
-        output = await run_program([node, "run.mjs"], NODE_FOLDER, json.dumps(settings).encode())
-        return json.loads(output)
+        return await run_tour(node, scene.url, tour, way, login or Login(), argument)
 
     return run
 
