@@ -1,0 +1,222 @@
+"""Keyed requests over a real Redis: replicas send once, whatever becomes of the store or of one of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from gateway.admission.idempotency_redis import RedisRecords
+from gateway.admission.idempotency_rules import Claim
+from gateway.upstream.answer import Answer
+from tests.support.idempotency import CLAIM, LEASE, RECORD, RedisServer, Replica, redis_server, replica
+
+OTHER_BODY = CLAIM._replace(fingerprint="2" * 64)
+
+
+@pytest.fixture(scope="module")
+def _server() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+def server(_server: RedisServer) -> RedisServer:
+    _server.client.flushall()
+    return _server
+
+
+@pytest.fixture
+async def one(server: RedisServer) -> AsyncIterator[Replica]:
+    async with replica(server) as made:
+        yield made
+
+
+@pytest.fixture
+async def two(server: RedisServer) -> AsyncIterator[Replica]:
+    async with replica(server) as made:
+        yield made
+
+
+def _answer(status: int = 201) -> Answer:
+    return Answer(status, "Created", ((b"X", b"1"),), b"\x00\xff", None)
+
+
+async def test_another_replica_replays(one: Replica, two: Replica) -> None:
+    assert (await one.send(body=b"\x00\xff\r\n\r\n"))[0]
+    sent, answer = await two.send()
+    assert not sent
+    assert (answer.status, answer.body) == (201, b"\x00\xff\r\n\r\n")
+    assert answer.fields == ((b"X", b"1"), (b"Idempotent-Replayed", b"true"))
+    assert await two.slug(OTHER_BODY) == "idempotency_conflict"
+    assert (one.room.entries, two.room.entries) == (0, 0)
+    assert one.store.runs == 2
+
+
+async def test_everything_in_redis_expires_and_is_hashed(server: RedisServer, one: Replica) -> None:
+    async with one.hold() as held:
+        ttl, lease = server.client.pttl(RECORD), server.client.pttl(LEASE)
+        assert 86_400_000 < ttl <= 86_430_000
+        assert 0 < lease <= 30_000
+        assert server.keys() == {RECORD, LEASE}
+        await held.keep(_answer())
+    assert server.keys() == {RECORD}
+    assert 0 < server.client.pttl(RECORD) <= 86_400_000
+
+
+async def test_duplicates_on_all_replicas_make_one_send(one: Replica, two: Replica) -> None:
+    async with one.hold() as held:
+        tasks = [asyncio.create_task(each.send()) for each in (one, two) for _ in range(10)]
+        await one.until_event("waited", 10)
+        await two.until_event("waited", 10)
+        await held.keep(_answer())
+    assert [sent for sent, _ in await asyncio.gather(*tasks)] == [False] * 20
+
+
+async def test_when_the_first_is_released_one_of_all_sends(one: Replica, two: Replica) -> None:
+    async with one.hold() as held:
+        tasks = [asyncio.create_task(each.send()) for each in (one, two) for _ in range(10)]
+        await one.until_event("waited", 10)
+        await two.until_event("waited", 10)
+        await held.release()
+    assert sorted(sent for sent, _ in await asyncio.gather(*tasks)) == [False] * 19 + [True]
+
+
+async def test_waiting_for_another_replica_ends_at_the_deadline(one: Replica, two: Replica) -> None:
+    async with one.hold() as held:
+        assert await two.slug(seconds=0.02) == "idempotency_in_flight"
+        await held.keep(_answer())
+    assert not (await two.send())[0]
+
+
+async def test_unknown_and_spent_are_known_to_all(one: Replica, two: Replica) -> None:
+    await one.send(status=500)
+    assert await two.slug() == "idempotency_unknown"
+    large = Claim("c" * 64, "1" * 64)
+    await one.send(large, body=b"x" * 100_000)
+    assert await two.slug(large) == "idempotency_not_kept"
+
+
+async def test_a_lost_lease_is_an_unknown_outcome(server: RedisServer, one: Replica, two: Replica) -> None:
+    async with one.hold() as held:
+        server.client.delete(LEASE)  # what Redis does when nobody has renewed it for 30 s
+        assert await two.slug() == "idempotency_unknown"
+        assert await two.slug(OTHER_BODY) == "idempotency_conflict"
+        await held.keep(_answer())  # it was only slow: the truth is better than the doubt
+    assert not (await two.send())[0]
+
+
+async def test_a_lease_is_renewed_while_it_is_held(server: RedisServer, one: Replica, two: Replica) -> None:
+    records = RedisRecords(
+        one.store, ttl_seconds=60, unwritten_max=1, find=lambda scope: None, on_written=lambda scope: None,
+        lease_seconds=30, renew_seconds=0.01,
+    )  # fmt: skip
+    lease = records.lease(CLAIM)
+    assert await records.begin(lease) is None
+    records.tend(lease)
+    server.client.delete(LEASE)
+    await one.store.until_runs(one.store.runs + 2)
+    assert server.client.exists(LEASE)
+    server.client.flushall()  # a Redis that forgot: the flight is entered again
+    await one.store.until_runs(one.store.runs + 2)
+    assert await two.slug(OTHER_BODY) == "idempotency_conflict"
+    await records.settle(lease, None)
+    assert server.keys() == set()
+    await records.close()
+
+
+async def test_a_redis_that_forgot_is_told_the_end(server: RedisServer, one: Replica, two: Replica) -> None:
+    async with one.hold() as held:
+        server.client.flushall()
+        await held.keep(_answer())
+    assert not (await two.send())[0]
+
+
+@pytest.mark.parametrize("fault", ["before", "after"])
+async def test_what_could_not_be_written_is_written_later(one: Replica, two: Replica, fault: str) -> None:
+    async with one.hold() as held:
+        one.store.faults.extend([fault] * 2)
+        await held.keep(_answer())
+    assert not (await one.send())[0]  # known here at once
+    await one.store.until_runs(4)
+    assert not (await two.send())[0]
+
+
+@pytest.mark.parametrize("fault", ["before", "after"])
+async def test_a_store_that_is_away_leaves_local_records(one: Replica, two: Replica, fault: str) -> None:
+    one.store.faults.append(fault)
+    assert (await one.send())[0]
+    assert one.events == ["store_away", "sent"]
+    assert not (await two.send())[0]  # the end was written, whether the beginning was or not
+
+
+@pytest.mark.parametrize("fault", ["before", "after"])
+async def test_a_store_that_is_away_refuses_if_told_to(server: RedisServer, two: Replica, fault: str) -> None:
+    async with replica(server, refuses=True) as strict:
+        strict.store.faults.append(fault)
+        assert await strict.slug() == "store_unavailable"
+        await strict.store.until_runs(2)
+        assert (await two.send())[0]  # nothing of it is left
+
+
+async def test_a_claim_that_could_not_be_taken_back_is_superseded(server: RedisServer, two: Replica) -> None:
+    async with replica(server, refuses=True) as strict:
+        strict.store.faults.extend(["after", "before", "before"])
+        assert await strict.slug() == "store_unavailable"
+        await strict.store.until_runs(2)
+        assert server.client.exists(RECORD)
+        strict.store.faults.clear()
+        assert (await strict.send())[0]
+    assert not (await two.send())[0]
+
+
+async def test_a_caller_that_leaves_while_redis_answers_locks_nothing(one: Replica, two: Replica) -> None:
+    one.store.faults.append("hold")
+    leaving = asyncio.create_task(one.send())
+    await one.store.until_runs(1)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    await one.store.until_runs(2)
+    assert (await two.send())[0]
+
+
+async def test_a_caller_that_leaves_while_the_end_is_written_undoes_nothing(
+    one: Replica, two: Replica
+) -> None:
+    async def send() -> None:
+        async with one.hold() as held:
+            one.store.faults.append("hold")
+            await held.keep(_answer())
+
+    leaving = asyncio.create_task(send())
+    await one.store.until_runs(2)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    one.store.let_go.set()
+    assert not (await two.send())[0]
+
+
+async def test_a_frozen_redis(server: RedisServer, one: Replica, two: Replica) -> None:
+    async with one.hold() as held:
+        server.freeze()
+        try:
+            await held.keep(_answer())  # gives up waiting, and goes on writing
+            assert not (await one.send())[0]
+            assert (await one.send(CLAIM._replace(scope="d" * 64)))[0]
+        finally:
+            server.thaw()
+    async with asyncio.timeout(20):
+        while one.room.entries:
+            await one.store.until_runs(one.store.runs + 1)
+    assert not (await two.send())[0]
+    assert not (await two.send(CLAIM._replace(scope="d" * 64)))[0]
+
+
+async def test_what_is_left_unwritten_reads_as_unknown(server: RedisServer, two: Replica) -> None:
+    async with replica(server) as dying, dying.hold() as held:
+        dying.store.away = True
+        await held.keep(_answer())
+    assert await two.slug(seconds=0.02) == "idempotency_in_flight"
+    server.client.delete(LEASE)
+    assert await two.slug() == "idempotency_unknown"

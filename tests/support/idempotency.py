@@ -1,0 +1,165 @@
+"""For the tests of keyed requests: a real redis-server, a store that can be made to fail, and replicas."""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import redis
+
+from gateway.admission.idempotency import Held, Idempotency, IdempotencyOptions
+from gateway.admission.idempotency_rules import Claim
+from gateway.errors import Refusal
+from gateway.store.breaker import StoreUnavailable
+from gateway.store.redis import RedisStore, Script
+from gateway.upstream.answer import Answer
+
+CLAIM = Claim("a" * 64, "1" * 64)
+RECORD = "gateway:idempotency:{" + CLAIM.scope + "}"
+LEASE = RECORD + ":lease"
+
+
+@dataclass
+class RedisServer:
+    """A running redis-server, and a blocking client to look into it."""
+
+    process: "subprocess.Popen[str]"
+    url: str
+    client: Any = field(repr=False)
+
+    def freeze(self) -> None:
+        """SIGSTOP: connections stay, nothing is answered."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        os.kill(self.process.pid, signal.SIGCONT)
+
+    def keys(self) -> set[str]:
+        """The names of all keys."""
+        return {name.decode() for name in self.client.scan_iter()}
+
+
+@contextmanager
+def redis_server() -> Iterator[RedisServer]:
+    """A server on a free port that keeps nothing on disk. Skips the test where there is none (not in CI)."""
+    program = shutil.which("redis-server")
+    if program is None:
+        assert os.environ.get("CI") != "true", "redis-server is missing"
+        pytest.skip("redis-server is not installed")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    with subprocess.Popen([program, *options], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert any("Ready to accept connections" in line for line in process.stdout)
+            with redis.Redis(port=port) as client:
+                yield RedisServer(process, f"redis://127.0.0.1:{port}/0", client)
+        finally:
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+
+
+class FaultyStore:
+    """A `RedisStore` whose next runs fail as told: `before` (never asked), `after` (done, answer lost), or
+    `hold` (done, and the answer is kept back until `let_go`)."""
+
+    def __init__(self, store: RedisStore) -> None:
+        self.store = store
+        self.faults: deque[str] = deque()
+        self.away = False
+        self.runs = 0
+        self.let_go = asyncio.Event()
+        self._ran = asyncio.Condition()
+
+    async def run(self, script: Script, keys: Sequence[str], args: Sequence[bytes | str | int]) -> Any:
+        """What `RedisStore.run` does, or a fault."""
+        fault = "before" if self.away else self.faults.popleft() if self.faults else ""
+        try:
+            if fault == "before":
+                raise StoreUnavailable("as told")
+            answer = await self.store.run(script, keys, args)
+            if fault == "after":
+                raise StoreUnavailable("as told")
+        finally:
+            async with self._ran:
+                self.runs += 1
+                self._ran.notify_all()
+        if fault == "hold":
+            await self.let_go.wait()
+        return answer
+
+    async def until_runs(self, count: int) -> None:
+        """Wait for the run number `count` to be over."""
+        async with asyncio.timeout(20), self._ran:
+            await self._ran.wait_for(lambda: self.runs >= count)
+
+
+@dataclass
+class Replica:
+    """One gateway's idempotency in front of a shared Redis."""
+
+    room: Idempotency
+    store: FaultyStore
+    events: list[str]
+    changed: asyncio.Event
+
+    def hold(self, claim: Claim = CLAIM, *, seconds: float = 20, in_doubt: bool = True) -> Held:
+        """As the handler would."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        return self.room.hold(claim, deadline=deadline, in_doubt=lambda: in_doubt)
+
+    async def send(self, claim: Claim = CLAIM, status: int = 201, body: bytes = b"{}") -> tuple[bool, Answer]:
+        """One keyed request: (whether it was sent, the answer)."""
+        async with self.hold(claim) as held:
+            if held.replay is not None:
+                return False, held.replay
+            return True, await held.keep(Answer(status, "Created", ((b"X", b"1"),), body, None))
+
+    async def slug(self, claim: Claim = CLAIM, seconds: float = 20) -> str:
+        """The slug that refuses a request; '' if it may be sent (and it is released)."""
+        try:
+            async with self.hold(claim, seconds=seconds) as held:
+                assert held.replay is None
+                await held.release()
+        except Refusal as refusal:
+            return refusal.slug
+        return ""
+
+    async def until_event(self, event: str, count: int = 1) -> None:
+        """Wait until `event` was told of `count` times."""
+        async with asyncio.timeout(20):
+            while self.events.count(event) < count:
+                self.changed.clear()
+                await self.changed.wait()
+
+
+@asynccontextmanager
+async def replica(server: RedisServer, **options: Any) -> AsyncIterator[Replica]:
+    """A replica; `options` are those of `IdempotencyOptions`."""
+    events: list[str] = []
+    changed = asyncio.Event()
+
+    def note(event: str) -> None:
+        events.append(event)
+        changed.set()
+
+    store = RedisStore(server.url, lambda state: None, probe_every_seconds=0.02)
+    faulty = FaultyStore(store)
+    clock = asyncio.get_running_loop().time
+    room = Idempotency(IdempotencyOptions(**options), clock, store=faulty, on_event=note)
+    try:
+        yield Replica(room, faulty, events, changed)
+    finally:
+        await room.close()
+        await store.close()
