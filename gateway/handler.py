@@ -17,7 +17,7 @@ from gateway.exchange import Ending, Exchange, new_request_id
 from gateway.listener.body import BodyStream, expects_continue, read_body, send_continue
 from gateway.listener.relay import make_error_response, relay_answer
 from gateway.listener.response import RawResponse
-from gateway.listener.server import abort_connection, close_at_once, hang_up_cancels
+from gateway.listener.server import abort_connection, close_at_once, hang_up_cancels, has_hung_up
 from gateway.observe.observers import Observers
 from gateway.policy.addressing import resolve_address
 from gateway.policy.consumers import authenticate
@@ -70,7 +70,7 @@ class Handler:
             exchange.ending = Ending.HUNG_UP
             return _gone()
         except asyncio.CancelledError:
-            exchange.ending = Ending.HUNG_UP if request.transport is None else Ending.ABORTED  # or: drained
+            exchange.ending = Ending.HUNG_UP if has_hung_up(request) else Ending.ABORTED  # by drain
             raise
         except Exception as error:  # noqa: BLE001 - design 3: an unforeseen fault is a 500 in our shape, too
             self._observers.fault(error, exchange.request_id)

@@ -64,14 +64,20 @@ class StrictFraming(RequestHandler):
         elif body.is_eof() or body.exception() is not None:
             self._chunked_body = None
             self._parser = self._make_parser()
+        elif self._messages and not hasattr(self._messages[-1][0], "chunked"):
+            self._break_off(body, "malformed chunk")  # aiohttp queues the error and leaves the reader waiting
         else:
             # Content that waits in a paused parser is counted back when it is read on.
             self._framing_bytes += len(piece) - (body.total_bytes - before)
             if self._framing_bytes > _FRAMING_BYTES + _FRAMING_RATIO * body.total_bytes:
-                body.set_exception(RequestPayloadError("chunk framing out of proportion"))
-                self._chunked_body = None
-                self._held.clear()
-                self._close = True  # nothing more is read; the handler answers and the connection ends
+                self._break_off(body, "chunk framing out of proportion")
+
+    def _break_off(self, body: StreamReader, why: str) -> None:
+        """Nothing more is read; the handler answers and the connection ends."""
+        body.set_exception(RequestPayloadError(why))
+        self._chunked_body = None
+        self._held.clear()
+        self._close = True
 
     def _note_chunked_body(self) -> None:
         if not self._messages:

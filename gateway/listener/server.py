@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import RequestPayloadError
 
 from gateway.errors import GatewayError, Refusal
 from gateway.listener.framing import StrictFraming
@@ -22,17 +23,24 @@ RenderRefusal = Callable[[GatewayError, web.BaseRequest], RawResponse]
 class DataProtocol(StrictFraming):
     """One caller's connection."""
 
-    __slots__ = ("on_hang_up",)
+    __slots__ = ("hung_up", "on_hang_up")
 
     def __init__(self, manager: "DataServer", **options: Any) -> None:
         super().__init__(manager, **options)
+        self.hung_up = False
         self.on_hang_up: Callable[[], object] | None = None
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The caller is gone, or has closed its sending side, which cannot be told apart here."""
         super().connection_lost(exc)
+        self.hung_up = True
         if self.on_hang_up is not None:
             self.on_hang_up()
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """What aiohttp logs of itself. That an answered body stays unreadable is no news."""
+        if not isinstance(kw.get("exc_info"), RequestPayloadError):
+            super().log_exception(*args, **kw)
 
     def handle_error(
         self,
@@ -96,6 +104,12 @@ def hang_up_cancels(request: web.BaseRequest, *, cancels: bool) -> None:
     if isinstance(protocol, DataProtocol):
         task = asyncio.current_task()
         protocol.on_hang_up = task.cancel if cancels and task is not None else None
+
+
+def has_hung_up(request: web.BaseRequest) -> bool:
+    """Whether the caller is gone; if not, a cancelled task was ended by us, while draining."""
+    protocol = request.protocol
+    return isinstance(protocol, DataProtocol) and protocol.hung_up
 
 
 def _as_refusal(exc: BaseException | None) -> GatewayError:

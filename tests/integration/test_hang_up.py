@@ -1,4 +1,4 @@
-"""A caller that goes away: its GET is broken off, its POST is awaited and logged; one record whatever happens."""
+"""A caller that goes away: its GET is broken off, its POST awaited; one record whatever happens."""
 
 import asyncio
 

@@ -160,7 +160,8 @@ async def surplus_noticed(gateway: Running) -> None:
     connector = gateway.gateway._forwarder._session.connector
     assert isinstance(connector, CleanConnector)
     async with asyncio.timeout(10):
-        while not any(entry[0].should_close for pool in connector._conns.values() for entry in pool):
+        pools = connector._conns
+        while not any(entry[0].should_close for pool in pools.values() for entry in pool):  # noqa: ASYNC110
             await asyncio.sleep(0)
 
 

@@ -1,0 +1,23 @@
+"""A scripted upstream that must see nothing it should not, and a gateway in front of it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.support.running import Running, running_gateway
+from tests.support.upstream import RawUpstream, raw_upstream
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[RawUpstream]:
+    """Answers `{}`."""
+    async with raw_upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+async def gateway(upstream: RawUpstream) -> AsyncIterator[Running]:
+    """With a small limit for header fields."""
+    callers = {"header_bytes": 8192, "headers_max": 32, "idle_seconds": 1, "body_seconds": 1}
+    async with running_gateway(upstream.url, callers=callers) as gateway:
+        yield gateway
