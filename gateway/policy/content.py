@@ -151,8 +151,8 @@ def _plan_buffered(kind: BodyKind, consumer: Consumer, inbound: Inbound, limit: 
         return foreign("The form is in another charset than UTF-8")
     if media_type == "multipart/form-data" and accepts_form:
         boundary = options.get("boundary", "")
-        if _BOUNDARY.fullmatch(boundary) is None:
-            return foreign("multipart/form-data needs a boundary of 1 to 70 characters")
+        if charset is None or _BOUNDARY.fullmatch(boundary) is None:
+            return foreign("multipart/form-data needs a boundary of 1 to 70 characters, and UTF-8")
         return BodyPlan(Shape.MULTIPART, limit, boundary=boundary)
     if _JSON_TYPE.fullmatch(media_type) and charset in _UTF8:
         if accepts_json:

@@ -21,7 +21,7 @@ _MAX_DEPTH = 32
 # A name with anything but letters and digits may be spelt otherwise than it reads; one with "account" may
 # hold an AccountSid. All others need no parsing unless the consumer has form rules.
 _SUSPECT_NAME = re.compile(
-    rb"(?:^|&)(?:[A-Za-z0-9]*[^A-Za-z0-9=&]|[A-Za-z0-9]*?[Aa][Cc][Cc][Oo][Uu][Nn][Tt])"
+    rb"(?:^|[&;])(?:[A-Za-z0-9]*[^A-Za-z0-9=&;]|[A-Za-z0-9]*?[Aa][Cc][Cc][Oo][Uu][Nn][Tt])"
 )
 # PHP and its like turn " ", "." and "-" in names into "_"; "[" begins an array.
 _SEPARATORS = re.compile(r"[\s.\-]")
