@@ -1,0 +1,93 @@
+"""Values to judge: a catalogue, a consumer, a request's head, and the whole chain of policies."""
+
+import base64
+from typing import Any
+
+from gateway.catalogue import Catalogue, load_catalogue
+from gateway.errors import Refusal
+from gateway.policy.addressing import make_host_table, resolve_address
+from gateway.policy.consumers import Caller, Consumer, KeyEntry, authenticate, digest_of
+from gateway.policy.content import NO_BODY, BodyLimits, finish_body, require_body_kind
+from gateway.policy.credentials import Account, ApiKey, Credential
+from gateway.policy.head import Inbound, require_head
+from gateway.policy.methods import translate_method
+from gateway.policy.outbound import Outbound, build_outbound
+from gateway.policy.routes import Grant, authorize, authorize_form, authorize_stream, match_route
+from gateway.policy.rules import parse_rules
+
+OWN = "AC" + "1" * 31 + "a"
+SUB = "AC" + "2" * 31 + "b"
+FOREIGN = "AC" + "3" * 31 + "c"
+MESSAGES = f"/2010-04-01/Accounts/{OWN}/Messages.json"
+KEY = b"gw_consumer-key-that-must-not-travel"
+TOKEN = base64.b64encode(b"app:" + KEY)
+AUTHORIZATION = (b"Authorization", b"Basic " + TOKEN)
+TWILIO_SECRET = b"Basic dHdpbGlvOnNlY3JldA=="
+FORM = b"application/x-www-form-urlencoded"
+
+CATALOGUE: Catalogue = load_catalogue()
+HOSTS = make_host_table(
+    CATALOGUE.products, CATALOGUE.hosts, ["Partner.example.com"], {"gateway.internal:8080", "localhost:8080"}
+)
+LIMITS = BodyLimits(1 << 20, 500 << 20)
+
+Fields = tuple[tuple[bytes, bytes], ...]
+
+
+def credential(region: str = "us1", edge: str = "") -> Credential:
+    """Account OWN, with the subaccount SUB that has a key of its own."""
+    account = Account(OWN, (ApiKey("SK1", TWILIO_SECRET), ApiKey("SK2", b"Basic c2Vjb25kOmtleQ==")))
+    subaccount = Account(SUB, (ApiKey("SK3", b"Basic c3ViOmtleQ=="),))
+    return Credential("main", account, {SUB: subaccount}, region, edge)
+
+
+def consumer(*allow: str, **settings: Any) -> Consumer:
+    """The consumer `app`; without rules it may do everything."""
+    settings.setdefault("credential", credential())
+    settings.setdefault("usernames", frozenset({"app"}))
+    return Consumer(name="app", rules=parse_rules(allow or ("everything",), HOSTS.products), **settings)
+
+
+def head(method: str, target: str, *fields: tuple[bytes, bytes], body: bytes = b"") -> Inbound:
+    """The head of a request by `app`; a body is announced by its length."""
+    return require_head(method, target, (1, 1), head_fields(*fields, body=body))
+
+
+def head_fields(*fields: tuple[bytes, bytes], body: bytes = b"") -> Fields:
+    """The fields of such a head."""
+    length = ((b"Content-Length", b"%d" % len(body)),) if body else ()
+    return ((b"Host", b"gateway.internal:8080"), AUTHORIZATION, *length, *fields)
+
+
+def grant(given: Consumer, inbound: Inbound) -> Grant:
+    """Everything up to the body."""
+    call = translate_method(inbound, resolve_address(HOSTS, inbound), given)
+    return authorize(given, match_route(CATALOGUE, call), call)
+
+
+def judge(given: Consumer, inbound: Inbound, body: bytes = b"") -> tuple[Grant, Outbound, str]:
+    """The whole chain in the handler's order: (grant, outbound, slug that was only reported)."""
+    caller = authenticate({digest_of(KEY): KeyEntry(given, None)}, inbound, 0.0)
+    granted = grant(given, inbound)
+    plan = require_body_kind(granted.route, given, inbound, LIMITS)
+    if plan.stream:
+        reported = authorize_stream(granted)
+        return granted, build_outbound(inbound, caller, granted, NO_BODY, streams=True), reported
+    finished = finish_body(plan, body)
+    reported = authorize_form(granted, finished)
+    return granted, build_outbound(inbound, caller, granted, finished), granted.reported or reported
+
+
+def form(given: Consumer, body: bytes, target: str = MESSAGES, kind: bytes = FORM) -> str:
+    """What becomes of a POST: '' if it passes, the slug of the refusal, or 'reported: ' and the slug."""
+    try:
+        _, outbound, reported = judge(given, head("POST", target, (b"Content-Type", kind), body=body), body)
+    except Refusal as refusal:
+        return refusal.slug
+    assert outbound.body == body
+    return f"reported: {reported}" if reported else ""
+
+
+def caller(given: Consumer) -> Caller:
+    """`app` as authenticated."""
+    return Caller(given, (KEY, TOKEN))
