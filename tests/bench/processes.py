@@ -70,7 +70,7 @@ def pinned(core: int | None) -> Iterator[None]:
 def started(
     command: list[str], core: int | None, environ: Mapping[str, str] | None = None, folder: Path = ROOT
 ) -> Iterator[Started]:
-    """A process that says its URL, or a JSON line with one, first; whatever else it prints is read and dropped."""
+    """A process that first says its URL, or a JSON line with one; what else it prints is read and dropped."""
     with pinned(core):
         process = subprocess.Popen(
             command, cwd=folder, env={**os.environ, **(environ or {})}, stdout=subprocess.PIPE, text=True
@@ -91,6 +91,12 @@ def started(
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def cpu_seconds(process: Started) -> float:
+    """CPU time that a process has used so far, in user and kernel, its threads included (proc(5))."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """Requests per second of the gateway with everything on, over those of a bare relay, on one core.
 
-`make bench`, or `python -m tests.bench.throughput [--seconds 5] [--rounds 7]`. Both stand in front of the same
-upstream and are measured by turns, so that what else the machine does hits both; only ratios mean something.
-`--tree NAME=PATH` measures the gateway of another checkout, too: that is how a speed-up is judged.
+`make bench`, or `python -m tests.bench.throughput [--seconds 5] [--rounds 7]`. Both stand in front of the
+same upstream and are measured by turns, so that what else the machine does hits both; only ratios mean
+something. CPU time is the steadier measure on a machine that others use. `--tree NAME=PATH`, repeated,
+measures the gateways of other checkouts instead of this one: that is how a speed-up is judged.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from tests.bench.processes import (
     ROOT,
     Cores,
     Started,
+    cpu_seconds,
     pinned,
     started_gateway,
     started_relay,
@@ -32,6 +34,7 @@ from tests.bench.processes import (
 
 _CONNECTIONS = 32
 _RATE = re.compile(r"Requests/sec:\s+([0-9.]+)")
+_REQUESTS = re.compile(r"([0-9]+) requests in")
 _PERCENTILE = re.compile(r"\s+(50|99)%\s+([0-9.]+)(us|ms|s)\b")
 _TROUBLE = re.compile(r"(?:Non-2xx or 3xx responses: ([0-9]+))|(Socket errors: .*)")
 _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
@@ -39,9 +42,10 @@ _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk saw in one round: requests a second, latencies in milliseconds, and what went wrong, or ''."""
+    """One round: requests a second, CPU µs for each, latencies in milliseconds, and trouble or ''."""
 
     rate: float
+    cpu: float
     p50: float
     p99: float
     trouble: str
@@ -50,18 +54,27 @@ class Load:
 def measure(server: Started, seconds: float, core: int | None, script: Path) -> Load:
     """One round of wrk against a server."""
     command = [
-        "wrk", "--threads", "1", "--connections", str(_CONNECTIONS), "--duration", f"{seconds:g}s", "--latency",
-        "--script", str(script), server.url + PATH,
+        "wrk", "--threads", "1", "--connections", str(_CONNECTIONS), "--duration", f"{seconds:g}s",
+        "--latency", "--script", str(script), server.url + PATH,
     ]  # fmt: skip
+    cpu = cpu_seconds(server)
     with pinned(core):
         text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    rate = _RATE.search(text)
+    cpu = cpu_seconds(server) - cpu
+    rate, requests = _RATE.search(text), _REQUESTS.search(text)
     assert rate is not None, text
+    assert requests is not None, text
     percentiles = {
         name: float(value) * _MILLISECONDS[unit] for name, value, unit in _PERCENTILE.findall(text)
     }
     trouble = _TROUBLE.search(text)
-    return Load(float(rate[1]), percentiles["50"], percentiles["99"], trouble[0] if trouble else "")
+    return Load(
+        rate=float(rate[1]),
+        cpu=cpu / max(1, int(requests[1])) * 1e6,
+        p50=percentiles["50"],
+        p99=percentiles["99"],
+        trouble=trouble[0] if trouble else "",
+    )
 
 
 def compare(seconds: float, rounds: int, trees: dict[str, Path]) -> dict[str, list[Load]]:
@@ -97,6 +110,7 @@ def _report(loads: dict[str, list[Load]]) -> None:
     for name, rounds in loads.items():
         print(
             f"{name:<12} {median(each.rate for each in rounds):8.0f} requests/s"
+            f"   {median(each.cpu for each in rounds):6.1f} µs CPU each"
             f"   p50 {median(each.p50 for each in rounds):6.2f} ms"
             f"   p99 {median(each.p99 for each in rounds):6.2f} ms"
         )
@@ -105,7 +119,8 @@ def _report(loads: dict[str, list[Load]]) -> None:
     for name, other in pairs:
         ratios = [mine.rate / theirs.rate for mine, theirs in zip(loads[name], loads[other], strict=True)]
         each = " ".join(f"{ratio:.2f}" for ratio in ratios)
-        print(f"{name} / {other}: {median(ratios):.3f}   ({each})")
+        cpu = [theirs.cpu / mine.cpu for mine, theirs in zip(loads[name], loads[other], strict=True)]
+        print(f"{name} / {other}: {median(ratios):.3f}   ({each})   by CPU time {median(cpu):.3f}")
     for name, rounds in loads.items():
         for trouble in {each.trouble for each in rounds if each.trouble}:
             print(f"{name}: {trouble}")
@@ -126,12 +141,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if shutil.which("wrk") is None:
         print("wrk is not installed: apt-get install wrk", file=sys.stderr)
         return 1
-    trees = {"gateway": ROOT}
-    for entry in args.tree:
-        name, _, path = entry.partition("=")
-        trees[name] = Path(path).resolve()
+    trees = {name: Path(path).resolve() for name, _, path in (entry.partition("=") for entry in args.tree)}
     seconds, rounds = (1.0, 1) if args.short else (args.seconds, args.rounds)
-    loads = compare(seconds, rounds, trees)
+    loads = compare(seconds, rounds, trees or {"gateway": ROOT})
     _report(loads)
     return 1 if any(each.trouble for several in loads.values() for each in several) else 0
 

@@ -1,29 +1,31 @@
 """An upstream so cheap that it is never what is measured: canned answers by a bare `asyncio.Protocol`.
 
-`python -m tests.bench.upstream [--port N] [--delay-ms N]` prints its URL and serves until it is ended. A POST is
-answered 201 with one message of about 700 bytes, once its body has come; `GET …?Size=N` with N bytes.
+`python -m tests.bench.upstream [--port N] [--delay-ms N]` prints its URL and serves until it is ended. A POST
+is answered 201 with one message of about 700 bytes, once its body has come; `GET …?Size=N` with N bytes.
 It reads only what it needs: Content-Length framing, one request at a time on a connection.
 """
 
 import argparse
 import asyncio
 import re
-import sys
 from typing import cast
 
 import uvloop
 
-_BODY = (
-    b'{"account_sid":"AC00112233445566778899aabbccddeeff","api_version":"2010-04-01","body":"Your parcel will '
-    b'be delivered today between 14:00 and 16:00.","date_created":"Thu, 24 Aug 2023 05:01:45 +0000","date_sent":'
-    b'null,"date_updated":"Thu, 24 Aug 2023 05:01:45 +0000","direction":"outbound-api","error_code":null,'
-    b'"error_message":null,"from":"+15557122661","num_media":"0","num_segments":"1","price":null,"price_unit":'
-    b'"USD","messaging_service_sid":null,"sid":"SM00112233445566778899aabbccddeeff","status":"queued",'
-    b'"subresource_uris":{"media":"/2010-04-01/Accounts/AC00112233445566778899aabbccddeeff/Messages/'
-    b'SM00112233445566778899aabbccddeeff/Media.json"},"to":"+15558675310","uri":"/2010-04-01/Accounts/'
-    b'AC00112233445566778899aabbccddeeff/Messages/SM00112233445566778899aabbccddeeff.json"}'
+ANSWER_BODY = (
+    b'{"account_sid":"AC00112233445566778899aabbccddeeff","api_version":"2010-04-01"'
+    b',"body":"Your parcel will be delivered today between 14:00 and 16:00."'
+    b',"date_created":"Thu, 24 Aug 2023 05:01:45 +0000","date_sent":null'
+    b',"date_updated":"Thu, 24 Aug 2023 05:01:45 +0000","direction":"outbound-api","error_code":null'
+    b',"error_message":null,"from":"+15557122661","num_media":"0","num_segments":"1","price":null'
+    b',"price_unit":"USD","messaging_service_sid":null,"sid":"SM00112233445566778899aabbccddeeff"'
+    b',"status":"queued"'
+    b',"subresource_uris":{"media":"/2010-04-01/Accounts/AC00112233445566778899aabbccddeeff/Mess'
+    b'ages/SM00112233445566778899aabbccddeeff/Media.json"},"to":"+15558675310"'
+    b',"uri":"/2010-04-01/Accounts/AC00112233445566778899aabbccddeeff/Messages/SM001122334455667'
+    b'78899aabbccddeeff.json"}'
 )
-_FIELDS = (
+ANSWER_FIELDS = (
     b"Content-Type: application/json;charset=utf-8\r\n"
     b"Connection: keep-alive\r\n"
     b"Date: Thu, 24 Aug 2023 05:01:45 GMT\r\n"
@@ -34,7 +36,11 @@ _FIELDS = (
     b"X-API-Domain: api.twilio.com\r\n"
     b"Strict-Transport-Security: max-age=31536000\r\n"
 )
-_CREATED = b"HTTP/1.1 201 Created\r\n%bContent-Length: %d\r\n\r\n%b" % (_FIELDS, len(_BODY), _BODY)
+_CREATED = b"HTTP/1.1 201 Created\r\n%bContent-Length: %d\r\n\r\n%b" % (
+    ANSWER_FIELDS,
+    len(ANSWER_BODY),
+    ANSWER_BODY,
+)
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 _SIZE = re.compile(rb"GET [^ ]*[?&]Size=([0-9]+)")
 _BLOCK = bytes(65_536)
@@ -117,4 +123,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
