@@ -142,7 +142,7 @@ class RawUpstream:
             pass
         finally:
             writer.close()
-            with suppress(*_BROKEN):
+            with suppress(*_BROKEN, asyncio.CancelledError):
                 await writer.wait_closed()
             self._tasks.discard(task)
 
