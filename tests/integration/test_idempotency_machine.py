@@ -1,4 +1,4 @@
-"""Whatever order keyed requests begin, end, are cancelled, expire and lose their store in: none is sent twice.
+"""In whatever order keyed requests begin, end, hang up, expire and lose their store: none is sent twice.
 
 A ledger stands for Twilio: it counts what is on its way and what may have been done. The machine runs in
 memory, and over a real Redis between two replicas that refuse without it.
@@ -107,12 +107,13 @@ class InMemory(RuleBasedStateMachine):
         except (Refusal, UpstreamFailure, asyncio.CancelledError):
             return
 
-    def _turn(self, times: int = 10) -> None:
-        async def turn() -> None:
-            for _ in range(times):
-                await asyncio.sleep(0)
+    def _turn(self) -> None:
+        self.loop.run_until_complete(self._come_to_rest())
 
-        self.loop.run_until_complete(turn())
+    async def _come_to_rest(self) -> None:
+        """Let everything run that waits for nobody."""
+        for _ in range(10):
+            await asyncio.sleep(0)
 
     @rule(scope=st.sampled_from(SCOPES), print_=st.sampled_from(FINGERPRINTS), replica=st.integers(0, 1))
     def begin(self, scope: str, print_: str, replica: int) -> None:
@@ -197,15 +198,11 @@ class OverRedis(InMemory):
         for store in self.redis:
             await store.close()
 
-    def _turn(self, times: int = 10) -> None:
-        async def turn() -> None:
-            before = [store.runs for store in self.stores]
-            for _ in range(times):
-                await asyncio.sleep(0)
-            await asyncio.sleep(0.002)  # a round trip; what is slower is only another order of events
-            assert [store.runs for store in self.stores] >= before
-
-        self.loop.run_until_complete(turn())
+    async def _come_to_rest(self) -> None:
+        for _ in range(3):
+            await super()._come_to_rest()
+            for store in self.stores:
+                await store.until_quiet()
 
     @rule(fault=st.sampled_from(["before", "after"]), which=st.integers(0, 1))
     def the_store_will_fail(self, fault: str, which: int) -> None:
@@ -216,15 +213,15 @@ class OverRedis(InMemory):
         _running[0].client.delete("gateway:idempotency:{" + scope + "}:lease")
 
     def _expire(self) -> None:
-        """Redis has a clock of its own, and unwritten ends would come late: both wait until all is written."""
+        """Redis has a clock of its own. What was not yet written would come after it: wait for that."""
         self._settle()
 
         async def write() -> None:
-            for store in self.stores:
+            for room, store in zip(self.rooms, self.stores, strict=True):
                 store.faults.clear()
-            async with asyncio.timeout(20):
-                while any(room._shared is not None and room._shared._tasks for room in self.rooms):
-                    await asyncio.sleep(0.01)
+                assert room._shared is not None
+                while tasks := room._shared._tasks:
+                    await asyncio.wait(tasks, timeout=20)
 
         self.loop.run_until_complete(write())
         _running[0].client.flushall()
