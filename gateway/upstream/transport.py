@@ -36,16 +36,12 @@ class CleanConnector(TCPConnector):
     """
 
     async def _get(self, key: ConnectionKey, traces: list[Any]) -> Connection | None:
-        pooled = self._conns.get(key)
-        if pooled:
-            tainted = [entry for entry in pooled if entry[0].should_close]
-            for entry in tainted:
-                pooled.remove(entry)
-                entry[0].close()
-            if not pooled:
-                del self._conns[key]
-                return None
-        return await super()._get(key, traces)
+        while (connection := await super()._get(key, traces)) is not None:
+            protocol = connection.protocol
+            if protocol is not None and not protocol.should_close:
+                return connection
+            connection.close()
+        return None
 
 
 def require_c_parser() -> None:
