@@ -7,6 +7,7 @@ Messages of libraries appear by their unformatted text and the type of their exc
 import logging
 import sys
 import traceback
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -37,22 +38,37 @@ class _LineLogger:
 def open_log(writer: LineWriter, level: str, style: str) -> Logger:
     """A logger that writes JSON lines, or coloured ones on a terminal (`style`: auto, json, console)."""
     console = style == "console" or (style == "auto" and sys.stdout.isatty())
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer()
-        if console
-        else structlog.processors.JSONRenderer(serializer=lambda value, **_: orjson.dumps(value))
-    )
-    logger: Logger = structlog.wrap_logger(
-        _LineLogger(writer),
-        processors=[
+    processors: list[structlog.typing.Processor] = [_unfold, _render_json]
+    if console:
+        processors = [
+            _unfold,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            renderer,
-        ],
+            structlog.dev.ConsoleRenderer(),
+        ]
+    logger: Logger = structlog.wrap_logger(
+        _LineLogger(writer),
+        processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         cache_logger_on_first_use=True,
     )
     return logger
+
+
+def _unfold(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """An exchange's values travel as one; apart, each would be copied at every step of structlog's."""
+    values: structlog.typing.EventDict | None = event.pop("values", None)
+    if values is None:
+        return event
+    values.update(event)
+    return values
+
+
+def _render_json(_: Any, level: str, event: structlog.typing.EventDict) -> bytes:
+    """What three processors of structlog's make, in one: half of what a line costs (docs/performance.md)."""
+    event["level"] = level
+    event["timestamp"] = datetime.now(UTC)
+    return orjson.dumps(event, option=orjson.OPT_UTC_Z)
 
 
 def log_exchange(log: Logger, exchange: Exchange) -> None:
@@ -89,11 +105,11 @@ def log_exchange(log: Logger, exchange: Exchange) -> None:
     if exchange.ending is not Ending.ANSWERED:
         values["ending"] = exchange.ending
     if exchange.slug == "internal_error":
-        log.error("exchange", **values)
+        log.error("exchange", values=values)
     elif exchange.status >= 400 or exchange.ending is not Ending.ANSWERED or exchange.reported:
-        log.warning("exchange", **values)
+        log.warning("exchange", values=values)
     else:
-        log.info("exchange", **values)
+        log.info("exchange", values=values)
 
 
 def log_fault(log: Logger, error: BaseException, request_id: str) -> None:
