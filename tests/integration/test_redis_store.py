@@ -1,0 +1,162 @@
+"""The connection to a real Redis that stops, freezes, loses its scripts and comes back."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from gateway.store.breaker import StoreState, StoreUnavailable
+from gateway.store.redis import RedisStore, Script
+from tests.support.redis import RedisServer, redis_server
+
+COUNT = Script.of("return redis.call('INCRBY', KEYS[1], ARGV[1])")
+ECHO = Script.of("return ARGV[1]")
+
+
+class Watched:
+    """A store, and what it told of itself."""
+
+    def __init__(self, url: str) -> None:
+        self.told: list[StoreState] = []
+        self._changed = asyncio.Event()
+        self.store = RedisStore(url, self._note, probe_every_seconds=0.02)
+
+    def _note(self, state: StoreState) -> None:
+        self.told.append(state)
+        self._changed.set()
+
+    async def until(self, available: bool) -> None:
+        async with asyncio.timeout(10):
+            while self.store.state.available is not available:
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def lose(self) -> None:
+        """Ask until it is known to be away."""
+        while self.store.state.available:
+            with pytest.raises(StoreUnavailable):
+                await self.store.run(ECHO, (), ("x",))
+
+
+@asynccontextmanager
+async def watched(url: str) -> AsyncIterator[Watched]:
+    made = Watched(url)
+    await made.store.open()
+    try:
+        yield made
+    finally:
+        await made.store.close()
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+async def redis(server: RedisServer) -> AsyncIterator[Watched]:
+    async with watched(server.url) as made:
+        yield made
+
+
+async def test_answers_are_each_callers_own(redis: Watched) -> None:
+    answers = await asyncio.gather(*[redis.store.run(ECHO, (), (str(each),)) for each in range(500)])
+    assert answers == [str(each).encode() for each in range(500)]
+
+
+async def test_scripts_are_loaded_when_missing(server: RedisServer, redis: Watched) -> None:
+    assert await redis.store.run(COUNT, ("a",), (1,)) == 1
+    server.client.script_flush()
+    assert await redis.store.run(COUNT, ("a",), (1,)) == 2
+
+
+async def test_a_caller_that_leaves_takes_only_its_own_answer(redis: Watched) -> None:
+    tasks = [asyncio.create_task(redis.store.run(ECHO, (), (str(each),))) for each in range(20)]
+    await asyncio.sleep(0)
+    for task in tasks[::2]:
+        task.cancel()
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert answers[1::2] == [str(each).encode() for each in range(1, 20, 2)]
+    assert all(isinstance(answer, asyncio.CancelledError) for answer in answers[::2])
+    assert await redis.store.run(ECHO, (), ("next",)) == b"next"
+
+
+async def test_frozen_and_thawed(server: RedisServer, redis: Watched) -> None:
+    server.freeze()
+    began = time.perf_counter()
+    with pytest.raises(StoreUnavailable, match="no answer in time"):
+        await redis.store.run(COUNT, ("a",), (1,))
+    assert time.perf_counter() - began < 1
+    await redis.lose()
+    with pytest.raises(StoreUnavailable):  # at once, without a question
+        redis.store.run(COUNT, ("a",), (1,)).send(None)
+    server.thaw()
+    await redis.until(available=True)
+    assert [state.available for state in redis.told] == [False, True]
+    assert await redis.store.run(ECHO, (), ("mine",)) == b"mine"  # and not an answer from before
+
+
+async def test_stopped_and_restarted(server: RedisServer, redis: Watched) -> None:
+    server.stop()
+    await redis.lose()
+    assert "refused" in redis.store.state.reason.lower() or "connect" in redis.store.state.reason.lower()
+    await server.restart()
+    await redis.until(available=True)
+    assert await redis.store.run(COUNT, ("a",), (1,)) == 1
+
+
+async def test_a_restart_that_nobody_noticed(server: RedisServer, redis: Watched) -> None:
+    assert await redis.store.run(COUNT, ("a",), (1,)) == 1
+    server.stop()
+    await server.restart()
+    assert await redis.store.run(COUNT, ("a",), (1,)) == 1
+    assert redis.told == []
+
+
+async def test_a_replica_that_takes_no_writes_is_away(server: RedisServer, redis: Watched) -> None:
+    server.client.replicaof("127.0.0.1", 1)
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable):
+            await redis.store.run(COUNT, ("a",), (1,))
+    assert not redis.store.state.available
+    server.client.replicaof("NO", "ONE")
+    await redis.until(available=True)
+
+
+async def test_away_at_the_start(server: RedisServer) -> None:
+    server.stop()
+    async with watched(server.url) as redis:
+        assert [state.available for state in redis.told] == [False]
+        await server.restart()
+        await redis.until(available=True)
+
+
+async def test_a_wrong_password_is_told_and_not_shown(server: RedisServer) -> None:
+    server.client.config_set("requirepass", "right")
+    async with watched(server.url.replace("redis://", "valkey://:canary@")) as redis:
+        (state,) = redis.told
+        assert "WRONGPASS" in state.reason.upper() or "password" in state.reason
+        assert "canary" not in state.reason + repr(redis.store)
+    async with watched(server.url.replace("redis://", "valkey://:right@")) as redis:
+        assert await redis.store.run(ECHO, (), ("in",)) == b"in"
+    server.client.execute_command("AUTH", "right")
+
+
+async def test_options_in_the_url_change_nothing_of_ours(server: RedisServer) -> None:
+    async with watched(server.url + "?decode_responses=yes&protocol=3&socket_timeout=5") as redis:
+        assert await redis.store.run(ECHO, (), ("x",)) == b"x"
+
+
+async def test_closed_with_a_question_open(server: RedisServer) -> None:
+    async with watched(server.url) as redis:
+        server.freeze()
+        asking = asyncio.create_task(redis.store.run(ECHO, (), ("x",)))
+        await asyncio.sleep(0)
+        await redis.store.close()
+        with pytest.raises(StoreUnavailable, match="closed"):
+            await asking
+        with pytest.raises(StoreUnavailable, match="closed"):
+            await redis.store.run(ECHO, (), ("x",))
