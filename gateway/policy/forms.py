@@ -43,6 +43,8 @@ def normal_name(name: str) -> str:
     """'From', 'from_', 'From[0]' are one name to a cautious reader."""
     if name.isascii() and name.isalnum():
         return name.lower()
+    if name.isascii() and name.isalnum():
+        return name.lower()
     return re.sub(r"[^a-z0-9]", "", name.partition("[")[0].casefold())
 
 

@@ -127,4 +127,7 @@ def drop_field(raw_headers: Iterable[tuple[bytes, bytes]], name: bytes) -> tuple
 
 def find_field(raw_headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
     """The first value of a field (`name` in lower case), or b''."""
-    return next((value for field, value in raw_headers if field.lower() == name), b"")
+    for field, value in raw_headers:
+        if field.lower() == name:
+            return value
+    return b""

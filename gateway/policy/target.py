@@ -11,9 +11,10 @@ from gateway.errors import Refusal
 
 # RFC 3986 pchar without ";" (a second separator for some servers), "/" and escapes handled apart; and "|^[]",
 # which WHATWG URL 1.3 leaves alone, so that Node's SDK sends them ("auth0|…" is a user's name at Auth0).
-_PATH = re.compile(r"(?:/(?:[A-Za-z0-9\-._~!$&'()*+,=:@|^\[\]]|%[0-9A-Fa-f]{2})*)+")
+# Possessive (++): else every character is a step that the matcher must remember.
+_PATH = re.compile(r"/(?:[/A-Za-z0-9\-._~!$&'()*+,=:@|^\[\]]++|%[0-9A-Fa-f]{2})*+")
 # Any visible ASCII but "#" (fragment) and ";": Twilio's own names hold "<" and ">" (`DateSent<`).
-_QUERY = re.compile(r"(?:[!\"$&-:<-~]|%[0-9A-Fa-f]{2})*")
+_QUERY = re.compile(r"(?:[!\"$&-:<-~]++|%[0-9A-Fa-f]{2})*+")
 # Escapes that mean something else to somebody: unreserved characters (%41C), slash, backslash, controls,
 # a doubly encoded anything (%252e), and overlong UTF-8 (%c0%ae, a dot to lenient decoders: RFC 3629 10).
 _PATH_ESCAPE = re.compile(
