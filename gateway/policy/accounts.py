@@ -39,6 +39,9 @@ class Pinned(NamedTuple):
     path: str
     query: str
 
+    def __repr__(self) -> str:  # path and query may hold phone numbers
+        return "Pinned()"
+
 
 def pin_account(credential: Credential, path: str, query: str) -> Pinned:
     """Every AccountSid in path and query must be the credential's. Raises `Refusal("foreign_account")`."""

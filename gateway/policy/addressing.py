@@ -45,6 +45,9 @@ class Address(NamedTuple):
     literal_host: str
     region: str
 
+    def __repr__(self) -> str:  # a path may hold a phone number
+        return f"Address({self.product})"
+
 
 def resolve_address(hosts: HostTable, inbound: Inbound) -> Address:
     """Find product and upstream path. Raises `Refusal("unknown_address")`."""

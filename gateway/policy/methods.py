@@ -26,6 +26,9 @@ class Call(NamedTuple):
     query: str
     has_body: bool
 
+    def __repr__(self) -> str:  # path and query may hold phone numbers
+        return f"Call({self.method} {self.address.product})"
+
     @property
     def path(self) -> str:
         """The path as it goes upstream."""

@@ -34,6 +34,9 @@ class Grant(NamedTuple):
     conceals: bool
     reported: str
 
+    def __repr__(self) -> str:  # path and query may hold phone numbers
+        return f"Grant({self.consumer.name}: {self.call.method} {self.host} {self.route.label})"
+
 
 def match_route(catalogue: Catalogue, call: Call) -> Route:
     """The catalogue's route by the effective method; unknown paths have one, too."""

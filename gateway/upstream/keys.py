@@ -5,7 +5,7 @@ read that it is known to be allowed: a Standard key refused on /Accounts is heal
 the snapshot, keyed by the key's value, so that a reload forgets nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.policy.credentials import Account, ApiKey
 
@@ -15,7 +15,7 @@ _RETEST_SECONDS = 60.0
 
 @dataclass(slots=True)
 class _Health:
-    good_read: tuple[str, str] | None = None
+    good_read: tuple[str, str] | None = field(default=None, repr=False)  # its query may hold a phone number
     aside_since: float | None = None
     tested_at: float = float("-inf")
 
