@@ -75,9 +75,6 @@ class Body(NamedTuple):
     def __repr__(self) -> str:  # it is somebody's message
         return f"Body({self.shape}, {len(self.data)} bytes)"
 
-    def __repr__(self) -> str:  # the data is somebody's message
-        return f"Body({self.shape.value}, {len(self.data)} bytes)"
-
 
 NO_BODY = Body(b"", Shape.NONE)
 

@@ -58,9 +58,6 @@ class Inbound(NamedTuple):
     content_length: int | None
     chunked: bool
 
-    def __repr__(self) -> str:  # fields hold keys, a query phone numbers
-        return f"Inbound({self.method})"
-
     @property
     def has_body(self) -> bool:
         """Whether the framing announces a body (a chunked one may still turn out empty)."""
