@@ -1,0 +1,231 @@
+"""No secret, phone number or message goes anywhere but upstream: all error paths taken, all searched."""
+
+import asyncio
+import gc
+import logging
+import sys
+import traceback
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import KINDS
+from gateway.upstream.forward import Forwarder
+from tests.support.caller import FORM, ask, raw_caller, request
+from tests.support.running import ACCOUNT_SID, Running, configuration, consumer, digest, running_gateway
+from tests.support.upstream import RawUpstream, Step, gated, hang, raw, raw_upstream, reply
+
+SECRET, SECOND, TOKEN = "cAnArY-twilio-secret", "cAnArY-second-secret", "cAnArY-auth-token-0123456789"
+KEY, LIMITED, OLD = (
+    "gw_cAnArY-key-1-0123456789012345678",
+    "gw_cAnArY-key-2-012345678901234567",
+    "gw_cAnArY-key-3-0123456789012",
+)
+PHONE, MESSAGE = "+15558675309", "cAnArY message text"
+ENVIRON = {"S1": SECRET, "S2": SECOND, "T": TOKEN}
+CANARIES = [SECRET, SECOND, TOKEN, KEY, LIMITED, OLD, PHONE, "%2B15558675309", MESSAGE, "cAnArY+message"]
+SID = "SK" + "1" * 32
+PATH = f"/2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json"
+BODY = f"To=%2B{PHONE[1:]}&Body={MESSAGE.replace(' ', '+')}".encode()
+
+
+def encodings(text: str) -> list[bytes]:
+    """As it stands, and inside Base64 at each of its three alignments, alone or as a password of ours."""
+    found = [text.encode(), text.encode().hex().encode()]
+    for before in (b"", b"a", b"aa"):
+        coded = b64encode(before + text.encode())
+        found.append(coded[4:-4] if len(coded) > 16 else coded)
+    for user in ("app", "limited", "old", SID, ACCOUNT_SID):
+        found.append(b64encode(f"{user}:{text}".encode()))
+    return found
+
+
+NEEDLES = [needle for canary in CANARIES for needle in encodings(canary)]
+
+
+def holds_canary(data: bytes) -> list[bytes]:
+    """The needles in some bytes."""
+    return [needle for needle in NEEDLES if needle in data]
+
+
+SETTINGS = {
+    "credentials": {
+        "main": {
+            "account_sid": ACCOUNT_SID,
+            "keys": [
+                {"sid": SID, "secret": {"env": "S1"}},
+                {"sid": "SK" + "2" * 32, "secret": {"env": "S2"}},
+            ],
+            "auth_token": {"env": "T"},
+        }
+    },
+    "consumers": {
+        "app": consumer(KEY, allow=["everything"]),
+        "limited": consumer(
+            LIMITED,
+            allow=["POST api /2010-04-01/Accounts/{AccountSid}/Messages", "DELETE messaging /v1/**"],
+            form={"to": ["+44"]},
+            emit="post",
+        ),
+        "old": consumer(OLD, keys=[{"digest": digest(OLD), "expires": "2020-01-01T00:00:00Z"}]),
+    },
+    "upstream": {"deadline_seconds": 0.5, "idle_seconds": 0.3},
+    "callers": {"body_seconds": 0.3, "header_bytes": 4096},
+}  # fmt: skip
+
+
+def auth(user: str, key: str) -> str:
+    """Basic for a consumer."""
+    return "Basic " + b64encode(f"{user}:{key}".encode()).decode()
+
+
+APP, NARROW = auth("app", KEY), auth("limited", LIMITED)
+
+
+def post(
+    *fields: str, path: str = PATH, key: str | None = APP, body: bytes = BODY, version: str = "1.1"
+) -> bytes:
+    """A message with everything that must not be seen."""
+    kind = () if any(field.startswith("Content-Type") for field in fields) else (FORM,)
+    marked = (f"X-Note: {MESSAGE}", f"Cookie: {TOKEN}")
+    return request(f"POST {path}?To={PHONE}", *kind, *marked, *fields, body=body, auth=key, version=version)
+
+
+EXCHANGES: list[tuple[str, bytes, Step | None]] = [
+    ("", post(), None),
+    ("malformed_request", post("Transfer-Encoding: gzip"), None),
+    ("malformed_request", f"GET /{KEY} HTTP/1.1\r\nBroken {SECRET}\r\n\r\n".encode(), None),
+    ("malformed_request", f"{KEY} {PHONE} {MESSAGE}\r\n\r\n".encode(), None),
+    ("bad_target", post(path=f"{PATH};{PHONE}"), None),
+    ("bad_header", post(f"X_{MESSAGE.split()[0]}: {KEY}"), None),
+    ("bad_host", post().replace(b"Host: gateway.test", f"Host: {KEY}/{PHONE}".encode()), None),
+    ("unexpected_body", request(f"GET {PATH}?To={PHONE}", FORM, auth=APP, body=BODY), None),
+    ("malformed_request", post("Transfer-Encoding: chunked", body=b"zz" + BODY), None),
+    ("bad_body", post("Content-Type: multipart/form-data; boundary=x", body=BODY), None),
+    ("method_override", post(path=PATH, body=BODY + b"&_method=DELETE"), None),
+    ("missing_key", post(key=None), None),
+    ("unknown_consumer", post(key=auth(SECRET, TOKEN)), None),
+    ("unknown_consumer", post(key=f"Bearer {SECRET}"), None),
+    ("expired_key", post(key=auth("old", OLD)), None),
+    ("not_allowed", post(path=PATH.replace("Messages", "Calls"), key=NARROW), None),
+    ("management_endpoint", post(path="/2010-04-01/Accounts.json"), None),
+    ("foreign_account", post(path=PATH.replace(ACCOUNT_SID, "AC" + "9" * 32)), None),
+    ("wrong_region", post().replace(b"gateway.test", b"api.dublin.ie1.twilio.com"), None),
+    ("form_rule", post(key=NARROW), None),
+    ("unknown_address", post(path=f"/{PHONE}"), None),
+    ("method_not_allowed", post().replace(b"POST", b"OPTIONS", 1), None),
+    ("body_timeout", post("Content-Length: 999"), None),
+    ("body_too_large", post("Content-Length: 9999999"), None),
+    ("content_type", post(f"Content-Type: text/{MESSAGE.split()[0]}"), None),
+    ("expectation", post("Expect: cAnArY+message"), None),
+    ("header_too_large", post("X-Long: " + KEY * 300), None),
+    ("connect_unsupported", f"CONNECT {PHONE[1:]}:443 HTTP/1.1\r\nHost: a\r\n\r\n".encode(), None),
+    ("upgrade_unsupported", post("Connection: upgrade", f"Upgrade: {KEY}"), None),
+    ("upstream_lost", post(), raw(ends="close")),
+    ("upstream_unreadable", post(), raw(f"{SECRET} {PHONE}\r\n\r\n".encode())),
+    ("upstream_unreadable", post(), raw(f"HTTP/1.1 200 OK\r\nX-Note {SECRET}: 1\r\n\r\n".encode())),
+    ("upstream_unreadable", post(), raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nx", ends="close")),
+    ("upstream_timeout", post(), hang()),
+    ("upstream_timeout", post(), gated(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", asyncio.Event())),
+]  # fmt: skip
+
+
+async def provoke_all(gateway: Running, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """All that callers were answered."""
+    answers = b""
+    for slug, given, step in EXCHANGES:
+        upstream.script.clear()
+        if step is not None:
+            upstream.then(step)
+        answer = await ask(gateway.port, given)
+        assert answer.slug == slug, (slug, answer)
+        answers += answer.head + answer.body
+    for body in (b'{"code": 20003}', b"", BODY):
+        upstream.then(
+            reply(body, status="401 No"), reply(body, status="401 No"), reply(body, status="401 No")
+        )
+        answer = await ask(gateway.port, request(f"GET {PATH}?To={PHONE}", auth=APP))
+        answers += answer.head + (b"" if body == BODY else answer.body)
+    emit = request("DELETE /messaging/v1/Services/MG0", auth=NARROW)
+    refused = await ask(gateway.port, emit)
+    assert refused.slug == "emit_unsupported"
+    answers += refused.head + refused.body
+    async with raw_caller(gateway.port) as caller:  # a caller that hangs up
+        upstream.script.clear()
+        upstream.then(hang())
+        await caller.send(post())
+        caller.hang_up()
+    with monkeypatch.context() as patch:
+        patch.setattr(Forwarder, "send", fail)
+        answer = await ask(gateway.port, post())
+        assert answer.slug == "internal_error"
+    return answers + answer.head + answer.body
+
+
+async def fail(self: Forwarder, *arguments: object) -> None:
+    """A fault that quotes everything that it was given."""
+    raise RuntimeError(f"{KEY} {SECRET} {PHONE} {MESSAGE} {arguments!r}")
+
+
+def showing_canaries(gateway: Running) -> list[str]:
+    """Objects of ours that the garbage collector knows and whose repr shows what it must not."""
+    found: list[str] = []
+    for each in [gateway.gateway, *gc.get_objects()]:
+        module = str(getattr(type(each), "__module__", ""))
+        if module.startswith("gateway.") and not isinstance(each, type):
+            shown = object_repr(each)
+            if needles := holds_canary(shown.encode("utf-8", "replace")):
+                found.append(f"{module}.{type(each).__name__}: {needles[0]!r}")
+    return sorted(set(found))
+
+
+def object_repr(each: object) -> str:
+    """Its repr, or what came of asking."""
+    try:
+        return f"{each!r} {each!s}\n"
+    except Exception:  # noqa: BLE001 - half-built or closed objects of aiohttp's
+        return traceback.format_exc()
+
+
+def test_most_slugs_are_in_the_table() -> None:
+    """Those of listener, policies and upstream; admission and store have their own tests."""
+    apart = {"incomplete_body", "internal_error", "emit_unsupported", "upstream_unreachable", "draining"}
+    taken = {slug for slug, _, _ in EXCHANGES} - {""}
+    assert taken | apart <= set(KINDS)
+    later = ("idempotency", "queue", "rate", "store", "retry", "breaker", "budget", "circuit")
+    assert [slug for slug in set(KINDS) - taken - apart if not slug.startswith(later)] == []
+
+
+async def test_no_canary_gets_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Answers, log, metrics, exceptions, objects, process title."""
+    caplog.set_level(logging.DEBUG)
+    async with raw_upstream() as upstream, running_gateway(upstream.url, ENVIRON, **SETTINGS) as gateway:
+        answers = await provoke_all(gateway, upstream, monkeypatch)
+        await gateway.exchange_logged(len(EXCHANGES) + 5)
+        admin_port = int(gateway.admin_url.rpartition(":")[2])
+        for path in ("/metrics", "/readyz", f"/{KEY}"):
+            found = await ask(admin_port, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            answers += found.head + found.body
+        assert holds_canary(answers) == []
+        assert showing_canaries(gateway) == []
+        upstream.then(hang())
+        async with raw_caller(gateway.port) as caller:  # and of an exchange in flight
+            await caller.send(post())
+            await upstream.arrived(len(upstream.received) + 1)
+            assert showing_canaries(gateway) == []
+        keys = [key for received in upstream.received for key in received.values("authorization")]
+        assert any(holds_canary(key.encode()) for key in keys)  # the search finds what is there
+    assert holds_canary(repr(gateway.log()).encode()) == []
+    assert holds_canary(caplog.text.encode()) == []
+    captured = capfd.readouterr()
+    assert holds_canary((captured.out + captured.err).encode()) == []
+    assert holds_canary(Path("/proc/self/cmdline").read_bytes()) == []  # noqa: ASYNC240
+    assert SECRET not in repr(sys.argv)
+
+
+def test_the_configuration_holds_no_secret() -> None:
+    """Only references and digests."""
+    assert holds_canary(repr(configuration("http://127.0.0.1:1", **SETTINGS)).encode()) == []
