@@ -57,7 +57,7 @@ class Idempotency:
         store: Store | None = None,
         on_event: Callable[[str], None] = lambda event: None,
     ) -> None:
-        self._options = options
+        self.options = options
         self._on_event = on_event
         self._memory = MemoryRecords(
             ttl_seconds=options.ttl_seconds,
@@ -143,7 +143,7 @@ class Idempotency:
                 record = await shared.begin(lease)
             except StoreUnavailable:
                 self._on_event("store_away")
-                if self._options.refuses:
+                if self.options.refuses:
                     memory.land(claim.scope, None)
                     shared.settle_soon(lease, None)
                     raise self._noted(store_unavailable()) from None
@@ -166,13 +166,8 @@ class Idempotency:
 
     def _replay(self, begin: Begin, record: Record) -> Answer:
         if begin is Begin.REPLAY:
-            try:
-                answer = decode_answer(record.answer)
-            except ValueError:
-                begin = Begin.SPENT
-            else:
-                self._on_event("replayed")
-                return answer
+            self._on_event("replayed")
+            return decode_answer(record.answer)
         raise self._noted(make_refusal(begin, record))
 
     def _note_wait(self, before: bool) -> bool:
@@ -225,8 +220,12 @@ class Held:
     async def keep(self, answer: Answer) -> Answer:
         """Remember what its status asks for, before anything is done to the answer; hands it back."""
         if self._claim is not None:
-            releases_503 = self._room._options.releases_503
-            await self._end(judge_answer(answer, self._claim, releases_503=releases_503))
+            record = judge_answer(answer, self._claim, releases_503=self._room.options.releases_503)
+            try:
+                await self._end(record)
+            except BaseException:
+                answer.close()  # cancelled while it was written: nobody will read the rest
+                raise
         return answer
 
     async def unknown(self) -> None:

@@ -71,29 +71,38 @@ def redis_server() -> Iterator[RedisServer]:
 
 
 class FaultyStore:
-    """A `RedisStore` whose next runs fail as told: `before` (never asked), `after` (done, answer lost), or
-    `hold` (done, and the answer is kept back until `let_go`)."""
+    """A `RedisStore` whose next runs fail as told: `before` (never asked) and `after` (done, answer lost).
+
+    `late` does not ask, and `hold` keeps the answer back, until `let_go`.
+    """
 
     def __init__(self, store: RedisStore) -> None:
         self.store = store
         self.faults: deque[str] = deque()
         self.away = False
         self.runs = 0
+        self.asking = 0
+        self.asked = asyncio.Event()
         self.let_go = asyncio.Event()
         self._ran = asyncio.Condition()
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[bytes | str | int]) -> Any:
         """What `RedisStore.run` does, or a fault."""
         fault = "before" if self.away else self.faults.popleft() if self.faults else ""
+        self.asking += 1
+        self.asked.set()
         try:
             if fault == "before":
                 raise StoreUnavailable("as told")
+            if fault == "late":
+                await self.let_go.wait()
             answer = await self.store.run(script, keys, args)
             if fault == "after":
                 raise StoreUnavailable("as told")
         finally:
             async with self._ran:
                 self.runs += 1
+                self.asking -= 1
                 self._ran.notify_all()
         if fault == "hold":
             await self.let_go.wait()
@@ -103,6 +112,11 @@ class FaultyStore:
         """Wait for the run number `count` to be over."""
         async with asyncio.timeout(20), self._ran:
             await self._ran.wait_for(lambda: self.runs >= count)
+
+    async def until_quiet(self) -> None:
+        """Wait until no question is open."""
+        async with asyncio.timeout(20), self._ran:
+            await self._ran.wait_for(lambda: self.asking == 0)
 
 
 @dataclass

@@ -9,12 +9,12 @@ from gateway.admission.idempotency_rules import Claim, require_claim
 from gateway.catalogue import load_catalogue
 from gateway.errors import Refusal
 from gateway.policy.addressing import Address
-from gateway.policy.consumers import Consumer
+from gateway.policy.consumers import Caller, Consumer
 from gateway.policy.content import FORM_TYPE, NO_BODY, Body, Shape
 from gateway.policy.credentials import Account, ApiKey, Credential
 from gateway.policy.head import require_head
 from gateway.policy.methods import Call
-from gateway.policy.outbound import Outbound
+from gateway.policy.outbound import build_outbound
 from gateway.policy.routes import Grant
 from gateway.policy.rules import RuleSet
 
@@ -46,9 +46,7 @@ def _claim(
     route = load_catalogue().match(product, effective, path)
     owner = Consumer(consumer, frozenset(), CREDENTIAL, RuleSet(()))
     grant = Grant(owner, route, call, account, host, path, "", conceals, "")
-    outbound = Outbound(
-        "POST", effective, host, path, b"", body.data, len(body.data), streams, account, False
-    )
+    outbound = build_outbound(inbound, Caller(owner, ()), grant, body, streams=streams)
     return require_claim(inbound, grant, outbound, body)
 
 

@@ -1,0 +1,105 @@
+"""Leases in Redis: lost ones, renewed ones, and those that must not touch what is another's."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from gateway.admission.idempotency_redis import RedisRecords
+from gateway.admission.idempotency_rules import Record, State
+from gateway.upstream.answer import Answer
+from tests.support.idempotency import CLAIM, LEASE, RECORD, RedisServer, Replica, redis_server, replica
+
+OTHER_BODY = CLAIM._replace(fingerprint="2" * 64)
+
+
+@pytest.fixture(scope="module")
+def _server() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+def server(_server: RedisServer) -> RedisServer:
+    _server.client.flushall()
+    return _server
+
+
+@pytest.fixture
+async def one(server: RedisServer) -> AsyncIterator[Replica]:
+    async with replica(server) as made:
+        yield made
+
+
+@pytest.fixture
+async def two(server: RedisServer) -> AsyncIterator[Replica]:
+    async with replica(server) as made:
+        yield made
+
+
+def _answer(status: int = 201) -> Answer:
+    return Answer(status, "Created", ((b"X", b"1"),), b"\x00\xff", None)
+
+
+async def test_a_lost_lease_is_an_unknown_outcome(server: RedisServer, one: Replica, two: Replica) -> None:
+    async with one.hold() as held:
+        server.client.delete(LEASE)  # what Redis does when nobody has renewed it for 30 s
+        assert await two.slug() == "idempotency_unknown"
+        assert await two.slug(OTHER_BODY) == "idempotency_conflict"
+        await held.keep(_answer())  # it was only slow: the truth is better than the doubt
+    assert not (await two.send())[0]
+
+
+def _records(of: Replica) -> RedisRecords:
+    return RedisRecords(
+        of.store, ttl_seconds=60, unwritten_max=1, find=lambda scope: None, on_written=lambda scope: None,
+        lease_seconds=30, renew_seconds=0.01,
+    )  # fmt: skip
+
+
+async def test_a_lease_is_renewed_while_it_is_held(server: RedisServer, one: Replica, two: Replica) -> None:
+    records = _records(one)
+    lease = records.lease(CLAIM)
+    assert await records.begin(lease) is None
+    records.tend(lease)
+    server.client.delete(LEASE)
+    await one.store.until_runs(one.store.runs + 2)
+    assert server.client.exists(LEASE)
+    server.client.flushall()  # a Redis that forgot: the flight is entered again
+    await one.store.until_runs(one.store.runs + 2)
+    assert await two.slug(OTHER_BODY) == "idempotency_conflict"
+    await records.settle(lease, None)
+    assert server.keys() == set()
+    await records.close()
+
+
+async def test_a_lease_says_nothing_about_anothers_record(
+    server: RedisServer, one: Replica, two: Replica
+) -> None:
+    records = _records(one)
+    old, late = records.lease(CLAIM), records.lease(CLAIM)
+    assert await records.begin(old) is None
+    server.client.flushall()
+    async with two.hold() as held:
+        await records.settle(old, None)
+        await records.settle(late, Record(State.KEPT, CLAIM.fingerprint, 200, b"of another"))
+        records.tend(old)
+        await one.store.until_runs(one.store.runs + 1)
+        await records.settle(old, None)
+        assert await one.slug(seconds=0.02) == "idempotency_in_flight"
+        await held.keep(_answer(202))
+    await records.settle(old, None)
+    assert (await one.send())[1].status == 202
+    await records.close()
+
+
+async def test_what_is_settled_stays_so(server: RedisServer, one: Replica, two: Replica) -> None:
+    records = _records(one)
+    lease = records.lease(CLAIM)
+    assert await records.begin(lease) is None
+    await records.settle(lease, Record(State.UNKNOWN, CLAIM.fingerprint))
+    records.tend(lease)  # a renewal that comes late
+    await one.store.until_runs(one.store.runs + 1)
+    await records.settle(lease, None)
+    assert await two.slug() == "idempotency_unknown"
+    assert server.keys() == {RECORD}
+    await records.close()
