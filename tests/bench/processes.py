@@ -24,6 +24,13 @@ FORM = (
     "To=%2B15558675310&From=%2B15557122661&"
     "Body=Your+parcel+will+be+delivered+today+between+14%3A00+and+16%3A00."
 )
+UPLOAD_PATH = "/mcs/v1/Services/IS00112233445566778899aabbccddeeff/Media"
+MEDIA_PATH = (
+    f"/2010-04-01/Accounts/{ACCOUNT_SID}/Messages/MM00112233445566778899aabbccddeeff/Media/"
+    "ME00112233445566778899aabbccddeeff"
+)
+UPLOADER = "Basic " + base64.b64encode(b"service-0:key-0-a").decode()
+"""A consumer without form rules: an upload is streamed on unread, and cannot be judged by them."""
 FIELDS = {
     "Authorization": "Basic " + base64.b64encode(f"app:{KEY}".encode()).decode(),
     "Content-Type": "application/x-www-form-urlencoded",

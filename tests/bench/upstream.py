@@ -1,7 +1,8 @@
 """An upstream so cheap that it is never what is measured: canned answers by a bare `asyncio.Protocol`.
 
 `python -m tests.bench.upstream [--port N] [--delay-ms N]` prints its URL and serves until it is ended. A POST
-is answered 201 with one message of about 700 bytes, once its body has come; `GET …?Size=N` with N bytes.
+is answered 201 with one message of about 700 bytes, once its body has come, which is read at N bytes a second
+for `POST …?Rate=N`; a `GET …?Size=N` is answered with N bytes.
 It reads only what it needs: Content-Length framing, one request at a time on a connection.
 """
 
@@ -43,6 +44,7 @@ _CREATED = b"HTTP/1.1 201 Created\r\n%bContent-Length: %d\r\n\r\n%b" % (
 )
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 _SIZE = re.compile(rb"GET [^ ]*[?&]Size=([0-9]+)")
+_RATE = re.compile(rb"POST [^ ]*[?&]Rate=([0-9]+)")
 _BLOCK = bytes(65_536)
 
 
@@ -54,6 +56,7 @@ class Upstream(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._head = b""
         self._missing_bytes = 0  # of the body of the request at hand
+        self._bytes_per_second = 0  # at which it is read; 0 for as fast as it comes
         self._writable = asyncio.Event()
         self._writable.set()
         self._streaming: asyncio.Task[None] | None = None
@@ -78,16 +81,25 @@ class Upstream(asyncio.Protocol):
             if size is not None:
                 self._streaming = self._loop.create_task(self._stream(int(size[1])))
                 return
+            rate = _RATE.match(head)
+            self._bytes_per_second = int(rate[1]) if rate is not None else 0
             length = _LENGTH.search(head)
             self._missing_bytes = int(length[1]) - len(body) if length is not None else 0
         if not self._missing_bytes:
             self._answer()
+        elif self._bytes_per_second:
+            self._transport.pause_reading()
+            self._loop.call_later(len(data) / self._bytes_per_second, self._resume)
 
     def pause_writing(self) -> None:
         self._writable.clear()
 
     def resume_writing(self) -> None:
         self._writable.set()
+
+    def _resume(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _answer(self) -> None:
         if self._delay_seconds:

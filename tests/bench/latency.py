@@ -1,0 +1,168 @@
+"""The latency that the gateway adds at 200 requests a second in front of an upstream that takes 20 ms.
+
+`python -m tests.bench.latency [--rate 200] [--seconds 5] [--rounds 5]`. An open loop: requests leave when
+they are due, whatever became of those before. Direct, bare relay and gateway by turns.
+"""
+
+import argparse
+import asyncio
+import re
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median, quantiles
+from tempfile import TemporaryDirectory
+from typing import cast
+from urllib.parse import urlsplit
+
+import uvloop
+
+from tests.bench.processes import (
+    FIELDS,
+    FORM,
+    PATH,
+    ROOT,
+    Cores,
+    Started,
+    pinned,
+    started_gateway,
+    started_relay,
+    started_upstream,
+)
+
+_DELAY_MS = 20.0
+_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
+_REQUEST = (
+    f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\n"
+    + "".join(f"{name}: {value}\r\n" for name, value in FIELDS.items())
+    + f"Content-Length: {len(FORM)}\r\n\r\n{FORM}"
+).encode()
+
+
+class _Connection(asyncio.Protocol):
+    """One request at a time; `done` has its time in milliseconds, or None for an answer that is no 2xx."""
+
+    def __init__(self) -> None:
+        self._answer = b""
+        self._sent = 0.0
+        self.done: asyncio.Future[float | None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.done is not None and not self.done.done():
+            self.done.set_result(None)
+
+    def send(self) -> asyncio.Future[float | None]:
+        self.done = asyncio.get_running_loop().create_future()
+        self._answer = b""
+        self._sent = time.perf_counter()
+        self._transport.write(_REQUEST)
+        return self.done
+
+    def data_received(self, data: bytes) -> None:
+        self._answer += data
+        head, end, body = self._answer.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        if end and length is not None and len(body) >= int(length[1]) and self.done is not None:
+            took = (time.perf_counter() - self._sent) * 1000
+            self.done.set_result(took if head.startswith(b"HTTP/1.1 2") else None)
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+async def measure(server: Started, rate: float, seconds: float) -> list[float | None]:
+    """Each request's milliseconds; None where there was no good answer."""
+    loop = asyncio.get_running_loop()
+    parts = urlsplit(server.url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    host, port = parts.hostname, parts.port
+    idle: list[_Connection] = []
+    results: list[float | None] = []
+
+    async def exchange() -> None:
+        if idle:
+            connection = idle.pop()
+        else:
+            _, connection = await loop.create_connection(_Connection, host, port)
+        results.append(await connection.send())
+        idle.append(connection)
+
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for number in range(int(rate * seconds)):
+            await asyncio.sleep(began + number / rate - time.perf_counter())
+            group.create_task(exchange())
+    for connection in idle:
+        connection.close()
+    return results
+
+
+def compare(rate: float, seconds: float, rounds: int) -> dict[str, list[list[float | None]]]:
+    """By name, one list of times for each round."""
+    cores = Cores.found()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        direct = stack.enter_context(started_upstream(cores.load, delay_ms=_DELAY_MS))
+        servers = {
+            "direct": direct,
+            "bare relay": stack.enter_context(started_relay(cores.measured, direct.url)),
+            "gateway": stack.enter_context(started_gateway(cores.measured, direct.url, folder, ROOT)),
+        }
+        stack.enter_context(pinned(cores.load))
+        for server in servers.values():  # warm up
+            uvloop.run(measure(server, rate, min(1.0, seconds)))
+        times: dict[str, list[list[float | None]]] = {name: [] for name in servers}
+        for number in range(rounds):
+            order = list(servers.items())
+            for name, server in order if number % 2 == 0 else reversed(order):
+                times[name].append(uvloop.run(measure(server, rate, seconds)))
+        return times
+
+
+def _percentiles(times: list[float | None]) -> tuple[float, float]:
+    cuts = quantiles([each for each in times if each is not None], n=100)
+    return cuts[49], cuts[98]
+
+
+def _report(times: dict[str, list[list[float | None]]]) -> None:
+    direct = [_percentiles(each) for each in times["direct"]]
+    for name, rounds in times.items():
+        found = [_percentiles(each) for each in rounds]
+        added50 = median(mine[0] - theirs[0] for mine, theirs in zip(found, direct, strict=True))
+        added99 = median(mine[1] - theirs[1] for mine, theirs in zip(found, direct, strict=True))
+        print(
+            f"{name:<12} p50 {median(each[0] for each in found):6.2f} ms"
+            f"   p99 {median(each[1] for each in found):6.2f} ms"
+            f"   added {added50:+6.2f} and {added99:+6.2f} ms"
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0, or 1 if a request had no good answer; never because of a figure."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rate", type=float, default=200, help="requests a second (default: 200)")
+    parser.add_argument("--seconds", type=float, default=5, help="of each round (default: 5)")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--short", action="store_true", help="one round of a second: only to see that it runs"
+    )
+    args = parser.parse_args(arguments)
+    seconds, rounds = (0.5, 1) if args.short else (args.seconds, args.rounds)
+    times = compare(args.rate, seconds, rounds)
+    _report(times)
+    failed = sum(each is None for rounds in times.values() for several in rounds for each in several)
+    if failed:
+        print(f"{failed} requests had no good answer")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
