@@ -11,17 +11,21 @@ from typing import NamedTuple
 
 from aiohttp import web
 
+from gateway.admission.idempotency import Idempotency
+from gateway.admission.idempotency_rules import require_claim
+from gateway.admission.limits import RateLimiter
 from gateway.config.snapshot import Snapshot
 from gateway.errors import GatewayError, UpstreamFailure
 from gateway.exchange import Ending, Exchange, new_request_id
 from gateway.listener.body import BodyStream, expects_continue, read_body, send_continue
 from gateway.listener.relay import make_error_response, relay_answer
 from gateway.listener.response import RawResponse
-from gateway.listener.server import abort_connection, close_at_once, hang_up_cancels, has_hung_up
+from gateway.listener.server import CallerConnection, abort_connection, close_at_once
 from gateway.observe.observers import Observers
 from gateway.policy.addressing import resolve_address
 from gateway.policy.consumers import authenticate
 from gateway.policy.content import NO_BODY, Body, BodyPlan, finish_body, require_body_kind
+from gateway.policy.deadlines import read_deadline
 from gateway.policy.head import Inbound, require_head
 from gateway.policy.methods import translate_method
 from gateway.policy.outbound import Outbound, build_outbound
@@ -50,9 +54,17 @@ class Handler:
     """Called once per request by the data port."""
 
     def __init__(
-        self, snapshots: Snapshots, forwarder: Forwarder, observers: Observers, clock: Callable[[], float]
+        self,
+        snapshots: Snapshots,
+        limiter: RateLimiter,
+        idempotency: Idempotency,
+        forwarder: Forwarder,
+        observers: Observers,
+        clock: Callable[[], float],
     ) -> None:
         self.draining = False
+        self._limiter = limiter
+        self._idempotency = idempotency
         self._snapshots = snapshots
         self._forwarder = forwarder
         self._observers = observers
@@ -62,22 +74,23 @@ class Handler:
         """Answer a request. Whatever happens, its record is finished once."""
         exchange = Exchange(self._clock())
         exchange.request_id = _take_request_id(request)
+        connection = CallerConnection(request)
         try:
-            return await self._exchange(request, exchange)
+            return await self._exchange(request, exchange, connection)
         except GatewayError as error:
             return await self._answer_error(error, request, exchange)
         except ConnectionError:
             exchange.ending = Ending.HUNG_UP
             return _gone()
         except asyncio.CancelledError:
-            exchange.ending = Ending.HUNG_UP if has_hung_up(request) else Ending.ABORTED  # by drain
+            exchange.ending = Ending.HUNG_UP if connection.gone else Ending.ABORTED  # by drain
             raise
         except Exception as error:  # noqa: BLE001 - design 3: an unforeseen fault is a 500 in our shape, too
             self._observers.fault(error, exchange.request_id)
             unforeseen = GatewayError("internal_error", "The gateway failed; its log has this request id.")
             return await self._answer_error(unforeseen, request, exchange)
         finally:
-            hang_up_cancels(request, cancels=False)
+            connection.may_leave(False)
             exchange.finish(self._clock(), self._observers.finish)
 
     def refuse_unparsed(self, error: GatewayError, request: web.BaseRequest) -> RawResponse:
@@ -89,9 +102,11 @@ class Handler:
         exchange.finish(self._clock(), self._observers.finish)
         return response
 
-    async def _exchange(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
+    async def _exchange(
+        self, request: web.BaseRequest, exchange: Exchange, connection: CallerConnection
+    ) -> web.StreamResponse:
         snapshot = self._snapshots.current
-        hang_up_cancels(request, cancels=True)
+        connection.may_leave(True)
         inbound = require_head(request.method, request.raw_path, request.version, request.raw_headers)
         caller = authenticate(snapshot.keys, inbound, time.time())
         consumer = caller.consumer
@@ -105,22 +120,40 @@ class Handler:
         plan = require_body_kind(route, consumer, inbound, snapshot.limits)
         ready = await self._read(request, exchange, snapshot, inbound, grant, plan)
         outbound = build_outbound(inbound, caller, grant, ready.body, streams=ready.stream is not None)
-        # What may be done twice may be broken off; a POST in flight is awaited to its end (design 4.7).
-        hang_up_cancels(request, cancels=outbound.replayable)
-        answer = await self._send(outbound, exchange, ready.stream)
-        hang_up_cancels(request, cancels=True)
+        claim = require_claim(inbound, grant, outbound, ready.body)
+        deadline = asyncio.get_running_loop().time() + read_deadline(inbound, snapshot.deadline_seconds)
+        fields = b""
+        async with self._idempotency.hold(
+            claim, deadline=deadline, in_doubt=lambda: exchange.in_doubt
+        ) as held:
+            if held.replay is not None:
+                answer = held.replay
+            else:
+                fields, reported = await self._limiter.admit(consumer.limits, grant, ready.body, deadline)
+                exchange.reported = exchange.reported or reported
+                answer = await self._send(outbound, exchange, connection, deadline, ready.stream)
+                await held.keep(answer)
+        connection.may_leave(True)
         base = Base(_base_url(snapshot, request, inbound), snapshot.hosts)
         try:
             answer = await adapt_answer(answer, grant, base)
             closes = self.draining or not request.content.is_eof()
-            return await relay_answer(answer, request, exchange, closes=closes)
+            return await relay_answer(answer, request, exchange, fields, closes=closes)
         finally:
             answer.close()
             exchange.bytes_in = request.content.total_bytes
 
-    async def _send(self, outbound: Outbound, exchange: Exchange, stream: BodyStream | None) -> Answer:
+    async def _send(
+        self,
+        outbound: Outbound,
+        exchange: Exchange,
+        connection: CallerConnection,
+        deadline: float,
+        stream: BodyStream | None,
+    ) -> Answer:
+        """What may be done twice may be broken off; a POST in flight is awaited to its end (design 4.7)."""
         try:
-            return await self._forwarder.send(outbound, exchange, stream)
+            return await self._forwarder.send(outbound, exchange, connection, deadline, stream)
         except UpstreamFailure as failure:
             if stream is not None and stream.broke is not None:
                 raise stream.broke from failure  # the caller's body broke off, not the upstream
@@ -136,10 +169,11 @@ class Handler:
         plan: BodyPlan,
     ) -> _Ready:
         """Read and judge the body, or prepare to stream it."""
+        if plan.stream:
+            exchange.reported = exchange.reported or authorize_stream(grant)
         if expects_continue(inbound):
             send_continue(request)
         if plan.stream:
-            exchange.reported = exchange.reported or authorize_stream(grant)
             return _Ready(NO_BODY, BodyStream(request, plan, snapshot.body_seconds))
         body = finish_body(plan, await read_body(request, plan, snapshot.body_seconds))
         exchange.reported = exchange.reported or authorize_form(grant, body)

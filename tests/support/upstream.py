@@ -44,11 +44,13 @@ class Received:
         """The content, without chunk framing."""
         if not self.values("transfer-encoding"):
             return self.raw_body
-        content, rest = b"", self.raw_body
-        while rest:
-            size, _, rest = rest.partition(b"\r\n")
-            content, rest = content + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
-        return content
+        parts, at = [], 0
+        while at < len(self.raw_body):
+            end = self.raw_body.index(b"\r\n", at)
+            size = int(self.raw_body[at:end], 16)
+            parts.append(self.raw_body[end + 2 : end + 2 + size])
+            at = end + 4 + size
+        return b"".join(parts)
 
 
 @dataclass
@@ -84,11 +86,12 @@ class UpstreamConnection:
         if lengths:
             self.received.raw_body = await self.reader.readexactly(int(lengths[0]))
         elif self.received.values("transfer-encoding"):
-            size = -1
+            size, parts = -1, []
             while size:
                 line = await self.reader.readuntil(b"\r\n")
                 size = int(line, 16)
-                self.received.raw_body += line + await self.reader.readexactly(size + 2)
+                parts += [line, await self.reader.readexactly(size + 2)]
+            self.received.raw_body = b"".join(parts)
         return self.received.raw_body
 
 
