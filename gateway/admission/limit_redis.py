@@ -5,7 +5,7 @@ the replicas' clocks have to agree: one that is ahead by d admits what d brings,
 themselves; with another `maxmemory-policy` than `noeviction` Redis may forget limits that are in force.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gateway.admission.gcra import Decision, Held, Verdict
 from gateway.admission.limit_stores import Ask, Taken
@@ -19,7 +19,7 @@ local found = redis.call('MGET', unpack(KEYS))
 local tats, after = {}, {}
 local worst, longest, refused, reported = 0, 0, false, 0
 for i = 1, #KEYS do
-  local at = 2 + 4 * i
+  local at = 1 + 5 * i
   local cost, tolerance = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
   local max_wait, reports = tonumber(ARGV[at + 2]), ARGV[at + 3] == '1'
   local tat = tonumber(found[i] or '0')
@@ -39,12 +39,12 @@ for i = 1, #KEYS do
     if wait > longest then worst, longest = i, wait end
   end
 end
-local verdict = 0
+local verdict, granted = 0, {}
 if worst > 0 then
   local reserved = after[worst]
   after = {unpack(tats)}
   if held > 0 and tats[held] == held_tat then
-    after[held] = held_tat - tonumber(ARGV[2 + 4 * held])
+    after[held] = held_tat - tonumber(ARGV[1 + 5 * held])
   end
   verdict = 2
   if not refused then
@@ -53,11 +53,19 @@ if worst > 0 then
   end
 end
 for i = 1, #KEYS do
+  local at = 1 + 5 * i
+  granted[i] = 0
+  if verdict == 0 and ARGV[at + 4] ~= '0' then
+    local spare = math.floor((now + tonumber(ARGV[at + 1]) / 2 - after[i]) / tonumber(ARGV[at]))
+    granted[i] = math.max(0, math.min(tonumber(ARGV[at + 4]), spare))
+    after[i] = after[i] + granted[i] * tonumber(ARGV[at])
+  end
   if after[i] ~= tats[i] then
     local life = math.max(1, math.ceil((after[i] - now) / 1000) + 1000)
     redis.call('SET', KEYS[i], string.format('%d', after[i]), 'PX', string.format('%d', life))
   end
 end
+for i = 1, #KEYS do after[#KEYS + i] = granted[i] end
 return {verdict, worst - 1, longest, reported, unpack(after)}
 """)
 
@@ -79,14 +87,22 @@ class RedisLimits:
 
     async def take(self, ask: Ask) -> Taken:
         """One round trip, whatever the number of limits."""
+        return (await self.take_more(ask, [0] * len(ask.keys)))[0]
+
+    async def take_more(self, ask: Ask, batches: Sequence[int]) -> tuple[Taken, list[int]]:
+        """Also spend, for each limit, up to so many requests in advance; returns how many these were.
+
+        Only what stands above half of the burst is given in advance.
+        """
         keys, waited_us, left_us, held = ask
-        now = int(self._clock() * 1_000_000)
+        now = round(self._clock() * 1_000_000)
         args = [now, waited_us, left_us, held.which + 1 if held else 0, held.tat if held else 0]
-        for limit, _ in keys:
-            args += (limit.cost_us, limit.tolerance_us, limit.max_wait_us, int(limit.reports))
+        for (limit, _), batch in zip(keys, batches, strict=True):
+            args += (limit.cost_us, limit.tolerance_us, limit.max_wait_us, int(limit.reports), batch)
         answer = await self._store.run(_TAKE, [redis_key(each) for each in keys], args)
-        verdict, which, wait_us, reported, *tats = answer
-        return Taken(Decision(Verdict(verdict), which, wait_us, bool(reported), tats), now, keys)
+        verdict, which, wait_us, reported, *rest = answer
+        tats, granted = rest[: len(keys)], rest[len(keys) :]
+        return Taken(Decision(Verdict(verdict), which, wait_us, bool(reported), tats), now, keys), granted
 
     async def release(self, key: LimitKey, held: Held) -> None:
         await self._store.run(_RELEASE, [redis_key(key)], [held.tat, key.limit.cost_us])

@@ -44,7 +44,7 @@ class RedisStore:
     """One per process and loop. `on_change` is told when the store goes away and comes back.
 
     Needs the extra `twilio-gateway[redis]`; raises `ImportError` without it. `url` may hold a password and is
-    kept nowhere but in the connection.
+    kept nowhere but in the connection. `questions` counts the scripts that were sent.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class RedisStore:
         self._probe_every_seconds = probe_every_seconds
         self._breaker = Breaker(FAILURES_MAX, clock, self._changed)
         self._pipe: Pipe | None = None
+        self.questions = 0
         self._probing: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -90,6 +91,7 @@ class RedisStore:
             raise StoreUnavailable("closed")
         if self._pipe is None or self._pipe.ended:
             self._pipe = self._new_pipe(self._answer_seconds, CONNECT_SECONDS)
+        self.questions += 1
         try:
             answer = await _run(self._pipe, script, keys, args)
         except StoreUnavailable as error:
