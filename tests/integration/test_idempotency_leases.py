@@ -68,7 +68,7 @@ async def test_a_lease_is_renewed_while_it_is_held(server: RedisServer, one: Rep
     await one.store.until_runs(one.store.runs + 2)
     assert await two.slug(OTHER_BODY) == "idempotency_conflict"
     await records.settle(lease, None)
-    assert server.keys() == set()
+    assert server.names() == set()
     await records.close()
 
 
@@ -101,5 +101,5 @@ async def test_what_is_settled_stays_so(server: RedisServer, one: Replica, two: 
     await one.store.until_runs(one.store.runs + 1)
     await records.settle(lease, None)
     assert await two.slug() == "idempotency_unknown"
-    assert server.keys() == {RECORD}
+    assert server.names() == {RECORD}
     await records.close()

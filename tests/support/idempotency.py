@@ -43,7 +43,7 @@ class RedisServer:
         """SIGCONT."""
         os.kill(self.process.pid, signal.SIGCONT)
 
-    def keys(self) -> set[str]:
+    def names(self) -> set[str]:
         """The names of all keys."""
         return {name.decode() for name in self.client.scan_iter()}
 
