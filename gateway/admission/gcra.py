@@ -93,15 +93,12 @@ def give_back(limit: Limit, tat: int, held_tat: int) -> int:
     return tat - limit.cost_us if tat == held_tat else tat
 
 
-def count_remaining(limit: Limit, tat: int, now: int) -> int:
-    """Units of weight that would be admitted at once."""
-    left = limit.tolerance_us - (tat - now if tat > now else 0)
-    return left // limit.unit_us if left > 0 else 0
-
-
-def wait_for_more(limit: Limit, tat: int, now: int) -> int:
-    """Microseconds until one more unit remains; 0 if all do."""
+def tell_remaining(limit: Limit, tat: int, now: int) -> tuple[int, int]:
+    """Units of weight that would pass at once, and microseconds until there is one more (0: all would)."""
     if tat <= now:
-        return 0
+        return limit.tolerance_us // limit.unit_us, 0
     left = limit.tolerance_us - (tat - now)
-    return limit.unit_us - left % limit.unit_us if left >= 0 else limit.unit_us - left
+    if left < 0:
+        return 0, limit.unit_us - left
+    units, part = divmod(left, limit.unit_us)
+    return units, limit.unit_us - part

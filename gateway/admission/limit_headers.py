@@ -4,7 +4,7 @@ draft-ietf-httpapi-ratelimit-headers-10. `r` is what remains, `t` the seconds un
 
 from collections.abc import Sequence
 
-from gateway.admission.gcra import count_remaining, wait_for_more
+from gateway.admission.gcra import tell_remaining
 from gateway.policy.limits import Limit, LimitKey
 
 
@@ -24,7 +24,7 @@ def write_values(keys: Sequence[LimitKey], tats: Sequence[int], now: int) -> tup
     for (limit, _), tat in zip(keys, tats, strict=True):
         if limit.reports:
             continue
-        remaining = count_remaining(limit, tat, now)
+        remaining, wait_us = tell_remaining(limit, tat, now)
         if limit is last:
             if remaining >= least:
                 continue
@@ -33,6 +33,5 @@ def write_values(keys: Sequence[LimitKey], tats: Sequence[int], now: int) -> tup
             last = limit
             policies.append(limit.policy)
         least = remaining
-        seconds = -(-wait_for_more(limit, tat, now) // 1_000_000)
-        items.append(b"%b;r=%d;t=%d" % (limit.label, remaining, seconds))
+        items.append(b"%b;r=%d;t=%d" % (limit.label, remaining, -(-wait_us // 1_000_000)))
     return b", ".join(policies), b", ".join(items)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.admission.gcra import Decision, Held, Verdict, count_remaining, decide, give_back, wait_for_more
+from gateway.admission.gcra import Decision, Held, Verdict, decide, give_back, tell_remaining
 from gateway.policy.limits import Limit, LimitKey
 from tests.support.limits import SECOND, keys, limit
 
@@ -87,8 +87,7 @@ def test_decide(
 )
 def test_what_remains(tat: float, remaining: int, wait: float) -> None:
     at = NOW + int(tat * SECOND)
-    assert count_remaining(ONE, at, NOW) == remaining
-    assert wait_for_more(ONE, at, NOW) == int(wait * SECOND)
+    assert tell_remaining(ONE, at, NOW) == (remaining, int(wait * SECOND))
 
 
 @dataclass
