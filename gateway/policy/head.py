@@ -63,8 +63,8 @@ class Inbound(NamedTuple):
         """Whether the framing announces a body (a chunked one may still turn out empty)."""
         return self.chunked or bool(self.content_length)
 
-    def __repr__(self) -> str:  # the fields hold the consumer's key, the query phone numbers
-        return f"Inbound({self.method} {self.path})"
+    def __repr__(self) -> str:  # fields hold the consumer's key, path and query phone numbers
+        return f"Inbound({self.method})"
 
     def single(self, name: bytes) -> str:
         """The value of a field that comes at most once, or ''."""
