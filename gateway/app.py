@@ -10,6 +10,12 @@ from yarl import URL
 
 from gateway import __version__
 from gateway.admin.server import AdminServer, Health
+from gateway.admission.gates import Gates
+from gateway.admission.governor import GovernorOptions
+from gateway.admission.idempotency import Idempotency, IdempotencyOptions
+from gateway.admission.limit_redis import RedisLimits
+from gateway.admission.limit_stores import MemoryLimits
+from gateway.admission.limits import OnStoreFailure, RateLimiter
 from gateway.config.resolved import ResolvedSettings
 from gateway.config.snapshot import compile_snapshot
 from gateway.handler import Handler, Snapshots
@@ -18,8 +24,10 @@ from gateway.observe.lines import LineWriter
 from gateway.observe.log import Logger, open_log, route_libraries
 from gateway.observe.metrics import Metrics
 from gateway.observe.observers import Observers
+from gateway.store.memory import Moments
+from gateway.store.redis import RedisStore
 from gateway.upstream.forward import Forwarder
-from gateway.upstream.keys import KeyRing
+from gateway.upstream.retrying import RetryOptions
 from gateway.upstream.transport import TransportOptions, open_session, require_c_parser
 
 _BACKLOG = 1024
@@ -44,13 +52,31 @@ class Gateway:
         """Open both ports. Raises `OSError` if an address cannot be bound."""
         settings = self._resolved.settings
         loop = asyncio.get_running_loop()
+        retry = settings.retry
+        options = _transport_options(self._resolved)
         self._forwarder = Forwarder(
-            open_session(_transport_options(self._resolved)),
-            KeyRing(),
-            _transport_options(self._resolved),
+            open_session(options),
+            Gates(_governor_options(self._resolved), settings.governor.queue),
+            options,
+            RetryOptions(
+                attempts=retry.attempts,
+                budget_share=retry.budget_percent / 100,
+                first_backoff_seconds=retry.first_backoff_seconds,
+                longest_backoff_seconds=retry.longest_backoff_seconds,
+                post_on_503=retry.post_on_503,
+            ),
             self._observers.key_event,
         )
-        self._handler = Handler(self._snapshots, self._forwarder, self._observers, time.perf_counter)
+        await self._open_store()
+        self._idempotency = self._make_idempotency()
+        self._handler = Handler(
+            self._snapshots,
+            self._make_limiter(),
+            self._idempotency,
+            self._forwarder,
+            self._observers,
+            time.perf_counter,
+        )
         self._server = DataServer(
             self._handler.handle,
             self._handler.refuse_unparsed,
@@ -67,7 +93,7 @@ class Gateway:
             self._admin = AdminServer(address.host, address.port, self._health, self._metrics.exposition)
             self._admin.start()
         except OSError:
-            await self._forwarder.close()
+            await self._close_upstream()
             raise
         self.url = f"http://{_shown(host)}:{_port_of(self._listening)}"
         self.admin_url = f"http://{_shown(address.host)}:{self._admin.port}"
@@ -90,9 +116,44 @@ class Gateway:
 
     async def stop(self) -> None:
         """Close what is left."""
-        await self._forwarder.close()
+        await self._close_upstream()
         await asyncio.to_thread(self._admin.stop)
         self._log.info("stopped")
+
+    async def _close_upstream(self) -> None:
+        await self._idempotency.close()
+        await self._forwarder.close()
+        if self._store is not None:
+            await self._store.close()
+
+    async def _open_store(self) -> None:
+        self._store = None
+        if self._resolved.store is not None:
+            self._store = RedisStore(self._resolved.store.reveal(), self._observers.store_changed)
+            await self._store.open()
+
+    def _make_limiter(self) -> RateLimiter:
+        return RateLimiter(
+            MemoryLimits(Moments(), time.monotonic),
+            RedisLimits(self._store, time.time) if self._store is not None else None,
+            on_store_failure=OnStoreFailure(self._resolved.settings.on_store_failure),
+            clock=asyncio.get_running_loop().time,
+        )
+
+    def _make_idempotency(self) -> Idempotency:
+        settings = self._resolved.settings
+        return Idempotency(
+            IdempotencyOptions(
+                ttl_seconds=settings.idempotency.ttl_seconds,
+                max_bytes=settings.idempotency.max_bytes,
+                max_entries=settings.idempotency.max_entries,
+                refuses=settings.on_store_failure == "refuse",
+                releases_503=settings.retry.post_on_503,
+            ),
+            time.time,
+            store=self._store,
+            on_event=self._observers.metrics.count_idempotency_event,
+        )
 
     def _health(self) -> Health:
         return Health(
@@ -101,8 +162,15 @@ class Gateway:
                 "state": "draining" if self._draining else "serving",
                 "version": __version__,
                 "config": self._snapshots.current.config_hash,
+                "store": self._store_health(),
             },
         )
+
+    def _store_health(self) -> dict[str, object]:
+        if self._store is None:
+            return {"kind": "memory"}
+        state = self._store.state
+        return {"kind": "redis", "available": state.available, "reason": state.reason}
 
 
 def open_gateway_log(resolved: ResolvedSettings) -> tuple[Logger, LineWriter]:
@@ -124,6 +192,11 @@ def _transport_options(resolved: ResolvedSettings) -> TransportOptions:
         deadline_seconds=upstream.deadline_seconds,
         idle_seconds=upstream.idle_seconds,
     )
+
+
+def _governor_options(resolved: ResolvedSettings) -> GovernorOptions:
+    governor = resolved.settings.governor
+    return GovernorOptions(floor=governor.floor, ceiling=governor.ceiling, initial=governor.initial)
 
 
 def _port_of(server: asyncio.Server) -> int:

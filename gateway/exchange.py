@@ -30,11 +30,15 @@ class Exchange:
         "ending",
         "failovers",
         "finished",
+        "in_doubt",
         "label",
         "method",
         "product",
+        "queue_seconds",
         "reported",
         "request_id",
+        "retries",
+        "signals",
         "slug",
         "status",
         "twilio_code",
@@ -61,6 +65,10 @@ class Exchange:
         self.bytes_in = 0
         self.bytes_out = 0
         self.upstream_seconds = 0.0
+        self.queue_seconds = 0.0
+        self.retries = 0
+        self.signals = 0
+        self.in_doubt = False
         self.reported = ""
         self.unknown = False
         self.ending = Ending.ANSWERED

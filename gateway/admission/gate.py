@@ -10,8 +10,9 @@ from collections.abc import Callable
 from enum import Enum
 
 from gateway.admission.governor import Governor
-from gateway.admission.queue import FairQueue, Priority, Waiting
+from gateway.admission.queue import FairQueue, Waiting
 from gateway.errors import Refusal
+from gateway.policy.consumers import Priority
 
 
 class Release(Enum):

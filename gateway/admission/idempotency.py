@@ -90,7 +90,7 @@ class Idempotency:
         """Hold a claim while it is sent; None holds nothing, and everything about it is free.
 
         `deadline` is by the loop's clock. `in_doubt` says whether anything was sent that may have been
-        processed; it is asked if the block ends by an exception that does not tell.
+        processed; it is asked if the block ends by an exception.
         """
         return Held(self, claim, deadline, in_doubt)
 
@@ -183,8 +183,8 @@ class Idempotency:
 class Held:
     """An async context manager. If `replay` is set, that is the answer; else send, and `keep` what comes.
 
-    A block left without `keep`, `release` or `unknown` by a `Refusal`, or by an `UpstreamFailure` that is not
-    unknown, releases the claim; any other way out asks `in_doubt`, or remembers an unknown outcome.
+    A block that is left without `keep`, `release` or `unknown` is remembered as unknown, unless an exception
+    ends it while nothing is in doubt: that releases the claim.
     """
 
     __slots__ = ("_claim", "_deadline", "_in_doubt", "_lease", "_open", "_room", "replay")
@@ -238,9 +238,7 @@ class Held:
         await self._end(None)
 
     def _is_in_doubt(self, error: BaseException) -> bool:
-        if isinstance(error, UpstreamFailure):
-            return error.unknown
-        return not isinstance(error, Refusal) and self._in_doubt()
+        return (isinstance(error, UpstreamFailure) and error.unknown) or self._in_doubt()
 
     async def _end(self, record: Record | None) -> None:
         if self._open and self._claim is not None:

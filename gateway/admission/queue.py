@@ -7,17 +7,9 @@ refuse, which looks at every waiting consumer once.
 """
 
 from collections import OrderedDict
-from enum import IntEnum
 from typing import Generic, TypeVar
 
-
-class Priority(IntEnum):
-    """A consumer's class."""
-
-    HIGH = 0
-    NORMAL = 1
-    LOW = 2
-
+from gateway.policy.consumers import Priority
 
 WEIGHTS = (16, 4, 1)
 _STRIDES = tuple(max(WEIGHTS) // weight for weight in WEIGHTS)

@@ -7,13 +7,13 @@ is reported at once. `find_doubts` works on good settings; its findings are warn
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeGuard
 
 from gateway.config.consumers import Consumer, ConsumerKey
 from gateway.config.explain import suggest
 from gateway.config.fields import LABEL
 from gateway.config.problems import Finding, KeyPath
-from gateway.config.schema import Admin, Settings
+from gateway.config.schema import Admin, Governor, Settings, Upstream
 
 DEFAULT_EDGES: Final[Mapping[str, str | None]] = {
     "us1": None,
@@ -28,7 +28,7 @@ _EXPIRES_SOON: Final = timedelta(days=14)
 
 def find_contradictions(tree: Mapping[str, object]) -> list[Finding]:
     """Errors between values. Skips whatever has not the form it should have: the schema reports that."""
-    return [*_listeners(tree), *_credentials(tree), *_consumers(tree)]
+    return [*_listeners(tree), *_waits(tree), *_credentials(tree), *_consumers(tree)]
 
 
 def _section(tree: Mapping[str, object], name: str) -> Mapping[str, object]:
@@ -48,6 +48,34 @@ def _listeners(tree: Mapping[str, object]) -> Iterator[Finding]:
     if isinstance(admin, str) and admin == listen and not admin.endswith(":0"):
         path: KeyPath = ("listen",) if given is None else ("admin", "listen")
         yield Finding(path, "`listen` and `admin.listen` are the same address", "choose another port")
+
+
+def _waits(tree: Mapping[str, object]) -> Iterator[Finding]:
+    """Bounds that exclude each other."""
+    upstream, retry, governor = (_section(tree, name) for name in ("upstream", "retry", "governor"))
+    deadline = upstream.get("deadline_seconds", Upstream.model_fields["deadline_seconds"].default)
+    for name in ("first_backoff_seconds", "longest_backoff_seconds"):
+        backoff = retry.get(name)
+        if _is_number(deadline) and _is_number(backoff) and deadline < backoff:
+            yield Finding(
+                ("retry", name),
+                "a wait before a new try would be longer than the whole request may take",
+                f"make it less than `upstream.deadline_seconds` ({deadline:g})",
+            )
+    bounds = [
+        governor.get(name, Governor.model_fields[name].default) for name in ("floor", "initial", "ceiling")
+    ]
+    numbers = [bound for bound in bounds if _is_number(bound)]
+    if len(numbers) == len(bounds) and numbers != sorted(numbers):
+        yield Finding(
+            ("governor",),
+            "`floor`, `initial` and `ceiling` are not in order",
+            "make floor <= initial <= ceiling",
+        )
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _credentials(tree: Mapping[str, object]) -> Iterator[Finding]:
@@ -99,7 +127,6 @@ def find_doubts(settings: Settings, now: datetime) -> list[Finding]:
     return [
         *_doubtful_credentials(settings),
         *_doubtful_consumers(settings, now),
-        *_not_enforced_yet(settings),
     ]
 
 
@@ -136,11 +163,3 @@ def _expiries(name: str, consumer: Consumer, now: datetime) -> Iterator[Finding]
             yield Finding(
                 ("consumers", name, "keys", index), message, f"run `gateway key new {name}` and replace it"
             )
-
-
-def _not_enforced_yet(settings: Settings) -> Iterator[Finding]:
-    """Names that the schema takes and this version does not act on. Shrinks to nothing as they are built."""
-    message, hint = "accepted, but not enforced by this version", "do not rely on it yet"
-    for name, consumer in settings.consumers.items():
-        if "priority" in consumer.model_fields_set:
-            yield Finding(("consumers", name, "priority"), message, hint)

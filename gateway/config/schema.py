@@ -99,6 +99,28 @@ class Retry(Section):
         default=False,
         description="Whether a POST is sent again after a 503. Twilio may already have acted on it.",
     )
+    attempts: Annotated[int, Field(ge=1, le=10), fields.NUMBER] = Field(
+        default=4, description="Most tries of one request after failures; 1 tries nothing again."
+    )
+    first_backoff_seconds: fields.Seconds = Field(
+        default=0.1, description="Longest wait before the first new try; doubled for each further one."
+    )
+    longest_backoff_seconds: fields.Seconds = Field(default=5, description="Longest wait before any new try.")
+    budget_percent: Annotated[float, Field(ge=0, le=100), fields.NUMBER] = Field(
+        default=20,
+        description="How many new tries there may be per 100 requests of the last ten seconds (at least 3).",
+    )
+
+
+class Governor(Section):
+    """How the number of requests that Twilio takes at once from an account is found, and who waits."""
+
+    floor: fields.Count = Field(default=1, description="The least that is sent at once.")
+    ceiling: fields.Count = Field(default=1000, description="The most that is sent at once.")
+    initial: fields.Count = Field(default=10, description="Where the search begins.")
+    queue: fields.Count = Field(
+        default=1000, description="Most requests that wait for one account, region and product."
+    )
 
 
 class Idempotency(Section):
@@ -161,6 +183,9 @@ class Settings(BaseSettings):
         json_schema_extra={"additionalProperties": False},
     )
     retry: Retry = Field(default_factory=Retry)
+    governor: Governor = Field(
+        default_factory=Governor, description="How many requests are sent to Twilio at once."
+    )
     idempotency: Idempotency = Field(default_factory=Idempotency)
 
     @classmethod

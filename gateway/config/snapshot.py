@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from gateway.catalogue import Catalogue, load_catalogue
 from gateway.config.consumers import FormRules as FormSettings
+from gateway.config.consumers import Limit as LimitSettings
 from gateway.config.problems import ConfigError, KeyPath, Problem
 from gateway.config.resolved import (
     ResolvedAccount,
@@ -19,10 +20,11 @@ from gateway.config.resolved import (
 )
 from gateway.config.secrets import Secret
 from gateway.policy.addressing import HostTable, make_host_table
-from gateway.policy.consumers import Consumer, Emit, KeyEntry, Mode
+from gateway.policy.consumers import Consumer, Emit, KeyEntry, Mode, Priority
 from gateway.policy.content import BodyLimits
 from gateway.policy.credentials import Account, ApiKey, Credential, basic_value, mask_sid
 from gateway.policy.forms import FormRules, match_country, match_prefix
+from gateway.policy.limits import LimitSet, Per, derive_secret, make_limit, make_limit_set
 from gateway.policy.rules import RuleSet, parse_rules
 
 
@@ -35,6 +37,7 @@ class Snapshot:
     keys: Mapping[str, KeyEntry] = field(repr=False)
     limits: BodyLimits
     body_seconds: float
+    deadline_seconds: float
     public_url: str
     config_hash: str
 
@@ -63,6 +66,7 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
         keys=keys,
         limits=BodyLimits(settings.callers.body_bytes, settings.callers.stream_bytes),
         body_seconds=settings.callers.body_seconds,
+        deadline_seconds=settings.upstream.deadline_seconds,
         public_url=public_url,
         config_hash=resolved.config_hash,
     )
@@ -95,16 +99,36 @@ class _ConsumerCompiler:
             emit=Emit(settings.emit),
             legacy=settings.legacy,
             convert=settings.convert,
+            priority=Priority[settings.priority.upper()],
+            limits=self._limits(settings.limits, credential),
         )
 
-    def _rules(self, texts: Iterable[str]) -> RuleSet:
+    def _rules(self, texts: Iterable[str], place: KeyPath | None = None) -> RuleSet:
         sets: list[RuleSet] = []
         for index, text in enumerate(texts):
             try:
                 sets.append(parse_rules([text], self._products))
             except ValueError as error:
-                self._refuse(("allow", index), str(error), "see 'allow' in docs/configuration.md")
+                self._refuse(place or ("allow", index), str(error), "see 'allow' in docs/configuration.md")
         return RuleSet(tuple(rule for each in sets for rule in each.rules))
+
+    def _limits(self, limits: Iterable[LimitSettings], credential: Credential) -> LimitSet:
+        secret = derive_secret(credential.account.keys[0].authorization)
+        return make_limit_set(
+            make_limit(
+                f"{self._resolved.name}/{index}",
+                limit.count,
+                limit.period_seconds,
+                limit.largest_burst,
+                per=Per(limit.per),
+                weight=limit.weight,
+                max_wait_seconds=limit.max_wait_seconds,
+                reports=limit.mode == "report",
+                rules=None if limit.route is None else self._rules([limit.route], ("limits", index, "route")),
+                secret=secret,
+            )
+            for index, limit in enumerate(limits)
+        )
 
     def _forms(self, form: FormSettings | None) -> FormRules | None:
         if form is None:

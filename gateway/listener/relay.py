@@ -12,7 +12,7 @@ from gateway.upstream.answer import Answer
 
 
 async def relay_answer(
-    answer: Answer, request: web.BaseRequest, exchange: Exchange, *, closes: bool
+    answer: Answer, request: web.BaseRequest, exchange: Exchange, fields: bytes = b"", *, closes: bool
 ) -> RawResponse:
     """Write an upstream's answer. A body that breaks off aborts the connection: nothing else would be true.
 
@@ -22,7 +22,9 @@ async def relay_answer(
     exchange.twilio_request_id = find_field(answer.fields, b"twilio-request-id").decode("latin-1")[:64]
     if answer.status >= 400:
         exchange.twilio_code = read_code(answer.body)
-    response = _begin(answer, request.method, exchange, closes=closes)
+    if exchange.unknown:
+        fields += b"Gateway-Outcome: unknown\r\n"
+    response = _begin(answer, request.method, fields + _ours(exchange), closes=closes)
     if answer.rest is None:
         await response.prepare(request)
         exchange.bytes_out = response.sent_bytes
@@ -43,16 +45,16 @@ def make_error_response(rendered: Rendered, method: str, exchange: Exchange, *, 
     return RawResponse(rendered.status, rendered.reason, fields, body, closes=closes)
 
 
-def _begin(answer: Answer, method: str, exchange: Exchange, *, closes: bool) -> RawResponse:
+def _begin(answer: Answer, method: str, ours: bytes, *, closes: bool) -> RawResponse:
     if not answer.has_body(method):
         fields = build_answer_fields(answer.fields, None, keeps_length=answer.status != 204)
-        return RawResponse(answer.status, answer.reason, fields + _ours(exchange), closes=closes)
+        return RawResponse(answer.status, answer.reason, fields + ours, closes=closes)
     streams = answer.rest is not None
     length: int | None = len(answer.body)
     if streams:
         declared = find_field(answer.fields, b"content-length")
         length = int(declared) if declared.isdigit() else None
-    fields = build_answer_fields(answer.fields, length, keeps_length=False) + _ours(exchange)
+    fields = build_answer_fields(answer.fields, length, keeps_length=False) + ours
     return RawResponse(
         answer.status,
         answer.reason,

@@ -98,18 +98,26 @@ def abort_connection(request: web.BaseRequest) -> None:
         transport.abort()
 
 
-def hang_up_cancels(request: web.BaseRequest, *, cancels: bool) -> None:
-    """Say whether the running task ends when the caller goes away."""
-    protocol = request.protocol
-    if isinstance(protocol, DataProtocol):
-        task = asyncio.current_task()
-        protocol.on_hang_up = task.cancel if cancels and task is not None else None
+class CallerConnection:
+    """The caller's connection, as far as the running task must know of it."""
 
+    __slots__ = ("_cancel", "_protocol")
 
-def has_hung_up(request: web.BaseRequest) -> bool:
-    """Whether the caller is gone; if not, a cancelled task was ended by us, while draining."""
-    protocol = request.protocol
-    return isinstance(protocol, DataProtocol) and protocol.hung_up
+    def __init__(self, request: web.BaseRequest) -> None:
+        protocol, task = request.protocol, asyncio.current_task()
+        assert isinstance(protocol, DataProtocol)
+        assert task is not None
+        self._protocol = protocol
+        self._cancel = task.cancel
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody waits for the answer; else a cancelled task was ended by us, while draining."""
+        return self._protocol.hung_up
+
+    def may_leave(self, free: bool) -> None:
+        """Say whether the task ends at once when the caller goes away."""
+        self._protocol.on_hang_up = self._cancel if free else None
 
 
 def _as_refusal(exc: BaseException | None) -> GatewayError:

@@ -34,6 +34,12 @@ class Metrics:
             ("event", "key"),
             registry=self.registry,
         )
+        self._idempotency = Counter(
+            "gateway_idempotency_events",
+            "What became of requests with an Idempotency-Key.",
+            ("event",),
+            registry=self.registry,
+        )
         self._request_children: dict[tuple[str, str, int], Counter] = {}
         self._second_children: dict[str, Histogram] = {}
 
@@ -55,6 +61,10 @@ class Metrics:
     def count_key_event(self, event: str, key_label: str) -> None:
         """`event`: refused, put_aside, restored. `key_label` is the masked SID."""
         self._keys.labels(event, key_label).inc()
+
+    def count_idempotency_event(self, event: str) -> None:
+        """`event`: sent, waited, replayed, forgotten, store_away, or the slug of a refusal."""
+        self._idempotency.labels(event).inc()
 
     def exposition(self) -> bytes:
         """The text format of all metrics."""

@@ -4,6 +4,7 @@ from gateway.exchange import Exchange
 from gateway.observe.log import Logger, log_exchange, log_fault
 from gateway.observe.metrics import Metrics
 from gateway.policy.credentials import mask_sid
+from gateway.store.breaker import StoreState
 
 
 class Observers:
@@ -21,6 +22,13 @@ class Observers:
     def fault(self, error: BaseException, request_id: str) -> None:
         """An exception that nobody foresaw."""
         log_fault(self.log, error, request_id)
+
+    def store_changed(self, state: StoreState) -> None:
+        """The shared store went away or came back."""
+        if state.available:
+            self.log.info("store is back")
+        else:
+            self.log.warning("store is away", reason=state.reason)
 
     def key_event(self, event: str, account_sid: str, key_label: str) -> None:
         """A Twilio key was refused, put aside or restored."""

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -18,6 +18,7 @@ from gateway.errors import Refusal
 from gateway.policy.credentials import Credential
 from gateway.policy.forms import FormRules
 from gateway.policy.head import Inbound
+from gateway.policy.limits import NO_LIMITS, LimitSet
 from gateway.policy.rules import RuleSet
 
 # A shorter "key" (a legacy one, typed by hand) would be found by chance in innocent fields.
@@ -39,6 +40,14 @@ class Emit(StrEnum):
     POST = "post"
 
 
+class Priority(IntEnum):
+    """A consumer's class where requests wait for Twilio; the first goes first."""
+
+    HIGH = 0
+    NORMAL = 1
+    LOW = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Consumer:
     """An internal service, compiled. `usernames` holds its name and the further Basic user names."""
@@ -52,6 +61,8 @@ class Consumer:
     emit: Emit = Emit.NATIVE
     legacy: bool = False
     convert: bool = False
+    priority: Priority = Priority.NORMAL
+    limits: LimitSet = NO_LIMITS
 
 
 class KeyEntry(NamedTuple):

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from gateway.policy.consumers import Caller
+from gateway.policy.consumers import Caller, Consumer
 from gateway.policy.content import Body, Shape
 from gateway.policy.credentials import Account
 from gateway.policy.head import Inbound
@@ -31,6 +31,8 @@ class Outbound(NamedTuple):
     streams: bool
     account: Account
     replayable: bool
+    consumer: Consumer
+    product: str
 
     def __repr__(self) -> str:  # a body is somebody's message
         return f"Outbound({self.effective} {self.host})"
@@ -58,7 +60,18 @@ def build_outbound(
     target = f"{grant.path}?{query}" if query else grant.path
     replayable = is_replayable(call.method, instance=grant.route.instance)
     return Outbound(
-        method, call.method, grant.host, target, fields, body.data, length, streams, grant.account, replayable
+        method=method,
+        effective=call.method,
+        host=grant.host,
+        target=target,
+        fields=fields,
+        body=body.data,
+        length=length,
+        streams=streams,
+        account=grant.account,
+        replayable=replayable,
+        consumer=grant.consumer,
+        product=call.address.product,
     )
 
 

@@ -1,6 +1,8 @@
 """What follows from an attempt's outcome (design 4.7), as one pure function over small values."""
 
 import re
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -8,6 +10,11 @@ from gateway.errors import Phase
 
 AUTHENTICATE = 20003
 """Twilio's code for a key that it does not take; the request was not processed."""
+_SIGNAL_CODES = frozenset({20429, 45780, 0})
+"""429s that mean "too many at once", 0 for one without a readable code. Never processed (facts/twilio.md)."""
+
+_MOST_UNCODED = 3
+_NO_LIMIT = 1 << 30
 
 _CODE = re.compile(rb'"code"\s*:\s*"?([0-9]{1,6})\b|<Code>([0-9]{1,6})</Code>')
 
@@ -19,12 +26,34 @@ class Outcome(NamedTuple):
     code: int = 0
     failed_in: Phase | None = None
 
+    @property
+    def is_signal(self) -> bool:
+        """Whether it may say that too many requests were at Twilio at once."""
+        return self.status == 429 and self.code in _SIGNAL_CODES
+
+
+class Situation(NamedTuple):
+    """What is known of the exchange when an attempt ends.
+
+    `replayable`: twice is the same as once. `resendable`: the body is still there (not streamed away).
+    `signals`: how many signals this exchange met before.
+    """
+
+    replayable: bool
+    resendable: bool = True
+    product: str = "api"
+    keys_left: int = 0
+    signals: int = 0
+    post_on_503: bool = False
+
 
 class Decision(StrEnum):
     """What to do next."""
 
     HAND_BACK = "hand_back"
     NEXT_KEY = "next_key"
+    REQUEUE = "requeue"  # wait at the head of the queue, without backoff and outside the budget
+    RETRY = "retry"  # after a backoff, if the budget allows it
 
 
 def is_replayable(method: str, *, instance: bool) -> bool:
@@ -35,11 +64,65 @@ def is_replayable(method: str, *, instance: bool) -> bool:
     return method in ("GET", "HEAD", "DELETE") or (method == "PUT" and instance)
 
 
-def decide_attempt(outcome: Outcome, *, keys_left: int, resendable: bool) -> Decision:
-    """The next step. `resendable` is False for a body that was streamed and is gone."""
-    if outcome.status == 401 and outcome.code == AUTHENTICATE and keys_left > 0 and resendable:
+def decide_attempt(outcome: Outcome, situation: Situation) -> Decision:
+    """The table of design 4.7."""
+    if not situation.resendable:
+        return Decision.HAND_BACK
+    if outcome.failed_in is not None:
+        safe = situation.replayable or outcome.failed_in is Phase.CONNECT
+        return Decision.RETRY if safe else Decision.HAND_BACK
+    if outcome.status == 401 and outcome.code == AUTHENTICATE and situation.keys_left > 0:
         return Decision.NEXT_KEY
+    if outcome.is_signal:
+        return (
+            Decision.HAND_BACK if situation.signals >= _most_signals(outcome, situation) else Decision.REQUEUE
+        )
+    if outcome.status == 503:
+        return Decision.RETRY if situation.replayable or situation.post_on_503 else Decision.HAND_BACK
+    if outcome.status in (502, 504) and situation.replayable:
+        return Decision.RETRY
     return Decision.HAND_BACK
+
+
+def _most_signals(outcome: Outcome, situation: Situation) -> int:
+    """How often an exchange waits on after a signal: until its deadline, if the code is clear."""
+    if situation.product == "verify":
+        return 1  # a 20429 may be an attempt cap there, which no waiting lifts
+    return _MOST_UNCODED if outcome.code == 0 else _NO_LIMIT
+
+
+def shrinks_limit(outcome: Outcome, product: str) -> bool:
+    """Whether the governor takes an answer for a signal; on Verify it cannot know."""
+    return outcome.is_signal and product != "verify"
+
+
+def may_have_been_done(outcome: Outcome) -> bool:
+    """Whether a failed attempt may have had its effect all the same."""
+    if outcome.failed_in is not None:
+        return outcome.failed_in is not Phase.CONNECT
+    return outcome.status in (500, 502, 503, 504)
+
+
+def backoff_seconds(
+    retry: int, first: float, longest: float, chance: Callable[[float, float], float]
+) -> float:
+    """Full jitter: anything from nothing to a bound that doubles with each retry (0 is the first)."""
+    return chance(0.0, min(longest, first * 2**retry))
+
+
+def read_retry_after(value: str, now: float) -> float:
+    """Seconds to wait by a Retry-After field (RFC 9110 10.2.3), 0 without a sane one.
+
+    `now` is in seconds since the epoch.
+    """
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, IndexError):
+        return 0.0
+    return max(0.0, moment.timestamp() - now) if moment.tzinfo is not None else 0.0
 
 
 def read_code(body: bytes) -> int:

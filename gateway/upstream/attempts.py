@@ -1,147 +1,272 @@
-"""The attempts of one exchange, driven by aiohttp-retry through one options object per request.
+"""The attempts of one exchange: a slot each, one key each, and what follows from their outcome.
 
-`Attempts` is what aiohttp-retry takes for its client session: each call to `request` is one attempt with one
-key. The decision after each answer is `policy/retries.decide_attempt`; nothing is decided here.
+What to do next is `policy/retries.decide_attempt`; what that means for slots, keys, waiting and the answer
+that is handed back is here.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterable
-from typing import Any, Protocol
+from typing import Any
 
-from aiohttp import ClientResponse, ClientSession
-from aiohttp_retry import RetryOptionsBase
+from aiohttp import ClientError, ClientResponse
+from aiohttp_retry import RetryClient
 from yarl import URL
 
-from gateway.errors import Phase, UpstreamFailure
+from gateway.admission.gate import Gate, Release, Slot
+from gateway.errors import Phase, Refusal, UpstreamFailure
 from gateway.exchange import Exchange
 from gateway.policy.credentials import ApiKey
+from gateway.policy.headers import find_field
 from gateway.policy.outbound import Outbound
-from gateway.policy.retries import Decision, Outcome, decide_attempt, read_code
+from gateway.policy.retries import (
+    Decision,
+    Outcome,
+    Situation,
+    backoff_seconds,
+    decide_attempt,
+    may_have_been_done,
+    read_code,
+    read_retry_after,
+    shrinks_limit,
+)
 from gateway.upstream.answer import Answer, has_plain_framing, read_answer
 from gateway.upstream.deadline import Deadline
-from gateway.upstream.wire import Wire
+from gateway.upstream.failures import translate_failure
+from gateway.upstream.retrying import SILENT, AttemptOptions, CallerLink, Surroundings, TryAgain
+from gateway.upstream.wire import Wire, build_wire
 
 MOST_BUFFERED_BYTES = 65_536
 """A body up to this size reaches the caller in one piece; until it is read, an attempt has not succeeded."""
 
-_UNBOUNDED = 1 << 30
 _CODED = frozenset({401, 429})
-
-
-class AttemptOptions(RetryOptionsBase):
-    """Leaves every decision to the callback: no status, exception or count is judged by the library."""
-
-    def __init__(self, attempts: "Attempts") -> None:
-        # Not super().__init__(): it would build sets per request that are never looked at.
-        self.attempts = _UNBOUNDED
-        self.statuses = ()
-        self.exceptions = ()
-        self.methods = attempts.methods
-        self.retry_all_server_errors = False
-        self.evaluate_response_callback = attempts.evaluate
-
-    def get_timeout(self, attempt: int, response: ClientResponse | None = None) -> float:
-        """Seconds to wait before the next attempt: another key needs no wait."""
-        return 0.0
-
-
-class FailoverObserver(Protocol):
-    """Told when a key is refused and the next one is tried."""
-
-    def __call__(self, outbound: Outbound, key: ApiKey, /) -> None: ...
+_SAYS_NOTHING = frozenset({429, 502, 503, 504})  # about how many requests Twilio takes at once
+_BROKEN = (ClientError, TimeoutError, OSError, ValueError)
 
 
 class Attempts:
-    """State of one exchange's attempts. `answer` is set when `evaluate` has handed one back."""
+    """State of one exchange's attempts."""
 
     def __init__(
         self,
-        session: ClientSession,
+        around: Surroundings,
         outbound: Outbound,
         exchange: Exchange,
+        gate: Gate,
         keys: tuple[ApiKey, ...],
         *,
+        caller: CallerLink,
         stream: AsyncIterable[bytes] | None,
         deadline: float,
-        idle_seconds: float,
-        on_failover: FailoverObserver,
     ) -> None:
-        self.methods = (outbound.method,)
+        self.outbound = outbound
         self.key = keys[0]
-        self.answer: Answer | None = None
-        self.wire: Wire | None = None
-        self._session = session
-        self._outbound = outbound
+        self.delay_seconds = 0.0
+        self._wire: Wire | None = None
+        self._around = around
         self._exchange = exchange
+        self._gate = gate
+        self._caller = caller
         self._keys_left = keys[1:]
         self._stream = stream
         self._deadline = deadline
-        self._idle_seconds = idle_seconds
-        self._on_failover = on_failover
+        self._answer: Answer | None = None
         self._first_refused: Answer | None = None
+        self._slot: Slot | None = None
+        self._in_front = False
+        self._retries = 0
+        self._maybe_done = False
+
+    async def run(self, origin: URL) -> Answer:
+        """The answer to hand back. Raises `UpstreamFailure`, or `Refusal` if no slot was to be had.
+
+        The first attempt goes straight to the session; aiohttp-retry is entered once there is a second.
+        """
+        method = self.outbound.method
+        try:
+            done = await self._first(method, origin)
+            if not done:
+                await asyncio.sleep(self.delay_seconds)
+                client = RetryClient(self, SILENT, AttemptOptions(self))  # type: ignore[arg-type]
+                await client.request(method, origin)
+        except Refusal:
+            if self._answer is None:
+                raise  # what Twilio said last is a better answer than that we are too busy to ask again
+        assert self._answer is not None
+        return self._answer
+
+    async def _first(self, method: str, origin: URL) -> bool:
+        try:
+            return await self.evaluate(await self.request(method, origin))
+        except TryAgain:
+            return False
 
     async def request(self, method: str, url: URL, **_: Any) -> ClientResponse:
-        """One attempt, up to the answer's head. Raises what aiohttp raises, and `TimeoutError`."""
-        self._exchange.attempts += 1
-        self.wire = wire = build_wire(self._outbound, self.key, self._stream)
-        if self._stream is not None:
-            # An upload takes as long as it takes; the session's read time-out begins when it is sent.
-            return await self._session.request(method, url, data=wire, allow_redirects=False)
-        with Deadline(self._deadline):
-            return await self._session.request(method, url, data=wire, allow_redirects=False)
+        """One attempt, up to the answer's head. Raises `TryAgain`, `UpstreamFailure` or `Refusal`."""
+        self._require_closed_breaker()
+        self._slot = slot = await self._acquire()
+        began = time.perf_counter()
+        self._caller.may_leave(self.outbound.replayable)
+        try:
+            return await self._send(method, url)
+        except _BROKEN as error:
+            slot.release(Release.IGNORED)
+            raise self._failed(translate_failure(error, sent=self._sent)) from error
+        except BaseException:  # hung up on, or drained: no slot may leak
+            self._around.breakers.abandoned(self.outbound.host)
+            slot.release(Release.IGNORED)
+            raise
+        finally:
+            self._exchange.upstream_seconds += time.perf_counter() - began
 
     async def evaluate(self, response: ClientResponse) -> bool:
-        """Take the answer in; True hands it back, False tries again."""
-        if response.status == 101:
-            response.close()
-            raise UpstreamFailure("upstream_unreadable", Phase.RESPONSE, "Twilio switched protocols unasked.")
-        if not has_plain_framing(response):
-            response.close()
-            raise UpstreamFailure("upstream_unreadable", Phase.RESPONSE, "Twilio's answer is framed oddly.")
-        answer = await read_answer(response, MOST_BUFFERED_BYTES, self._idle_seconds)
-        code = read_code(answer.body) if answer.status in _CODED else 0
-        decision = decide_attempt(
-            Outcome(answer.status, code), keys_left=len(self._keys_left), resendable=self._stream is None
-        )
+        """Take the answer in; True hands it back, False tries again after `delay_seconds`."""
+        assert self._slot is not None
+        began = time.perf_counter()
+        try:
+            answer = await self._read(response)
+        except _BROKEN as error:
+            self._slot.release(Release.IGNORED)
+            raise self._failed(translate_failure(error, sent=True)) from error
+        except BaseException:
+            self._slot.release(Release.IGNORED)
+            raise
+        finally:
+            self._exchange.upstream_seconds += time.perf_counter() - began
+        outcome = Outcome(answer.status, read_code(answer.body) if answer.status in _CODED else 0)
+        self._slot.release(_release_of(outcome, self.outbound.product))
+        decision = decide_attempt(outcome, self._situation())
+        if answer.rest is not None or decision is Decision.HAND_BACK:
+            return self._hand_back(answer)  # nobody writes an error of 64 KiB; there is no room to keep one
         if decision is Decision.NEXT_KEY:
-            answer.close()
-            self._first_refused = self._first_refused or answer
-            self._exchange.failovers += 1
-            self._on_failover(self._outbound, self.key)
-            self.key, *rest = self._keys_left
-            self._keys_left = tuple(rest)
+            return self._next_key(answer)
+        self._answer = answer
+        self._maybe_done |= may_have_been_done(outcome)
+        hold = read_retry_after(find_field(answer.fields, b"retry-after").decode("latin-1"), time.time())
+        return not (self._requeue(hold) if decision is Decision.REQUEUE else self._plan_retry(hold))
+
+    async def _acquire(self) -> Slot:
+        """Wait for a slot; whoever waits may leave at any time."""
+        self._caller.may_leave(True)
+        outbound = self.outbound
+        began = time.perf_counter()
+        try:
+            return await self._gate.acquire(
+                outbound.consumer.name, outbound.consumer.priority, self._deadline, in_front=self._in_front
+            )
+        except BaseException:
+            self._around.breakers.abandoned(outbound.host)
+            raise
+        finally:
+            self._exchange.queue_seconds += time.perf_counter() - began
+
+    @property
+    def _sent(self) -> bool:
+        return self._wire is not None and self._wire.sent
+
+    def _situation(self) -> Situation:
+        return Situation(
+            replayable=self.outbound.replayable,
+            resendable=self._stream is None,
+            product=self.outbound.product,
+            keys_left=len(self._keys_left),
+            signals=self._exchange.signals,
+            post_on_503=self._around.retry.post_on_503,
+        )
+
+    async def _send(self, method: str, url: URL) -> ClientResponse:
+        session = self._around.session
+        self._exchange.attempts += 1
+        self._exchange.in_doubt = not self.outbound.replayable
+        self._wire = wire = build_wire(self.outbound, self.key, self._stream)
+        if self._stream is not None:
+            # An upload takes as long as it takes; the session's read time-out begins when it is sent.
+            response = await session.request(method, url, data=wire, allow_redirects=False)
+        else:
+            with Deadline(self._deadline):
+                response = await session.request(method, url, data=wire, allow_redirects=False)
+        self._around.breakers.succeeded(self.outbound.host)
+        return response
+
+    async def _read(self, response: ClientResponse) -> Answer:
+        if response.status == 101 or not has_plain_framing(response):
+            response.close()
+            raise ValueError("an answer that two readers could take for two things")
+        return await read_answer(response, MOST_BUFFERED_BYTES, self._around.idle_seconds)
+
+    def _require_closed_breaker(self) -> None:
+        if not self._around.breakers.allows(self.outbound.host, time.monotonic()):
+            raise UpstreamFailure(
+                "upstream_unreachable",
+                Phase.CONNECT,
+                "Twilio could not be reached lately; nothing was sent, so it is safe to try again.",
+            )
+
+    def _failed(self, failure: UpstreamFailure) -> Exception:
+        """What to raise for a failure: itself, or `TryAgain`."""
+        if failure.phase is Phase.CONNECT:
+            self._around.breakers.failed(self.outbound.host, time.monotonic())
+            self._exchange.in_doubt = False
+        outcome = Outcome(failed_in=failure.phase)
+        decision = decide_attempt(outcome, self._situation())
+        if decision is Decision.RETRY and self._plan_retry(0.0):
+            self._maybe_done |= may_have_been_done(outcome)
+            return TryAgain()
+        return failure.with_outcome(replayable=self.outbound.replayable)
+
+    def _next_key(self, answer: Answer) -> bool:
+        self._exchange.in_doubt = False
+        self._first_refused = self._first_refused or answer
+        self._exchange.failovers += 1
+        self._around.on_failover(self.outbound, self.key)
+        self.key, *rest = self._keys_left
+        self._keys_left = tuple(rest)
+        self.delay_seconds = 0.0
+        return False
+
+    def _requeue(self, hold: float) -> bool:
+        """Wait at the head of the queue; a Retry-After holds this attempt, never a slot."""
+        self._exchange.in_doubt = False
+        self._exchange.signals += 1
+        self._in_front = True
+        return self._wait(hold)
+
+    def _plan_retry(self, hold: float) -> bool:
+        """Wait a backoff, or as long as Twilio asks; False if attempts, budget or deadline are used up."""
+        options = self._around.retry
+        if self._retries + 1 >= options.attempts:
             return False
+        backoff = backoff_seconds(
+            self._retries, options.first_backoff_seconds, options.longest_backoff_seconds, self._around.chance
+        )
+        if not self._wait(max(hold, backoff)) or not self._around.budget.spend(time.monotonic()):
+            return False
+        self._retries += 1
+        self._exchange.retries += 1
+        self._in_front = False
+        return True
+
+    def _wait(self, seconds: float) -> bool:
+        self.delay_seconds = seconds
+        in_time = asyncio.get_running_loop().time() + seconds < self._deadline
+        if in_time and not self._caller.gone:
+            self._caller.may_leave(True)
+            return True
+        return False
+
+    def _hand_back(self, answer: Answer) -> bool:
         if answer.status == 401 and self._first_refused is not None:
             answer.close()
             answer = self._first_refused  # all keys failed: the first no is the telling one
-        self.answer = answer
+        # Gone already: by one of our own attempts, or before them? Nobody can tell (design 4.7).
+        self._exchange.unknown = (
+            self.outbound.effective == "DELETE" and answer.status == 404 and self._maybe_done
+        )
+        self._answer = answer
         return True
 
-    @property
-    def sent(self) -> bool:
-        """Whether a byte of the latest attempt may have left."""
-        return self.wire is not None and self.wire.sent
 
-
-def build_wire(outbound: Outbound, key: ApiKey, stream: AsyncIterable[bytes] | None) -> Wire:
-    """The bytes of one attempt: what was judged, with the credential set last."""
-    head = b"%b %b HTTP/1.1\r\nHost: %b\r\n%bAuthorization: %b\r\n%b\r\n" % (
-        outbound.method.encode("ascii"),
-        outbound.target.encode("ascii"),
-        outbound.host.encode("ascii"),
-        outbound.fields,
-        key.authorization,
-        _framing(outbound.length),
-    )
-    return Wire(head, outbound.body, stream, outbound.length)
-
-
-def _framing(length: int | None) -> bytes:
-    if length is None:
-        return b"Transfer-Encoding: chunked\r\n"
-    return b"" if length < 0 else b"Content-Length: %d\r\n" % length
-
-
-def loop_deadline(seconds: float) -> float:
-    """The loop's clock `seconds` from now."""
-    return asyncio.get_running_loop().time() + seconds
+def _release_of(outcome: Outcome, product: str) -> Release:
+    if shrinks_limit(outcome, product):
+        return Release.DROPPED
+    return Release.IGNORED if outcome.status in _SAYS_NOTHING else Release.SUCCESS

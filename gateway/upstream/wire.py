@@ -15,6 +15,9 @@ from aiohttp.http_writer import StreamWriter
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from gateway.policy.credentials import ApiKey
+from gateway.policy.outbound import Outbound
+
 _NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 
 
@@ -130,3 +133,22 @@ class RelayRequest(ClientRequest):
             session=self._session,
             stream_writer=writer,
         )
+
+
+def build_wire(outbound: Outbound, key: ApiKey, stream: AsyncIterable[bytes] | None) -> Wire:
+    """The bytes of one attempt: what was judged, with the credential set last."""
+    head = b"%b %b HTTP/1.1\r\nHost: %b\r\n%bAuthorization: %b\r\n%b\r\n" % (
+        outbound.method.encode("ascii"),
+        outbound.target.encode("ascii"),
+        outbound.host.encode("ascii"),
+        outbound.fields,
+        key.authorization,
+        _framing(outbound.length),
+    )
+    return Wire(head, outbound.body, stream, outbound.length)
+
+
+def _framing(length: int | None) -> bytes:
+    if length is None:
+        return b"Transfer-Encoding: chunked\r\n"
+    return b"" if length < 0 else b"Content-Length: %d\r\n" % length
