@@ -68,7 +68,7 @@ BROKEN: dict[str, tuple[Step, str]] = {
 async def test_broken_answers_are_502(
     gateway: Running, upstream: RawUpstream, name: str, given: bytes
 ) -> None:
-    """Told apart by phase; a POST is sent once and its outcome is unknown. The next caller notices nothing."""
+    """By phase; a POST is sent once and its outcome is unknown. The next caller notices nothing."""
     step, slug = BROKEN[name]
     upstream.otherwise = step
     got = await ask(gateway.port, given)
