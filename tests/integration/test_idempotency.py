@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -130,6 +131,16 @@ async def test_our_refusals_leave_the_key_free(simulator: Simulator, front: Runn
     refused = await ask(front.port, create("abc", "Content-Encoding: gzip"), "POST")
     assert refused.status == 415
     assert (await ask(front.port, create(), "POST")).status == 201
+
+
+async def test_what_was_never_sent_leaves_the_key_free() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        async with running_gateway(
+            f"http://127.0.0.1:{closed.getsockname()[1]}", upstream=UPSTREAM
+        ) as gateway:
+            for _ in range(2):
+                assert (await ask(gateway.port, create(), "POST")).slug == "upstream_unreachable"
 
 
 @pytest.mark.parametrize("key", ["", "a b", '"abc', "k" * 256])

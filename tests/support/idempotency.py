@@ -168,7 +168,7 @@ async def replica(server: RedisServer, **options: Any) -> AsyncIterator[Replica]
         events.append(event)
         changed.set()
 
-    store = RedisStore(server.url, lambda state: None, probe_every_seconds=0.02)
+    store = RedisStore(server.url, lambda state: None, answer_seconds=0.5, probe_every_seconds=0.02)
     faulty = FaultyStore(store)
     clock = asyncio.get_running_loop().time
     room = Idempotency(IdempotencyOptions(**options), clock, store=faulty, on_event=note)

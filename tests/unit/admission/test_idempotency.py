@@ -107,8 +107,15 @@ async def test_an_answer_dropped_for_room_is_refused_not_sent() -> None:
 
 
 WAYS_OUT: list[tuple[str, BaseException, bool, str]] = [
-    ("refusal", Refusal("body_too_large", ""), True, ""),
-    ("not_sent", UpstreamFailure("upstream_unreachable", Phase.CONNECT, ""), True, ""),
+    ("refusal", Refusal("body_too_large", ""), False, ""),
+    ("refusal_of_a_retry", Refusal("body_too_large", ""), True, "idempotency_unknown"),
+    ("not_sent", UpstreamFailure("upstream_unreachable", Phase.CONNECT, ""), False, ""),
+    (
+        "retry_not_sent",
+        UpstreamFailure("upstream_unreachable", Phase.CONNECT, ""),
+        True,
+        "idempotency_unknown",
+    ),
     ("lost", UpstreamFailure("upstream_lost", Phase.SENT, ""), False, "idempotency_unknown"),
     ("cut", UpstreamFailure("upstream_unreadable", Phase.RESPONSE, ""), False, "idempotency_unknown"),
     ("cancelled_in_doubt", asyncio.CancelledError(), True, "idempotency_unknown"),
