@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from gateway.admission.queue import WEIGHTS, FairQueue, Priority, Waiting
+from gateway.admission.queue import WEIGHTS, FairQueue, Waiting
+from gateway.policy.consumers import Priority
 
 HIGH, NORMAL, LOW = Priority
 
