@@ -120,7 +120,7 @@ def read_retry_after(value: str, now: float) -> float:
         return float(value[:9])
     try:
         moment = parsedate_to_datetime(value)
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, OverflowError):
         return 0.0
     return max(0.0, moment.timestamp() - now) if moment.tzinfo is not None else 0.0
 
