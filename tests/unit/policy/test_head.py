@@ -133,8 +133,8 @@ def test_chunked_needs_http_1_1() -> None:
         require_head("POST", _TARGET, (1, 0), (_HOST, (b"Transfer-Encoding", b"chunked")))
 
 
-def test_repr_shows_no_field_and_no_query() -> None:
+def test_repr_shows_no_field_path_or_query() -> None:
     inbound = require_head(
         "GET", "/Messages.json?To=%2B1500", (1, 1), (_HOST, (b"Authorization", b"Bearer canary"))
     )
-    assert repr(inbound) == "Inbound(GET /Messages.json)"
+    assert repr(inbound) == "Inbound(GET)"
