@@ -34,6 +34,7 @@ from gateway.upstream.answer import Answer, has_plain_framing, read_answer
 from gateway.upstream.deadline import Deadline
 from gateway.upstream.failures import translate_failure
 from gateway.upstream.retrying import SILENT, AttemptOptions, CallerLink, Surroundings, TryAgain
+from gateway.upstream.transport import send_buffered
 from gateway.upstream.wire import Wire, build_wire
 
 MOST_BUFFERED_BYTES = 65_536
@@ -184,7 +185,7 @@ class Attempts:
             response = await session.request(method, url, data=wire, allow_redirects=False)
         else:
             with Deadline(self._deadline):
-                response = await session.request(method, url, data=wire, allow_redirects=False)
+                response = await send_buffered(session, method, url, wire)
         self._around.breakers.succeeded(self.outbound.host)
         return response
 
