@@ -101,9 +101,9 @@ def started(
 
 
 def cpu_seconds(process: Started) -> float:
-    """CPU time that a process has used so far, in user and kernel, its threads included (proc(5))."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """CPU time that a process has used so far, its threads included."""
+    threads = Path(f"/proc/{process.pid}/task").glob("*/schedstat")
+    return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
 
 
 @contextmanager
