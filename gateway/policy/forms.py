@@ -20,6 +20,8 @@ _MEDIA = frozenset(
 )  # fetched by Twilio; nothing is reported to it
 # A host as every reader of URLs reads it; an international one is written in Punycode.
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
+# Twilio takes HTTP authentication in callback URLs: https://www.twilio.com/docs/usage/security#http-authentication
+_USER = re.compile(r"[A-Za-z0-9._~-]+(?::[A-Za-z0-9._~!$&'()*+,=%-]*)?")
 # One number and nothing beside it: `+1…;+4930…` begins with +1, too.
 _NUMBER = re.compile(r"\+[0-9][0-9 ().-]*")
 # TwiML that only talks. Any other verb can dial, send, redirect or report (`Dial`, `Redirect`, `Stream` …).
@@ -110,7 +112,12 @@ def _is_allowed_url(hosts: tuple[str, ...], value: str) -> bool:
         host = (parts.hostname or "").lower().rstrip(".")
     except ValueError:
         return False
-    if parts.scheme not in ("http", "https") or "@" in parts.netloc or not _HOST.fullmatch(host):
+    user, at, _ = parts.netloc.rpartition("@")
+    if (
+        parts.scheme not in ("http", "https")
+        or not _HOST.fullmatch(host)
+        or (at and not _USER.fullmatch(user))
+    ):
         return False
     return any(host.endswith(entry[1:]) if entry.startswith("*.") else host == entry for entry in hosts)
 
