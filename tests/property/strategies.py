@@ -17,7 +17,20 @@ _PIECES = st.sampled_from(
     ]
 )  # fmt: skip
 _CANONICAL = st.sampled_from(
-    ["v2", "Services", "a.b..c", "%2B1500", "%F0%9F%98%80", "x%20y", "auth0|1", "@a:b", "~-_!$&'()*+,=", OWN]
+    [
+        "v2",
+        "Services",
+        "a.b..c",
+        "%2B1500",
+        "%F0%9F%98%80",
+        "x%20y",
+        "auth0|1",
+        "@a:b",
+        "~-_!$&'()*+,=",
+        OWN,
+        FOREIGN,
+        KEY.decode(),
+    ]
 )
 
 targets = st.one_of(
@@ -92,7 +105,9 @@ _BODY_PIECES = st.sampled_from(
         b"+1500", KEY, b" ",
     ]
 )  # fmt: skip
-bodies = st.one_of(st.lists(_BODY_PIECES, max_size=20).map(b"".join), st.binary(max_size=200))
+bodies = st.one_of(
+    st.just(b'{"a": "\\ud800"}'), st.lists(_BODY_PIECES, max_size=20).map(b"".join), st.binary(max_size=200)
+)
 """Request bodies, of every kind half-way."""
 
 _SCALARS = st.one_of(
