@@ -90,7 +90,7 @@ def make_limit(
     rules: RuleSet | None = None,
     secret: bytes = b"",
 ) -> Limit:
-    """Compile a rate of `count` per period. Rates above 10,000/s lose up to 1 % to whole microseconds."""
+    """Compile a rate of `count` per period. At 10,000/s up to 1 % is lost to whole microseconds."""
     unit = -(-period_seconds * _MICROSECONDS // count)
     label = b'"%b"' % name.replace("/", "-").encode()
     return Limit(

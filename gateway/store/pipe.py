@@ -61,6 +61,13 @@ class Pipe:
             self._watch = self._loop.call_later(self._answer_seconds, self._look, None)
         return await future
 
+    def set_answer_seconds(self, seconds: float) -> None:
+        """Have less, or more, patience from the next question on. Nothing may be waiting."""
+        self._answer_seconds = seconds
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
     async def close(self) -> None:
         """End the connection; what is unanswered fails."""
         self._end("closed")

@@ -95,7 +95,8 @@ class RedisStore:
         try:
             answer = await _run(self._pipe, script, keys, args)
         except StoreUnavailable as error:
-            self._breaker.failed(str(error))
+            if not self._closed:
+                self._breaker.failed(str(error))
             raise
         except self._response_error as error:  # READONLY, OOM, NOPERM …: it is there, and no use to us
             reason = f"{type(error).__name__}: {error}"[:200]
@@ -133,14 +134,21 @@ class RedisStore:
                 return
 
     async def _probe(self) -> str:
-        """Why the store is of no use; '' if it is."""
+        """Why the store is of no use; '' if it is. A good probe's connection is kept: where connecting takes
+        longer than callers would wait, they find it open."""
         pipe = self._new_pipe(PROBE_SECONDS, PROBE_SECONDS)
         try:
             await _run(pipe, _PROBE_SCRIPT, (_PROBE_KEY,), ())
         except (StoreUnavailable, self._response_error) as error:
-            return str(error)[:200]
-        finally:
             await pipe.close()
+            return str(error)[:200]
+        except asyncio.CancelledError:
+            await pipe.close()
+            raise
+        if self._pipe is not None:
+            await self._pipe.close()
+        pipe.set_answer_seconds(self._answer_seconds)
+        self._pipe = pipe
         return ""
 
 
