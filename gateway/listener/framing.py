@@ -55,6 +55,11 @@ class StrictFraming(RequestHandler):
         while self._held and not self._reading_paused and len(self._messages) < self._max_msg_queue_size:
             self._feed(self._held.popleft())
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """aiohttp calls this after every read of a body; there is something to do only after a pause."""
+        if self._reading_paused or self._buffer_paused or self._held:
+            super().resume_reading(resume_parser)
+
     def _feed(self, piece: bytes) -> None:
         body = self._chunked_body
         before = body.total_bytes if body is not None else 0
