@@ -21,13 +21,14 @@ _MY_ACCOUNT = re.compile(rf"(?<![0-9A-Za-z]){MY_ACCOUNT}(?![0-9A-Za-z])")
 _KEY_PRODUCTS = frozenset({"api", "accounts"})
 _IAM_PRODUCTS = frozenset({"iam", "preview-iam"})
 # A segment is what its letters say, whatever stands round them: `keys`, `Keys.html`, `%20Keys`, `Keys~`.
-_SEGMENT = r"/(?:[^a-z0-9/%]|%[0-9a-f]{{2}})*(?:{words})(?![a-z0-9])"
-_TOKENS = re.compile(_SEGMENT.format(words="authtokens|signingkeys"), re.ASCII | re.IGNORECASE)
+_SEGMENT = r"/(?:[^a-z0-9/%]++|%[0-9a-f]{{2}})*+(?:{words})"
+_END = r"(?![a-z0-9])"
+_TOKENS = re.compile(_SEGMENT.format(words="authtokens|signingkeys") + _END, re.ASCII | re.IGNORECASE)
 _KEYS = re.compile(
-    _SEGMENT.format(words="authtokens|signingkeys|keys")
-    + "|"
-    + _SEGMENT.format(words="accounts")
-    + r"[^/]*(?:/[^/]*)?/?\Z",  # the list of accounts, and an account itself
+    _SEGMENT.format(
+        words=f"(?:authtokens|signingkeys|keys){_END}"
+        rf"|accounts{_END}[^/]*+(?:/[^/]*+)?/?\Z"  # the list of accounts, and an account itself
+    ),
     re.ASCII | re.IGNORECASE,
 )
 
