@@ -13,9 +13,11 @@ from gateway.admin.server import AdminServer, Health
 from gateway.admission.gates import Gates
 from gateway.admission.governor import GovernorOptions
 from gateway.admission.idempotency import Idempotency, IdempotencyOptions
+from gateway.admission.limit_leases import LeasedLimits
 from gateway.admission.limit_redis import RedisLimits
 from gateway.admission.limit_stores import MemoryLimits
 from gateway.admission.limits import OnStoreFailure, RateLimiter
+from gateway.config.problems import ConfigError
 from gateway.config.resolved import ResolvedSettings
 from gateway.config.snapshot import compile_snapshot
 from gateway.handler import Handler, Snapshots
@@ -31,6 +33,7 @@ from gateway.upstream.retrying import RetryOptions
 from gateway.upstream.transport import TransportOptions, open_session, require_c_parser
 
 _BACKLOG = 1024
+_NO_REDIS = ("needs the redis package", "pip install 'twilio-gateway[redis]', or write `store: memory`")
 _SETTLE_SECONDS = 0.25  # connections accepted by the kernel still have to reach us (facts/libraries.md)
 
 
@@ -85,14 +88,17 @@ class Gateway:
             idle_seconds=settings.callers.idle_seconds,
         )
         host, port = self._resolved.listen
+        listening: asyncio.Server | None = None
         try:
-            self._listening = await loop.create_server(
+            self._listening = listening = await loop.create_server(
                 self._server, host, port, backlog=_BACKLOG, reuse_port=settings.reuse_port or None
             )
             address = self._resolved.admin_listen
             self._admin = AdminServer(address.host, address.port, self._health, self._metrics.exposition)
             self._admin.start()
         except OSError:
+            if listening is not None:
+                listening.close()
             await self._close_upstream()
             raise
         self.url = f"http://{_shown(host)}:{_port_of(self._listening)}"
@@ -129,13 +135,16 @@ class Gateway:
     async def _open_store(self) -> None:
         self._store = None
         if self._resolved.store is not None:
-            self._store = RedisStore(self._resolved.store.reveal(), self._observers.store_changed)
+            try:
+                self._store = RedisStore(self._resolved.store.reveal(), self._observers.store_changed)
+            except ImportError as error:
+                raise ConfigError([self._resolved.origins.problem(("store",), *_NO_REDIS)]) from error
             await self._store.open()
 
     def _make_limiter(self) -> RateLimiter:
         return RateLimiter(
             MemoryLimits(Moments(), time.monotonic),
-            RedisLimits(self._store, time.time) if self._store is not None else None,
+            LeasedLimits(RedisLimits(self._store, time.time), time.time) if self._store is not None else None,
             on_store_failure=OnStoreFailure(self._resolved.settings.on_store_failure),
             clock=asyncio.get_running_loop().time,
         )
@@ -150,7 +159,7 @@ class Gateway:
                 refuses=settings.on_store_failure == "refuse",
                 releases_503=settings.retry.post_on_503,
             ),
-            time.time,
+            time.monotonic,
             store=self._store,
             on_event=self._observers.metrics.count_idempotency_event,
         )
@@ -170,7 +179,7 @@ class Gateway:
         if self._store is None:
             return {"kind": "memory"}
         state = self._store.state
-        return {"kind": "redis", "available": state.available, "reason": state.reason}
+        return {"kind": "redis", "available": state.available, "since": state.since, "reason": state.reason}
 
 
 def open_gateway_log(resolved: ResolvedSettings) -> tuple[Logger, LineWriter]:

@@ -5,14 +5,13 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.config.load import load_settings
+from gateway.config.problems import ConfigError
 
 from .conftest import DIGEST, ENVIRON, GOOD, Write, cases
 
 NOW = datetime(2026, 12, 20, tzinfo=UTC)
-NOT_ENFORCED = "accepted, but not enforced by this version; do not rely on it yet"
 
 DOUBTS = cases(
-    ("priority", "    priority: normal", f"10: consumers.billing.priority: {NOT_ENFORCED}"),
     (
         "no_rules",
         f"  fax: {{keys: ['{DIGEST.replace('2c', '01')}'], credential: main}}",
@@ -67,3 +66,34 @@ consumers:
         f"7: credentials.other.auth_token: {advice}",
         f"8: credentials.other.subaccounts.0.auth_token: {advice}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    cases(
+        (
+            "backoff_beyond_deadline",
+            "upstream: {deadline_seconds: 2}\nretry: {longest_backoff_seconds: 3}",
+            "retry.longest_backoff_seconds: a wait before a new try would be longer than the whole request "
+            "may take; make it less than `upstream.deadline_seconds` (2)",
+        ),
+        (
+            "governor_out_of_order",
+            "governor: {floor: 20}",
+            "governor: `floor`, `initial` and `ceiling` are not in order; make floor <= initial <= ceiling",
+        ),
+        (
+            "rate_of_nothing",
+            "consumers: {app: {keys: [], credential: main, limits: [{rate: 0/s}]}}",
+            "consumers.app.limits.0.rate:",
+        ),
+    ),
+)
+def test_nonsense_is_refused(write: Write, text: str, expected: str) -> None:
+    """Bounds that exclude each other, and a rate of nothing."""
+    replaced = {line.partition(":")[0] for line in text.splitlines()}
+    kept = [part for part in GOOD.split("\n") if part.partition(":")[0] not in replaced]
+    path = write("\n".join([*kept, text]) + "\n" if "consumers" not in replaced else f"{text}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path, ENVIRON, NOW)
+    assert expected in str(caught.value)
