@@ -51,6 +51,8 @@ KINDS: dict[str, Kind] = {
     "idempotency_conflict": Kind(422, 20422, "this Idempotency-Key came before with another body"),
     "header_too_large": Kind(431, 20001, "the request line or a header field is longer than the limit"),
     "rate_limited": Kind(429, 20429, "a rate limit of ours is reached; Retry-After says when to come"),
+    "queue_full": Kind(429, 20429, "too many requests wait for Twilio; Retry-After says when to come"),
+    "queue_timeout": Kind(429, 20429, "no slot came free before the deadline"),
     "internal_error": Kind(500, 20500, "a fault in the gateway; the log line with this request id says more"),
     "connect_unsupported": Kind(501, 20500, "CONNECT tunnels are not built yet"),
     "upgrade_unsupported": Kind(501, 20500, "protocol upgrades are not relayed"),
