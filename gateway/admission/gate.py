@@ -5,6 +5,7 @@ caller who has just gone is taken back here.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from enum import Enum
@@ -142,8 +143,8 @@ class Gate:
                 if not ticket.granted.done():
                     self.in_flight += 1
                     ticket.granted.set_result(None)
-        if len(self._queue):
-            self._look_again_in(self.governor.changes_at(now) - now)
+        if len(self._queue) and (moment := self.governor.changes_at(now)) < math.inf:
+            self._look_again_in(moment - now)
         else:
             self._sleep()
 
@@ -162,7 +163,7 @@ class Gate:
         self._pump()
 
     def _sleep(self) -> None:
-        """Nobody waits: leave no timer behind."""
+        """Nobody waits, or nothing changes by itself: leave no timer behind."""
         if self._wake is not None:
             self._wake.cancel()
             self._wake = None
