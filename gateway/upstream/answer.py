@@ -1,6 +1,6 @@
 """An upstream's answer on its way to the caller: its head, and as much of its body as was read so far."""
 
-from aiohttp import ClientResponse
+from gateway.upstream.reply import AnyReply
 
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 
@@ -14,7 +14,7 @@ class Answer:
     __slots__ = ("body", "fields", "reason", "rest", "status")
 
     def __init__(
-        self, status: int, reason: str, fields: RawHeaders, body: bytes, rest: ClientResponse | None
+        self, status: int, reason: str, fields: RawHeaders, body: bytes, rest: AnyReply | None
     ) -> None:
         self.status = status
         self.reason = reason
@@ -33,7 +33,7 @@ class Answer:
             self.rest = None
 
 
-def has_plain_framing(response: ClientResponse) -> bool:
+def has_plain_framing(response: AnyReply) -> bool:
     """Whether everybody reads the same body: HTTP/1.x, and no transfer coding but one `chunked`.
 
     The parser takes an unknown coding for a body that ends with the connection (RFC 9112 6.3).
@@ -45,7 +45,7 @@ def has_plain_framing(response: ClientResponse) -> bool:
     return version == (1, 1) and len(codings) == 1 and codings[0].lower() == "chunked"
 
 
-async def read_answer(response: ClientResponse, most_bytes: int, idle_seconds: float) -> Answer:
+async def read_answer(response: AnyReply, most_bytes: int, idle_seconds: float) -> Answer:
     """Read the body up to `most_bytes`; what is longer is left to be streamed.
 
     Raises what aiohttp raises for a broken body. `idle_seconds` is the longest silence from now on.
@@ -60,14 +60,14 @@ async def read_answer(response: ClientResponse, most_bytes: int, idle_seconds: f
     except BaseException:  # a cancelled attempt closes its connection, too
         response.close()
         raise
-    rest: ClientResponse | None = response
+    rest: AnyReply | None = response
     if content.at_eof():
         response.release()
         rest = None
     return Answer(response.status, response.reason or "", response.raw_headers, body, rest)
 
 
-async def _read_most(response: ClientResponse, most_bytes: int, idle_seconds: float) -> bytes:
+async def _read_most(response: AnyReply, most_bytes: int, idle_seconds: float) -> bytes:
     protocol = response.connection.protocol if response.connection is not None else None
     if protocol is not None:
         protocol.read_timeout = idle_seconds

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterable
 from typing import Any
 
-from aiohttp import ClientError, ClientResponse
+from aiohttp import ClientError
 from aiohttp_retry import RetryClient
 from yarl import URL
 
@@ -33,6 +33,7 @@ from gateway.policy.retries import (
 from gateway.upstream.answer import Answer, has_plain_framing, read_answer
 from gateway.upstream.deadline import Deadline
 from gateway.upstream.failures import translate_failure
+from gateway.upstream.reply import AnyReply
 from gateway.upstream.retrying import SILENT, AttemptOptions, CallerLink, Surroundings, TryAgain
 from gateway.upstream.transport import send_buffered
 from gateway.upstream.wire import Wire, build_wire
@@ -102,7 +103,7 @@ class Attempts:
         except TryAgain:
             return False
 
-    async def request(self, method: str, url: URL, **_: Any) -> ClientResponse:
+    async def request(self, method: str, url: URL, **_: Any) -> AnyReply:
         """One attempt, up to the answer's head. Raises `TryAgain`, `UpstreamFailure` or `Refusal`."""
         self._require_closed_breaker()
         self._slot = slot = await self._acquire()
@@ -120,7 +121,7 @@ class Attempts:
         finally:
             self._exchange.upstream_seconds += time.perf_counter() - began
 
-    async def evaluate(self, response: ClientResponse) -> bool:
+    async def evaluate(self, response: AnyReply) -> bool:
         """Take the answer in; True hands it back, False tries again after `delay_seconds`."""
         assert self._slot is not None
         began = time.perf_counter()
@@ -175,11 +176,12 @@ class Attempts:
             post_on_503=self._around.retry.post_on_503,
         )
 
-    async def _send(self, method: str, url: URL) -> ClientResponse:
+    async def _send(self, method: str, url: URL) -> AnyReply:
         session = self._around.session
         self._exchange.attempts += 1
         self._exchange.in_doubt = not self.outbound.replayable
         self._wire = wire = build_wire(self.outbound, self.key, self._stream)
+        response: AnyReply
         if self._stream is not None:
             # An upload takes as long as it takes; the session's read time-out begins when it is sent.
             response = await session.request(method, url, data=wire, allow_redirects=False)
@@ -189,7 +191,7 @@ class Attempts:
         self._around.breakers.succeeded(self.outbound.host)
         return response
 
-    async def _read(self, response: ClientResponse) -> Answer:
+    async def _read(self, response: AnyReply) -> Answer:
         if response.status == 101 or not has_plain_framing(response):
             response.close()
             raise ValueError("an answer that two readers could take for two things")

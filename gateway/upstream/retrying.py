@@ -12,6 +12,7 @@ from gateway.policy.credentials import ApiKey
 from gateway.policy.outbound import Outbound
 from gateway.upstream.breaker import Breakers
 from gateway.upstream.budget import RetryBudget
+from gateway.upstream.reply import AnyReply
 
 _UNBOUNDED = 1 << 30
 
@@ -71,7 +72,7 @@ class _Driven(Protocol):
     outbound: Outbound
     delay_seconds: float
 
-    async def evaluate(self, response: ClientResponse) -> bool: ...
+    async def evaluate(self, response: AnyReply) -> bool: ...
 
 
 class FailoverObserver(Protocol):

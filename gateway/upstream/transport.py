@@ -10,6 +10,7 @@ from aiohttp.connector import Connection
 from aiohttp.helpers import TimerNoop
 from yarl import URL
 
+from gateway.upstream.reply import Reply, read_head
 from gateway.upstream.wire import RelayRequest, Wire
 
 _NO_TIMER = TimerNoop()
@@ -46,7 +47,7 @@ class CleanConnector(TCPConnector):
         return None
 
 
-async def send_buffered(session: ClientSession, method: str, url: URL, wire: Wire) -> ClientResponse:
+async def send_buffered(session: ClientSession, method: str, url: URL, wire: Wire) -> Reply:
     """What `session.request` does for a body in one piece, up to the answer's head, and no more.
 
     It spares a tenth of an exchange (docs/performance.md). No time-out runs on reading the head: the caller
@@ -75,8 +76,8 @@ async def send_buffered(session: ClientSession, method: str, url: URL, wire: Wir
         max_field_size=_MAX_ANSWER_FIELD_BYTES,
     )
     try:
-        response = await request.send(connection)
-        return await response.start(connection)
+        request.write_whole(protocol)
+        return await read_head(protocol, method, connection)
     except BaseException:
         connection.close()
         raise

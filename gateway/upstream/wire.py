@@ -10,6 +10,7 @@ from collections.abc import AsyncIterable
 from typing import Any
 
 from aiohttp import ClientRequest, ClientResponse, RequestInfo, hdrs, payload
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.http_writer import StreamWriter
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -97,6 +98,18 @@ class RelayRequest(ClientRequest):
         self._ssl = ssl
         self._traces = traces or []
 
+    def write_whole(self, protocol: ResponseHandler) -> int:
+        """Write head and buffered body in one piece; its size in bytes. Raises `NotSentError`."""
+        wire = self.wire
+        transport = protocol.transport
+        if transport is None or transport.is_closing():
+            raise NotSentError("the pooled connection is closing")
+        data = wire.head + wire.body
+        wire.sent = True
+        transport.write(data)
+        protocol.start_timeout()
+        return len(data)
+
     async def send(self, conn: Connection) -> ClientResponse:
         """Write head and body, and hand out the response to wait for."""
         wire = self.wire
@@ -104,14 +117,7 @@ class RelayRequest(ClientRequest):
         assert protocol is not None
         task: asyncio.Task[None] | None = None
         if wire.stream is None:
-            transport = protocol.transport
-            if transport is None or transport.is_closing():
-                raise NotSentError("the pooled connection is closing")
-            data = wire.head + wire.body
-            wire.sent = True
-            transport.write(data)
-            protocol.start_timeout()
-            writer: Any = _Sent(len(data))
+            writer: Any = _Sent(self.write_whole(protocol))
         else:
             writer = StreamWriter(protocol, self.loop)
             wire.sent = True
