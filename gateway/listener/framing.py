@@ -13,7 +13,9 @@ from typing import Any
 
 from aiohttp import StreamReader
 from aiohttp.http import HttpRequestParser
-from aiohttp.web_protocol import RequestHandler, RequestPayloadError
+from aiohttp.web_protocol import RequestPayloadError
+
+from gateway.listener.requests import SequentialRequests
 
 _EMPTY_LINE = b"\r\n\r\n"
 _PIECE_BYTES = 4096
@@ -22,7 +24,7 @@ _FRAMING_RATIO = 16
 """A chunked body may bring so many bytes that are not content, and so many more per byte of content."""
 
 
-class StrictFraming(RequestHandler):
+class StrictFraming(SequentialRequests):
     """aiohttp's protocol, which reads each message as if it were the first on its connection."""
 
     __slots__ = ("_chunked_body", "_framing_bytes", "_held", "_tail")
