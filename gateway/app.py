@@ -10,6 +10,7 @@ from yarl import URL
 
 from gateway import __version__
 from gateway.admin.server import AdminServer, Health
+from gateway.admin.state import StateCollector
 from gateway.admission.gates import Gates
 from gateway.admission.governor import GovernorOptions
 from gateway.admission.idempotency import Idempotency, IdempotencyOptions
@@ -72,6 +73,11 @@ class Gateway:
         )
         await self._open_store()
         self._idempotency = self._make_idempotency()
+        self._metrics.registry.register(
+            StateCollector(
+                self._forwarder.gates, self._forwarder.budget, self._forwarder.breakers, self._store
+            )
+        )
         self._handler = Handler(
             self._snapshots,
             self._make_limiter(),
