@@ -18,6 +18,7 @@ from gateway.admission.limit_leases import LeasedLimits
 from gateway.admission.limit_redis import RedisLimits
 from gateway.admission.limit_stores import MemoryLimits
 from gateway.admission.limits import OnStoreFailure, RateLimiter
+from gateway.admission.shares import ShareKeeper
 from gateway.config.problems import ConfigError
 from gateway.config.resolved import ResolvedSettings
 from gateway.config.snapshot import compile_snapshot
@@ -72,6 +73,10 @@ class Gateway:
             self._observers.key_event,
         )
         await self._open_store()
+        self._shares: ShareKeeper | None = None
+        if self._store is not None:
+            self._shares = ShareKeeper(self._forwarder.gates, self._store)
+            self._shares.start()
         self._idempotency = self._make_idempotency()
         self._metrics.registry.register(
             StateCollector(
@@ -134,6 +139,8 @@ class Gateway:
 
     async def _close_upstream(self) -> None:
         await self._idempotency.close()
+        if self._shares is not None:
+            await self._shares.close()
         await self._forwarder.close()
         if self._store is not None:
             await self._store.close()
@@ -169,6 +176,11 @@ class Gateway:
             store=self._store,
             on_event=self._observers.metrics.count_idempotency_event,
         )
+
+    @property
+    def gates(self) -> Gates:
+        """The gates in front of Twilio, for whoever watches."""
+        return self._forwarder.gates
 
     def _health(self) -> Health:
         return Health(
