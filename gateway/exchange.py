@@ -34,7 +34,6 @@ class Exchange:
         "label",
         "method",
         "product",
-        "queue_seconds",
         "reported",
         "request_id",
         "retries",
@@ -45,6 +44,7 @@ class Exchange:
         "twilio_request_id",
         "unknown",
         "upstream_seconds",
+        "waited_seconds",
     )
 
     def __init__(self, began: float) -> None:
@@ -65,7 +65,7 @@ class Exchange:
         self.bytes_in = 0
         self.bytes_out = 0
         self.upstream_seconds = 0.0
-        self.queue_seconds = 0.0
+        self.waited_seconds = 0.0
         self.retries = 0
         self.signals = 0
         self.in_doubt = False

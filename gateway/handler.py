@@ -129,7 +129,9 @@ class Handler:
             if held.replay is not None:
                 answer = held.replay
             else:
+                asked = self._clock()
                 fields, reported = await self._limiter.admit(consumer.limits, grant, ready.body, deadline)
+                exchange.waited_seconds += self._clock() - asked
                 exchange.reported = exchange.reported or reported
                 answer = await self._send(outbound, exchange, connection, deadline, ready.stream)
                 await held.keep(answer)

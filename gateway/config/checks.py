@@ -125,9 +125,19 @@ def _never_passes(limit: Mapping[str, object]) -> bool:
 def find_doubts(settings: Settings, now: datetime) -> list[Finding]:
     """Warnings: the gateway runs with these, but somebody should look."""
     return [
+        *_doubtful_store(settings),
         *_doubtful_credentials(settings),
         *_doubtful_consumers(settings, now),
     ]
+
+
+def _doubtful_store(settings: Settings) -> Iterator[Finding]:
+    if settings.reuse_port and settings.store == "memory":
+        yield Finding(
+            ("reuse_port",),
+            "replicas with `store: memory` count limits and remember an Idempotency-Key each for itself",
+            "write `store: redis://…`, so that they share both",
+        )
 
 
 def _doubtful_credentials(settings: Settings) -> Iterator[Finding]:

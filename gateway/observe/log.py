@@ -19,6 +19,7 @@ from gateway.policy.credentials import mask_sid
 
 Logger = structlog.typing.FilteringBoundLogger
 
+_WAITED_SECONDS = 0.001  # less is the cost of asking, not of waiting
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -83,7 +84,7 @@ def log_exchange(log: Logger, exchange: Exchange) -> None:
         "status": exchange.status,
         "seconds": round(seconds, 6),
         "upstream_seconds": round(exchange.upstream_seconds, 6),
-        "overhead_seconds": round(max(0.0, seconds - exchange.upstream_seconds), 6),
+        "overhead_seconds": round(max(0.0, seconds - exchange.upstream_seconds - exchange.waited_seconds), 6),
         "attempts": exchange.attempts,
         "bytes_in": exchange.bytes_in,
         "bytes_out": exchange.bytes_out,
@@ -98,6 +99,12 @@ def log_exchange(log: Logger, exchange: Exchange) -> None:
         values["twilio_request_id"] = exchange.twilio_request_id
     if exchange.reported:
         values["would_refuse"] = exchange.reported
+    if exchange.waited_seconds >= _WAITED_SECONDS:
+        values["waited_seconds"] = round(exchange.waited_seconds, 6)
+    if exchange.signals:
+        values["signals"] = exchange.signals
+    if exchange.retries:
+        values["retries"] = exchange.retries
     if exchange.failovers:
         values["key_failovers"] = exchange.failovers
     if exchange.unknown:

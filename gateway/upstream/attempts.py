@@ -160,7 +160,7 @@ class Attempts:
             self._around.breakers.abandoned(outbound.host)
             raise
         finally:
-            self._exchange.queue_seconds += time.perf_counter() - began
+            self._exchange.waited_seconds += time.perf_counter() - began
 
     @property
     def _sent(self) -> bool:
@@ -254,6 +254,7 @@ class Attempts:
         in_time = asyncio.get_running_loop().time() + seconds < self._deadline
         if in_time and not self._caller.gone:
             self._caller.may_leave(True)
+            self._exchange.waited_seconds += seconds
             return True
         return False
 

@@ -13,6 +13,12 @@ NOW = datetime(2026, 12, 20, tzinfo=UTC)
 
 DOUBTS = cases(
     (
+        "replicas_with_memory",
+        "reuse_port: true",
+        "10: reuse_port: replicas with `store: memory` count limits and remember an Idempotency-Key "
+        "each for itself; write `store: redis://…`, so that they share both",
+    ),
+    (
         "no_rules",
         f"  fax: {{keys: ['{DIGEST.replace('2c', '01')}'], credential: main}}",
         "10: consumers.fax: may call nothing: it has no `allow` rules; "
