@@ -137,6 +137,8 @@ class Attempts:
             self._exchange.upstream_seconds += time.perf_counter() - began
         outcome = Outcome(answer.status, read_code(answer.body) if answer.status in _CODED else 0)
         self._slot.release(_release_of(outcome, self.outbound.product))
+        if self._gate.waiting and answer.rest is None:
+            await asyncio.sleep(0)  # who was granted the slot sends first, then we relay
         decision = decide_attempt(outcome, self._situation())
         if answer.rest is not None or decision is Decision.HAND_BACK:
             return self._hand_back(answer)  # nobody writes an error of 64 KiB; there is no room to keep one

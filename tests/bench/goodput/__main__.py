@@ -54,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--short", action="store_true", help="two seconds each: only to see that it runs")
     parser.add_argument("--only", default="", metavar="WORDS", help="scenarios whose name has these words")
+    parser.add_argument("--seconds", type=float, help="measured of each (default: 30; two replicas: 40)")
     parser.add_argument("--ways", default=",".join(WAYS))
     args = parser.parse_args(arguments)
     failed = False
@@ -68,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 chosen = replace(scenario, warm_up=2.0, seconds=_COMPARED_SECONDS)
             else:
                 chosen = scenario
+            if args.seconds:
+                chosen = replace(chosen, seconds=args.seconds)
             if args.short:
                 chosen = replace(chosen, warm_up=1.0, seconds=8.0 if chosen.changes else 2.0)
             result = measure(chosen, way)
