@@ -127,7 +127,9 @@ async def test_an_answers_folded_or_injected_lines_are_refused(
 ) -> None:
     """What one reader takes for one field and another for two reaches nobody."""
     for _ in range(4):  # a GET is tried again
-        upstream.then(raw(b"HTTP/1.1 200 OK\r\nX-A: 1\n\rX-B: 2\r\nContent-Length: 2\r\n\r\n{}", ends="close"))
+        upstream.then(
+            raw(b"HTTP/1.1 200 OK\r\nX-A: 1\n\rX-B: 2\r\nContent-Length: 2\r\n\r\n{}", ends="close")
+        )
     assert (await ask(gateway.port, request(f"GET {MESSAGES}"))).slug == "upstream_unreadable"
 
 

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from aiohttp import ClientConnectorError, ClientError, ClientResponse, ClientSession
+from aiohttp import ClientConnectorError, ClientError, ClientSession
 from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from gateway.upstream.deadline import Deadline
+from gateway.upstream.reply import AnyReply
 from gateway.upstream.transport import TransportOptions, open_session, send_buffered
 from gateway.upstream.wire import Wire
 from tests.support.upstream import hang, raw, raw_upstream
@@ -28,7 +29,7 @@ async def opened() -> AsyncIterator[ClientSession]:
         await session.close()
 
 
-async def read(response: ClientResponse) -> tuple[int, str | None, object, bytes]:
+async def read(response: AnyReply) -> tuple[int, str | None, object, bytes]:
     """Everything of an answer that is looked at."""
     return response.status, response.reason, response.raw_headers, await response.content.read()
 
