@@ -36,7 +36,7 @@ from gateway.upstream.failures import translate_failure
 from gateway.upstream.reply import AnyReply
 from gateway.upstream.retrying import SILENT, AttemptOptions, CallerLink, Surroundings, TryAgain
 from gateway.upstream.transport import send_buffered
-from gateway.upstream.wire import Wire, build_wire
+from gateway.upstream.wire import NotSentError, Wire, build_wire
 
 MOST_BUFFERED_BYTES = 65_536
 """A body up to this size reaches the caller in one piece; until it is read, an attempt has not succeeded."""
@@ -113,7 +113,7 @@ class Attempts:
             return await self._send(method, url)
         except _BROKEN as error:
             slot.release(Release.IGNORED)
-            raise self._failed(translate_failure(error, sent=self._sent)) from error
+            raise self._failed(error, sent=self._sent) from error
         except BaseException:  # hung up on, or drained: no slot may leak
             self._around.breakers.abandoned(self.outbound.host)
             slot.release(Release.IGNORED)
@@ -129,7 +129,7 @@ class Attempts:
             answer = await self._read(response)
         except _BROKEN as error:
             self._slot.release(Release.IGNORED)
-            raise self._failed(translate_failure(error, sent=True)) from error
+            raise self._failed(error, sent=True) from error
         except BaseException:
             self._slot.release(Release.IGNORED)
             raise
@@ -207,10 +207,15 @@ class Attempts:
                 "Twilio could not be reached lately; nothing was sent, so it is safe to try again.",
             )
 
-    def _failed(self, failure: UpstreamFailure) -> Exception:
+    def _failed(self, error: Exception, *, sent: bool) -> Exception:
         """What to raise for a failure: itself, or `TryAgain`."""
+        failure = translate_failure(error, sent=sent)
         if failure.phase is Phase.CONNECT:
-            self._around.breakers.failed(self.outbound.host, time.monotonic())
+            breakers, host = self._around.breakers, self.outbound.host
+            if isinstance(error, NotSentError) or asyncio.get_running_loop().time() >= self._deadline:
+                breakers.abandoned(host)  # a stale connection, or a slot that came too late: the host is well
+            else:
+                breakers.failed(host, time.monotonic())
             self._exchange.in_doubt = False
         outcome = Outcome(failed_in=failure.phase)
         decision = decide_attempt(outcome, self._situation())

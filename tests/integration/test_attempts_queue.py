@@ -11,7 +11,7 @@ from gateway.admission.gate import Gate
 from tests.support.attempts import DELETE, GET, OK, POST, SIGNAL, SOON, coded, until, with_field
 from tests.support.caller import ask, raw_caller
 from tests.support.running import ENVIRON, Running, running_gateway
-from tests.support.upstream import RawUpstream, UpstreamConnection, answer, gated, reply
+from tests.support.upstream import RawUpstream, UpstreamConnection, answer, gated, hang, reply
 
 ONE_AT_ONCE = {"initial": 1, "ceiling": 1, "queue": 2}
 
@@ -72,6 +72,18 @@ async def test_a_deadline_in_the_queue_refuses(
     opens.set()
     assert (await first).status == 200
     assert len(upstream.received) == 1
+
+
+async def test_a_slot_that_comes_too_late_opens_no_breaker(gateway: Running, upstream: RawUpstream) -> None:
+    """All wait for one that is silent until their common deadline: the host is not to blame."""
+    for _ in range(4):
+        upstream.then(hang())
+        given = with_field(POST, "Gateway-Timeout: 0.15")
+        got = await asyncio.gather(*(ask(gateway.port, given) for _ in range(3)))
+        assert {each.slug for each in got} <= {"upstream_timeout", "queue_timeout", "upstream_unreachable"}
+        upstream.script.clear()
+    breakers = gateway.gateway._forwarder.breakers
+    assert all(circuit.failures == 0 for circuit in breakers._circuits.values())
 
 
 @pytest.mark.parametrize("abrupt", [True, False], ids=["reset", "close"])
