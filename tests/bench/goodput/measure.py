@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import uvloop
 
@@ -23,6 +24,7 @@ from tests.bench.processes import (
     started,
     started_gateway,
 )
+from tests.support.redis import redis_server
 
 SERVICE_SECONDS = 0.05
 _CALLERS_PER_SLOT = 5
@@ -41,6 +43,7 @@ class Scenario:
     """(part of the measured time, limit from then on)."""
     replicas: int = 1
     sigma: float = 0.0
+    redis: bool = False
 
     def windows(self) -> list[tuple[float, float, int]]:
         """(begin, end, limit) of what is measured."""
@@ -92,7 +95,8 @@ class Result:
 
 
 @contextmanager
-def _started_upstream(core: int | None, scenario: Scenario) -> Iterator[Started]:
+def started_limited(core: int | None, scenario: Scenario) -> Iterator[Started]:
+    """An upstream with the scenario's limit."""
     command = [sys.executable, "-m", "tests.bench.goodput.upstream", "--limit", str(scenario.limit)]
     command += ["--seconds", str(SERVICE_SECONDS), "--sigma", str(scenario.sigma)]
     with started(command, core) as upstream:
@@ -103,11 +107,13 @@ def measure(scenario: Scenario, way: str) -> Result:
     """Run a scenario; `way` is `gateway`, `direct` or `aiohttp-retry`."""
     cores = Cores.found()
     with ExitStack() as stack:
-        upstream = stack.enter_context(_started_upstream(cores.load, scenario))
+        upstream = stack.enter_context(started_limited(cores.load, scenario))
         gateways = []
+        store: dict[str, Any] = {"store": stack.enter_context(redis_server()).url} if scenario.redis else {}
         for number in range(scenario.replicas if way == "gateway" else 0):
             folder = Path(stack.enter_context(TemporaryDirectory(prefix=f"replica-{number}-")))
-            gateways.append(stack.enter_context(started_gateway(cores.measured, upstream.url, folder)))
+            gateway = started_gateway(cores.measured, upstream.url, folder, **store)
+            gateways.append(stack.enter_context(gateway))
         stack.enter_context(pinned(cores.load))
         return uvloop.run(_drive(scenario, way, upstream, gateways))
 
