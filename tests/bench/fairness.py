@@ -86,9 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--short", action="store_true", help="two seconds, high only: only to see that it runs"
-    )
+    parser.add_argument("--short", action="store_true", help="two seconds of high: only to see that it runs")
     args = parser.parse_args(arguments)
     failed = 0
     for priority in ("high",) if args.short else ("normal", "high"):
