@@ -5,7 +5,7 @@ Judged is every repeat of every name that Twilio, or a lenient reader, could tak
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from gateway.errors import Refusal
@@ -13,7 +13,7 @@ from gateway.policy.accounts import require_owned
 from gateway.policy.credentials import Credential
 from gateway.policy.fields import Fields, looks_like_override
 
-_CHANNEL = re.compile(r"(?:whatsapp|rcs|sms|mms|messenger):", re.IGNORECASE)
+_CHANNEL = re.compile(r"\A(?:whatsapp|rcs|sms|mms|messenger):", re.IGNORECASE)
 _CALLBACK = re.compile(r"ur[il]s?$|callbacks?$|webhooks?$")
 _MEDIA = frozenset(
     {"mediaurl", "mediaurls", "optinimageurls"}
@@ -33,18 +33,30 @@ _OUTSPOKEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class FormRules:
-    """None means no rule. `recipients` are tests of `To` as written: a number in E.164, or an address."""
+    """None means no rule. `recipients` are tests of `To` as written: a number in E.164, or an address.
+
+    `ruled` holds the normal names that a rule is about, but for those of callbacks.
+    """
 
     senders: frozenset[str] | None = None
     messaging_services: frozenset[str] | None = None
     recipients: tuple[Callable[[str], bool], ...] | None = None
     callback_hosts: tuple[str, ...] | None = None
+    ruled: frozenset[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        ruled: set[str] = set()
+        if self.senders is not None or self.messaging_services is not None:
+            ruled |= {"from", "messagingservicesid"}
+        if self.recipients is not None:
+            ruled |= {"to", "twiml"}
+        if self.callback_hosts is not None:
+            ruled.add("twiml")
+        object.__setattr__(self, "ruled", frozenset(ruled))
 
 
 def normal_name(name: str) -> str:
     """'From', 'from_', 'From[0]' are one name to a cautious reader."""
-    if name.isascii() and name.isalnum():
-        return name.lower()
     if name.isascii() and name.isalnum():
         return name.lower()
     return re.sub(r"[^a-z0-9]", "", name.partition("[")[0].casefold())
@@ -53,7 +65,7 @@ def normal_name(name: str) -> str:
 def require_plain_fields(credential: Credential, fields: Fields) -> None:
     """What holds for every body: no `_method`, no foreign AccountSid. Raises `Refusal`."""
     for name, value in fields:
-        if looks_like_override(name):
+        if not name.isalnum() and looks_like_override(name):
             raise Refusal("method_override", "_method goes into the query, not into the body.")
         if "account" in name.casefold():
             require_owned(credential, f"{name}={value}")
@@ -65,22 +77,17 @@ def judge_form(rules: FormRules, body: Fields, query: Fields) -> None:
         if _is_ruled(rules, normal_name(name)):
             raise _refuse("senders, recipients and callbacks belong into the body, where they can be judged")
     for name, value in body:
-        _judge_field(rules, normal_name(name), value.strip())
+        normal = normal_name(name)
+        if _is_ruled(rules, normal):
+            _judge_field(rules, normal, value.strip())
 
 
 def _is_ruled(rules: FormRules, name: str) -> bool:
-    if name in ("from", "messagingservicesid"):
-        return rules.senders is not None or rules.messaging_services is not None
-    if name == "to":
-        return rules.recipients is not None
-    if name == "twiml":
-        return rules.recipients is not None or rules.callback_hosts is not None
-    return rules.callback_hosts is not None and _is_callback(name)
+    return name in rules.ruled or (rules.callback_hosts is not None and _is_callback(name))
 
 
 def _judge_field(rules: FormRules, name: str, value: str) -> None:
-    if not _is_ruled(rules, name):
-        return
+    """Raise `Refusal("form_rule")` if the value of a ruled field (by its normal name) is not permitted."""
     if name == "from":
         # A rule for services alone means: send through these services, and not from a number.
         if value and value not in (rules.senders or ()):
@@ -89,8 +96,10 @@ def _judge_field(rules: FormRules, name: str, value: str) -> None:
         if value and value not in (rules.messaging_services or ()):
             raise _refuse("MessagingServiceSid is not one that this consumer may use")
     elif name == "to":
-        if not any(test(value) for test in rules.recipients or ()):
-            raise _refuse("To is not a recipient that this consumer may reach")
+        for reaches in rules.recipients or ():
+            if reaches(value):
+                return
+        raise _refuse("To is not a recipient that this consumer may reach")
     elif name == "twiml":
         if _OUTSPOKEN.search(value):
             raise _refuse(
@@ -128,7 +137,7 @@ def match_prefix(prefix: str) -> Callable[[str], bool]:
         return lambda value: value.startswith(prefix)
 
     def test(value: str) -> bool:
-        number = _CHANNEL.sub("", value, count=1)
+        number = value if value.startswith(prefix) else _CHANNEL.sub("", value, count=1)
         return number.startswith(prefix) and _NUMBER.fullmatch(number) is not None
 
     return test
