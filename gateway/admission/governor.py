@@ -174,7 +174,8 @@ class Governor:
         if meeting != self._meeting:
             self._meeting = meeting
             self._begin_meeting(now)
-        if not self._takes and self.limit >= _SMALLEST_YIELDING:
+        # Who took in this meeting does not yield in it, though taking may have made it large enough to.
+        if not (self._takes or self._took) and self.limit >= _SMALLEST_YIELDING:
             return self.limit - max(1, round(self.limit / _YIELD_SHARE))
         if not (self._took or self._learning) and now % MEETING_PERIOD_SECONDS >= _TAKE_AFTER_SECONDS:
             self._took = self._taking = True
