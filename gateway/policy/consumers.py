@@ -4,7 +4,6 @@ Keys are known by the SHA-256 of their bytes only. The index is a dict over dige
 could tell is about the digest of a guess, never about a key; the name is then compared in constant time.
 """
 
-import base64
 import binascii
 import hashlib
 import hmac
@@ -108,9 +107,9 @@ def authenticate(index: Mapping[str, KeyEntry], inbound: Inbound, now: float) ->
             "ask the gateway's operators for a new one.",
             headers=_CHALLENGE,
         )
-    secrets = tuple(secret for secret in (key, token) if len(secret) >= _SHORTEST_SECRET)
+    secrets = tuple([secret for secret in (key, token) if len(secret) >= _SHORTEST_SECRET])
     url = f"{inbound.path}?{inbound.query}".encode("ascii")
-    if "%" in inbound.path or "%" in inbound.query:
+    if b"%" in url:
         url += unquote_to_bytes(url)
     for secret in secrets:
         if secret in url:
@@ -136,7 +135,7 @@ def _read_key(inbound: Inbound) -> tuple[bytes | None, bytes, bytes]:
         return None, rest, rest
     if scheme.lower() == b"basic":
         try:
-            username, colon, password = base64.b64decode(rest, validate=True).partition(b":")
+            username, colon, password = binascii.a2b_base64(rest, strict_mode=True).partition(b":")
         except binascii.Error:
             colon = b""
         if colon and password:

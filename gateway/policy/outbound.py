@@ -42,7 +42,9 @@ def build_outbound(
     inbound: Inbound, caller: Caller, grant: Grant, body: Body, *, streams: bool = False
 ) -> Outbound:
     """Put together what was judged. Raises `Refusal("emit_unsupported")`."""
-    call = grant.call._replace(query=grant.query)
+    call = grant.call
+    if call.query != grant.query:
+        call = call._replace(query=grant.query)
     method, query = emit_method(call, grant.consumer.emit)
     fields = build_request_fields(
         inbound,

@@ -4,9 +4,8 @@
 all, less the representation suffix (.json, .xml, …). A rule is *exact* if nothing in it is a glob.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from gateway.catalogue import SUFFIXES
 from gateway.policy.head import METHODS
@@ -43,14 +42,6 @@ class Rule:
     segments: tuple[str, ...]
     exact: bool
 
-    def matches(self, method: str, product: str, segments: tuple[str, ...]) -> bool:
-        """Whether the rule covers an effective method (HEAD counts as GET) on a path's segments."""
-        return (
-            self.method in (_ONE, method)
-            and self.product in (_ONE, product)
-            and _match_segments(self.segments, segments)
-        )
-
     def spells_out(self, segments: tuple[str, ...]) -> bool:
         """Whether no placeholder stands for `Keys` and its like; `…/{AccountSid}/{List}` names none."""
         return not any(
@@ -59,24 +50,44 @@ class Rule:
         )
 
 
-class RuleSet(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class RuleSet:
     """A consumer's rules, in the order written."""
 
     rules: tuple[Rule, ...]
+    _by_call: Mapping[tuple[str, str], tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
+    """Those of `rules` that name a method and a product, or mean them by '*'. '' is every other product."""
+
+    def __post_init__(self) -> None:
+        products = {rule.product for rule in self.rules if rule.product != _ONE} | {""}
+        by_call = {
+            (method, product): tuple(
+                rule
+                for rule in self.rules
+                if rule.method in (_ONE, method) and rule.product in (_ONE, product)
+            )
+            for method in _METHODS
+            for product in products
+        }
+        object.__setattr__(self, "_by_call", by_call)
 
     def find(self, method: str, product: str, segments: tuple[str, ...]) -> Rule | None:
-        """The first rule that covers the call."""
-        for rule in self.rules:
-            if rule.matches(method, product, segments):
+        """The first rule that covers the call, by its effective method (HEAD counts as GET)."""
+        for rule in self._named(method, product):
+            if _match_segments(rule.segments, segments):
                 return rule
         return None
 
     def find_exact(self, method: str, product: str, segments: tuple[str, ...]) -> Rule | None:
         """The first rule without a glob that covers the call and spells out what is delegated with care."""
-        for rule in self.rules:
-            if rule.exact and rule.matches(method, product, segments) and rule.spells_out(segments):
+        for rule in self._named(method, product):
+            if rule.exact and _match_segments(rule.segments, segments) and rule.spells_out(segments):
                 return rule
         return None
+
+    def _named(self, method: str, product: str) -> tuple[Rule, ...]:
+        rules = self._by_call.get((method, product))
+        return self._by_call.get((method, ""), ()) if rules is None else rules
 
 
 def split_path(path: str) -> tuple[str, ...]:
@@ -88,7 +99,7 @@ def split_path(path: str) -> tuple[str, ...]:
 
 def strip_suffix(segment: str) -> str:
     """'Messages.json' to 'Messages'; other dots stay."""
-    if segment.endswith(SUFFIXES):
+    if "." in segment and segment.endswith(SUFFIXES):
         return segment.rpartition(".")[0] or segment
     return segment
 
@@ -136,6 +147,8 @@ def _is_exact(method: str, product: str, path: str) -> bool:
 
 def _match_segments(pattern: tuple[str, ...], segments: tuple[str, ...]) -> bool:
     """Glob over segments; `**` takes as many as it must (tried from none upwards)."""
+    if len(pattern) != len(segments) and _REST not in pattern:
+        return False
     for index, part in enumerate(pattern):
         if part == _REST:
             rest = pattern[index + 1 :]
