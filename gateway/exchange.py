@@ -3,7 +3,7 @@
 Observers read it; policies never see it. It holds no secret, no body, no query and no phone number.
 """
 
-import secrets
+import random
 from collections.abc import Callable
 from enum import StrEnum
 
@@ -85,4 +85,4 @@ class Exchange:
 
 def new_request_id() -> str:
     """32 hex digits; not a secret."""
-    return secrets.token_hex(16)
+    return f"{random.getrandbits(128):032x}"

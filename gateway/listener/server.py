@@ -4,7 +4,6 @@ A caller that goes away is noticed at once and told to whoever asked (`on_hang_u
 is answered in our shape, logged in one line, and echoes nothing.
 """
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -101,14 +100,13 @@ def abort_connection(request: web.BaseRequest) -> None:
 class CallerConnection:
     """The caller's connection, as far as the running task must know of it."""
 
-    __slots__ = ("_cancel", "_protocol")
+    __slots__ = ("_protocol", "task")
 
     def __init__(self, request: web.BaseRequest) -> None:
-        protocol, task = request.protocol, asyncio.current_task()
+        protocol = request.protocol
         assert isinstance(protocol, DataProtocol)
-        assert task is not None
         self._protocol = protocol
-        self._cancel = task.cancel
+        self.task = request.task  # the connection's own: its requests need no others
 
     @property
     def gone(self) -> bool:
@@ -117,7 +115,7 @@ class CallerConnection:
 
     def may_leave(self, free: bool) -> None:
         """Say whether the task ends at once when the caller goes away."""
-        self._protocol.on_hang_up = self._cancel if free else None
+        self._protocol.on_hang_up = self.task.cancel if free else None
 
 
 def _as_refusal(exc: BaseException | None) -> GatewayError:

@@ -188,7 +188,7 @@ class Attempts:
             # An upload takes as long as it takes; the session's read time-out begins when it is sent.
             response = await session.request(method, url, data=wire, allow_redirects=False)
         else:
-            with Deadline(self._deadline):
+            with Deadline(self._deadline, self._caller.task):
                 response = await send_buffered(session, method, url, wire)
         self._around.breakers.succeeded(self.outbound.host)
         return response

@@ -1,9 +1,10 @@
 """What the attempts of all exchanges share, and how aiohttp-retry is told to leave every decision to them."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import ClientResponse, ClientSession
 from aiohttp_retry import RetryOptionsBase
@@ -54,7 +55,9 @@ class Surroundings:
 
 
 class CallerLink(Protocol):
-    """The caller's connection, as far as attempts are concerned."""
+    """The caller's connection, as far as attempts are concerned. `task` is the one that runs them."""
+
+    task: "asyncio.Task[Any]"
 
     @property
     def gone(self) -> bool:
