@@ -6,6 +6,7 @@ hop-by-hop; the rest of what is dropped concerns only one side.
 
 import re
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 
 from gateway.policy.head import OVERRIDE_FIELDS, Inbound
 
@@ -94,27 +95,35 @@ def build_answer_fields(
     `content_length` in bytes is written where the answer had its own, else at the end; None leaves it out,
     unless `keeps_length` (HEAD and 304 announce the length of a body that does not follow).
     """
-    fields = list(raw_headers)
-    named = {
-        token.strip().lower()
-        for name, value in fields
-        if name.lower() == b"connection"
-        for token in value.split(b",")
-    }
     lines: list[bytes] = []
-    for name, value in fields:
+    named: set[bytes] = set()
+    for name, value in raw_headers:
+        if _reaches_caller(name):
+            lines.append(b"%b: %b\r\n" % (name, value))
+            continue
         lower = name.lower()
         if lower == b"content-length":
             if content_length is not None:
-                value, content_length = b"%d" % content_length, None
-            elif not keeps_length:
-                continue
-        elif lower in _OURS_ANSWER or lower in named or lower.startswith(b"gateway-"):
-            continue
-        lines.append(b"%b: %b\r\n" % (name, value))
+                lines.append(b"%b: %d\r\n" % (name, content_length))
+                content_length = None
+            elif keeps_length:
+                lines.append(b"%b: %b\r\n" % (name, value))
+        elif lower == b"connection":
+            named |= {token.strip().lower() for token in value.split(b",")}
+    named -= _OURS_ANSWER  # all of them are gone, but for the length
+    if named:
+        lines = [line for line in lines if line.partition(b":")[0].lower() not in named]
     if content_length is not None:
         lines.append(b"Content-Length: %d\r\n" % content_length)
     return b"".join(lines)
+
+
+# Answers have the same names again and again. Bounded, because what is asked for is not ours.
+@lru_cache(maxsize=512)
+def _reaches_caller(name: bytes) -> bool:
+    """Whether an answer's field crosses as it is, unless Connection names it."""
+    lower = name.lower()
+    return lower not in _OURS_ANSWER and not lower.startswith(b"gateway-")
 
 
 def replace_field(
