@@ -96,6 +96,13 @@ def require_body_kind(route: Route, consumer: Consumer, inbound: Inbound, limits
         raise too_large(limit)
     if streamed:
         return BodyPlan(Shape.RAW, limit, stream=True)
+    singles = inbound.singles
+    if (
+        singles.get(b"content-type") == FORM_TYPE  # to the byte, as nearly every caller writes it
+        and route.body_kind is not BodyKind.JSON
+        and b"content-encoding" not in singles
+    ):
+        return BodyPlan(Shape.FORM, limit)
     plan = _plan_buffered(route.body_kind, consumer, inbound, limit)
     if plan.refusal is not None and inbound.content_length:
         raise plan.refusal

@@ -71,12 +71,9 @@ def _split_unescaped(text: str) -> Fields:
     It may come first where no escape stands for a separator, and where all bytes but escapes are ASCII: else
     bytes of one character could be half escaped.
     """
-    if not text.isascii():
+    if "%26" in text or "%3D" in text or "%3d" in text or not text.isascii():
         return _split_pairs(text)
-    plain = _decode(text)
-    if plain.count("&") != text.count("&") or plain.count("=") != text.count("="):
-        return _split_pairs(text)
-    pairs = plain.split("&", _MAX_FIELDS)
+    pairs = _decode(text).split("&", _MAX_FIELDS)
     if len(pairs) > _MAX_FIELDS:
         raise ValueError("too many fields")
     return [(name, value) for name, _, value in [pair.partition("=") for pair in pairs if pair]]
