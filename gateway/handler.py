@@ -12,7 +12,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from gateway.admission.idempotency import Idempotency
-from gateway.admission.idempotency_rules import require_claim
+from gateway.admission.idempotency_rules import Claim, require_claim
 from gateway.admission.limits import RateLimiter
 from gateway.config.snapshot import Snapshot
 from gateway.errors import GatewayError, UpstreamFailure
@@ -27,6 +27,7 @@ from gateway.policy.consumers import authenticate
 from gateway.policy.content import NO_BODY, Body, BodyPlan, finish_body, require_body_kind
 from gateway.policy.deadlines import read_deadline
 from gateway.policy.head import Inbound, require_head
+from gateway.policy.limits import NO_LIMITS
 from gateway.policy.methods import translate_method
 from gateway.policy.outbound import Outbound, build_outbound
 from gateway.policy.routes import Grant, authorize, authorize_form, authorize_stream, match_route
@@ -48,6 +49,16 @@ class Snapshots:
 class _Ready(NamedTuple):
     body: Body
     stream: BodyStream | None
+
+
+class _Ask(NamedTuple):
+    """What is to be sent for whom, and by when (the loop's clock)."""
+
+    grant: Grant
+    outbound: Outbound
+    ready: _Ready
+    connection: CallerConnection
+    deadline: float
 
 
 class Handler:
@@ -122,19 +133,11 @@ class Handler:
         outbound = build_outbound(inbound, caller, grant, ready.body, streams=ready.stream is not None)
         claim = require_claim(inbound, grant, outbound, ready.body)
         deadline = asyncio.get_running_loop().time() + read_deadline(inbound, snapshot.deadline_seconds)
-        fields = b""
-        async with self._idempotency.hold(
-            claim, deadline=deadline, in_doubt=lambda: exchange.in_doubt
-        ) as held:
-            if held.replay is not None:
-                answer = held.replay
-            else:
-                asked = self._clock()
-                fields, reported = await self._limiter.admit(consumer.limits, grant, ready.body, deadline)
-                exchange.waited_seconds += self._clock() - asked
-                exchange.reported = exchange.reported or reported
-                answer = await self._send(outbound, exchange, connection, deadline, ready.stream)
-                await held.keep(answer)
+        ask = _Ask(grant, outbound, ready, connection, deadline)
+        if claim is None:
+            answer, fields = await self._admit_and_send(ask, exchange)
+        else:
+            answer, fields = await self._send_once(claim, ask, exchange)
         connection.may_leave(True)
         base = Base(_base_url(snapshot, request, inbound), snapshot.hosts)
         try:
@@ -145,17 +148,30 @@ class Handler:
             answer.close()
             exchange.bytes_in = request.content.total_bytes
 
-    async def _send(
-        self,
-        outbound: Outbound,
-        exchange: Exchange,
-        connection: CallerConnection,
-        deadline: float,
-        stream: BodyStream | None,
-    ) -> Answer:
-        """What may be done twice may be broken off; a POST in flight is awaited to its end (design 4.7)."""
+    async def _send_once(self, claim: Claim, ask: _Ask, exchange: Exchange) -> tuple[Answer, bytes]:
+        """A POST with an Idempotency-Key: sent, or answered by what came of it before."""
+        async with self._idempotency.hold(
+            claim, deadline=ask.deadline, in_doubt=lambda: exchange.in_doubt
+        ) as held:
+            if held.replay is not None:
+                return held.replay, b""
+            answer, fields = await self._admit_and_send(ask, exchange)
+            return await held.keep(answer), fields
+
+    async def _admit_and_send(self, ask: _Ask, exchange: Exchange) -> tuple[Answer, bytes]:
+        """Spend the rate limits, then make attempts. The bytes are the limits' fields for the answer."""
+        grant, outbound, ready, connection, deadline = ask
+        fields = b""
+        limits = grant.consumer.limits
+        if limits is not NO_LIMITS:
+            asked = self._clock()
+            fields, reported = await self._limiter.admit(limits, grant, ready.body, deadline)
+            exchange.waited_seconds += self._clock() - asked
+            exchange.reported = exchange.reported or reported
+        stream = ready.stream
         try:
-            return await self._forwarder.send(outbound, exchange, connection, deadline, stream)
+            # What may be done twice may be broken off; a POST in flight is awaited to its end (design 4.7).
+            return await self._forwarder.send(outbound, exchange, connection, deadline, stream), fields
         except UpstreamFailure as failure:
             if stream is not None and stream.broke is not None:
                 raise stream.broke from failure  # the caller's body broke off, not the upstream

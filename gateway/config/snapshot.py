@@ -4,7 +4,7 @@
 Counters, pools and health of keys live elsewhere, so that a reload forgets nothing.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.catalogue import Catalogue, load_catalogue
@@ -24,7 +24,7 @@ from gateway.policy.consumers import Consumer, Emit, KeyEntry, Mode, Priority
 from gateway.policy.content import BodyLimits
 from gateway.policy.credentials import Account, ApiKey, Credential, basic_value, mask_sid
 from gateway.policy.forms import FormRules, match_country, match_prefix
-from gateway.policy.limits import LimitSet, Per, derive_secret, make_limit, make_limit_set
+from gateway.policy.limits import NO_LIMITS, LimitSet, Per, derive_secret, make_limit, make_limit_set
 from gateway.policy.rules import RuleSet, parse_rules
 
 
@@ -112,7 +112,9 @@ class _ConsumerCompiler:
                 self._refuse(place or ("allow", index), str(error), "see 'allow' in docs/configuration.md")
         return RuleSet(tuple(rule for each in sets for rule in each.rules))
 
-    def _limits(self, limits: Iterable[LimitSettings], credential: Credential) -> LimitSet:
+    def _limits(self, limits: Sequence[LimitSettings], credential: Credential) -> LimitSet:
+        if not limits:
+            return NO_LIMITS
         secret = derive_secret(credential.account.keys[0].authorization)
         return make_limit_set(
             make_limit(
