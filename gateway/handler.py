@@ -34,7 +34,7 @@ from gateway.policy.routes import Grant, authorize, authorize_form, authorize_st
 from gateway.rendering import render_error
 from gateway.upstream.answer import Answer
 from gateway.upstream.forward import Forwarder
-from gateway.upstream.relay import Base, adapt_answer
+from gateway.upstream.relay import Base, adapt_answer, is_adapted
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -139,9 +139,10 @@ class Handler:
         else:
             answer, fields = await self._send_once(claim, ask, exchange)
         connection.may_leave(True)
-        base = Base(_base_url(snapshot, request, inbound), snapshot.hosts)
         try:
-            answer = await adapt_answer(answer, grant, base)
+            if is_adapted(grant):
+                base = Base(_base_url(snapshot, request, inbound), snapshot.hosts)
+                answer = await adapt_answer(answer, grant, base)
             closes = self.draining or not request.content.is_eof()
             return await relay_answer(answer, request, exchange, fields, closes=closes)
         finally:

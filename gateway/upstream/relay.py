@@ -23,6 +23,11 @@ class Base(NamedTuple):
     hosts: HostTable
 
 
+def is_adapted(grant: Grant) -> bool:
+    """Whether anything may be done to the answer at all."""
+    return grant.conceals or bool(grant.call.address.prefix)
+
+
 async def adapt_answer(answer: Answer, grant: Grant, base: Base) -> Answer:
     """The answer as this caller gets it. Raises `UpstreamFailure` where a token could not be concealed."""
     prefix = grant.call.address.prefix
