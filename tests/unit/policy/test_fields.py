@@ -1,6 +1,10 @@
 """Reading parameters for judging: every repeat, every lenient reader's view, or `Unreadable`."""
 
+from urllib.parse import parse_qsl
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from gateway.policy.fields import (
     Fields,
@@ -37,6 +41,43 @@ def _multipart(*parts: str, end: str = "--B0--\r\n") -> Fields:
 )
 def test_urlencoded(body: bytes, expected: Fields) -> None:
     assert read_urlencoded(body) == expected
+
+
+# All that the short way through a form must look out for: separators, escapes of them, halves of characters.
+_PIECES = st.sampled_from(
+    [
+        "&",
+        "=",
+        "+",
+        "%26",
+        "%3D",
+        "%3d",
+        "%2B",
+        "%",
+        "%%26",
+        "%C3",
+        "%A9",
+        "%c3%a9",
+        "\u00e9",
+        "%ff",
+        "To",
+        "2",
+        "6",
+    ]
+)
+
+
+@given(st.lists(_PIECES, max_size=12).map("".join))
+@example("To=%2B1&From%3D=%26")
+@example("%%2626=a&b%=%")
+def test_urlencoded_is_what_the_library_reads(text: str) -> None:
+    try:
+        expected = parse_qsl(text, keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        with pytest.raises(Unreadable):
+            read_urlencoded(text.encode())
+        return
+    assert read_urlencoded(text.encode()) == expected
 
 
 @pytest.mark.parametrize("body", [b"To=\xff", b"To=%ff", b"&".join([b"a=1"] * 10_001)], ids=len)

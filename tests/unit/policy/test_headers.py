@@ -162,6 +162,11 @@ def test_fields_that_an_answer_loses(name: bytes) -> None:
     assert build_answer_fields(fields, None, keeps_length=False) == b"A: 1\r\n"
 
 
+def test_what_connection_names_may_stand_before_it_and_the_length_stays() -> None:
+    fields = [(b"X-Named", b"x"), (b"Content-Length", b"9"), (b"Connection", b"x-NAMED, content-length")]
+    assert build_answer_fields(fields, 3, keeps_length=False) == b"Content-Length: 3\r\n"
+
+
 def test_single_fields() -> None:
     assert find_field(_ANSWER, b"content-length") == b"5"
     assert find_field(_ANSWER, b"location") == b""

@@ -149,6 +149,21 @@ def test_suffixes(segment: str, expected: str) -> None:
     assert strip_suffix(segment) == expected
 
 
+def test_the_first_rule_that_covers_is_found_whether_it_names_method_and_product_or_not() -> None:
+    rules = _rules("* * /v1/a", "GET verify /v1/**", "GET * /v1/**", "* verify /v2/a")
+    for method, product, path, text in (
+        ("GET", "verify", "/v1/a", "* * /v1/a"),
+        ("GET", "verify", "/v1/b", "GET verify /v1/**"),
+        ("GET", "lookups", "/v1/b", "GET * /v1/**"),
+        ("POST", "verify", "/v2/a", "* verify /v2/a"),
+    ):
+        found = rules.find(method, product, split_path(path))
+        assert found is not None
+        assert found.text == text
+    assert rules.find("POST", "lookups", split_path("/v2/a")) is None
+    assert rules.find("CONNECT", "verify", split_path("/v1/a")) is None
+
+
 def test_only_the_last_segment_loses_its_suffix() -> None:
     assert split_path(f"/a.json/{FOREIGN}.json") == ("a.json", FOREIGN)
     assert split_path("/") == ("",)
