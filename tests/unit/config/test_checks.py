@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gateway.config import checks
 from gateway.config.load import load_settings
 from gateway.config.problems import ConfigError
+from gateway.policy import addressing
 
 from .conftest import DIGEST, ENVIRON, GOOD, Write, cases
 
@@ -103,3 +105,8 @@ def test_nonsense_is_refused(write: Write, text: str, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_settings(path, ENVIRON, NOW)
     assert expected in str(caught.value)
+
+
+def test_both_tables_of_edges_are_one() -> None:
+    """The file's readers must not import policy (design 3), so these stand in two places."""
+    assert {region: edge or "" for region, edge in checks.DEFAULT_EDGES.items()} == addressing.DEFAULT_EDGES
