@@ -35,7 +35,7 @@ class CleanConnector(TCPConnector):
     """Never reuses a connection that received bytes while idle.
 
     The stock pool would hand those bytes to the next request as its answer. Overrides a private method;
-    `tests/integration/test_surplus_bytes.py` guards it.
+    `tests/unit/upstream/test_wire.py` guards it.
     """
 
     async def _get(self, key: ConnectionKey, traces: list[Any]) -> Connection | None:
@@ -122,6 +122,6 @@ def open_session(options: TransportOptions) -> ClientSession:
         ),
     )
     # aiohttp would send GET, HEAD, PUT and DELETE a second time by itself when a pooled connection breaks;
-    # attempts are ours to decide and to count (tests/integration/test_no_hidden_retry.py).
+    # attempts are ours to decide and to count (tests/unit/upstream/test_wire.py).
     session._retry_connection = False
     return session
