@@ -4,8 +4,10 @@ Observers read it; policies never see it. It holds no secret, no body, no query 
 """
 
 import random
+import time
 from collections.abc import Callable
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Ending(StrEnum):
@@ -16,46 +18,89 @@ class Ending(StrEnum):
     HUNG_UP = "hung_up"  # the caller left
 
 
+class StepKind(StrEnum):
+    """What an exchange spent a stretch of its time on."""
+
+    LIMIT = "limit"  # waited for a rate limit of ours
+    QUEUE = "queue"  # waited for a slot of the account
+    ATTEMPT = "attempt"  # was at Twilio
+    BACKOFF = "backoff"  # waited before the next attempt
+
+
+class Step(NamedTuple):
+    """One stretch of an exchange's timeline. `began` is on the exchange's clock, both times in seconds.
+
+    Of an attempt: `status` and Twilio's `code`, or 0 and the phase it `failed` in ('' with status 0: given up
+    under way); `key` is the masked SID of the key it was sent with, and `then` what followed:
+    '', 'retry', 'requeue' or 'next_key' (`policy.retries.Decision`).
+    """
+
+    kind: StepKind
+    began: float
+    seconds: float
+    status: int = 0
+    code: int = 0
+    failed: str = ""
+    key: str = ""
+    then: str = ""
+
+
+_SHORTEST_WAIT_SECONDS = 0.001  # less is the cost of asking, not of waiting
+
+
 class Exchange:
-    """Mutable, one per request. Times are seconds on a monotonic clock, sizes are bytes."""
+    """Mutable, one per request. Times are seconds on a monotonic clock, sizes are bytes.
+
+    `ended_at` is the wall clock's, in seconds since the epoch. `credential` and `key` name what it was sent
+    with, neither of them a secret.
+    """
 
     __slots__ = (
         "account",
         "attempts",
+        "backoff_seconds",
         "began",
         "bytes_in",
         "bytes_out",
+        "caller_seconds",
         "consumer",
+        "credential",
         "ended",
+        "ended_at",
         "ending",
         "failovers",
         "finished",
         "in_doubt",
+        "key",
         "label",
         "method",
         "product",
+        "queued_seconds",
         "reported",
         "request_id",
         "retries",
         "signals",
         "slug",
         "status",
+        "steps",
         "twilio_code",
         "twilio_request_id",
         "unknown",
         "upstream_seconds",
-        "waited_seconds",
     )
 
     def __init__(self, began: float) -> None:
         self.began = began
         self.ended = began
+        self.ended_at = 0.0
         self.request_id = ""
         self.method = ""
         self.product = ""
         self.label = ""
         self.consumer = ""
+        self.credential = ""
         self.account = ""
+        self.key = ""
         self.status = 0
         self.slug = ""
         self.twilio_code = 0
@@ -65,7 +110,9 @@ class Exchange:
         self.bytes_in = 0
         self.bytes_out = 0
         self.upstream_seconds = 0.0
-        self.waited_seconds = 0.0
+        self.queued_seconds = 0.0
+        self.backoff_seconds = 0.0
+        self.caller_seconds = 0.0
         self.retries = 0
         self.signals = 0
         self.in_doubt = False
@@ -73,6 +120,37 @@ class Exchange:
         self.unknown = False
         self.ending = Ending.ANSWERED
         self.finished = False
+        self.steps: list[Step] = []
+
+    def note_queue(self, kind: StepKind, began: float, now: float) -> None:
+        """It waited for its turn: for a slot, or for a rate limit."""
+        seconds = now - began
+        self.queued_seconds += seconds
+        if seconds >= _SHORTEST_WAIT_SECONDS:
+            self.steps.append(Step(kind, began, seconds))
+
+    def note_backoff(self, began: float, seconds: float) -> None:
+        """It is going to wait before its next attempt."""
+        self.backoff_seconds += seconds
+        if seconds >= _SHORTEST_WAIT_SECONDS:
+            self.steps.append(Step(StepKind.BACKOFF, began, seconds))
+
+    def note_attempt(self, began: float, now: float, status: int, code: int, failed: str, then: str) -> None:
+        """An attempt has ended, as `Step` says."""
+        seconds = now - began
+        self.upstream_seconds += seconds
+        self.steps.append(Step(StepKind.ATTEMPT, began, seconds, status, code, failed, self.key, then))
+
+    @property
+    def seconds(self) -> float:
+        """From the request's head to the end of its answer."""
+        return self.ended - self.began
+
+    @property
+    def overhead_seconds(self) -> float:
+        """What was spent in the gateway itself: neither at Twilio, nor waiting for anything or anybody."""
+        elsewhere = self.upstream_seconds + self.queued_seconds + self.backoff_seconds + self.caller_seconds
+        return max(0.0, self.ended - self.began - elsewhere)
 
     def finish(self, now: float, observe: Callable[["Exchange"], None]) -> None:
         """Close the record and hand it to the observers. A second call is a fault in the gateway."""
@@ -80,6 +158,7 @@ class Exchange:
             raise RuntimeError("an exchange was finished twice")
         self.finished = True
         self.ended = now
+        self.ended_at = time.time()
         observe(self)
 
 

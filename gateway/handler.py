@@ -16,7 +16,7 @@ from gateway.admission.idempotency_rules import Claim, require_claim
 from gateway.admission.limits import RateLimiter
 from gateway.config.snapshot import Snapshot
 from gateway.errors import GatewayError, UpstreamFailure
-from gateway.exchange import Ending, Exchange, new_request_id
+from gateway.exchange import Ending, Exchange, StepKind, new_request_id
 from gateway.listener.body import BodyStream, expects_continue, read_body, send_continue
 from gateway.listener.relay import make_error_response, relay_answer
 from gateway.listener.response import RawResponse
@@ -128,6 +128,7 @@ class Handler:
         exchange.method, exchange.product, exchange.label = call.method, address.product, route.label
         grant = authorize(consumer, route, call)
         exchange.account, exchange.reported = grant.account.sid, grant.reported
+        exchange.credential = consumer.credential.name
         plan = require_body_kind(route, consumer, inbound, snapshot.limits)
         ready = await self._read(request, exchange, snapshot, inbound, grant, plan)
         outbound = build_outbound(inbound, caller, grant, ready.body, streams=ready.stream is not None)
@@ -167,7 +168,7 @@ class Handler:
         if limits is not NO_LIMITS:
             asked = self._clock()
             fields, reported = await self._limiter.admit(limits, grant, ready.body, deadline)
-            exchange.waited_seconds += self._clock() - asked
+            exchange.note_queue(StepKind.LIMIT, asked, self._clock())
             exchange.reported = exchange.reported or reported
         stream = ready.stream
         try:
@@ -194,7 +195,10 @@ class Handler:
             send_continue(request)
         if plan.stream:
             return _Ready(NO_BODY, BodyStream(request, plan, snapshot.body_seconds))
-        body = finish_body(plan, await read_body(request, plan, snapshot.body_seconds))
+        began = self._clock()
+        data = await read_body(request, plan, snapshot.body_seconds)
+        exchange.caller_seconds += self._clock() - began
+        body = finish_body(plan, data)
         exchange.reported = exchange.reported or authorize_form(grant, body)
         return _Ready(body, None)
 

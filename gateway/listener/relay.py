@@ -1,5 +1,7 @@
 """Answers on their last stretch, from an `Answer` or an error of ours to the caller's socket."""
 
+import time
+
 from aiohttp import ClientError, web
 
 from gateway.exchange import Ending, Exchange
@@ -81,6 +83,7 @@ async def _stream(
     await response.prepare(request)
     await response.write(answer.body)
     content = rest.content
+    began = time.perf_counter()
     while not content.at_eof():
         try:
             chunk = await content.readany()
@@ -88,5 +91,9 @@ async def _stream(
             exchange.ending = Ending.ABORTED
             abort_connection(request)
             return
+        arrived = time.perf_counter()
+        exchange.upstream_seconds += arrived - began
         await response.write(chunk)
+        began = time.perf_counter()
+        exchange.caller_seconds += began - arrived
     await response.write_eof()

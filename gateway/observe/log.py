@@ -15,11 +15,9 @@ import structlog
 
 from gateway.exchange import Ending, Exchange
 from gateway.observe.lines import LineWriter
-from gateway.policy.credentials import mask_sid
 
 Logger = structlog.typing.FilteringBoundLogger
 
-_WAITED_SECONDS = 0.001  # less is the cost of asking, not of waiting
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -79,7 +77,6 @@ def _render_json(_: Any, level: str, event: structlog.typing.EventDict) -> bytes
 
 def log_exchange(log: Logger, exchange: Exchange) -> None:
     """The one line of an exchange. Failures and refusals are warnings, our own faults errors."""
-    seconds = exchange.ended - exchange.began
     values: dict[str, Any] = {
         "request_id": exchange.request_id,
         "consumer": exchange.consumer,
@@ -87,15 +84,16 @@ def log_exchange(log: Logger, exchange: Exchange) -> None:
         "product": exchange.product,
         "route": exchange.label,
         "status": exchange.status,
-        "seconds": round(seconds, 6),
+        "seconds": round(exchange.seconds, 6),
         "upstream_seconds": round(exchange.upstream_seconds, 6),
-        "overhead_seconds": round(max(0.0, seconds - exchange.upstream_seconds - exchange.waited_seconds), 6),
+        "queue_seconds": round(exchange.queued_seconds, 6),
+        "overhead_seconds": round(exchange.overhead_seconds, 6),
         "attempts": exchange.attempts,
         "bytes_in": exchange.bytes_in,
         "bytes_out": exchange.bytes_out,
     }
     if exchange.account:
-        values["account"] = mask_sid(exchange.account)
+        values["account"] = exchange.account
     if exchange.slug:
         values["gateway_error"] = exchange.slug
     if exchange.twilio_code:
@@ -104,8 +102,8 @@ def log_exchange(log: Logger, exchange: Exchange) -> None:
         values["twilio_request_id"] = exchange.twilio_request_id
     if exchange.reported:
         values["would_refuse"] = exchange.reported
-    if exchange.waited_seconds >= _WAITED_SECONDS:
-        values["waited_seconds"] = round(exchange.waited_seconds, 6)
+    if exchange.backoff_seconds:
+        values["backoff_seconds"] = round(exchange.backoff_seconds, 6)
     if exchange.signals:
         values["signals"] = exchange.signals
     if exchange.retries:

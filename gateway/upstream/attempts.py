@@ -15,7 +15,7 @@ from yarl import URL
 
 from gateway.admission.gate import Gate, Release, Slot
 from gateway.errors import Phase, Refusal, UpstreamFailure
-from gateway.exchange import Exchange
+from gateway.exchange import Exchange, StepKind
 from gateway.policy.credentials import ApiKey
 from gateway.policy.headers import find_field
 from gateway.policy.outbound import Outbound
@@ -23,7 +23,6 @@ from gateway.policy.retries import (
     Decision,
     Outcome,
     Situation,
-    backoff_seconds,
     decide_attempt,
     may_have_been_done,
     read_code,
@@ -33,6 +32,7 @@ from gateway.policy.retries import (
 from gateway.upstream.answer import Answer, has_plain_framing, read_answer
 from gateway.upstream.deadline import Deadline
 from gateway.upstream.failures import translate_failure
+from gateway.upstream.pacing import Pacing
 from gateway.upstream.reply import AnyReply
 from gateway.upstream.retrying import SILENT, AttemptOptions, CallerLink, Surroundings, TryAgain
 from gateway.upstream.transport import send_buffered
@@ -63,7 +63,7 @@ class Attempts:
     ) -> None:
         self.outbound = outbound
         self.key = keys[0]
-        self.delay_seconds = 0.0
+        self._pacing = Pacing(around, exchange, caller, deadline)
         self._wire: Wire | None = None
         self._around = around
         self._exchange = exchange
@@ -75,9 +75,13 @@ class Attempts:
         self._answer: Answer | None = None
         self._first_refused: Answer | None = None
         self._slot: Slot | None = None
-        self._in_front = False
-        self._retries = 0
+        self._began = 0.0
         self._maybe_done = False
+
+    @property
+    def delay_seconds(self) -> float:
+        """What to wait before the next attempt."""
+        return self._pacing.delay_seconds
 
     async def run(self, origin: URL) -> Answer:
         """The answer to hand back. Raises `UpstreamFailure`, or `Refusal` if no slot was to be had.
@@ -107,7 +111,7 @@ class Attempts:
         """One attempt, up to the answer's head. Raises `TryAgain`, `UpstreamFailure` or `Refusal`."""
         self._require_closed_breaker()
         self._slot = slot = await self._acquire()
-        began = time.perf_counter()
+        self._began = time.perf_counter()
         self._caller.may_leave(self.outbound.replayable)
         try:
             return await self._send(method, url)
@@ -117,14 +121,12 @@ class Attempts:
         except BaseException:  # hung up on, or drained: no slot may leak
             self._around.breakers.abandoned(self.outbound.host)
             slot.release(Release.IGNORED)
+            self._note(time.perf_counter(), Outcome())
             raise
-        finally:
-            self._exchange.upstream_seconds += time.perf_counter() - began
 
     async def evaluate(self, response: AnyReply) -> bool:
         """Take the answer in; True hands it back, False tries again after `delay_seconds`."""
         assert self._slot is not None
-        began = time.perf_counter()
         try:
             answer = await self._read(response)
         except _BROKEN as error:
@@ -132,22 +134,33 @@ class Attempts:
             raise self._failed(error, sent=True) from error
         except BaseException:
             self._slot.release(Release.IGNORED)
+            self._note(time.perf_counter(), Outcome())
             raise
-        finally:
-            self._exchange.upstream_seconds += time.perf_counter() - began
+        ended = time.perf_counter()
         outcome = Outcome(answer.status, read_code(answer.body) if answer.status in _CODED else 0)
         self._slot.release(_release_of(outcome, self.outbound.product))
         if self._gate.waiting and answer.rest is None:
             await asyncio.sleep(0)  # who was granted the slot sends first, then we relay
         decision = decide_attempt(outcome, self._situation())
-        if answer.rest is not None or decision is Decision.HAND_BACK:
-            return self._hand_back(answer)  # nobody writes an error of 64 KiB; there is no room to keep one
+        if answer.rest is not None:
+            decision = Decision.HAND_BACK  # nobody writes an error of 64 KiB; there is no room to keep one
+        done = self._follow(decision, answer, outcome)
+        self._note(ended, outcome, "" if done else decision)
+        return done
+
+    def _follow(self, decision: Decision, answer: Answer, outcome: Outcome) -> bool:
+        """Do as decided; True if that was the last attempt, by decision or because no other can be made."""
+        if decision is Decision.HAND_BACK:
+            return self._hand_back(answer)
         if decision is Decision.NEXT_KEY:
             return self._next_key(answer)
         self._answer = answer
         self._maybe_done |= may_have_been_done(outcome)
         hold = read_retry_after(find_field(answer.fields, b"retry-after").decode("latin-1"), time.time())
-        return not (self._requeue(hold) if decision is Decision.REQUEUE else self._plan_retry(hold))
+        if decision is Decision.REQUEUE:
+            self._exchange.in_doubt = False
+            return not self._pacing.requeue(hold)
+        return not self._pacing.plan_retry(hold)
 
     async def _acquire(self) -> Slot:
         """Wait for a slot; whoever waits may leave at any time."""
@@ -156,13 +169,16 @@ class Attempts:
         began = time.perf_counter()
         try:
             return await self._gate.acquire(
-                outbound.consumer.name, outbound.consumer.priority, self._deadline, in_front=self._in_front
+                outbound.consumer.name,
+                outbound.consumer.priority,
+                self._deadline,
+                in_front=self._pacing.in_front,
             )
         except BaseException:
             self._around.breakers.abandoned(outbound.host)
             raise
         finally:
-            self._exchange.waited_seconds += time.perf_counter() - began
+            self._exchange.note_queue(StepKind.QUEUE, began, time.perf_counter())
 
     @property
     def _sent(self) -> bool:
@@ -181,6 +197,7 @@ class Attempts:
     async def _send(self, method: str, url: URL) -> AnyReply:
         session = self._around.session
         self._exchange.attempts += 1
+        self._exchange.key = self.key.label
         self._exchange.in_doubt = not self.outbound.replayable
         self._wire = wire = build_wire(self.outbound, self.key, self._stream)
         response: AnyReply
@@ -219,7 +236,9 @@ class Attempts:
             self._exchange.in_doubt = False
         outcome = Outcome(failed_in=failure.phase)
         decision = decide_attempt(outcome, self._situation())
-        if decision is Decision.RETRY and self._plan_retry(0.0):
+        again = decision is Decision.RETRY and self._pacing.plan_retry(0.0)
+        self._note(time.perf_counter(), outcome, decision if again else "")
+        if again:
             self._maybe_done |= may_have_been_done(outcome)
             return TryAgain()
         return failure.with_outcome(replayable=self.outbound.replayable)
@@ -231,39 +250,15 @@ class Attempts:
         self._around.on_failover(self.outbound, self.key)
         self.key, *rest = self._keys_left
         self._keys_left = tuple(rest)
-        self.delay_seconds = 0.0
+        self._pacing.at_once()
         return False
 
-    def _requeue(self, hold: float) -> bool:
-        """Wait at the head of the queue; a Retry-After holds this attempt, never a slot."""
-        self._exchange.in_doubt = False
-        self._exchange.signals += 1
-        self._in_front = True
-        return self._wait(hold)
-
-    def _plan_retry(self, hold: float) -> bool:
-        """Wait a backoff, or as long as Twilio asks; False if attempts, budget or deadline are used up."""
-        options = self._around.retry
-        if self._retries + 1 >= options.attempts:
-            return False
-        backoff = backoff_seconds(
-            self._retries, options.first_backoff_seconds, options.longest_backoff_seconds, self._around.chance
-        )
-        if not self._wait(max(hold, backoff)) or not self._around.budget.spend(time.monotonic()):
-            return False
-        self._retries += 1
-        self._exchange.retries += 1
-        self._in_front = False
-        return True
-
-    def _wait(self, seconds: float) -> bool:
-        self.delay_seconds = seconds
-        in_time = asyncio.get_running_loop().time() + seconds < self._deadline
-        if in_time and not self._caller.gone:
-            self._caller.may_leave(True)
-            self._exchange.waited_seconds += seconds
-            return True
-        return False
+    def _note(self, ended: float, outcome: Outcome, then: str = "") -> None:
+        """Put the attempt on the exchange's timeline, and the wait before the next one, if `then` says so."""
+        exchange = self._exchange
+        exchange.note_attempt(self._began, ended, outcome.status, outcome.code, outcome.failed_in or "", then)
+        if then:
+            exchange.note_backoff(ended, self._pacing.delay_seconds)
 
     def _hand_back(self, answer: Answer) -> bool:
         if answer.status == 401 and self._first_refused is not None:

@@ -31,8 +31,9 @@ ARROWS: dict[str, set[str]] = {
     "webhooks": _SIDES | {"config", "upstream", "admission", "observe", "listener"},
     "admin": _SIDES | {"config", "upstream", "admission", "observe", "listener"},
     "handler": _SIDES | {"config", "upstream", "admission", "observe", "listener"},
+    "parts": _SIDES | {"config", "upstream", "admission", "observe"},
     "app": _SIDES
-    | {"config", "upstream", "admission", "observe", "listener", "webhooks", "admin", "handler"},
+    | {"config", "upstream", "admission", "observe", "listener", "webhooks", "admin", "handler", "parts"},
     "commands": {"app", "config", "simulator", "policy", "catalogue", "errors"},
     "__main__": {"commands", "config"},
 }

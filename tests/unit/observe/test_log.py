@@ -62,7 +62,17 @@ def test_a_line_holds_what_is_listed_in_its_order(tmp_path: Path) -> None:
     (line,) = _lines(tmp_path, "info", "json", _exchange())
     assert list(json.loads(line)) == [
         *("request_id", "consumer", "method", "product", "route", "status", "seconds", "upstream_seconds"),
-        *("overhead_seconds", "attempts", "bytes_in", "bytes_out", "account", "event", "level", "timestamp"),
+        *(
+            "queue_seconds",
+            "overhead_seconds",
+            "attempts",
+            "bytes_in",
+            "bytes_out",
+            "account",
+            "event",
+            "level",
+            "timestamp",
+        ),
     ]
 
 

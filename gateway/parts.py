@@ -1,0 +1,135 @@
+"""What is built once and outlives every reload: the store, and what learns, counts and remembers.
+
+Limits, gates, budget and keyed requests keep their state here, under stable names, while snapshots come and
+go (design 3). Knows how these are made of the configuration; nothing of ports and their listeners.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from yarl import URL
+
+from gateway.admission.gates import Gates
+from gateway.admission.governor import GovernorOptions
+from gateway.admission.idempotency import Idempotency, IdempotencyOptions
+from gateway.admission.limit_leases import LeasedLimits
+from gateway.admission.limit_redis import RedisLimits
+from gateway.admission.limit_stores import MemoryLimits
+from gateway.admission.limits import OnStoreFailure, RateLimiter
+from gateway.admission.shares import ShareKeeper
+from gateway.config.problems import ConfigError
+from gateway.config.resolved import ResolvedSettings
+from gateway.observe.observers import Observers
+from gateway.store.memory import Moments
+from gateway.store.redis import RedisStore
+from gateway.upstream.forward import Forwarder
+from gateway.upstream.retrying import RetryOptions
+from gateway.upstream.transport import TransportOptions, open_session
+
+_NO_REDIS = ("needs the redis package", "pip install 'twilio-gateway[redis]', or write `store: memory`")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Opened by `open_parts`, on the data loop; closed once, by `close`."""
+
+    forwarder: Forwarder
+    limiter: RateLimiter
+    idempotency: Idempotency
+    store: RedisStore | None
+    shares: ShareKeeper | None
+
+    async def close(self) -> None:
+        """End what runs in the background, then the connections."""
+        await self.idempotency.close()
+        if self.shares is not None:
+            await self.shares.close()
+        await self.forwarder.close()
+        if self.store is not None:
+            await self.store.close()
+
+
+async def open_parts(resolved: ResolvedSettings, observers: Observers) -> Parts:
+    """Build everything. Raises `ConfigError` if a package is missing that the configuration needs."""
+    store = await _open_store(resolved, observers)
+    forwarder = _make_forwarder(resolved, observers)
+    shares = None
+    if store is not None:
+        shares = ShareKeeper(forwarder.gates, store)
+        shares.start()
+    return Parts(
+        forwarder,
+        _make_limiter(resolved, store),
+        _make_idempotency(resolved, store, observers),
+        store,
+        shares,
+    )
+
+
+async def _open_store(resolved: ResolvedSettings, observers: Observers) -> RedisStore | None:
+    if resolved.store is None:
+        return None
+    try:
+        store = RedisStore(resolved.store.reveal(), observers.store_changed)
+    except ImportError as error:
+        raise ConfigError([resolved.origins.problem(("store",), *_NO_REDIS)]) from error
+    await store.open()
+    return store
+
+
+def _make_forwarder(resolved: ResolvedSettings, observers: Observers) -> Forwarder:
+    settings = resolved.settings
+    governor, retry, upstream = settings.governor, settings.retry, settings.upstream
+    options = TransportOptions(
+        connect_to=URL(str(upstream.connect_to)) if upstream.connect_to else None,
+        proxy=URL(resolved.proxy.reveal()) if resolved.proxy else None,
+        ca_file=str(resolved.ca_file) if resolved.ca_file else None,
+        connections=upstream.connections,
+        connect_seconds=upstream.connect_seconds,
+        deadline_seconds=upstream.deadline_seconds,
+        idle_seconds=upstream.idle_seconds,
+    )
+    return Forwarder(
+        open_session(options),
+        Gates(
+            GovernorOptions(floor=governor.floor, ceiling=governor.ceiling, initial=governor.initial),
+            governor.queue,
+        ),
+        options,
+        RetryOptions(
+            attempts=retry.attempts,
+            budget_share=retry.budget_percent / 100,
+            first_backoff_seconds=retry.first_backoff_seconds,
+            longest_backoff_seconds=retry.longest_backoff_seconds,
+            post_on_503=retry.post_on_503,
+        ),
+        observers.key_event,
+    )
+
+
+def _make_limiter(resolved: ResolvedSettings, store: RedisStore | None) -> RateLimiter:
+    return RateLimiter(
+        MemoryLimits(Moments(), time.monotonic),
+        LeasedLimits(RedisLimits(store, time.time), time.time) if store is not None else None,
+        on_store_failure=OnStoreFailure(resolved.settings.on_store_failure),
+        clock=asyncio.get_running_loop().time,
+    )
+
+
+def _make_idempotency(
+    resolved: ResolvedSettings, store: RedisStore | None, observers: Observers
+) -> Idempotency:
+    settings = resolved.settings
+    return Idempotency(
+        IdempotencyOptions(
+            ttl_seconds=settings.idempotency.ttl_seconds,
+            max_bytes=settings.idempotency.max_bytes,
+            max_entries=settings.idempotency.max_entries,
+            refuses=settings.on_store_failure == "refuse",
+            releases_503=settings.retry.post_on_503,
+        ),
+        time.monotonic,
+        store=store,
+        on_event=observers.metrics.count_idempotency_event,
+    )
