@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from gateway import __version__
+from gateway.admin.identities import IdentityCollector
 from gateway.admin.server import AdminServer, Health
 from gateway.admin.state import StateCollector
 from gateway.admission.gates import Gates
@@ -14,6 +15,7 @@ from gateway.config.resolved import ResolvedSettings
 from gateway.config.snapshot import compile_snapshot
 from gateway.handler import Handler, Snapshots
 from gateway.listener.server import DataServer
+from gateway.listener.tls import ListenerTls, listening_options
 from gateway.observe.lines import LineWriter
 from gateway.observe.log import Logger, open_log, route_libraries
 from gateway.observe.metrics import Metrics
@@ -80,8 +82,9 @@ class Gateway:
     async def _listen(self) -> None:
         host, port = self._resolved.listen
         reuse_port = self._resolved.settings.reuse_port or None
+        self._tls = self._make_tls()
         self._listening = await asyncio.get_running_loop().create_server(
-            self._server, host, port, backlog=_BACKLOG, reuse_port=reuse_port
+            self._server, host, port, backlog=_BACKLOG, reuse_port=reuse_port, **listening_options(self._tls)
         )
         address = self._resolved.admin_listen
         self._admin = AdminServer(address.host, address.port, self._health, self._metrics.exposition)
@@ -90,8 +93,21 @@ class Gateway:
         except OSError:
             self._listening.close()
             raise
-        self.url = f"http://{_shown(host)}:{_port_of(self._listening)}"
+        self.url = f"{'https' if self._tls else 'http'}://{_shown(host)}:{_port_of(self._listening)}"
         self.admin_url = f"http://{_shown(address.host)}:{self._admin.port}"
+
+    def _make_tls(self) -> ListenerTls | None:
+        tls = self._resolved.tls
+        if tls is None:
+            return None
+        listener = ListenerTls(tls.context, tls.expires, self._observers.handshake_failed)
+        self._metrics.registry.register(IdentityCollector(listener))
+        return listener
+
+    def reload_tls(self, resolved: ResolvedSettings) -> None:
+        """New connections get the certificates that were just loaded. TLS itself is not turned on or off."""
+        if self._tls is not None and resolved.tls is not None:
+            self._tls.replace(resolved.tls.context, resolved.tls.expires)
 
     async def drain(self) -> None:
         """Take no new connections, and let what is in flight end, up to `drain_seconds`."""

@@ -6,7 +6,7 @@ is reported at once. `find_doubts` works on good settings; its findings are warn
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, TypeGuard
 
 from gateway.config.consumers import Consumer, ConsumerKey
@@ -28,7 +28,7 @@ _EXPIRES_SOON: Final = timedelta(days=14)
 
 def find_contradictions(tree: Mapping[str, object]) -> list[Finding]:
     """Errors between values. Skips whatever has not the form it should have: the schema reports that."""
-    return [*_listeners(tree), *_waits(tree), *_credentials(tree), *_consumers(tree)]
+    return [*_listeners(tree), *_tls(tree), *_waits(tree), *_credentials(tree), *_consumers(tree)]
 
 
 def _section(tree: Mapping[str, object], name: str) -> Mapping[str, object]:
@@ -48,6 +48,18 @@ def _listeners(tree: Mapping[str, object]) -> Iterator[Finding]:
     if isinstance(admin, str) and admin == listen and not admin.endswith(":0"):
         path: KeyPath = ("listen",) if given is None else ("admin", "listen")
         yield Finding(path, "`listen` and `admin.listen` are the same address", "choose another port")
+
+
+def _tls(tree: Mapping[str, object]) -> Iterator[Finding]:
+    """Callers' certificates are of use only with the CAs that may have issued them."""
+    tls = _section(tree, "tls")
+    asks = tls.get("client_certificates") in ("optional", "required")
+    if asks and not tls.get("client_ca_file"):
+        hint = "add `client_ca_file: …`, the CAs whose client certificates are accepted"
+        yield Finding(("tls", "client_certificates"), "no CA is named that could have issued them", hint)
+    if tls.get("client_ca_file") and not asks:
+        hint = "write `client_certificates: optional` or `required`"
+        yield Finding(("tls", "client_ca_file"), "callers are not asked for a certificate", hint)
 
 
 def _waits(tree: Mapping[str, object]) -> Iterator[Finding]:
@@ -165,11 +177,21 @@ def _doubtful_consumers(settings: Settings, now: datetime) -> Iterator[Finding]:
         yield from _expiries(name, consumer, now)
 
 
+def find_expiring_certificate(expires: float, now: datetime) -> list[Finding]:
+    """A warning where the listener's certificate ends soon; `expires` is in seconds since the epoch."""
+    ends = datetime.fromtimestamp(expires, UTC)
+    if ends - now > _EXPIRES_SOON:
+        return []
+    hint = "put a new certificate and key in place of the old; the gateway need not be restarted"
+    return [Finding(("tls", "cert_file"), _ending(ends, now), hint)]
+
+
+def _ending(ends: datetime, now: datetime) -> str:
+    return f"expired at {ends.isoformat()}" if ends <= now else f"expires soon, at {ends.isoformat()}"
+
+
 def _expiries(name: str, consumer: Consumer, now: datetime) -> Iterator[Finding]:
     for index, key in enumerate(consumer.keys):
         if isinstance(key, ConsumerKey) and key.expires is not None and key.expires - now <= _EXPIRES_SOON:
-            date = key.expires.isoformat()
-            message = f"expired at {date}" if key.expires <= now else f"expires soon, at {date}"
-            yield Finding(
-                ("consumers", name, "keys", index), message, f"run `gateway key new {name}` and replace it"
-            )
+            hint = f"run `gateway key new {name}` and replace it"
+            yield Finding(("consumers", name, "keys", index), _ending(key.expires, now), hint)

@@ -4,12 +4,14 @@ Collects every finding before it gives up. Its errors name the variable or the f
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.config import addresses, fields
 from gateway.config.accounts import ApiKey, Credential, Subaccount
 from gateway.config.addresses import UrlForm, parse_address
-from gateway.config.checks import DEFAULT_EDGES
+from gateway.config.certificates import CertificateError, TlsMaterial, load_tls, tls_files
+from gateway.config.checks import DEFAULT_EDGES, find_expiring_certificate
 from gateway.config.consumers import Consumer, ConsumerKey
 from gateway.config.fields import Shape
 from gateway.config.load import Loaded, load_settings
@@ -23,6 +25,7 @@ from gateway.config.resolved import (
     ResolvedSettings,
 )
 from gateway.config.secrets import Secret, SecretError, SecretRef, path_of, resolve
+from gateway.config.tls import Tls
 
 _UNREAD = Secret("", "unread")
 """Stands for a secret that could not be read, until all findings are collected; it never leaves this file."""
@@ -63,9 +66,12 @@ class _Resolver:
             for name, consumer in settings.consumers.items()
         }
         self._find_duplicates(consumers)
+        tls = self._tls(settings.tls, ("tls",))
+        doubts = find_expiring_certificate(tls.expires, datetime.now(UTC)) if tls else []
         return ResolvedSettings(
             settings=settings,
             listen=parse_address(settings.listen),
+            tls=tls,
             admin_listen=parse_address(settings.admin.listen),
             store=self._store(settings.store),
             proxy=self._url(upstream.proxy, addresses.PROXY_URL, ("upstream", "proxy")),
@@ -74,7 +80,7 @@ class _Resolver:
             consumers=consumers,
             files=(loaded.source, *self._files),
             origins=loaded.origins,
-            warnings=loaded.warnings,
+            warnings=(*loaded.warnings, *loaded.origins.problems(doubts)),
             config_hash=loaded.config_hash,
         )
 
@@ -112,6 +118,16 @@ class _Resolver:
     def _store(self, given: str | SecretRef) -> Secret | None:
         url = self._url(given, addresses.STORE, ("store",))
         return None if url is None or url.reveal() == addresses.MEMORY else url
+
+    def _tls(self, tls: Tls | None, path: KeyPath) -> TlsMaterial | None:
+        if tls is None:
+            return None
+        self._files |= dict.fromkeys(tls_files(tls, self._base_dir))
+        try:
+            return load_tls(tls, self._base_dir)
+        except CertificateError as error:
+            self._refuse((*path, error.name), error.message, error.hint)
+            return None
 
     def _ca_file(self, name: str | None, path: KeyPath) -> Path | None:
         if name is None:

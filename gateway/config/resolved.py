@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gateway.config.addresses import Address
+from gateway.config.certificates import TlsMaterial
 from gateway.config.consumers import Consumer
 from gateway.config.problems import Origins, Problem
 from gateway.config.schema import Settings
@@ -71,6 +72,8 @@ class ResolvedSettings:
 
     settings: Settings
     listen: Address
+    tls: TlsMaterial | None
+    """A context of this configuration's own, for `listen`."""
     admin_listen: Address
     store: Secret | None
     """The URL of Redis, which may hold a password; None is `memory`."""

@@ -17,6 +17,7 @@ from gateway.config.accounts import Credential
 from gateway.config.consumers import Consumer
 from gateway.config.fields import Section
 from gateway.config.secrets import OrReference
+from gateway.config.tls import Tls
 
 
 class Admin(Section):
@@ -153,6 +154,7 @@ class Settings(BaseSettings):
     reuse_port: bool = Field(
         default=False, description="Lets several replicas on one machine share the port."
     )
+    tls: Tls | None = Field(default=None, description="TLS on `listen`; plain HTTP without it.")
     public_url: addresses.PublicUrl | None = Field(
         default=None,
         description="What callers see if a load balancer stands in front. May have a path, no query.",

@@ -30,6 +30,10 @@ class Observers:
         else:
             self.log.warning("store is away", reason=state.reason)
 
+    def handshake_failed(self, reason: str, words: str) -> None:
+        """A caller's TLS handshake failed; `words` say more where its certificate was refused."""
+        self.log.info("tls handshake failed", reason=reason, detail=words)
+
     def key_event(self, event: str, account_sid: str, key_label: str) -> None:
         """A Twilio key was refused, put aside or restored."""
         self.metrics.count_key_event(event, key_label)

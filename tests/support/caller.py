@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import struct
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -113,14 +114,18 @@ class RawCaller:
 
 
 @asynccontextmanager
-async def raw_caller(port: int, *, receive_buffer: int = 0) -> AsyncIterator[RawCaller]:
+async def raw_caller(
+    port: int, *, receive_buffer: int = 0, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[RawCaller]:
     """A connection to the gateway's data port; `receive_buffer` in bytes makes for a slow reader."""
     sock = socket.socket()
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     sock.setblocking(False)
     await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
-    reader, writer = await asyncio.open_connection(sock=sock, limit=receive_buffer or 1 << 16)
+    reader, writer = await asyncio.open_connection(
+        sock=sock, limit=receive_buffer or 1 << 16, ssl=tls, server_hostname="localhost" if tls else None
+    )
     try:
         yield RawCaller(reader, writer)
     finally:
@@ -142,8 +147,8 @@ def request(
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 
-async def ask(port: int, data: bytes, method: str = "GET") -> RawAnswer:
+async def ask(port: int, data: bytes, method: str = "GET", *, tls: ssl.SSLContext | None = None) -> RawAnswer:
     """One request on a connection of its own."""
-    async with raw_caller(port) as caller:
+    async with raw_caller(port, tls=tls) as caller:
         await caller.send(data)
         return await caller.answer(method)
