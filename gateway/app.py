@@ -12,8 +12,11 @@ from gateway.admin.server import AdminServer, Health
 from gateway.admin.state import StateCollector
 from gateway.admission.gates import Gates
 from gateway.config.resolved import ResolvedSettings
+from gateway.config.schema import Callers
 from gateway.config.snapshot import compile_snapshot
 from gateway.handler import Handler, Snapshots
+from gateway.listener.descriptors import allow_descriptors
+from gateway.listener.patience import ConnectionLimits, Guests
 from gateway.listener.server import DataServer
 from gateway.listener.tls import ListenerTls, listening_options
 from gateway.observe.lines import LineWriter
@@ -24,6 +27,7 @@ from gateway.parts import Parts, open_parts
 from gateway.upstream.transport import require_c_parser
 
 _BACKLOG = 1024
+_SPARE_DESCRIPTORS = 500  # for listeners, Redis, files, and connections that are one too many
 _SETTLE_SECONDS = 0.25  # connections accepted by the kernel still have to reach us (facts/libraries.md)
 
 
@@ -59,12 +63,14 @@ class Gateway:
             self._observers,
             time.perf_counter,
         )
+        wanted = settings.callers.connections + settings.upstream.connections + _SPARE_DESCRIPTORS
+        allowed = allow_descriptors(wanted)
         self._server = DataServer(
             self._handler.handle,
             self._handler.refuse_unparsed,
             header_bytes=settings.callers.header_bytes,
             headers_max=settings.callers.headers_max,
-            idle_seconds=settings.callers.idle_seconds,
+            limits=connection_limits(settings.callers),
         )
         try:
             await self._listen()
@@ -78,6 +84,13 @@ class Gateway:
             version=__version__,
             config=self._snapshots.current.config_hash,
         )
+        if allowed < wanted:
+            self._log.warning(
+                "fewer open files are allowed than the configured connections need",
+                allowed=allowed,
+                needed=wanted,
+                hint="raise the hard limit (ulimit -Hn, LimitNOFILE=), or lower callers.connections",
+            )
 
     async def _listen(self) -> None:
         host, port = self._resolved.listen
@@ -125,6 +138,11 @@ class Gateway:
         self._log.info("stopped")
 
     @property
+    def guests(self) -> Guests:
+        """The connections of the data port."""
+        return self._server.guests
+
+    @property
     def gates(self) -> Gates:
         """The gates in front of Twilio, for whoever watches."""
         return self.parts.forwarder.gates
@@ -153,6 +171,17 @@ def open_gateway_log(resolved: ResolvedSettings) -> tuple[Logger, LineWriter]:
     log = open_log(writer, resolved.settings.log.level, resolved.settings.log.format)
     route_libraries(log)
     return log, writer
+
+
+def connection_limits(callers: Callers) -> ConnectionLimits:
+    """What a connection may cost, as configured."""
+    return ConnectionLimits(
+        connections=callers.connections,
+        connections_per_address=callers.connections_per_address,
+        idle_seconds=callers.idle_seconds,
+        head_seconds=callers.head_seconds,
+        write_seconds=callers.write_seconds,
+    )
 
 
 def _port_of(server: asyncio.Server) -> int:

@@ -42,7 +42,11 @@ KINDS: dict[str, Kind] = {
     "form_rule": Kind(403, 20403, "a `form` rule of the consumer refuses a sender, recipient or callback"),
     "unknown_address": Kind(404, 20404, "neither host nor path says which Twilio product is meant"),
     "method_not_allowed": Kind(405, 20004, "a method other than GET HEAD POST PUT PATCH DELETE"),
+    "head_timeout": Kind(408, 20001, "the request's head did not arrive in time"),
     "body_timeout": Kind(408, 20001, "the body did not arrive in time"),
+    "slow_reader": Kind(
+        408, 20001, "the caller left its answer unread and was cut off; seen in records only"
+    ),
     "idempotency_in_flight": Kind(409, 20409, "the first request with this key has no answer yet"),
     "idempotency_not_kept": Kind(409, 20409, "done before; the answer was too large or too secret to keep"),
     "body_too_large": Kind(413, 20413, "the body is longer than the limit"),
@@ -61,6 +65,7 @@ KINDS: dict[str, Kind] = {
     "upstream_lost": Kind(502, 20500, "the connection to Twilio broke before an answer"),
     "upstream_unreadable": Kind(502, 20500, "Twilio's answer is not valid HTTP or broke off"),
     "idempotency_unknown": Kind(502, 20500, "sent before with this key, outcome unknown; not sent again"),
+    "too_many_connections": Kind(503, 20503, "too many connections are open, in all or from this address"),
     "draining": Kind(503, 20503, "this replica is shutting down; try another"),
     "idempotency_full": Kind(503, 20503, "no keyed request can be remembered, and none may be forgotten"),
     "store_unavailable": Kind(503, 20503, "the shared store is away, and `on_store_failure` is `refuse`"),

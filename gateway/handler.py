@@ -91,7 +91,8 @@ class Handler:
         except GatewayError as error:
             return await self._answer_error(error, request, exchange)
         except ConnectionError:
-            exchange.ending = Ending.HUNG_UP
+            exchange.ending = Ending.ABORTED if connection.too_slow else Ending.HUNG_UP
+            exchange.slug = "slow_reader" if connection.too_slow else exchange.slug
             return _gone()
         except asyncio.CancelledError:
             exchange.ending = Ending.HUNG_UP if connection.gone else Ending.ABORTED  # by drain
@@ -117,6 +118,7 @@ class Handler:
         self, request: web.BaseRequest, exchange: Exchange, connection: CallerConnection
     ) -> web.StreamResponse:
         snapshot = self._snapshots.current
+        connection.require_room()
         connection.may_leave(True)
         inbound = require_head(request.method, request.raw_path, request.version, request.raw_headers)
         caller = authenticate(snapshot.keys, inbound, time.time())
@@ -196,7 +198,7 @@ class Handler:
         if plan.stream:
             return _Ready(NO_BODY, BodyStream(request, plan, snapshot.body_seconds))
         began = self._clock()
-        data = await read_body(request, plan, snapshot.body_seconds)
+        data = await read_body(request, plan, snapshot.body_seconds, snapshot.body_total_seconds)
         exchange.caller_seconds += self._clock() - began
         body = finish_body(plan, data)
         exchange.reported = exchange.reported or authorize_form(grant, body)

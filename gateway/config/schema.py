@@ -52,11 +52,27 @@ class Callers(Section):
     stream_bytes: fields.Bytes = Field(
         default=524_288_000, description="Largest body on the upload routes, which is streamed."
     )
-    idle_seconds: fields.Seconds = Field(
-        default=75, description="How long an idle connection is kept, and how long a request's head may take."
+    connections: fields.Count = Field(
+        default=10_000, description="Most connections at the same time; one more is answered 503."
+    )
+    connections_per_address: fields.Count = Field(
+        default=8_000,
+        description="Most connections from one source address (IPv6: from one /64). Behind a load balancer "
+        "that is the balancer's.",
+    )
+    idle_seconds: fields.Seconds = Field(default=75, description="How long an idle connection is kept.")
+    head_seconds: fields.Seconds = Field(
+        default=10, description="How long a request's head may take, from its first byte."
     )
     body_seconds: fields.Seconds = Field(
         default=30, description="Longest wait for the next bytes of a request's body."
+    )
+    body_total_seconds: fields.Seconds = Field(
+        default=120, description="How long a body may take that is read before it is sent on."
+    )
+    write_seconds: fields.Seconds = Field(
+        default=30,
+        description="Longest time that a caller may leave 48 KiB of its answer unread; then it is cut off.",
     )
 
 

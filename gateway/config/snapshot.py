@@ -37,6 +37,7 @@ class Snapshot:
     keys: Mapping[str, KeyEntry] = field(repr=False)
     limits: BodyLimits
     body_seconds: float
+    body_total_seconds: float
     deadline_seconds: float
     public_url: str
     config_hash: str
@@ -66,6 +67,7 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
         keys=keys,
         limits=BodyLimits(settings.callers.body_bytes, settings.callers.stream_bytes),
         body_seconds=settings.callers.body_seconds,
+        body_total_seconds=settings.callers.body_total_seconds,
         deadline_seconds=settings.upstream.deadline_seconds,
         public_url=public_url,
         config_hash=resolved.config_hash,

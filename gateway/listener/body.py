@@ -16,10 +16,10 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _INCOMPLETE = "The body ended early, or its chunks are malformed."
 
 
-async def read_body(request: web.BaseRequest, plan: BodyPlan, seconds: float) -> bytes:
+async def read_body(request: web.BaseRequest, plan: BodyPlan, seconds: float, total_seconds: float) -> bytes:
     """The whole body. Raises `Refusal` (400, 408, 413), or `ConnectionError` if the caller is gone.
 
-    `seconds` is the longest wait for the next bytes.
+    `seconds` is the longest wait for the next bytes, `total_seconds` for all of them.
     """
     if plan.shape is Shape.NONE:
         return b""
@@ -29,7 +29,13 @@ async def read_body(request: web.BaseRequest, plan: BodyPlan, seconds: float) ->
         if len(data) > plan.limit:
             raise too_large(plan.limit)
         return data
-    chunks = [chunk async for chunk in _chunks(request, plan, seconds)]
+    try:
+        async with asyncio.timeout(total_seconds):
+            chunks = [chunk async for chunk in _chunks(request, plan, seconds)]
+    except TimeoutError as error:
+        raise Refusal(
+            "body_timeout", f"The body did not come within {total_seconds:g} s.", closes=True
+        ) from error
     return b"".join(chunks)
 
 

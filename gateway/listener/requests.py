@@ -17,7 +17,11 @@ from aiohttp.web_protocol import _PAYLOAD_ACCESS_ERROR, ERROR, RequestHandler, _
 class SequentialRequests(RequestHandler):
     """Overrides the loop over a connection's messages."""
 
-    __slots__ = ()
+    __slots__ = ("_lingering",)
+
+    def __init__(self, manager: Any, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._lingering = False
 
     async def start(self) -> None:
         """Answer requests until the connection ends. Cancelled by `shutdown` after its time."""
@@ -32,6 +36,8 @@ class SequentialRequests(RequestHandler):
                 self._keepalive = bool(response.keep_alive)
                 if not payload.is_eof():
                     await self._linger(payload)
+                if self._paused:  # who pipelines without reading must not fill our memory
+                    await self._drain_helper()
                 payload.set_exception(_PAYLOAD_ACCESS_ERROR)
             except ConnectionError:
                 break
@@ -90,12 +96,15 @@ class SequentialRequests(RequestHandler):
     async def _linger(self, payload: Any) -> None:
         """Read and drop what still comes of a body that nobody wanted, for a moment (RFC 9112 9.6)."""
         if not self._force_close and self._lingering_time:
+            self._lingering = True
             try:
                 async with asyncio.timeout(self._lingering_time):
                     while not payload.is_eof():
                         await payload.readany()
             except TimeoutError:
                 pass
+            finally:
+                self._lingering = False
         if not payload.is_eof() and not self._force_close:
             self.close()
 

@@ -12,20 +12,26 @@ from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestPayloadError
 
 from gateway.errors import GatewayError, Refusal
-from gateway.listener.framing import StrictFraming
+from gateway.listener.patience import (
+    ConnectionLimits,
+    Guests,
+    HeadTimeoutError,
+    PatientProtocol,
+    require_room,
+)
 from gateway.listener.response import RawResponse
 
 RenderRefusal = Callable[[GatewayError, web.BaseRequest], RawResponse]
 """Finishes an exchange of its own for a request that could not even be parsed."""
 
 
-class DataProtocol(StrictFraming):
+class DataProtocol(PatientProtocol):
     """One caller's connection."""
 
     __slots__ = ("hung_up", "on_hang_up")
 
     def __init__(self, manager: "DataServer", **options: Any) -> None:
-        super().__init__(manager, **options)
+        super().__init__(manager, manager.guests, **options)
         self.hung_up = False
         self.on_hang_up: Callable[[], object] | None = None
 
@@ -65,14 +71,14 @@ class DataServer(web.Server):
         *,
         header_bytes: int,
         headers_max: int,
-        idle_seconds: float,
+        limits: ConnectionLimits,
     ) -> None:
         super().__init__(handler)
         self.render_refusal = render_refusal
+        self.guests = Guests(limits)
         self._options: dict[str, Any] = {
             "access_log": None,
             "auto_decompress": False,
-            "keepalive_timeout": idle_seconds,
             "lingering_time": 2.0,
             "max_field_size": header_bytes,
             "max_headers": headers_max,
@@ -108,6 +114,15 @@ class CallerConnection:
         self._protocol = protocol
         self.task = request.task  # the connection's own: its requests need no others
 
+    def require_room(self) -> None:
+        """Raises `Refusal` (too_many_connections)."""
+        require_room(self._protocol)
+
+    @property
+    def too_slow(self) -> bool:
+        """Whether it was cut off because the caller left its answer unread."""
+        return self._protocol.too_slow
+
     @property
     def gone(self) -> bool:
         """Whether nobody waits for the answer; else a cancelled task was ended by us, while draining."""
@@ -119,6 +134,8 @@ class CallerConnection:
 
 
 def _as_refusal(exc: BaseException | None) -> GatewayError:
+    if isinstance(exc, HeadTimeoutError):
+        return Refusal("head_timeout", "The request's head did not come in time.", closes=True)
     if isinstance(exc, LineTooLong):
         return Refusal(
             "header_too_large",

@@ -190,7 +190,16 @@ def object_repr(each: object) -> str:
 
 def test_most_slugs_are_in_the_table() -> None:
     """Those of listener, policies and upstream; admission and store have their own tests."""
-    apart = {"incomplete_body", "internal_error", "emit_unsupported", "upstream_unreachable", "draining"}
+    apart = {
+        "incomplete_body",
+        "internal_error",
+        "emit_unsupported",
+        "upstream_unreachable",
+        "draining",
+        "head_timeout",
+        "slow_reader",
+        "too_many_connections",
+    }
     taken = {slug for slug, _, _ in EXCHANGES} - {""}
     assert taken | apart <= set(KINDS)
     later = ("idempotency", "queue", "rate", "store", "retry", "breaker", "budget", "circuit")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import GatewayError
 from gateway.listener.framing import StrictFraming, cut_pieces
+from gateway.listener.patience import ConnectionLimits
 from gateway.listener.response import RawResponse
 from gateway.listener.server import DataServer
 
@@ -53,7 +54,9 @@ class Witness:
         self.refused = asyncio.Event()
         self._wanted = 0
         self._enough = asyncio.Event()
-        server = DataServer(self._handle, self._refuse, header_bytes=8192, headers_max=64, idle_seconds=60)
+        server = DataServer(
+            self._handle, self._refuse, header_bytes=8192, headers_max=64, limits=ConnectionLimits()
+        )
         self.transport = Sink()
         self.protocol = server()
         self.protocol.connection_made(self.transport)

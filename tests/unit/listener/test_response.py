@@ -5,6 +5,7 @@ import inspect
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from gateway.listener.patience import ConnectionLimits
 from gateway.listener.response import RawResponse
 from gateway.listener.server import DataProtocol, DataServer
 
@@ -68,7 +69,7 @@ async def test_a_protocol_is_made_with_options_that_aiohttp_knows() -> None:
         lambda error, request: RawResponse(400, "", b""),
         header_bytes=1,
         headers_max=1,
-        idle_seconds=1,
+        limits=ConnectionLimits(idle_seconds=1),
     )
     assert set(server._options) <= set(inspect.signature(RequestHandler.__init__).parameters)
     assert inspect.getsource(web.Server.__call__).count("RequestHandler(self, loop=self._loop") >= 1
