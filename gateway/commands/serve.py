@@ -15,6 +15,7 @@ from gateway.app import Gateway, open_gateway_log
 from gateway.config.problems import ConfigError
 from gateway.config.resolve import load_resolved
 from gateway.config.resolved import ResolvedSettings
+from gateway.notify import Notifier
 
 _GC_THRESHOLDS = (5_000, 10, 10)
 _EXAMPLE = "example:\n  TWILIO_API_SECRET=… gateway serve --config config/gateway.yaml"
@@ -51,6 +52,7 @@ async def serve(resolved: ResolvedSettings, announce: Callable[[str, str], None]
     """Serve until SIGTERM or SIGINT, drain, stop. `announce` is told the data and the admin URL."""
     loop = asyncio.get_running_loop()
     log, writer = open_gateway_log(resolved)
+    notifier = Notifier(os.environ)
     try:
         gateway = Gateway(resolved, log)
         told_to_stop = asyncio.Event()
@@ -69,12 +71,16 @@ async def serve(resolved: ResolvedSettings, announce: Callable[[str, str], None]
         settle_garbage()
         if announce is not None:
             announce(gateway.url, gateway.admin_url)
+        notifier.beat_on(loop)
+        notifier.ready(f"serving on {gateway.url}, admin on {gateway.admin_url}")
         await told_to_stop.wait()
         told_to_stop.clear()
+        notifier.stopping("draining")
         await _drain(gateway, told_to_stop)
         await gateway.stop()
         return 0
     finally:
+        notifier.close()
         writer.close()
 
 

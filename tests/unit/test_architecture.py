@@ -34,7 +34,8 @@ ARROWS: dict[str, set[str]] = {
     "parts": _SIDES | {"config", "upstream", "admission", "observe"},
     "app": _SIDES
     | {"config", "upstream", "admission", "observe", "listener", "webhooks", "admin", "handler", "parts"},
-    "commands": {"app", "config", "simulator", "policy", "catalogue", "errors"},
+    "notify": set(),
+    "commands": {"app", "config", "simulator", "policy", "catalogue", "errors", "notify"},
     "__main__": {"commands", "config"},
 }
 """What each part may import besides itself: app -> handler, webhooks, admin -> upstream, admission, observe,
