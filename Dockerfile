@@ -1,20 +1,51 @@
 # syntax=docker/dockerfile:1
-FROM python:3.11-slim-bookworm AS build
+#
+# Two stages: the first has pip and the build tools, the second has Python, the packages and no installer.
+#
+# Every package is pinned by hash. The base image is named by tag, because its digest can be looked up only where a
+# registry is at hand; pin it in your pipeline (docs/operations.md, "Deploying"):
+#   docker build --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:<digest> -t twilio-gateway .
+# LOCK=deploy/requirements.lock leaves out JWT, traces, and AWS's and Google's secret stores.
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS build
+ARG LOCK=deploy/requirements-image.lock
 WORKDIR /src
-RUN python -m venv /opt/gateway
-COPY deploy/requirements.lock deploy/requirements.lock
-RUN /opt/gateway/bin/pip install --no-cache-dir --require-hashes -r deploy/requirements.lock
+COPY deploy/requirements-build.lock deploy/requirements.lock deploy/requirements-image.lock deploy/
+# The cache is a mount of the builder's, and in no layer.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -m venv /opt/build \
+ && /opt/build/bin/pip install --disable-pip-version-check --require-hashes -r deploy/requirements-build.lock
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -m venv --without-pip /opt/gateway \
+ && /opt/build/bin/pip --python /opt/gateway/bin/python install --disable-pip-version-check \
+      --require-hashes -r "$LOCK"
 COPY pyproject.toml README.md LICENSE ./
 COPY gateway gateway
-RUN /opt/gateway/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+RUN /opt/build/bin/pip wheel --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir /opt/wheels . \
+ && /opt/build/bin/pip --python /opt/gateway/bin/python install --disable-pip-version-check \
+      --no-deps --no-index /opt/wheels/*.whl
 
-FROM python:3.11-slim-bookworm
-RUN useradd --system --uid 10001 --no-create-home gateway
+FROM ${PYTHON_IMAGE}
+LABEL org.opencontainers.image.title="twilio-gateway" \
+      org.opencontainers.image.description="A credential gateway between a company's services and the Twilio REST API" \
+      org.opencontainers.image.licenses="MIT"
+RUN groupadd --system --gid 10001 gateway \
+ && useradd --system --uid 10001 --gid gateway --no-create-home --home-dir /nonexistent \
+      --shell /usr/sbin/nologin gateway
 COPY --from=build /opt/gateway /opt/gateway
-ENV PATH=/opt/gateway/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
-USER 10001
-EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=3s \
-  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9090/livez', timeout=2)"]
+# Bytecode was written at the build. Nothing is written at run time: the root may be read-only, without a /tmp.
+ENV PATH=/opt/gateway/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+# By number, so that Kubernetes can tell that it is not root.
+USER 10001:10001
+WORKDIR /
+EXPOSE 8080 9090
+# Another admin port is told here by GATEWAY__ADMIN__LISTEN=host:port, which overrides the file as well.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
+  CMD ["python", "-ISc", "import http.client, os; port = os.environ.get('GATEWAY__ADMIN__LISTEN', ':9090').rpartition(':')[2]; http = http.client.HTTPConnection('127.0.0.1', int(port), timeout=2); http.request('GET', '/livez'); raise SystemExit(http.getresponse().status != 200)"]
+# PID 1 is the gateway itself: it gets SIGTERM from the engine and drains.
+STOPSIGNAL SIGTERM
 ENTRYPOINT ["gateway"]
-CMD ["serve", "--config", "/etc/gateway/gateway.yaml"]
+CMD ["serve", "--config", "/etc/twilio-gateway/gateway.yaml"]

@@ -38,6 +38,11 @@ lock: install              ## resolve the dependencies anew, with hashes
 	  --upgrade --group build --extra redis pyproject.toml -o deploy/requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --upgrade --group dev --all-extras -c deploy/requirements.lock pyproject.toml -o tests/requirements.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --group pyproject.toml:build -c deploy/requirements.lock -o deploy/requirements-build.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --extra aws --extra gcp --extra jwt --extra otel --extra redis \
+	  -c deploy/requirements.lock -c tests/requirements.lock pyproject.toml -o deploy/requirements-image.lock
 
 catalogue: install         ## Twilio's routes, from the installed twilio package
 	$(BIN)/python -m gateway.catalogue.generate

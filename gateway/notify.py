@@ -1,7 +1,8 @@
 """Tells the service manager how the process does: ready, reloading, stopping, alive (sd_notify of systemd).
 
-Without `NOTIFY_SOCKET` it does nothing. Signs of life are sent by the loop it is given, so that a loop that is stuck
-sends none and the process is started anew. Must not know why a state changes, nor what the gateway is made of.
+Without `NOTIFY_SOCKET` it does nothing. Signs of life are sent by the loop it is given, so that a loop that
+is stuck sends none and the process is started anew. Must not know why a state changes, nor what the gateway
+is made of.
 """
 
 import asyncio
@@ -17,8 +18,8 @@ _LONGEST_STATUS: Final = 200  # characters; systemd shows it on one line
 class Notifier:
     """Speaks the protocol of https://www.freedesktop.org/software/systemd/man/sd_notify.html.
 
-    A message that cannot be delivered is dropped: the service manager acts on its absence by itself (a start that
-    times out, a watchdog that fires), and says so in its own journal.
+    A message that cannot be delivered is dropped: the service manager acts on its absence by itself (a start
+    that times out, a watchdog that fires), and says so in its own journal.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -43,7 +44,7 @@ class Notifier:
         self._tell("STOPPING=1", *_status(status))
 
     def beat_on(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Send a sign of life from `loop`, now and at half of the time after which we would be taken for dead."""
+        """Send a sign of life from `loop`, now and whenever half of the watchdog's time is over."""
         if self._seconds is not None:
             self._tell("WATCHDOG=1")
             self._beating = loop.call_later(self._seconds, self.beat_on, loop)

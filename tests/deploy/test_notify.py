@@ -10,7 +10,7 @@ from tests.support.upstream import raw_upstream
 
 
 async def test_ready_alive_and_stopping(tmp_path: Path) -> None:
-    """READY=1 comes when both ports are open, signs of life go on through the drain, and the end is announced."""
+    """READY=1 comes when both ports are open; signs of life follow; the end is announced."""
     with service_manager(str(tmp_path / "notify")) as manager:
         environ = {**ENVIRON, "NOTIFY_SOCKET": manager.name, "WATCHDOG_USEC": "200000"}
         async with raw_upstream() as upstream, spawned_gateway(tmp_path, upstream.url, environ) as gateway:

@@ -1,4 +1,4 @@
-"""The service manager's end of sd_notify: a datagram socket that messages arrive at, by path or abstract name."""
+"""The service manager's end of sd_notify: a datagram socket, by path or abstract name."""
 
 import asyncio
 import socket
