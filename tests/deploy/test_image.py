@@ -84,7 +84,7 @@ def test_version(image: Path) -> None:
 
 
 async def test_it_serves_as_nobody_and_writes_nothing(image: Path) -> None:
-    """No home, no temporary folder, a working directory that is read-only, and no byte written to any file."""
+    """No home, no temporary folder, a read-only working directory, and no byte written to any file."""
     async with raw_upstream() as upstream, image_gateway(image, upstream.url) as gateway:
         assert (await admin(gateway.admin_port, "/livez")).body == b"ok\n"
         assert (await ask(gateway.port, request(f"GET {MESSAGES}"))).status == 200
