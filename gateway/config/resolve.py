@@ -64,7 +64,7 @@ def resolve_all(
     base_dir = loaded.source.parent
     references = remote_references(loaded.settings)
     ask: RemoteSecret = _ask_nobody
-    if references and remote is not None:
+    if remote is not None:
         ask = remote.fetch(loaded.settings.secret_stores, references, environ, base_dir)
     resolver = _Resolver(environ, base_dir, ask)
     resolved = resolver.all(loaded)

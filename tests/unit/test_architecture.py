@@ -24,6 +24,7 @@ ARROWS: dict[str, set[str]] = {
     "rendering": {"errors", "catalogue"},
     "policy": _BOTTOM - {"exchange"},  # policies never receive the record of an exchange
     "config": {"catalogue", "errors", "policy"},
+    "secret_stores": {"config"},  # asks stores for what the file refers to; whoever loads it hands it over
     "upstream": _SIDES | {"admission"},  # a slot is held per attempt
     "admission": _SIDES | {"upstream"},  # answers are kept for repeats
     "observe": _SIDES,
@@ -35,7 +36,7 @@ ARROWS: dict[str, set[str]] = {
     "app": _SIDES
     | {"config", "upstream", "admission", "observe", "listener", "webhooks", "admin", "handler", "parts"},
     "notify": set(),
-    "commands": {"app", "config", "simulator", "policy", "catalogue", "errors", "notify"},
+    "commands": {"app", "config", "simulator", "policy", "catalogue", "errors", "notify", "secret_stores"},
     "__main__": {"commands", "config"},
 }
 """What each part may import besides itself: app -> handler, webhooks, admin -> upstream, admission, observe,
