@@ -16,6 +16,7 @@ from gateway.config.fields import digest_of
 from gateway.config.resolve import load_resolved
 from gateway.config.resolved import ResolvedSettings
 from gateway.policy.accounts import MY_ACCOUNT
+from gateway.secret_stores.remote import RemoteSecrets
 from gateway.simulator import Account, ApiKey, Simulator
 
 _TEXT = """\
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         "TWILIO_API_SECRET": account.keys[0].secret,
         "QUICKSTART_KEY_SHA256": digest_of(key),
     }
-    resolved = load_resolved(args.config, {**os.environ, **made})
+    resolved = load_resolved(args.config, {**os.environ, **made}, RemoteSecrets())
     return uvloop.run(_demonstrate(resolved, account, key))
 
 

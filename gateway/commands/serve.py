@@ -16,6 +16,7 @@ from gateway.config.problems import ConfigError
 from gateway.config.resolve import load_resolved
 from gateway.config.resolved import ResolvedSettings
 from gateway.notify import Notifier
+from gateway.secret_stores.remote import RemoteSecrets
 
 _GC_THRESHOLDS = (5_000, 10, 10)
 _EXAMPLE = "example:\n  TWILIO_API_SECRET=… gateway serve --config config/gateway.yaml"
@@ -37,7 +38,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """0 after a clean stop, 1 if a port cannot be had, 2 for a configuration that cannot be used."""
     try:
-        resolved = load_resolved(args.config, os.environ)
+        resolved = load_resolved(args.config, os.environ, RemoteSecrets())
         return uvloop.run(serve(resolved))
     except ConfigError as error:
         print(error, file=sys.stderr)

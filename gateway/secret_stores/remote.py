@@ -70,7 +70,7 @@ class RemoteSecrets:
         """Held during a round, and while what it found is taken over."""
         self._plan = _Plan()
         self._kept: Mapping[SecretRef, _Kept] = {}
-        self._on_change: Callable[[], None] = _nothing
+        self._on_change: Callable[[], object] = _nothing
         self._on_event: OnEvent = _nothing
         self._woken = threading.Event()
         self._thread: threading.Thread | None = None
@@ -107,7 +107,7 @@ class RemoteSecrets:
 
         return answer
 
-    def start(self, on_change: Callable[[], None], on_event: OnEvent) -> None:
+    def start(self, on_change: Callable[[], object], on_event: OnEvent) -> None:
         """Refresh in the background. `on_change` is called after a round in which any value changed: load the
         configuration again. Both are called on threads of ours, must not raise, and should only hand over
         (`loop.call_soon_threadsafe`)."""

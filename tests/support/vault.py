@@ -39,6 +39,8 @@ class VaultPeer:
     """Said with 200 instead of a secret."""
     reads: list[str] = field(default_factory=list)
     logins: int = 0
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Something came in."""
 
     def put(self, path: str, **values: object) -> None:
         """Write a new version."""
@@ -82,6 +84,7 @@ class VaultPeer:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """What comes before any path."""
+        self.asked.set()
         if self.silent:
             await asyncio.Event().wait()
         if self.sealed:
