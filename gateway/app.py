@@ -8,7 +8,8 @@ from typing import Any
 
 from gateway import __version__
 from gateway.admin.identities import IdentityCollector
-from gateway.admin.server import AdminServer, Health
+from gateway.admin.server import AdminServer
+from gateway.admin.sources import Sources
 from gateway.admin.state import StateCollector
 from gateway.admission.gates import Gates
 from gateway.config.resolved import ResolvedSettings
@@ -19,6 +20,9 @@ from gateway.listener.descriptors import allow_descriptors
 from gateway.listener.patience import ConnectionLimits, Guests
 from gateway.listener.server import DataServer
 from gateway.listener.tls import ListenerTls, listening_options
+from gateway.observe.board import Board
+from gateway.observe.condition import Condition
+from gateway.observe.feed import Feed
 from gateway.observe.lines import LineWriter
 from gateway.observe.log import Logger, open_log, route_libraries
 from gateway.observe.metrics import Metrics
@@ -34,14 +38,16 @@ _SETTLE_SECONDS = 0.25  # connections accepted by the kernel still have to reach
 class Gateway:
     """One replica. `start`, then `drain`, then `stop`, each once, on one loop."""
 
-    def __init__(self, resolved: ResolvedSettings, log: Logger) -> None:
+    def __init__(self, resolved: ResolvedSettings, log: Logger, writer: LineWriter) -> None:
         require_c_parser()
         self._resolved = resolved
         self._log = log
+        self._writer = writer
         self._metrics = Metrics()
-        self._observers = Observers(log, self._metrics)
+        self._feed = Feed()
+        self._observers = Observers(log, self._metrics, self._feed)
+        self.condition = Condition()
         self._snapshots = Snapshots(compile_snapshot(resolved))
-        self._draining = False
         self.parts: Parts
         self.url = ""
         self.admin_url = ""
@@ -100,7 +106,7 @@ class Gateway:
             self._server, host, port, backlog=_BACKLOG, reuse_port=reuse_port, **listening_options(self._tls)
         )
         address = self._resolved.admin_listen
-        self._admin = AdminServer(address.host, address.port, self._health, self._metrics.exposition)
+        self._admin = AdminServer(address.host, address.port, self._sources(), self._metrics.exposition)
         try:
             self._admin.start()
         except OSError:
@@ -124,7 +130,7 @@ class Gateway:
 
     async def drain(self) -> None:
         """Take no new connections, and let what is in flight end, up to `drain_seconds`."""
-        self._draining = self._handler.draining = True
+        self.condition.draining = self._handler.draining = True
         self._log.info("draining", connections=len(self._server.connections))
         self._listening.close()
         await asyncio.sleep(_SETTLE_SECONDS)
@@ -147,22 +153,19 @@ class Gateway:
         """The gates in front of Twilio, for whoever watches."""
         return self.parts.forwarder.gates
 
-    def _health(self) -> Health:
-        return Health(
-            not self._draining,
-            {
-                "state": "draining" if self._draining else "serving",
-                "version": __version__,
-                "config": self._snapshots.current.config_hash,
-                "store": self._store_health(),
-            },
+    def _sources(self) -> Sources:
+        parts, server, handler = self.parts, self._server, self._handler
+        return Sources(
+            condition=self.condition,
+            board=Board(self._feed),
+            snapshot=lambda: self._snapshots.current,
+            forwarder=parts.forwarder,
+            limiter=parts.limiter,
+            store=parts.store,
+            connections=lambda: len(server.connections),
+            in_flight=lambda: handler.in_flight,
+            log_dropped=lambda: self._writer.dropped,
         )
-
-    def _store_health(self) -> dict[str, object]:
-        if self.parts.store is None:
-            return {"kind": "memory"}
-        state = self.parts.store.state
-        return {"kind": "redis", "available": state.available, "since": state.since, "reason": state.reason}
 
 
 def open_gateway_log(resolved: ResolvedSettings) -> tuple[Logger, LineWriter]:

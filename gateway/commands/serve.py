@@ -55,7 +55,7 @@ async def serve(resolved: ResolvedSettings, announce: Callable[[str, str], None]
     log, writer = open_gateway_log(resolved)
     notifier = Notifier(os.environ)
     try:
-        gateway = Gateway(resolved, log)
+        gateway = Gateway(resolved, log, writer)
         told_to_stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, told_to_stop.set)

@@ -41,6 +41,8 @@ class Snapshot:
     deadline_seconds: float
     public_url: str
     config_hash: str
+    consumers: Mapping[str, Consumer]
+    credentials: Mapping[str, Credential]
 
 
 def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = None) -> Snapshot:
@@ -55,9 +57,10 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
     credentials = {name: _credential(each) for name, each in resolved.credentials.items()}
     problems: list[Problem] = []
     keys: dict[str, KeyEntry] = {}
+    consumers: dict[str, Consumer] = {}
     for each in resolved.consumers.values():
         compiler = _ConsumerCompiler(each, hosts.products, resolved.origins.problem, problems)
-        consumer = compiler.compile(credentials[each.settings.credential])
+        consumer = consumers[each.name] = compiler.compile(credentials[each.settings.credential])
         keys.update({key.digest: KeyEntry(consumer, key.expires) for key in each.keys})
     if problems:
         raise ConfigError(problems)
@@ -71,6 +74,8 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
         deadline_seconds=settings.upstream.deadline_seconds,
         public_url=public_url,
         config_hash=resolved.config_hash,
+        consumers=consumers,
+        credentials=credentials,
     )
 
 

@@ -43,8 +43,10 @@ class RetryBudget:
 
     def left(self, now: float) -> float:
         """How many retries the budget would pay for at this moment."""
-        self._slice(now)
-        return max(self._floor, self._share * self._requests) - self._retries
+        # Asked from another thread as well: a copy is made in one step, and nothing is changed.
+        recent = [each for each in tuple(self._slices) if now - each.began <= _WINDOW_SECONDS]
+        requests = sum(each.requests for each in recent)
+        return max(self._floor, self._share * requests) - sum(each.retries for each in recent)
 
     def _slice(self, now: float) -> _Slice:
         """The slice of `now`; what is older than the window is forgotten."""

@@ -36,10 +36,10 @@ class Forwarder:
         self.breakers = Breakers()
         self.budget = RetryBudget(retry.budget_share, retry.budget_floor)
         self._session = session
-        self._keyring = KeyRing()
+        self.keyring = KeyRing()
         self._connect_to = options.connect_to
         self._origins: dict[str, URL] = {}
-        self._tester = KeyTester(session, self._keyring, self._origin, options.deadline_seconds, on_key)
+        self._tester = KeyTester(session, self.keyring, self._origin, options.deadline_seconds, on_key)
         self._around = Surroundings(
             session=session,
             budget=self.budget,
@@ -69,7 +69,7 @@ class Forwarder:
             outbound,
             exchange,
             self.gates.gate(GateName(outbound.account.sid, region, outbound.product)),
-            self._keyring.order(outbound.account),
+            self.keyring.order(outbound.account),
             caller=caller,
             stream=stream,
             deadline=deadline,
@@ -80,7 +80,7 @@ class Forwarder:
             exchange.unknown = exchange.in_doubt
             raise
         if len(outbound.account.keys) > 1 and answer.status < 300:
-            self._keyring.note_success(attempts.key, outbound.effective, outbound.host, outbound.target)
+            self.keyring.note_success(attempts.key, outbound.effective, outbound.host, outbound.target)
         return answer
 
     async def close(self) -> None:
