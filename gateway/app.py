@@ -4,29 +4,30 @@ import asyncio
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway import __version__
 from gateway.admin.identities import IdentityCollector
-from gateway.admin.server import AdminServer, Health
+from gateway.admin.server import AdminServer
+from gateway.admin.sources import Sources
 from gateway.admin.state import StateCollector
 from gateway.admission.gates import Gates
-from gateway.config.reload import Reload, Reloader
 from gateway.config.resolved import ResolvedSettings
 from gateway.config.schema import Callers
-from gateway.config.snapshot import Snapshot, compile_snapshot
+from gateway.config.snapshot import compile_snapshot
 from gateway.handler import Handler, Snapshots
 from gateway.listener.descriptors import allow_descriptors
 from gateway.listener.patience import ConnectionLimits, Guests
 from gateway.listener.server import DataServer
 from gateway.listener.tls import ListenerTls, listening_options
+from gateway.observe.board import Board
+from gateway.observe.condition import Condition
+from gateway.observe.feed import Feed
 from gateway.observe.lines import LineWriter
 from gateway.observe.log import Logger, open_log, route_libraries
 from gateway.observe.metrics import Metrics
 from gateway.observe.observers import Observers
 from gateway.parts import Parts, open_parts
-from gateway.reloads import Reloads
 from gateway.upstream.transport import require_c_parser
 
 _BACKLOG = 1024
@@ -37,15 +38,16 @@ _SETTLE_SECONDS = 0.25  # connections accepted by the kernel still have to reach
 class Gateway:
     """One replica. `start`, then `drain`, then `stop`, each once, on one loop."""
 
-    def __init__(self, resolved: ResolvedSettings, log: Logger) -> None:
+    def __init__(self, resolved: ResolvedSettings, log: Logger, writer: LineWriter) -> None:
         require_c_parser()
         self._resolved = resolved
         self._log = log
+        self._writer = writer
         self._metrics = Metrics()
-        self._observers = Observers(log, self._metrics)
+        self._feed = Feed()
+        self._observers = Observers(log, self._metrics, self._feed)
+        self.condition = Condition()
         self._snapshots = Snapshots(compile_snapshot(resolved))
-        self._reloads = Reloads(self._observers)
-        self._draining = False
         self.parts: Parts
         self.url = ""
         self.admin_url = ""
@@ -104,7 +106,7 @@ class Gateway:
             self._server, host, port, backlog=_BACKLOG, reuse_port=reuse_port, **listening_options(self._tls)
         )
         address = self._resolved.admin_listen
-        self._admin = AdminServer(address.host, address.port, self._health, self._metrics.exposition)
+        self._admin = AdminServer(address.host, address.port, self._sources(), self._metrics.exposition)
         try:
             self._admin.start()
         except OSError:
@@ -121,28 +123,6 @@ class Gateway:
         self._metrics.registry.register(IdentityCollector(listener))
         return listener
 
-    def make_reloader(self, environ: Mapping[str, str], tell: Callable[[Reload], None]) -> Reloader:
-        """What reads the configuration again for this gateway; `start` it once the gateway has started.
-
-        `tell` is told how each reload ended, after log and metrics.
-        """
-
-        def told(reload: Reload) -> None:
-            self._reloads.tell(reload)
-            tell(reload)
-
-        return Reloader(self._resolved, environ, self._adopt, told)
-
-    def _adopt(self, resolved: ResolvedSettings, snapshot: Snapshot) -> None:
-        """Put a configuration into force in one step, for the next request and the next connection."""
-        self._resolved = resolved
-        self._snapshots.current = snapshot
-        self.parts.adopt(resolved, snapshot.api_keys)
-        callers = resolved.settings.callers
-        self._server.set_bounds(callers.header_bytes, callers.headers_max)
-        self._server.guests.limits = connection_limits(callers)
-        self.reload_tls(resolved)
-
     def reload_tls(self, resolved: ResolvedSettings) -> None:
         """New connections get the certificates that were just loaded. TLS itself is not turned on or off."""
         if self._tls is not None and resolved.tls is not None:
@@ -150,7 +130,7 @@ class Gateway:
 
     async def drain(self) -> None:
         """Take no new connections, and let what is in flight end, up to `drain_seconds`."""
-        self._draining = self._handler.draining = True
+        self.condition.draining = self._handler.draining = True
         self._log.info("draining", connections=len(self._server.connections))
         self._listening.close()
         await asyncio.sleep(_SETTLE_SECONDS)
@@ -173,26 +153,19 @@ class Gateway:
         """The gates in front of Twilio, for whoever watches."""
         return self.parts.forwarder.gates
 
-    def _health(self) -> Health:
-        return Health(
-            not self._draining,
-            {
-                "state": "draining" if self._draining else "serving",
-                "version": __version__,
-                "config": self._snapshots.current.config_hash,
-                "store": self._store_health(),
-                **self._reload_health(),
-            },
+    def _sources(self) -> Sources:
+        parts, server, handler = self.parts, self._server, self._handler
+        return Sources(
+            condition=self.condition,
+            board=Board(self._feed),
+            snapshot=lambda: self._snapshots.current,
+            forwarder=parts.forwarder,
+            limiter=parts.limiter,
+            store=parts.store,
+            connections=lambda: len(server.connections),
+            in_flight=lambda: handler.in_flight,
+            log_dropped=lambda: self._writer.dropped,
         )
-
-    def _reload_health(self) -> dict[str, object]:
-        return {} if self._reloads.last is None else {"reload": self._reloads.last.shown}
-
-    def _store_health(self) -> dict[str, object]:
-        if self.parts.store is None:
-            return {"kind": "memory"}
-        state = self.parts.store.state
-        return {"kind": "redis", "available": state.available, "since": state.since, "reason": state.reason}
 
 
 def open_gateway_log(resolved: ResolvedSettings) -> tuple[Logger, LineWriter]:

@@ -74,6 +74,7 @@ class Handler:
         clock: Callable[[], float],
     ) -> None:
         self.draining = False
+        self.in_flight = 0
         self._limiter = limiter
         self._idempotency = idempotency
         self._snapshots = snapshots
@@ -85,6 +86,7 @@ class Handler:
         """Answer a request. Whatever happens, its record is finished once."""
         exchange = Exchange(self._clock())
         exchange.request_id = _take_request_id(request)
+        self.in_flight += 1
         connection = CallerConnection(request)
         try:
             return await self._exchange(request, exchange, connection)
@@ -103,6 +105,7 @@ class Handler:
             return await self._answer_error(unforeseen, request, exchange)
         finally:
             connection.may_leave(False)
+            self.in_flight -= 1
             exchange.finish(self._clock(), self._observers.finish)
 
     def refuse_unparsed(self, error: GatewayError, request: web.BaseRequest) -> RawResponse:

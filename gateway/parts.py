@@ -6,7 +6,6 @@ go (design 3). Knows how these are made of the configuration; nothing of ports a
 
 import asyncio
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from yarl import URL
@@ -22,7 +21,6 @@ from gateway.admission.shares import ShareKeeper
 from gateway.config.problems import ConfigError
 from gateway.config.resolved import ResolvedSettings
 from gateway.observe.observers import Observers
-from gateway.policy.credentials import ApiKey
 from gateway.store.memory import Moments
 from gateway.store.redis import RedisStore
 from gateway.upstream.forward import Forwarder
@@ -41,14 +39,6 @@ class Parts:
     idempotency: Idempotency
     store: RedisStore | None
     shares: ShareKeeper | None
-
-    def adopt(self, resolved: ResolvedSettings, keys: Iterable[ApiKey]) -> None:
-        """Work by a new configuration from now on, with all that was learned, counted and remembered."""
-        self.forwarder.adopt(_transport_options(resolved), _retry_options(resolved))
-        self.forwarder.forget_keys(keys)
-        self.forwarder.gates.adopt(_governor_options(resolved), resolved.settings.governor.queue)
-        self.limiter.on_store_failure = OnStoreFailure(resolved.settings.on_store_failure)
-        self.idempotency.adopt(_idempotency_options(resolved))
 
     async def close(self) -> None:
         """End what runs in the background, then the connections."""
@@ -89,20 +79,9 @@ async def _open_store(resolved: ResolvedSettings, observers: Observers) -> Redis
 
 
 def _make_forwarder(resolved: ResolvedSettings, observers: Observers) -> Forwarder:
-    options = _transport_options(resolved)
-    return Forwarder(
-        open_session(options),
-        Gates(_governor_options(resolved), resolved.settings.governor.queue),
-        options,
-        _retry_options(resolved),
-        observers.key_event,
-    )
-
-
-def _transport_options(resolved: ResolvedSettings) -> TransportOptions:
-    """How Twilio is reached."""
-    upstream = resolved.settings.upstream
-    return TransportOptions(
+    settings = resolved.settings
+    governor, retry, upstream = settings.governor, settings.retry, settings.upstream
+    options = TransportOptions(
         connect_to=URL(str(upstream.connect_to)) if upstream.connect_to else None,
         proxy=URL(resolved.proxy.reveal()) if resolved.proxy else None,
         ca_file=str(resolved.ca_file) if resolved.ca_file else None,
@@ -111,23 +90,21 @@ def _transport_options(resolved: ResolvedSettings) -> TransportOptions:
         deadline_seconds=upstream.deadline_seconds,
         idle_seconds=upstream.idle_seconds,
     )
-
-
-def _governor_options(resolved: ResolvedSettings) -> GovernorOptions:
-    """How a governor searches."""
-    governor = resolved.settings.governor
-    return GovernorOptions(floor=governor.floor, ceiling=governor.ceiling, initial=governor.initial)
-
-
-def _retry_options(resolved: ResolvedSettings) -> RetryOptions:
-    """What is tried again."""
-    retry = resolved.settings.retry
-    return RetryOptions(
-        attempts=retry.attempts,
-        budget_share=retry.budget_percent / 100,
-        first_backoff_seconds=retry.first_backoff_seconds,
-        longest_backoff_seconds=retry.longest_backoff_seconds,
-        post_on_503=retry.post_on_503,
+    return Forwarder(
+        open_session(options),
+        Gates(
+            GovernorOptions(floor=governor.floor, ceiling=governor.ceiling, initial=governor.initial),
+            governor.queue,
+        ),
+        options,
+        RetryOptions(
+            attempts=retry.attempts,
+            budget_share=retry.budget_percent / 100,
+            first_backoff_seconds=retry.first_backoff_seconds,
+            longest_backoff_seconds=retry.longest_backoff_seconds,
+            post_on_503=retry.post_on_503,
+        ),
+        observers.key_event,
     )
 
 
@@ -143,21 +120,16 @@ def _make_limiter(resolved: ResolvedSettings, store: RedisStore | None) -> RateL
 def _make_idempotency(
     resolved: ResolvedSettings, store: RedisStore | None, observers: Observers
 ) -> Idempotency:
+    settings = resolved.settings
     return Idempotency(
-        _idempotency_options(resolved),
+        IdempotencyOptions(
+            ttl_seconds=settings.idempotency.ttl_seconds,
+            max_bytes=settings.idempotency.max_bytes,
+            max_entries=settings.idempotency.max_entries,
+            refuses=settings.on_store_failure == "refuse",
+            releases_503=settings.retry.post_on_503,
+        ),
         time.monotonic,
         store=store,
         on_event=observers.metrics.count_idempotency_event,
-    )
-
-
-def _idempotency_options(resolved: ResolvedSettings) -> IdempotencyOptions:
-    """How keyed requests are remembered."""
-    settings = resolved.settings
-    return IdempotencyOptions(
-        ttl_seconds=settings.idempotency.ttl_seconds,
-        max_bytes=settings.idempotency.max_bytes,
-        max_entries=settings.idempotency.max_entries,
-        refuses=settings.on_store_failure == "refuse",
-        releases_503=settings.retry.post_on_503,
     )

@@ -1,4 +1,7 @@
-"""The admin port: health and metrics, on its own thread and loop, so that a scrape never stalls traffic."""
+"""The admin port: its own thread and loop, so that it never stalls traffic, and what every answer has.
+
+What is answered is in the other rooms of `admin/`: `api`, `events`, `pages`, `status`, and the metrics.
+"""
 
 import asyncio
 import ipaddress
@@ -6,32 +9,40 @@ import re
 import sys
 import threading
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
 
-import orjson
 from aiohttp import web
 
+from gateway.admin.api import Api, json_response
+from gateway.admin.events import Events
+from gateway.admin.pages import Pages
+from gateway.admin.sources import Sources
+from gateway.admin.status import Status
+
 _SWITCH_SECONDS = 0.001  # measured: a large scrape then costs the data loop's p99 a quarter (design 5)
+_STOP_SECONDS = 2.0
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]*)(?::[0-9]{1,5})?", re.IGNORECASE)
+_EVERYWHERE = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Server": "twilio-gateway",
+}
 
-
-class Health(NamedTuple):
-    """Whether traffic should come here, and why not."""
-
-    ready: bool
-    detail: dict[str, object]
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class AdminServer:
-    """Serves /livez, /readyz and /metrics. `health` and `metrics` are called on the admin thread."""
+    """Serves health, metrics, page and API. `metrics` is called, and `sources` read, on the admin thread."""
 
-    def __init__(
-        self, host: str, port: int, health: Callable[[], Health], metrics: Callable[[], bytes]
-    ) -> None:
+    def __init__(self, host: str, port: int, sources: Sources, metrics: Callable[[], bytes]) -> None:
         self.port = port
         self._host = host
-        self._health = health
+        self._sources = sources
+        self._status = Status(sources)
         self._metrics = metrics
+        self._pages = Pages()
+        self._events: Events | None = None
         self._loop = asyncio.new_event_loop()
         self._runner: web.AppRunner | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name="admin", daemon=True)
@@ -47,32 +58,51 @@ class AdminServer:
             raise
 
     def stop(self) -> None:
-        """Stop listening and end the thread."""
+        """Stop listening, end what is being answered, and end the thread."""
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     async def _open(self) -> None:
-        application = web.Application(middlewares=[self._check_host])
-        application.router.add_get("/livez", self._livez)
-        application.router.add_get("/readyz", self._readyz)
-        application.router.add_get("/metrics", self._scrape)
-        runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        application = web.Application(middlewares=[self._guard])
+        application.on_response_prepare.append(_add_headers)
+        router = application.router
+        router.add_get("/livez", self._livez)
+        router.add_get("/readyz", self._readyz)
+        router.add_get("/metrics", self._scrape)
+        self._events = Events(self._sources, self._status)
+        router.add_get("/api/events", self._events.handle)
+        Api(self._sources, self._status).add_to(router)
+        self._pages.add_to(router)
+        runner = web.AppRunner(
+            application, access_log=None, handle_signals=False, shutdown_timeout=_STOP_SECONDS
+        )
         await runner.setup()
         self._runner = runner
         site = web.TCPSite(runner, self._host, self.port)
         await site.start()
         self.port = runner.addresses[0][1]
+        self._events.start()
 
     async def _close(self) -> None:
+        if self._events is not None:
+            await self._events.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
     @web.middleware
-    async def _check_host(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
+    async def _guard(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        """What comes before every handler, and the shape of what none of them answers."""
+        try:
+            self._check_host(request)
+            return await handler(request)
+        except web.HTTPException as error:
+            if request.path.startswith("/api/"):
+                return json_response({"error": error.reason}, error.status)
+            raise
+
+    def _check_host(self, request: web.Request) -> None:
         """A page on another name that resolves here must not read us (DNS rebinding).
 
         An address cannot be rebound, so every one is taken: probes and scrapes come by pod or node address.
@@ -81,23 +111,22 @@ class AdminServer:
             raise web.HTTPForbidden(
                 text="The Host is not this admin server's: use its address, or localhost.\n"
             )
-        return await handler(request)
 
     async def _livez(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        health = self._health()
-        return web.Response(
-            status=200 if health.ready else 503,
-            body=orjson.dumps({"ready": health.ready, **health.detail}) + b"\n",
-            content_type="application/json",
-        )
+        health = self._status.health()
+        return json_response({"ready": health.ready, **health.detail}, 200 if health.ready else 503)
 
     async def _scrape(self, _: web.Request) -> web.Response:
         return web.Response(
             body=self._metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
         )
+
+
+async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(_EVERYWHERE)
 
 
 def is_own_host(host: str, listened: str) -> bool:

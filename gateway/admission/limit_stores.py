@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from gateway.admission.gcra import Decision, Held, decide, give_back
-from gateway.policy.limits import LimitKey
+from gateway.policy.limits import Limit, LimitKey
 from gateway.store.memory import Moments
 
 _OVERFLOW = "overflow"
@@ -66,6 +66,11 @@ class MemoryLimits:
             if after != before:
                 moments.put(key, after)
         return Taken(decision, now, keys)
+
+    def use_of(self, limit: Limit) -> float:
+        """How much of a limit per consumer is used up, 0 to 1. May be asked from any thread."""
+        ahead = self._moments.find(limit.name) - int(self._clock() * 1_000_000)
+        return round(min(1.0, max(0, ahead) / limit.tolerance_us), 3)
 
     def _make_room(
         self, keys: tuple[LimitKey, ...], tats: list[int], now: int

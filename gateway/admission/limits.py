@@ -15,7 +15,7 @@ from gateway.admission.limit_stores import Ask, LimitStore, MemoryLimits, Taken
 from gateway.errors import Refusal
 from gateway.policy.content import Body
 from gateway.policy.destinations import find_destinations
-from gateway.policy.limits import LimitKey, LimitSet, select_limits
+from gateway.policy.limits import Limit, LimitKey, LimitSet, select_limits
 from gateway.policy.routes import Grant
 from gateway.store.breaker import StoreUnavailable
 
@@ -56,11 +56,14 @@ class RateLimiter:
     ) -> None:
         self._memory = memory
         self._shared = shared
-        self.on_store_failure = on_store_failure
-        """May be changed while running."""
+        self._on_store_failure = on_store_failure
         self._clock = clock
         self._sleep = sleep
         self._releasing: set[asyncio.Task[None]] = set()
+
+    def use_of(self, limit: Limit) -> float | None:
+        """How much of a limit per consumer is used up, 0 to 1; None if that is known to the store only."""
+        return self._memory.use_of(limit) if self._shared is None else None
 
     async def admit(self, limits: LimitSet, grant: Grant, body: Body, deadline: float) -> Admission:
         """Spend the limits that a granted call falls under, once per exchange; waits at most to `deadline`.
@@ -95,7 +98,7 @@ class RateLimiter:
         try:
             return shared, await shared.take(ask)
         except StoreUnavailable as error:
-            if self.on_store_failure is OnStoreFailure.REFUSE:
+            if self._on_store_failure is OnStoreFailure.REFUSE:
                 raise Refusal(
                     "store_unavailable",
                     "The gateway cannot count this request now; try again shortly.",

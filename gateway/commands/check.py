@@ -1,4 +1,5 @@
-"""`gateway check`: everything that is wrong with a configuration, in one go. Starts nothing, calls nobody."""
+"""`gateway check`: everything that is wrong with a configuration, in one go. Starts nothing, calls nobody but
+the stores that secrets are in."""
 
 import argparse
 import dataclasses
@@ -20,7 +21,8 @@ _EPILOG = """\
 example:
   gateway check --config config/gateway.yaml
 
-Secrets are read, so run it where their variables are set and their files are mounted; none is ever printed.
+Secrets are read, so run it where their variables are set, their files are mounted and their stores can be
+reached; none is ever printed.
 Problems go to standard error, one per line: FILE:LINE: NAME: what is wrong; what to do.
 exit codes: 0 good (perhaps with warnings), 2 not usable
 """
@@ -47,9 +49,10 @@ def run(args: argparse.Namespace) -> int:
     # Imported here: `gateway check --help` need not wait for pydantic.
     from gateway.config.resolve import load_resolved
     from gateway.config.snapshot import compile_snapshot
+    from gateway.secret_stores.remote import RemoteSecrets
 
     try:
-        resolved = load_resolved(args.config, os.environ)
+        resolved = load_resolved(args.config, os.environ, RemoteSecrets())
         compile_snapshot(resolved)
     except ConfigError as error:
         if args.json:

@@ -5,7 +5,6 @@ import asyncio
 import os
 import secrets
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import uvloop
@@ -17,6 +16,7 @@ from gateway.config.fields import digest_of
 from gateway.config.resolve import load_resolved
 from gateway.config.resolved import ResolvedSettings
 from gateway.policy.accounts import MY_ACCOUNT
+from gateway.secret_stores.remote import RemoteSecrets
 from gateway.simulator import Account, ApiKey, Simulator
 
 _TEXT = """\
@@ -69,14 +69,11 @@ def run(args: argparse.Namespace) -> int:
         "TWILIO_API_SECRET": account.keys[0].secret,
         "QUICKSTART_KEY_SHA256": digest_of(key),
     }
-    environ = {**os.environ, **made}
-    resolved = load_resolved(args.config, environ)
-    return uvloop.run(_demonstrate(resolved, environ, account, key))
+    resolved = load_resolved(args.config, {**os.environ, **made}, RemoteSecrets())
+    return uvloop.run(_demonstrate(resolved, account, key))
 
 
-async def _demonstrate(
-    resolved: ResolvedSettings, environ: Mapping[str, str], account: Account, key: str
-) -> int:
+async def _demonstrate(resolved: ResolvedSettings, account: Account, key: str) -> int:
     upstream = URL(str(resolved.settings.upstream.connect_to or ""))
     if upstream.host is None or upstream.port is None:
         print(
@@ -103,6 +100,6 @@ async def _demonstrate(
         print(text, flush=True)
 
     try:
-        return await serve(resolved, environ, announce)
+        return await serve(resolved, announce)
     finally:
         await asyncio.shield(simulator.stop())

@@ -6,17 +6,17 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import uvloop
 
 from gateway.app import Gateway, open_gateway_log
 from gateway.config.problems import ConfigError
-from gateway.config.reload import Reloader
 from gateway.config.resolve import load_resolved
 from gateway.config.resolved import ResolvedSettings
 from gateway.notify import Notifier
+from gateway.secret_stores.remote import RemoteSecrets
 
 _GC_THRESHOLDS = (5_000, 10, 10)
 _EXAMPLE = "example:\n  TWILIO_API_SECRET=… gateway serve --config config/gateway.yaml"
@@ -27,8 +27,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "serve",
         help="run the gateway",
-        description="Run one replica. SIGTERM or SIGINT lets what is in flight finish; a second one ends it. "
-        "SIGHUP reads the configuration again.",
+        description="Run one replica. SIGTERM or SIGINT lets what is in flight finish; a second one ends it.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -39,8 +38,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """0 after a clean stop, 1 if a port cannot be had, 2 for a configuration that cannot be used."""
     try:
-        resolved = load_resolved(args.config, os.environ)
-        return uvloop.run(serve(resolved, os.environ))
+        resolved = load_resolved(args.config, os.environ, RemoteSecrets())
+        return uvloop.run(serve(resolved))
     except ConfigError as error:
         print(error, file=sys.stderr)
         print(
@@ -50,25 +49,16 @@ def run(args: argparse.Namespace) -> int:
         return 2
 
 
-async def serve(
-    resolved: ResolvedSettings,
-    environ: Mapping[str, str],
-    announce: Callable[[str, str], None] | None = None,
-) -> int:
-    """Serve until SIGTERM or SIGINT, drain, stop; SIGHUP reads the configuration again, with `environ`.
-
-    `announce` is told the data and the admin URL.
-    """
+async def serve(resolved: ResolvedSettings, announce: Callable[[str, str], None] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT, drain, stop. `announce` is told the data and the admin URL."""
     loop = asyncio.get_running_loop()
     log, writer = open_gateway_log(resolved)
     notifier = Notifier(os.environ)
     try:
-        gateway = Gateway(resolved, log)
+        gateway = Gateway(resolved, log, writer)
         told_to_stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, told_to_stop.set)
-        reloader = gateway.make_reloader(environ, lambda reload: notifier.ready(reload.summary))
-        loop.add_signal_handler(signal.SIGHUP, _hang_up, reloader, notifier)
         try:
             await gateway.start()
         except OSError as error:
@@ -84,13 +74,10 @@ async def serve(
             announce(gateway.url, gateway.admin_url)
         notifier.beat_on(loop)
         notifier.ready(f"serving on {gateway.url}, admin on {gateway.admin_url}")
-        reloader.start()
         await told_to_stop.wait()
         told_to_stop.clear()
         notifier.stopping("draining")
-        reloader.refuse("the gateway is draining")
         await _drain(gateway, told_to_stop)
-        await reloader.close()
         await gateway.stop()
         return 0
     finally:
@@ -106,11 +93,6 @@ def settle_garbage() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-
-
-def _hang_up(reloader: Reloader, notifier: Notifier) -> None:
-    notifier.reloading()
-    reloader.trigger("SIGHUP")
 
 
 async def _drain(gateway: Gateway, told_again: asyncio.Event) -> None:

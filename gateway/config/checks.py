@@ -28,7 +28,14 @@ _EXPIRES_SOON: Final = timedelta(days=14)
 
 def find_contradictions(tree: Mapping[str, object]) -> list[Finding]:
     """Errors between values. Skips whatever has not the form it should have: the schema reports that."""
-    return [*_listeners(tree), *_tls(tree), *_waits(tree), *_credentials(tree), *_consumers(tree)]
+    return [
+        *_listeners(tree),
+        *_tls(tree),
+        *_waits(tree),
+        *_secret_stores(tree),
+        *_credentials(tree),
+        *_consumers(tree),
+    ]
 
 
 def _section(tree: Mapping[str, object], name: str) -> Mapping[str, object]:
@@ -83,6 +90,16 @@ def _waits(tree: Mapping[str, object]) -> Iterator[Finding]:
             ("governor",),
             "`floor`, `initial` and `ceiling` are not in order",
             "make floor <= initial <= ceiling",
+        )
+
+
+def _secret_stores(tree: Mapping[str, object]) -> Iterator[Finding]:
+    vault = _section(tree, "secret_stores").get("vault")
+    if isinstance(vault, dict) and (vault.get("token") is None) == (vault.get("kubernetes") is None):
+        yield Finding(
+            ("secret_stores", "vault"),
+            "needs one of `token` and `kubernetes`",
+            "write `token: {file: PATH}`, or `kubernetes: {role: NAME}`",
         )
 
 

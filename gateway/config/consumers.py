@@ -13,15 +13,20 @@ from gateway.config.problems import looks_like_a_secret
 from gateway.config.secrets import (
     MAPPING,
     TEXT,
+    AwsPlace,
+    GcpPlace,
     ReferenceName,
     ReferencePath,
     SecretRef,
+    VaultPlace,
     exactly_one,
     form_of,
+    in_words,
 )
 
 Mode = Literal["enforce", "report"]
 
+_PLACES: Final = tuple(SecretRef.model_fields)
 _KEY_HINT: Final = (
     "run `gateway key new NAME`, then write its sha256: line, or {digest: …, expires: …}, or {env: NAME}"
 )
@@ -29,7 +34,7 @@ _KEY_HINT: Final = (
 
 class ConsumerKey(Section):
     """A consumer's key with a date on which it ends, or whose digest stands elsewhere. Holds one of `digest`,
-    `env`, `file`."""
+    `env`, `file`, `vault`, `aws`, `gcp`."""
 
     digest: fields.Digest | None = Field(
         default=None, description="`sha256:` and 64 hexadecimal digits, as `gateway key new` prints it."
@@ -40,6 +45,15 @@ class ConsumerKey(Section):
     file: ReferencePath | None = Field(
         default=None, description="The file that holds the `sha256:` line (not the key)."
     )
+    vault: VaultPlace | None = Field(
+        default=None, description="The place in Vault, `PATH#KEY`, that holds the `sha256:` line."
+    )
+    aws: AwsPlace | None = Field(
+        default=None, description="The secret in AWS Secrets Manager that holds the `sha256:` line."
+    )
+    gcp: GcpPlace | None = Field(
+        default=None, description="The secret in Google Secret Manager that holds the `sha256:` line."
+    )
     expires: AwareDatetime | None = Field(
         default=None, description="When the key ends, with a time zone: `2027-01-01T00:00:00Z`."
     )
@@ -48,20 +62,22 @@ class ConsumerKey(Section):
     @classmethod
     def _one_form(cls, given: Any) -> Any:
         """Judged before the fields, because an unknown *name* in their errors could be the key itself."""
-        if not exactly_one(given, frozenset({"digest", "env", "file"}), besides=frozenset({"expires"})):
-            fields.refuse("must be a sha256: line, or hold one of digest, env and file", _KEY_HINT)
-        if any(looks_like_a_secret(given.get(name, "")) for name in ("env", "file")):
+        if not exactly_one(given, frozenset({"digest", *_PLACES}), besides=frozenset({"expires"})):
+            names = in_words(("digest", *_PLACES))
+            fields.refuse(f"must be a sha256: line, or hold one of {names}", _KEY_HINT)
+        if any(looks_like_a_secret(given.get(name, "")) for name in _PLACES):
             fields.refuse("this looks like a key itself, not like the name of its digest's place", _KEY_HINT)
         return given
 
     @property
     def reference(self) -> SecretRef | None:
         """Where the digest stands, if it is not in `digest`."""
-        return None if self.digest is not None else SecretRef(**{self._scheme: getattr(self, self._scheme)})
-
-    @property
-    def _scheme(self) -> str:
-        return "env" if self.env is not None else "file"
+        places = {name: getattr(self, name) for name in _PLACES}
+        return (
+            None
+            if self.digest is not None
+            else SecretRef(**{n: p for n, p in places.items() if p is not None})
+        )
 
 
 ConsumerKeyEntry = Annotated[

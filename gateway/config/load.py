@@ -19,7 +19,7 @@ from gateway.config.explain import explain
 from gateway.config.overrides import apply_overrides, override_names
 from gateway.config.problems import ConfigError, Finding, KeyPath, Origins, Problem
 from gateway.config.schema import Settings
-from gateway.config.secrets import SecretError, SecretRef, resolve
+from gateway.config.secrets import LocalRef, SecretError, resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +77,12 @@ def _validate(tree: Mapping[str, object]) -> tuple[Settings | None, list[Finding
 def _unread_references(
     value: object, path: KeyPath, environ: Mapping[str, str], base_dir: Path
 ) -> Iterator[Finding]:
-    """References in the plain values that lead nowhere. Nothing else in a file is called env or file."""
+    """References in the plain values that lead nowhere, as far as this machine knows: no store is asked for a
+    file that is wrong anyway. Nothing else in a file is called env or file."""
     if isinstance(value, dict):
         try:
-            named = {name: text for name, text in value.items() if name in SecretRef.model_fields}
-            resolve(SecretRef.model_validate(named), environ, base_dir)
+            named = {name: text for name, text in value.items() if name in LocalRef.model_fields}
+            resolve(LocalRef.model_validate(named), environ, base_dir)
         except ValidationError:
             pass  # not a reference, or a bad one, which the schema reports
         except SecretError as error:

@@ -24,15 +24,28 @@ wrong with it, each with its line and what to write instead; an unknown name is 
 prints the JSON Schema of the file, for editors. [config/gateway.yaml](../config/gateway.yaml) is an annotated
 example.
 
-**Secrets** never stand in the file. Where a secret is wanted, write `{env: NAME}` (an environment variable)
-or `{file: PATH}` (such as a Docker or Kubernetes secret; a relative path starts at the configuration file's
-folder; one line break at the end is dropped). SIDs, and URLs that hold a password, may be given that way too.
+**Secrets** never stand in the file. Where a secret is wanted, write a [reference](#references) to its place.
+SIDs, and URLs that hold a password, may be given that way too.
 
 **Environment variables** override the file: `GATEWAY__ADMIN__LISTEN=127.0.0.1:9191` sets `admin.listen`. A
 double underscore stands between names, in upper or lower case. Lists and mappings are JSON:
 `GATEWAY__CONSUMERS__BILLING__ALLOW='["messages:send"]'`; `null` is nothing. A value replaces all that the
 file has at that name. An unknown name is an error; names with a single underscore (`GATEWAY_PORT`) are not
 read.
+
+## References
+
+| write | the secret is in |
+|---|---|
+| `{env: NAME}` | an environment variable |
+| `{file: PATH}` | a file, such as a Docker or Kubernetes secret |
+| `{vault: PATH#KEY}` | HashiCorp Vault, key/value version 2; the path is without mount and `data/` |
+| `{aws: NAME}`, `{aws: NAME#KEY}` | AWS Secrets Manager, by name or ARN; `#KEY` takes one value of JSON |
+| `{gcp: NAME}`, `{gcp: NAME#KEY}` | Google Secret Manager, also `projects/PROJECT/secrets/NAME/versions/3` |
+
+A relative path starts at the configuration file's folder. One line break at the end is dropped. The last
+three need their section of [`secret_stores`](#secret_stores); how to set them up is in
+[operations.md](operations.md#secret-stores).
 """
 
 _RULES: Final = """
@@ -87,7 +100,7 @@ class _Reference:
         """The sections beneath this one, depth first, each once."""
         for name, value in section["properties"].items():
             for suffix, definition in self._references(value):
-                if definition != "SecretRef" and definition not in self._titles:
+                if definition not in _REFERENCES and definition not in self._titles:
                     title = self._titles[definition] = f"{path}{name}{suffix}"
                     inner = self._schema["$defs"][definition]
                     yield title, inner
@@ -143,12 +156,16 @@ class _Reference:
         return _SIMPLE[value["type"]] + _range(value)
 
     def _link(self, definition: str) -> str:
-        if definition == "SecretRef":
-            return "`{env: NAME}` or `{file: PATH}`"
+        if definition in _REFERENCES:
+            return _REFERENCES[definition]
         title = self._titles[definition]
         return f"[`{title}`](#{re.sub(r'[^a-z0-9_-]', '', title.lower())})"
 
 
+_REFERENCES: Final = {
+    "SecretRef": "[reference](#references)",
+    "LocalRef": "`{env: NAME}` or `{file: PATH}`",
+}
 _SIMPLE: Final = {
     "string": "text",
     "integer": "whole number",

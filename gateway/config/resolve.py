@@ -1,11 +1,13 @@
-"""From settings to resolved settings: reads variables and files, and judges what was in them.
+"""From settings to resolved settings: reads variables and files, has stores asked, and judges what was there.
 
-Collects every finding before it gives up. Its errors name the variable or the file, never what it holds.
+Collects every finding before it gives up. Its errors name the variable, the file or the place in a store,
+never what it holds. How a store is asked, it must not know: it is given a `RemoteSource`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from gateway.config import addresses, fields
 from gateway.config.accounts import ApiKey, Credential, Subaccount
@@ -16,6 +18,7 @@ from gateway.config.consumers import Consumer, ConsumerKey
 from gateway.config.fields import Shape
 from gateway.config.load import Loaded, load_settings
 from gateway.config.problems import ConfigError, Finding, KeyPath
+from gateway.config.references import remote_references
 from gateway.config.resolved import (
     ResolvedAccount,
     ResolvedConsumer,
@@ -24,33 +27,65 @@ from gateway.config.resolved import (
     ResolvedKey,
     ResolvedSettings,
 )
-from gateway.config.secrets import Secret, SecretError, SecretRef, path_of, resolve
+from gateway.config.secret_stores import SecretStores
+from gateway.config.secrets import RemoteSecret, Secret, SecretError, SecretRef, path_of, resolve
 from gateway.config.tls import Tls
 
 _UNREAD = Secret("", "unread")
 """Stands for a secret that could not be read, until all findings are collected; it never leaves this file."""
 
 
-def load_resolved(path: Path, environ: Mapping[str, str]) -> ResolvedSettings:
-    """The configuration at `path`, for `compile_snapshot`. Raises ConfigError with all that is wrong."""
-    return resolve_all(load_settings(path, environ), environ)
+class RemoteSource(Protocol):
+    """Asks stores: `gateway.secret_stores.remote.RemoteSecrets`."""
+
+    def fetch(
+        self,
+        stores: SecretStores,
+        references: Sequence[SecretRef],
+        environ: Mapping[str, str],
+        base_dir: Path,
+    ) -> RemoteSecret:
+        """Ask for all `references`, none of which is local, at once. Blocks for `stores.timeout_seconds` at
+        most."""
 
 
-def resolve_all(loaded: Loaded, environ: Mapping[str, str]) -> ResolvedSettings:
+def load_resolved(
+    path: Path, environ: Mapping[str, str], remote: RemoteSource | None = None
+) -> ResolvedSettings:
+    """The configuration at `path`, for `compile_snapshot`. Blocks while stores are asked: not for a loop that
+    has something else to do. Raises ConfigError with all that is wrong."""
+    return resolve_all(load_settings(path, environ), environ, remote)
+
+
+def resolve_all(
+    loaded: Loaded, environ: Mapping[str, str], remote: RemoteSource | None = None
+) -> ResolvedSettings:
     """Follow every reference. Raises ConfigError with all that is wrong."""
-    resolver = _Resolver(environ, loaded.source.parent)
+    base_dir = loaded.source.parent
+    references = remote_references(loaded.settings)
+    ask: RemoteSecret = _ask_nobody
+    if remote is not None:
+        ask = remote.fetch(loaded.settings.secret_stores, references, environ, base_dir)
+    resolver = _Resolver(environ, base_dir, ask)
     resolved = resolver.all(loaded)
     if resolver.findings:
         raise ConfigError(loaded.origins.problems(resolver.findings))
     return resolved
 
 
+def _ask_nobody(reference: SecretRef) -> Secret:
+    raise SecretError(
+        f"{reference} is in a store, and none is asked here", "write {env: NAME} or {file: PATH}"
+    )
+
+
 class _Resolver:
     """Follows references, and collects what is wrong with what they lead to."""
 
-    def __init__(self, environ: Mapping[str, str], base_dir: Path) -> None:
+    def __init__(self, environ: Mapping[str, str], base_dir: Path, ask: RemoteSecret) -> None:
         self._environ = environ
         self._base_dir = base_dir
+        self._ask = ask
         self.findings: list[Finding] = []
         self._files: dict[Path, None] = {}
 
@@ -91,6 +126,8 @@ class _Resolver:
         if file := path_of(reference, self._base_dir):
             self._files[file] = None
         try:
+            if reference.is_remote:
+                return self._ask(reference)
             return resolve(reference, self._environ, self._base_dir)
         except SecretError as error:
             self._refuse(path, error.message, error.hint)

@@ -1,9 +1,9 @@
 """The configuration file: every name that may stand in it, its form, default and meaning.
 
-Here are the top level and the sections of the gateway itself; `accounts.py` and `consumers.py` have the other
-two. The descriptions are the reference: `docs/configuration.md` and the JSON Schema are made of them. What
-concerns two values at once is in `checks.py`; where the values come from, in `load.py`. Must not read a file,
-variable or clock.
+Here are the top level and the sections of the gateway itself; `accounts.py`, `consumers.py` and
+`secret_stores.py` have the others. The descriptions are the reference: `docs/configuration.md` and the JSON
+Schema are made of them. What concerns two values at once is in `checks.py`; where the values come from, in
+`load.py`. Must not read a file, variable or clock.
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ from gateway.config import addresses, fields
 from gateway.config.accounts import Credential
 from gateway.config.consumers import Consumer
 from gateway.config.fields import Section
+from gateway.config.secret_stores import SecretStores
 from gateway.config.secrets import OrReference
 from gateway.config.tls import Tls
 
@@ -205,6 +206,7 @@ class Settings(BaseSettings):
         default_factory=Governor, description="How many requests are sent to Twilio at once."
     )
     idempotency: Idempotency = Field(default_factory=Idempotency)
+    secret_stores: SecretStores = Field(default_factory=SecretStores)
 
     @classmethod
     def settings_customise_sources(

@@ -4,7 +4,7 @@
 Counters, pools and health of keys live elsewhere, so that a reload forgets nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.catalogue import Catalogue, load_catalogue
@@ -41,8 +41,8 @@ class Snapshot:
     deadline_seconds: float
     public_url: str
     config_hash: str
-    api_keys: tuple[ApiKey, ...] = field(repr=False)
-    """Twilio's, of all credentials."""
+    consumers: Mapping[str, Consumer]
+    credentials: Mapping[str, Credential]
 
 
 def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = None) -> Snapshot:
@@ -57,9 +57,10 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
     credentials = {name: _credential(each) for name, each in resolved.credentials.items()}
     problems: list[Problem] = []
     keys: dict[str, KeyEntry] = {}
+    consumers: dict[str, Consumer] = {}
     for each in resolved.consumers.values():
         compiler = _ConsumerCompiler(each, hosts.products, resolved.origins.problem, problems)
-        consumer = compiler.compile(credentials[each.settings.credential])
+        consumer = consumers[each.name] = compiler.compile(credentials[each.settings.credential])
         keys.update({key.digest: KeyEntry(consumer, key.expires) for key in each.keys})
     if problems:
         raise ConfigError(problems)
@@ -73,13 +74,9 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
         deadline_seconds=settings.upstream.deadline_seconds,
         public_url=public_url,
         config_hash=resolved.config_hash,
-        api_keys=tuple(key for each in credentials.values() for key in _keys_of(each)),
+        consumers=consumers,
+        credentials=credentials,
     )
-
-
-def _keys_of(credential: Credential) -> Iterator[ApiKey]:
-    for account in (credential.account, *credential.subaccounts.values()):
-        yield from account.keys
 
 
 class _ConsumerCompiler:

@@ -1,6 +1,6 @@
 """The gateway's metrics. Labels come from the catalogue and the configuration only, so they are bounded."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 from gateway.exchange import Exchange
 
@@ -40,24 +40,6 @@ class Metrics:
             ("event",),
             registry=self.registry,
         )
-        self._reloads = Counter(
-            "gateway_config_reloads",
-            "Tries to put a changed configuration into force: done, unchanged, failed, refused.",
-            ("result",),
-            registry=self.registry,
-        )
-        self._reload_successful = Gauge(
-            "gateway_config_last_reload_successful",
-            "1 unless the last try failed: then the configuration before it is still in force.",
-            registry=self.registry,
-        )
-        self._reload_successful.set(1)
-        self._loaded_at = Gauge(
-            "gateway_config_last_reload_success_timestamp_seconds",
-            "When the configuration in force was put into it.",
-            registry=self.registry,
-        )
-        self._loaded_at.set_to_current_time()
         self._request_children: dict[tuple[str, str, int], Counter] = {}
         self._second_children: dict[str, Histogram] = {}
 
@@ -83,14 +65,6 @@ class Metrics:
     def count_idempotency_event(self, event: str) -> None:
         """`event`: sent, waited, replayed, forgotten, store_away, or the slug of a refusal."""
         self._idempotency.labels(event).inc()
-
-    def count_reload(self, result: str) -> None:
-        """`result`: done, unchanged, failed, refused."""
-        self._reloads.labels(result).inc()
-        if result in ("done", "failed"):
-            self._reload_successful.set(result == "done")
-        if result == "done":
-            self._loaded_at.set_to_current_time()
 
     def exposition(self) -> bytes:
         """The text format of all metrics."""

@@ -1,6 +1,7 @@
-"""One place that is told of everything: the log and the metrics are fed from the same record."""
+"""One place that is told of everything: log, metrics and page are fed from the same record."""
 
 from gateway.exchange import Exchange
+from gateway.observe.feed import Feed
 from gateway.observe.log import Logger, log_exchange, log_fault
 from gateway.observe.metrics import Metrics
 from gateway.policy.credentials import mask_sid
@@ -10,14 +11,16 @@ from gateway.store.breaker import StoreState
 class Observers:
     """Told of finished exchanges, faults and events of keys."""
 
-    def __init__(self, log: Logger, metrics: Metrics) -> None:
+    def __init__(self, log: Logger, metrics: Metrics, feed: Feed) -> None:
         self.log = log
         self.metrics = metrics
+        self._feed = feed
 
     def finish(self, exchange: Exchange) -> None:
         """An exchange has ended."""
         self.metrics.observe(exchange)
         log_exchange(self.log, exchange)
+        self._feed.put(exchange)
 
     def fault(self, error: BaseException, request_id: str) -> None:
         """An exception that nobody foresaw."""

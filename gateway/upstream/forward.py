@@ -3,14 +3,13 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable
 
 from aiohttp import ClientSession
 from yarl import URL
 
 from gateway.admission.gates import GateName, Gates
 from gateway.exchange import Exchange
-from gateway.policy.credentials import ApiKey
 from gateway.policy.outbound import Outbound
 from gateway.upstream.answer import Answer
 from gateway.upstream.attempts import Attempts
@@ -18,9 +17,8 @@ from gateway.upstream.breaker import Breakers
 from gateway.upstream.budget import RetryBudget
 from gateway.upstream.key_tests import KeyHook, KeyTester
 from gateway.upstream.keys import KeyRing
-from gateway.upstream.retired import RetiredSessions
 from gateway.upstream.retrying import CallerLink, RetryOptions, Surroundings
-from gateway.upstream.transport import TransportOptions, open_session
+from gateway.upstream.transport import TransportOptions
 
 
 class Forwarder:
@@ -37,11 +35,11 @@ class Forwarder:
         self.gates = gates
         self.breakers = Breakers()
         self.budget = RetryBudget(retry.budget_share, retry.budget_floor)
-        self._retired = RetiredSessions()
-        self._keyring = KeyRing()
-        self._options = options
+        self._session = session
+        self.keyring = KeyRing()
+        self._connect_to = options.connect_to
         self._origins: dict[str, URL] = {}
-        self._tester = KeyTester(session, self._keyring, self._origin, options.deadline_seconds, on_key)
+        self._tester = KeyTester(session, self.keyring, self._origin, options.deadline_seconds, on_key)
         self._around = Surroundings(
             session=session,
             budget=self.budget,
@@ -71,7 +69,7 @@ class Forwarder:
             outbound,
             exchange,
             self.gates.gate(GateName(outbound.account.sid, region, outbound.product)),
-            self._keyring.order(outbound.account),
+            self.keyring.order(outbound.account),
             caller=caller,
             stream=stream,
             deadline=deadline,
@@ -82,34 +80,17 @@ class Forwarder:
             exchange.unknown = exchange.in_doubt
             raise
         if len(outbound.account.keys) > 1 and answer.status < 300:
-            self._keyring.note_success(attempts.key, outbound.effective, outbound.host, outbound.target)
+            self.keyring.note_success(attempts.key, outbound.effective, outbound.host, outbound.target)
         return answer
-
-    def adopt(self, options: TransportOptions, retry: RetryOptions) -> None:
-        """Work by other options from now on. What is on its way through the old session ends there."""
-        around = self._around
-        around.retry, around.idle_seconds = retry, options.idle_seconds
-        self.budget.share, self.budget.floor = retry.budget_share, retry.budget_floor
-        if options != self._options:
-            self._options = options
-            self._origins = {}
-            self._retired.add(around.session)
-            around.session = open_session(options)
-            self._tester.adopt(around.session, options.deadline_seconds)
-
-    def forget_keys(self, known: Iterable[ApiKey]) -> None:
-        """Forget the health of all keys but those that are `known`."""
-        self._keyring.keep_only(known)
 
     async def close(self) -> None:
         """End key tests and close the pool."""
         await self._tester.close()
-        await self._retired.close()
-        await self._around.session.close()
+        await self._session.close()
 
     def _origin(self, host: str) -> URL:
         origin = self._origins.get(host)
         if origin is None:
-            origin = self._options.connect_to or URL.build(scheme="https", host=host)
+            origin = self._connect_to or URL.build(scheme="https", host=host)
             self._origins[host] = origin
         return origin

@@ -41,10 +41,9 @@ class RetryOptions:
     post_on_503: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What attempts of all exchanges share. A reload replaces what the configuration says: each attempt looks
-    here when it begins, so that one which waits is not tied to a session that is being retired."""
+    """What attempts of all exchanges share."""
 
     session: ClientSession
     budget: RetryBudget

@@ -128,7 +128,7 @@ async def running_gateway(
     following = asyncio.create_task(capture.follow(stream))
     writer = LineWriter(writing)
     try:
-        gateway = Gateway(resolved, open_log(writer, "info", "json"))
+        gateway = Gateway(resolved, open_log(writer, "info", "json"), writer)
         await gateway.start()
         try:
             yield Running(gateway.url, gateway.admin_url, gateway, capture)

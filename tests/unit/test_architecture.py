@@ -24,6 +24,7 @@ ARROWS: dict[str, set[str]] = {
     "rendering": {"errors", "catalogue"},
     "policy": _BOTTOM - {"exchange"},  # policies never receive the record of an exchange
     "config": {"catalogue", "errors", "policy"},
+    "secret_stores": {"config"},  # asks stores for what the file refers to; whoever loads it hands it over
     "upstream": _SIDES | {"admission"},  # a slot is held per attempt
     "admission": _SIDES | {"upstream"},  # answers are kept for repeats
     "observe": _SIDES,
@@ -32,12 +33,10 @@ ARROWS: dict[str, set[str]] = {
     "admin": _SIDES | {"config", "upstream", "admission", "observe", "listener"},
     "handler": _SIDES | {"config", "upstream", "admission", "observe", "listener"},
     "parts": _SIDES | {"config", "upstream", "admission", "observe"},
-    "reloads": _SIDES | {"config", "observe"},
     "app": _SIDES
-    | {"config", "upstream", "admission", "observe", "listener", "webhooks", "admin", "handler", "parts"}
-    | {"reloads"},
+    | {"config", "upstream", "admission", "observe", "listener", "webhooks", "admin", "handler", "parts"},
     "notify": set(),
-    "commands": {"app", "config", "simulator", "policy", "catalogue", "errors", "notify"},
+    "commands": {"app", "config", "simulator", "policy", "catalogue", "errors", "notify", "secret_stores"},
     "__main__": {"commands", "config"},
 }
 """What each part may import besides itself: app -> handler, webhooks, admin -> upstream, admission, observe,
@@ -127,11 +126,10 @@ def test_nothing_leads_back() -> None:
 def test_only_the_snapshot_knows_policy() -> None:
     """The schema and its readers know the names of settings; what these mean is compiled in one place.
 
-    (`limits` is part of that place; `reference` writes the documents and names the sets of rules; `changes`
-    masks SIDs as the log does.)
+    (`limits` is part of that place; `reference` writes the documents and names the sets of rules.)
     """
     knowing = {_name(path) for path in _modules(_ROOT / "config") if "policy" in _parts_imported(_tree(path))}
-    assert knowing <= {"config/snapshot.py", "config/limits.py", "config/reference.py", "config/changes.py"}
+    assert knowing <= {"config/snapshot.py", "config/limits.py", "config/reference.py"}
 
 
 @pytest.mark.parametrize("path", [*_modules(_ROOT / "policy"), _ROOT / "rendering.py"], ids=_name)

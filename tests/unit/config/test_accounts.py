@@ -4,7 +4,7 @@ import pytest
 
 from .conftest import ACCOUNT_SID, CONSUMERS, CREDENTIALS, Write, cases, complaint
 
-NOT_A_REFERENCE = "must hold one of env and file, and nothing else; write {env: NAME} or {file: PATH}"
+NOT_A_REFERENCE = "must hold one of env, file, vault, aws and gcp, and nothing else; write {env: NAME}, {file"
 
 CREDENTIAL = cases(
     ("sid", "account_sid: AC1", "3: credentials.main.account_sid: not an AccountSid; it is AC and"),

@@ -43,7 +43,7 @@ KEY = cases(
     ("holds_empty_digest", "{env: EMPTY}", "the value of env:EMPTY is the digest of an empty key"),
     ("bad_variable", "{env: 'a b'}", "not a variable's name; write a name like"),
     ("no_file", "{file: none}", "cannot be read (No such file or directory); mount it, or correct"),
-    ("number", "7", "must be a sha256: line, or hold one of digest, env and file"),
+    ("number", "7", "must be a sha256: line, or hold one of digest, env, file, vault, aws and gcp"),
 )  # fmt: skip
 
 

@@ -1,0 +1,209 @@
+"""`/api/…`: what the page shows, as JSON. Read-only; times are seconds since the epoch, durations seconds.
+
+Each answer is made of the board, the status and the snapshot at the moment it is asked for.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+
+import orjson
+from aiohttp import web
+
+from gateway.admin.parameters import PAGE, read_filter, read_page, require_known
+from gateway.admin.sources import Sources
+from gateway.admin.status import Status
+from gateway.observe.board import KeyUse
+from gateway.observe.recent import UNKNOWN_CONSUMER, Filter
+from gateway.observe.tables import Tally
+from gateway.policy.consumers import Consumer
+from gateway.policy.credentials import Credential, mask_sid
+from gateway.policy.limits import Per
+
+_CODE_URL = "https://www.twilio.com/docs/api/errors/"
+_NONE: frozenset[str] = frozenset()
+
+Answer = Callable[[web.Request], dict[str, object]]
+
+
+class Api:
+    """One per admin port."""
+
+    def __init__(self, sources: Sources, status: Status) -> None:
+        self._sources = sources
+        self._board = sources.board
+        self._status = status
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Register the paths."""
+        plain: dict[str, Callable[[], dict[str, object]]] = {
+            "state": self._status.describe,
+            "history": self._history,
+            "consumers": self._consumers,
+            "routes": self._routes,
+            "credentials": self._credentials,
+            "codes": self._codes,
+        }
+        for name, make in plain.items():
+            router.add_get(f"/api/{name}", _answering(_without_parameters(make)))
+        router.add_get("/api/limits", _answering(self._limits))
+        router.add_get("/api/exchanges", _answering(self._exchanges))
+        router.add_get("/api/exchanges/{request_id}", _answering(self._exchange))
+
+    def _history(self) -> dict[str, object]:
+        self._board.refresh()
+        return self._board.history.columns()
+
+    def _consumers(self) -> dict[str, object]:
+        now = self._board.refresh()
+        tallies, rates = self._board.tables.consumers(now), self._board.tables.rates(now)
+        configured = self._sources.snapshot().consumers
+        return {
+            "consumers": [
+                self._consumer(name, configured.get(name), tallies.get(name, Tally()), rates.get(name, 0.0))
+                for name in {**configured, **tallies}
+            ]
+        }
+
+    def _consumer(self, name: str, consumer: Consumer | None, tally: Tally, rate: float) -> dict[str, object]:
+        return {
+            "name": name or UNKNOWN_CONSUMER,
+            "requests": tally.requests,
+            "rate": rate,
+            "errors": tally.errors,
+            "refusals": tally.refusals,
+            **tally.quantiles(),
+            "limits": self._limits_of(consumer) if consumer is not None else [],
+            "priority": consumer.priority.name.lower() if consumer is not None else None,
+            "last_at": tally.last_at or None,
+        }
+
+    def _limits_of(self, consumer: Consumer) -> list[dict[str, object]]:
+        return [
+            {
+                "name": limit.name,
+                "text": limit.text,
+                "per": limit.per,
+                "used": self._sources.limiter.use_of(limit) if limit.per is Per.CONSUMER else None,
+            }
+            for limit in consumer.limits.limits
+        ]
+
+    def _limits(self, request: web.Request) -> dict[str, object]:
+        require_known(request.query, frozenset({"consumer"}))
+        consumers = self._sources.snapshot().consumers
+        wanted = request.query.get("consumer", "")
+        if wanted and wanted not in consumers:
+            raise ValueError("consumer is the name of one in the configuration")
+        names: Iterable[str] = [wanted] if wanted else consumers
+        return {"limits": {name: self._limits_of(consumers[name]) for name in names}}
+
+    def _routes(self) -> dict[str, object]:
+        tallies = self._board.tables.routes(self._board.refresh())
+        ordered = sorted(tallies.items(), key=lambda item: (-item[1].requests, item[0]))
+        return {
+            "routes": [
+                {
+                    "product": name.product,
+                    "route": name.label,
+                    "method": name.method,
+                    "requests": tally.requests,
+                    "errors": tally.errors,
+                    **tally.quantiles(),
+                }
+                for name, tally in ordered
+            ]
+        }
+
+    def _credentials(self) -> dict[str, object]:
+        self._board.refresh()
+        credentials = self._sources.snapshot().credentials
+        return {"credentials": [self._credential(each) for each in credentials.values()]}
+
+    def _credential(self, credential: Credential) -> dict[str, object]:
+        account, keyring = credential.account, self._sources.forwarder.keyring
+        first = keyring.order(account)[0]
+        uses = [(key, self._board.keys.get(key.label, KeyUse())) for key in account.keys]
+        return {
+            "name": credential.name,
+            "account": mask_sid(account.sid),
+            "region": credential.region,
+            "edge": credential.edge,
+            "keys": [
+                {
+                    "sid": key.label,
+                    "in_use": key is first,
+                    "aside": keyring.is_aside(key),
+                    "refused": use.refused,
+                    "last_401_at": use.last_401_at,
+                    "first_used_at": use.first_used_at,
+                }
+                for key, use in uses
+            ],
+            "subaccounts": len(credential.subaccounts),
+        }
+
+    def _codes(self) -> dict[str, object]:
+        now = self._board.refresh()
+        codes, slugs = self._board.tables.codes(now), self._board.tables.slugs(now)
+        return {
+            "codes": [
+                {
+                    "code": code,
+                    "count": tally.requests,
+                    "url": f"{_CODE_URL}{code}" if code else "",
+                    "last_at": tally.last_at,
+                }
+                for code, tally in sorted(codes.items(), key=lambda item: -item[1].requests)
+            ],
+            "slugs": [
+                {"slug": slug, "count": tally.requests, "last_at": tally.last_at}
+                for slug, tally in sorted(slugs.items(), key=lambda item: -item[1].requests)
+            ],
+        }
+
+    def _exchanges(self, request: web.Request) -> dict[str, object]:
+        wanted = read_filter(request.query, PAGE)
+        page = read_page(request.query)
+        self._board.refresh()
+        found = self._board.recent.find(wanted, page.limit, after=page.after, before=page.before)
+        return {
+            "exchanges": [each.as_json() for each in found],
+            "last_seq": self._board.recent.last_seq,
+        }
+
+    def _exchange(self, request: web.Request) -> dict[str, object]:
+        require_known(request.query, _NONE)
+        self._board.refresh()
+        found = self._board.recent.find(Filter(request_id=request.match_info["request_id"]), 1)
+        if not found:
+            raise LookupError("no exchange with this request id is among the latest; the log has older ones")
+        return found[0].as_json()
+
+
+def _without_parameters(make: Callable[[], dict[str, object]]) -> Answer:
+    def answer(request: web.Request) -> dict[str, object]:
+        require_known(request.query, _NONE)
+        return make()
+
+    return answer
+
+
+def _answering(make: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            return json_response(make(request))
+        except ValueError as error:
+            return json_response({"error": str(error)}, 400)
+        except LookupError as error:
+            return json_response({"error": str(error.args[0])}, 404)
+
+    return handle
+
+
+def json_response(content: object, status: int = 200) -> web.Response:
+    """An answer that nobody keeps."""
+    return web.Response(
+        status=status,
+        body=orjson.dumps(content) + b"\n",
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )

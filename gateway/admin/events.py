@@ -1,0 +1,139 @@
+"""`/api/events`: server-sent events, a tick a second and the exchanges since the one before.
+
+(https://html.spec.whatwg.org/multipage/server-sent-events.html) One clock ticks for all streams; each
+writes at its own pace. Who does not read in time is dropped and may come again: by `Last-Event-ID` or
+`after` it misses nothing.
+"""
+
+import asyncio
+import time
+
+import orjson
+from aiohttp import web
+
+from gateway.admin.api import json_response
+from gateway.admin.parameters import read_filter, read_number
+from gateway.admin.sources import Sources
+from gateway.admin.status import Status
+from gateway.observe.recent import Filter
+
+MOST_STREAMS = 50
+_MOST_EXCHANGES = 50
+_SLOW_SECONDS = 5.0
+_RETRY_MS = 2000
+_HEARTBEAT_TICKS = 15
+_AFTER_SECOND = 0.15  # what ended in a second has reached us by then
+_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",
+}
+
+
+class Events:
+    """One per admin port; everything runs on its loop."""
+
+    def __init__(self, sources: Sources, status: Status) -> None:
+        self._sources = sources
+        self._status = status
+        self._streams = 0
+        self._ticked = asyncio.Condition()
+        self._tick = b""
+        self._ticks = 0
+        self._closing = False
+        self._ticking: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to tick, on the running loop."""
+        self._ticking = asyncio.get_running_loop().create_task(self._run())
+
+    async def close(self) -> None:
+        """End the streams, each after what it is writing."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+            await asyncio.gather(self._ticking, return_exceptions=True)
+        self._closing = True
+        async with self._ticked:
+            self._ticked.notify_all()
+
+    async def _run(self) -> None:
+        while True:
+            now = time.time()
+            await asyncio.sleep(1 - now % 1 + _AFTER_SECOND)
+            self._sources.board.close_second(self._sources.read_gates())
+            self._tick = self._make_tick() if self._streams else b""
+            self._ticks += 1
+            async with self._ticked:
+                self._ticked.notify_all()
+
+    def _make_tick(self) -> bytes:
+        last = self._sources.board.history.last
+        point = last.as_json() if last is not None else None
+        return _event("tick", {"state": self._status.describe(), "point": point})
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Stream until the reader leaves, is too slow, or the gateway stops."""
+        try:
+            wanted = read_filter(request.query, frozenset({"after"}))
+            after = read_number(request.query, "after")
+        except ValueError as error:
+            return json_response({"error": str(error)}, 400)
+        if self._streams >= MOST_STREAMS:
+            return json_response({"error": f"{MOST_STREAMS} readers are being served; try again later"}, 503)
+        resumed = request.headers.get("Last-Event-ID", "")
+        if resumed.isascii() and resumed.isdigit() and len(resumed) <= 16:
+            after = int(resumed)
+        self._streams += 1
+        try:
+            return await self._stream(request, wanted, after)
+        finally:
+            self._streams -= 1
+
+    async def _stream(self, request: web.Request, wanted: Filter, after: int | None) -> web.StreamResponse:
+        response = web.StreamResponse(headers=_HEADERS)
+        await response.prepare(request)
+        self._sources.board.refresh()
+        seq = self._sources.board.recent.last_seq if after is None else after
+        ticks = self._ticks
+        block = b"retry: %d\n\n" % _RETRY_MS + self._make_tick()
+        while True:
+            exchanges, seq = self._make_exchanges(wanted, seq)
+            if not await _written(response, block + exchanges, request):
+                return response
+            async with self._ticked:
+                await self._ticked.wait_for(lambda: self._closing or self._ticks != ticks)  # noqa: B023
+            if self._closing:
+                return response
+            ticks = self._ticks
+            block = self._tick or self._make_tick()
+            if ticks % _HEARTBEAT_TICKS == 0:
+                block = b": still here\n\n" + block
+
+    def _make_exchanges(self, wanted: Filter, seq: int) -> tuple[bytes, int]:
+        """The event with what came after `seq`, and up to which number that goes."""
+        recent = self._sources.board.recent
+        found = recent.find(wanted, _MOST_EXCHANGES, after=seq)
+        skipped = recent.count(wanted, after=seq) - len(found) if len(found) == _MOST_EXCHANGES else 0
+        if not found:
+            return b"", recent.last_seq
+        content = {"exchanges": [each.as_json() for each in found], "skipped": skipped}
+        return _event("exchanges", content, recent.last_seq), recent.last_seq
+
+
+async def _written(response: web.StreamResponse, block: bytes, request: web.Request) -> bool:
+    """Whether the reader took it in time; else its connection is broken off."""
+    try:
+        async with asyncio.timeout(_SLOW_SECONDS):
+            await response.write(block)
+    except ConnectionError:
+        return False
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+        return False
+    return True
+
+
+def _event(name: str, content: object, number: int | None = None) -> bytes:
+    numbered = b"" if number is None else b"id: %d\n" % number
+    return b"event: %b\n%bdata: %b\n\n" % (name.encode(), numbered, orjson.dumps(content))

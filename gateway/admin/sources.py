@@ -1,0 +1,45 @@
+"""What the admin port reads of the running gateway: the parts themselves, handed in by `app.py`.
+
+They belong to the data loop. From here they are only read, in ways that a change at the same moment cannot
+break: one number at a time, or a copy made in one step.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.admission.gates import GateName
+from gateway.admission.limits import RateLimiter
+from gateway.config.snapshot import Snapshot
+from gateway.observe.board import Board
+from gateway.observe.condition import Condition
+from gateway.observe.history import GateReading
+from gateway.policy.credentials import mask_sid
+from gateway.store.redis import RedisStore
+from gateway.upstream.forward import Forwarder
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """`connections` and `in_flight` are of the data port; `log_dropped` counts lines."""
+
+    condition: Condition
+    board: Board
+    snapshot: Callable[[], Snapshot]
+    forwarder: Forwarder
+    limiter: RateLimiter
+    store: RedisStore | None
+    connections: Callable[[], int]
+    in_flight: Callable[[], int]
+    log_dropped: Callable[[], int]
+
+    def read_gates(self) -> dict[str, GateReading]:
+        """The gates by `account/region/product`, the account masked."""
+        return {
+            gate_label(name): GateReading(gate.governor.limit, gate.in_flight, gate.waiting)
+            for name, gate in self.forwarder.gates
+        }
+
+
+def gate_label(name: GateName) -> str:
+    """A gate's name, fit to be shown."""
+    return f"{mask_sid(name.account)}/{name.region}/{name.product}"
