@@ -16,6 +16,7 @@ from gateway.config.resolved import ResolvedSettings
 from gateway.config.schema import Callers
 from gateway.config.snapshot import compile_snapshot
 from gateway.handler import Handler, Snapshots
+from gateway.identity.tokens import TokenVerifier
 from gateway.listener.descriptors import allow_descriptors
 from gateway.listener.patience import ConnectionLimits, Guests
 from gateway.listener.server import DataServer
@@ -27,7 +28,7 @@ from gateway.observe.lines import LineWriter
 from gateway.observe.log import Logger, open_log, route_libraries
 from gateway.observe.metrics import Metrics
 from gateway.observe.observers import Observers
-from gateway.parts import Parts, open_parts
+from gateway.parts import Parts, key_sources, open_parts
 from gateway.upstream.transport import require_c_parser
 
 _BACKLOG = 1024
@@ -56,6 +57,7 @@ class Gateway:
         """Open both ports. Raises `OSError` if an address cannot be bound, `ConfigError` as `open_parts`."""
         settings = self._resolved.settings
         self.parts = parts = await open_parts(self._resolved, self._observers)
+        await parts.keys.configure(key_sources(self._resolved, self._snapshots.current))
         self._metrics.registry.register(
             StateCollector(
                 parts.forwarder.gates, parts.forwarder.budget, parts.forwarder.breakers, parts.store
@@ -63,6 +65,7 @@ class Gateway:
         )
         self._handler = Handler(
             self._snapshots,
+            TokenVerifier(parts.keys),
             parts.limiter,
             parts.idempotency,
             parts.forwarder,
@@ -78,6 +81,8 @@ class Gateway:
             headers_max=settings.callers.headers_max,
             limits=connection_limits(settings.callers),
         )
+        self._tls = self._make_tls()
+        self._metrics.registry.register(IdentityCollector(self._tls, parts.keys))
         try:
             await self._listen()
         except OSError:
@@ -101,7 +106,6 @@ class Gateway:
     async def _listen(self) -> None:
         host, port = self._resolved.listen
         reuse_port = self._resolved.settings.reuse_port or None
-        self._tls = self._make_tls()
         self._listening = await asyncio.get_running_loop().create_server(
             self._server, host, port, backlog=_BACKLOG, reuse_port=reuse_port, **listening_options(self._tls)
         )
@@ -119,9 +123,7 @@ class Gateway:
         tls = self._resolved.tls
         if tls is None:
             return None
-        listener = ListenerTls(tls.context, tls.expires, self._observers.handshake_failed)
-        self._metrics.registry.register(IdentityCollector(listener))
-        return listener
+        return ListenerTls(tls.context, tls.expires, self._observers.handshake_failed)
 
     def reload_tls(self, resolved: ResolvedSettings) -> None:
         """New connections get the certificates that were just loaded. TLS itself is not turned on or off."""

@@ -33,8 +33,13 @@ KINDS: dict[str, Kind] = {
     "method_override": Kind(400, 20001, "a method override that is ambiguous or not permitted"),
     "idempotency_unsupported": Kind(400, 20001, "an Idempotency-Key on a body that is streamed"),
     "missing_key": Kind(401, 20003, "the request carries no consumer key"),
-    "unknown_consumer": Kind(401, 20003, "the consumer key, or the name it came with, is not known"),
+    "unknown_consumer": Kind(
+        401, 20003, "the key, the name it came with, the certificate or the JWT is no consumer's"
+    ),
     "expired_key": Kind(401, 20003, "the consumer key is past its `expires`"),
+    "expired_certificate": Kind(401, 20003, "the client certificate has ended while its connection was held"),
+    "invalid_token": Kind(401, 20003, "the JWT is not one of a trusted issuer for this gateway"),
+    "expired_token": Kind(401, 20003, "the JWT is past its `exp`"),
     "not_allowed": Kind(403, 20403, "no `allow` rule of the consumer covers this method and path"),
     "management_endpoint": Kind(403, 20403, "accounts, keys and tokens need a rule that names them exactly"),
     "foreign_account": Kind(403, 20403, "an AccountSid that the consumer's credential does not own"),
@@ -68,6 +73,7 @@ KINDS: dict[str, Kind] = {
     "too_many_connections": Kind(503, 20503, "too many connections are open, in all or from this address"),
     "draining": Kind(503, 20503, "this replica is shutting down; try another"),
     "idempotency_full": Kind(503, 20503, "no keyed request can be remembered, and none may be forgotten"),
+    "issuer_unavailable": Kind(503, 20503, "the keys to verify the JWT with could not be fetched"),
     "store_unavailable": Kind(503, 20503, "the shared store is away, and `on_store_failure` is `refuse`"),
     "upstream_timeout": Kind(504, 20500, "Twilio did not answer inside the deadline"),
 }

@@ -17,13 +17,14 @@ from gateway.admission.limits import RateLimiter
 from gateway.config.snapshot import Snapshot
 from gateway.errors import GatewayError, UpstreamFailure
 from gateway.exchange import Ending, Exchange, StepKind, new_request_id
+from gateway.identity.tokens import TokenVerifier
 from gateway.listener.body import BodyStream, expects_continue, read_body, send_continue
 from gateway.listener.relay import make_error_response, relay_answer
 from gateway.listener.response import RawResponse
 from gateway.listener.server import CallerConnection, abort_connection, close_at_once
 from gateway.observe.observers import Observers
 from gateway.policy.addressing import resolve_address
-from gateway.policy.consumers import authenticate
+from gateway.policy.consumers import Claimant, authenticate
 from gateway.policy.content import NO_BODY, Body, BodyPlan, finish_body, require_body_kind
 from gateway.policy.deadlines import read_deadline
 from gateway.policy.head import Inbound, require_head
@@ -67,6 +68,7 @@ class Handler:
     def __init__(
         self,
         snapshots: Snapshots,
+        tokens: TokenVerifier,
         limiter: RateLimiter,
         idempotency: Idempotency,
         forwarder: Forwarder,
@@ -75,6 +77,7 @@ class Handler:
     ) -> None:
         self.draining = False
         self.in_flight = 0
+        self._tokens = tokens
         self._limiter = limiter
         self._idempotency = idempotency
         self._snapshots = snapshots
@@ -124,7 +127,9 @@ class Handler:
         connection.require_room()
         connection.may_leave(True)
         inbound = require_head(request.method, request.raw_path, request.version, request.raw_headers)
-        caller = authenticate(snapshot.keys, inbound, time.time())
+        caller = authenticate(snapshot.identities, inbound, time.time(), connection.certificate)
+        if isinstance(caller, Claimant):
+            caller = await self._tokens.admit(caller, snapshot.identities, inbound, time.time())
         consumer = caller.consumer
         exchange.consumer = consumer.name
         address = resolve_address(snapshot.hosts, inbound)

@@ -5,6 +5,7 @@ go (design 3). Knows how these are made of the configuration; nothing of ports a
 """
 
 import asyncio
+import random
 import time
 from dataclasses import dataclass
 
@@ -20,6 +21,9 @@ from gateway.admission.limits import OnStoreFailure, RateLimiter
 from gateway.admission.shares import ShareKeeper
 from gateway.config.problems import ConfigError
 from gateway.config.resolved import ResolvedSettings
+from gateway.config.snapshot import Snapshot
+from gateway.identity.fetch import KeyAddress
+from gateway.identity.keys import KeyBox, KeySource
 from gateway.observe.observers import Observers
 from gateway.store.memory import Moments
 from gateway.store.redis import RedisStore
@@ -39,9 +43,12 @@ class Parts:
     idempotency: Idempotency
     store: RedisStore | None
     shares: ShareKeeper | None
+    keys: KeyBox
+    """Of issuers of JWTs; `configure` it with `key_sources` at the start and at a reload."""
 
     async def close(self) -> None:
         """End what runs in the background, then the connections."""
+        await self.keys.close()
         await self.idempotency.close()
         if self.shares is not None:
             await self.shares.close()
@@ -64,7 +71,19 @@ async def open_parts(resolved: ResolvedSettings, observers: Observers) -> Parts:
         _make_idempotency(resolved, store, observers),
         store,
         shares,
+        KeyBox(observers.issuer_changed, time.monotonic, random.uniform),
     )
+
+
+def key_sources(resolved: ResolvedSettings, snapshot: Snapshot) -> dict[str, KeySource]:
+    """Where the keys of each issuer of JWTs come from, by its name."""
+    sources = {}
+    for each in resolved.issuers:
+        settings = each.settings
+        address = KeyAddress(settings.jwks_url, each.ca_file, each.token_file) if settings.jwks_url else None
+        ring = snapshot.key_rings.get(settings.name)
+        sources[settings.name] = KeySource(address, settings.refresh_seconds, ring)
+    return sources
 
 
 async def _open_store(resolved: ResolvedSettings, observers: Observers) -> RedisStore | None:

@@ -93,6 +93,9 @@ MEMORY: Final = "memory"
 PUBLIC_URL: Final = UrlForm(("http", "https"), "https://twilio.example.com", path=True)
 CONNECT_URL: Final = UrlForm(("http", "https"), "http://127.0.0.1:9101")
 PROXY_URL: Final = UrlForm(("http",), "http://proxy.example.com:3128", by_reference=True)
+JWKS_URL: Final = UrlForm(
+    ("http", "https"), "https://issuer.example.com/.well-known/jwks.json", path=True, query=True
+)
 STORE: Final = UrlForm(
     ("redis", "rediss", "valkey", "valkeys"),
     "redis://127.0.0.1:6379/0",
@@ -106,4 +109,5 @@ Listen = Annotated[str, AfterValidator(_check_address)]
 PublicUrl = Annotated[str, AfterValidator(PUBLIC_URL.check)]
 ConnectUrl = Annotated[str, AfterValidator(CONNECT_URL.check)]
 ProxyUrl = Annotated[str, AfterValidator(PROXY_URL.check)]
+JwksUrl = Annotated[str, AfterValidator(JWKS_URL.check)]
 Store = Annotated[str, AfterValidator(STORE.check)]

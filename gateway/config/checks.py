@@ -12,6 +12,7 @@ from typing import Final, TypeGuard
 from gateway.config.consumers import Consumer, ConsumerKey
 from gateway.config.explain import suggest
 from gateway.config.fields import LABEL
+from gateway.config.identity_checks import find_identity_contradictions, find_identity_doubts
 from gateway.config.problems import Finding, KeyPath
 from gateway.config.schema import Admin, Governor, Settings, Upstream
 
@@ -35,6 +36,7 @@ def find_contradictions(tree: Mapping[str, object]) -> list[Finding]:
         *_secret_stores(tree),
         *_credentials(tree),
         *_consumers(tree),
+        *find_identity_contradictions(tree.get("jwt"), list(_sections(tree, "consumers"))),
     ]
 
 
@@ -157,6 +159,7 @@ def find_doubts(settings: Settings, now: datetime) -> list[Finding]:
         *_doubtful_store(settings),
         *_doubtful_credentials(settings),
         *_doubtful_consumers(settings, now),
+        *find_identity_doubts(settings),
     ]
 
 

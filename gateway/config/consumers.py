@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Discriminator, Field, Tag, model_validator
 
 from gateway.config import fields
 from gateway.config.fields import Section
+from gateway.config.identities import ConsumerCertificate, ConsumerToken
 from gateway.config.problems import looks_like_a_secret
 from gateway.config.secrets import (
     MAPPING,
@@ -145,10 +146,16 @@ class Limit(Section):
 
 
 class Consumer(Section):
-    """An internal service that calls the gateway."""
+    """An internal service that calls the gateway. Needs `keys`, `certificates` or `jwt` to be known by."""
 
     keys: tuple[ConsumerKeyEntry, ...] = Field(
-        min_length=1, description="Digests of its keys; several, so that a key can be replaced without a gap."
+        default=(), description="Digests of its keys; several, so that a key can be replaced without a gap."
+    )
+    certificates: tuple[ConsumerCertificate, ...] = Field(
+        default=(), description="Names in client certificates, each of which stands for it (see `tls`)."
+    )
+    jwt: tuple[ConsumerToken, ...] = Field(
+        default=(), description="Claims of JWTs, each entry of which stands for it (see `jwt`)."
     )
     usernames: tuple[fields.UserName, ...] = Field(
         default=(), description="Further user names for Basic authentication, such as a burnt-in AccountSid."

@@ -16,6 +16,7 @@ from gateway.config.certificates import CertificateError, TlsMaterial, load_tls,
 from gateway.config.checks import DEFAULT_EDGES, find_expiring_certificate
 from gateway.config.consumers import Consumer, ConsumerKey
 from gateway.config.fields import Shape
+from gateway.config.identities import Issuer
 from gateway.config.load import Loaded, load_settings
 from gateway.config.problems import ConfigError, Finding, KeyPath
 from gateway.config.references import remote_references
@@ -24,6 +25,7 @@ from gateway.config.resolved import (
     ResolvedConsumer,
     ResolvedConsumerKey,
     ResolvedCredential,
+    ResolvedIssuer,
     ResolvedKey,
     ResolvedSettings,
 )
@@ -110,9 +112,10 @@ class _Resolver:
             admin_listen=parse_address(settings.admin.listen),
             store=self._store(settings.store),
             proxy=self._url(upstream.proxy, addresses.PROXY_URL, ("upstream", "proxy")),
-            ca_file=self._ca_file(upstream.ca_file, ("upstream", "ca_file")),
+            ca_file=self._file(upstream.ca_file, ("upstream", "ca_file")),
             credentials=credentials,
             consumers=consumers,
+            issuers=tuple(self._issuer(issuer, ("jwt", index)) for index, issuer in enumerate(settings.jwt)),
             files=(loaded.source, *self._files),
             origins=loaded.origins,
             warnings=(*loaded.warnings, *loaded.origins.problems(doubts)),
@@ -166,11 +169,13 @@ class _Resolver:
             self._refuse((*path, error.name), error.message, error.hint)
             return None
 
-    def _ca_file(self, name: str | None, path: KeyPath) -> Path | None:
+    def _file(self, name: str | None, path: KeyPath, *, watched: bool = True) -> Path | None:
+        """A file that can be read."""
         if name is None:
             return None
         file = self._base_dir / name
-        self._files[file] = None
+        if watched:
+            self._files[file] = None
         try:
             with file.open("rb") as content:
                 content.read(1)
@@ -178,6 +183,15 @@ class _Resolver:
             reason = error.strerror or type(error).__name__
             self._refuse(path, f"the file {file} cannot be read ({reason})", "mount it, or correct the path")
         return file
+
+    def _issuer(self, issuer: Issuer, path: KeyPath) -> ResolvedIssuer:
+        ca_file = self._file(issuer.ca_file, (*path, "ca_file"))
+        token_file = self._file(issuer.token_file, (*path, "token_file"), watched=False)
+        jwks = None
+        keys = self._file(issuer.jwks_file, (*path, "jwks_file"))
+        if keys is not None and keys.is_file():
+            jwks = keys.read_bytes()
+        return ResolvedIssuer(issuer, jwks, ca_file, token_file)
 
     def _api_keys(self, keys: tuple[ApiKey, ...], path: KeyPath) -> tuple[ResolvedKey, ...]:
         return tuple(

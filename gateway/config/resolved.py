@@ -11,6 +11,7 @@ from typing import NamedTuple
 from gateway.config.addresses import Address
 from gateway.config.certificates import TlsMaterial
 from gateway.config.consumers import Consumer
+from gateway.config.identities import Issuer
 from gateway.config.problems import Origins, Problem
 from gateway.config.schema import Settings
 from gateway.config.secrets import Secret
@@ -67,6 +68,18 @@ class ResolvedConsumer:
 
 
 @dataclass(frozen=True, slots=True)
+class ResolvedIssuer:
+    """An issuer of JWTs; what needed no resolving is in `settings`."""
+
+    settings: Issuer
+    jwks: bytes | None
+    """What `jwks_file` holds; None if the keys are fetched."""
+    ca_file: Path | None
+    token_file: Path | None
+    """Exists and was readable. Read anew at each fetch, and so not among `files`."""
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedSettings:
     """The whole configuration; what needed no resolving is in `settings`."""
 
@@ -83,6 +96,7 @@ class ResolvedSettings:
     """Exists and was readable."""
     credentials: Mapping[str, ResolvedCredential]
     consumers: Mapping[str, ResolvedConsumer]
+    issuers: tuple[ResolvedIssuer, ...]
     files: tuple[Path, ...]
     """The configuration file and every file that was read for it: what a reload watches."""
     origins: Origins

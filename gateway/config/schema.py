@@ -16,6 +16,7 @@ from gateway.config import addresses, fields
 from gateway.config.accounts import Credential
 from gateway.config.consumers import Consumer
 from gateway.config.fields import Section
+from gateway.config.identities import Issuer
 from gateway.config.secret_stores import SecretStores
 from gateway.config.secrets import OrReference
 from gateway.config.tls import Tls
@@ -200,6 +201,9 @@ class Settings(BaseSettings):
         min_length=1,
         description="Internal services, by name, which is also their user name.",
         json_schema_extra={"additionalProperties": False},
+    )
+    jwt: tuple[Issuer, ...] = Field(
+        default=(), description="Issuers of JWTs by which consumers may be known instead of keys."
     )
     retry: Retry = Field(default_factory=Retry)
     governor: Governor = Field(

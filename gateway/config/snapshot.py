@@ -5,7 +5,7 @@ Counters, pools and health of keys live elsewhere, so that a reload forgets noth
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gateway.catalogue import Catalogue, load_catalogue
 from gateway.config.consumers import FormRules as FormSettings
@@ -15,26 +15,30 @@ from gateway.config.resolved import (
     ResolvedAccount,
     ResolvedConsumer,
     ResolvedCredential,
+    ResolvedIssuer,
     ResolvedKey,
     ResolvedSettings,
 )
 from gateway.config.secrets import Secret
 from gateway.policy.addressing import HostTable, make_host_table
-from gateway.policy.consumers import Consumer, Emit, KeyEntry, Mode, Priority
+from gateway.policy.consumers import Consumer, Emit, Identities, KeyEntry, Mode, Priority
 from gateway.policy.content import BodyLimits
 from gateway.policy.credentials import Account, ApiKey, Credential, basic_value, mask_sid
 from gateway.policy.forms import FormRules, match_country, match_prefix
+from gateway.policy.key_rings import KeyRing, is_installed, parse_key_ring
 from gateway.policy.limits import NO_LIMITS, LimitSet, Per, derive_secret, make_limit, make_limit_set
 from gateway.policy.rules import RuleSet, parse_rules
+from gateway.policy.tokens import ClaimRule, Issuer, parse_claim_path
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that one exchange is judged by. `keys` maps the hex digest of a consumer key to its entry."""
+    """All that one exchange is judged by. `key_rings` are the keys of issuers that have them in a file."""
 
     catalogue: Catalogue
     hosts: HostTable
-    keys: Mapping[str, KeyEntry] = field(repr=False)
+    identities: Identities
+    key_rings: Mapping[str, KeyRing]
     limits: BodyLimits
     body_seconds: float
     body_total_seconds: float
@@ -58,16 +62,24 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
     problems: list[Problem] = []
     keys: dict[str, KeyEntry] = {}
     consumers: dict[str, Consumer] = {}
+    certificates: dict[str, Consumer] = {}
+    rules: dict[str, list[ClaimRule[Consumer]]] = {issuer.settings.name: [] for issuer in resolved.issuers}
     for each in resolved.consumers.values():
         compiler = _ConsumerCompiler(each, hosts.products, resolved.origins.problem, problems)
         consumer = consumers[each.name] = compiler.compile(credentials[each.settings.credential])
         keys.update({key.digest: KeyEntry(consumer, key.expires) for key in each.keys})
+        certificates.update({entry.name: consumer for entry in each.settings.certificates})
+        for token in each.settings.jwt:
+            claims = tuple((parse_claim_path(claim), text) for claim, text in token.claims.items())
+            rules[token.issuer].append(ClaimRule(claims, consumer))
+    rings = _key_rings(resolved, problems)
     if problems:
         raise ConfigError(problems)
     return Snapshot(
         catalogue=catalogue,
         hosts=hosts,
-        keys=keys,
+        identities=Identities(keys, certificates, _issuers(resolved.issuers, rules)),
+        key_rings=rings,
         limits=BodyLimits(settings.callers.body_bytes, settings.callers.stream_bytes),
         body_seconds=settings.callers.body_seconds,
         body_total_seconds=settings.callers.body_total_seconds,
@@ -173,6 +185,41 @@ class _ConsumerCompiler:
 
     def _refuse(self, path: KeyPath, message: str, hint: str) -> None:
         self._problems.append(self._problem(("consumers", self._resolved.name, *path), message, hint))
+
+
+def _issuers(
+    issuers: Iterable[ResolvedIssuer], rules: Mapping[str, list[ClaimRule[Consumer]]]
+) -> dict[str, Issuer[Consumer]]:
+    """By their `iss`."""
+    return {
+        each.settings.issuer: Issuer(
+            name=each.settings.name,
+            url=each.settings.issuer,
+            audience=each.settings.audience,
+            algorithms=frozenset(each.settings.algorithms),
+            leeway_seconds=each.settings.leeway_seconds,
+            rules=tuple(rules[each.settings.name]),
+        )
+        for each in issuers
+    }
+
+
+def _key_rings(resolved: ResolvedSettings, problems: list[Problem]) -> dict[str, KeyRing]:
+    """Of the issuers whose keys are in a file."""
+    if resolved.issuers and not is_installed():
+        hint = "pip install 'twilio-gateway[jwt]'"
+        problems.append(resolved.origins.problem(("jwt",), "needs the joserfc package", hint))
+        return {}
+    rings = {}
+    for index, each in enumerate(resolved.issuers):
+        if each.jwks is not None:
+            try:
+                rings[each.settings.name] = parse_key_ring(each.jwks)
+            except ValueError as error:
+                path = ("jwt", index, "jwks_file")
+                message = f"the file cannot be used: {error}"
+                problems.append(resolved.origins.problem(path, message, "give the issuer's public keys"))
+    return rings
 
 
 def _credential(resolved: ResolvedCredential) -> Credential:

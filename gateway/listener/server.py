@@ -4,6 +4,7 @@ A caller that goes away is noticed at once and told to whoever asked (`on_hang_u
 is answered in our shape, logged in one line, and echoes nothing.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from gateway.listener.patience import (
     require_room,
 )
 from gateway.listener.response import RawResponse
+from gateway.policy.certificates import PeerCertificate, read_certificate
 
 RenderRefusal = Callable[[GatewayError, web.BaseRequest], RawResponse]
 """Finishes an exchange of its own for a request that could not even be parsed."""
@@ -28,12 +30,20 @@ RenderRefusal = Callable[[GatewayError, web.BaseRequest], RawResponse]
 class DataProtocol(PatientProtocol):
     """One caller's connection."""
 
-    __slots__ = ("hung_up", "on_hang_up")
+    __slots__ = ("certificate", "hung_up", "on_hang_up")
 
     def __init__(self, manager: "DataServer", **options: Any) -> None:
         super().__init__(manager, manager.guests, **options)
+        self.certificate: PeerCertificate | None = None
         self.hung_up = False
         self.on_hang_up: Callable[[], object] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A caller is there, and may have shown a certificate, which the handshake has verified."""
+        super().connection_made(transport)
+        shown = transport.get_extra_info("peercert")
+        if shown:
+            self.certificate = read_certificate(shown)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The caller is gone, or has closed its sending side, which cannot be told apart here."""
@@ -106,12 +116,13 @@ def abort_connection(request: web.BaseRequest) -> None:
 class CallerConnection:
     """The caller's connection, as far as the running task must know of it."""
 
-    __slots__ = ("_protocol", "task")
+    __slots__ = ("_protocol", "certificate", "task")
 
     def __init__(self, request: web.BaseRequest) -> None:
         protocol = request.protocol
         assert isinstance(protocol, DataProtocol)
         self._protocol = protocol
+        self.certificate = protocol.certificate
         self.task = request.task  # the connection's own: its requests need no others
 
     def require_room(self) -> None:

@@ -37,6 +37,13 @@ class Observers:
         """A caller's TLS handshake failed; `words` say more where its certificate was refused."""
         self.log.info("tls handshake failed", reason=reason, detail=words)
 
+    def issuer_changed(self, name: str, failure: str) -> None:
+        """An issuer's keys could not be fetched ('': they could again)."""
+        if failure:
+            self.log.warning("issuer is away", issuer=name, reason=failure)
+        else:
+            self.log.info("issuer is back", issuer=name)
+
     def key_event(self, event: str, account_sid: str, key_label: str) -> None:
         """A Twilio key was refused, put aside or restored."""
         self.metrics.count_key_event(event, key_label)

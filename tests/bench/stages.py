@@ -22,7 +22,7 @@ from gateway.observe.lines import LineWriter
 from gateway.observe.log import log_exchange, open_log
 from gateway.observe.metrics import Metrics
 from gateway.policy.addressing import resolve_address
-from gateway.policy.consumers import authenticate
+from gateway.policy.consumers import Caller, authenticate
 from gateway.policy.content import finish_body, require_body_kind
 from gateway.policy.head import require_head
 from gateway.policy.headers import build_answer_fields
@@ -65,7 +65,8 @@ def measure_policy(watch: Stopwatch, snapshot: Snapshot) -> None:
     headers = {"Host": "127.0.0.1:8080", **FIELDS, "Content-Length": str(len(form))}
     raw = tuple((name.encode(), value.encode()) for name, value in headers.items())
     inbound = watch("require_head", lambda: require_head("POST", PATH, (1, 1), raw))
-    caller = watch("authenticate", lambda: authenticate(snapshot.keys, inbound, 0.0))
+    caller = watch("authenticate", lambda: authenticate(snapshot.identities, inbound, 0.0))
+    assert isinstance(caller, Caller)
     consumer = caller.consumer
     address = watch("resolve_address", lambda: resolve_address(snapshot.hosts, inbound))
     call = watch("translate_method", lambda: translate_method(inbound, address, consumer))

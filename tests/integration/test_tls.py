@@ -35,6 +35,11 @@ def reload(gateway: Running, folder: Path, settings: dict[str, Any]) -> None:
     gateway.gateway.reload_tls(load_resolved(config, ENVIRON))
 
 
+def handshake_failed(lines: list[dict[str, Any]]) -> bool:
+    """Whether the log says so."""
+    return any(line["event"] == "tls handshake failed" for line in lines)
+
+
 async def test_https_with_links_that_lead_back(
     tmp_path: Path, upstream: RawUpstream, authority: Authority
 ) -> None:
@@ -116,7 +121,7 @@ async def test_an_expired_certificate_of_ours_is_the_callers_to_refuse(
     async with running_gateway(upstream.url, tls=authority.write_pair(tmp_path, expires=PAST)) as gateway:
         with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
             await asyncio.to_thread(connect, gateway.port, authority.trusting())
-        await gateway.capture.until(lambda lines: lines[-1]["event"] == "tls handshake failed")
+        await gateway.capture.until(handshake_failed)
         assert gateway.log()[-1]["reason"] == "SSLV3_ALERT_CERTIFICATE_EXPIRED"
         port = int(gateway.admin_url.rpartition(":")[2])
         metrics = (await ask(port, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")).body
@@ -162,7 +167,7 @@ async def test_client_certificates(
         else:
             with pytest.raises(REFUSED):
                 await ask(gateway.port, GET, tls=trusting)
-            await gateway.capture.until(lambda lines: lines[-1]["event"] == "tls handshake failed")
+            await gateway.capture.until(handshake_failed)
             assert not upstream.received
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from gateway.catalogue import Catalogue, load_catalogue
 from gateway.errors import Refusal
 from gateway.policy.addressing import make_host_table, resolve_address
-from gateway.policy.consumers import Caller, Consumer, KeyEntry, authenticate, digest_of
+from gateway.policy.consumers import Caller, Consumer, Identities, KeyEntry, authenticate, digest_of
 from gateway.policy.content import NO_BODY, BodyLimits, finish_body, require_body_kind
 from gateway.policy.credentials import Account, ApiKey, Credential
 from gateway.policy.head import Inbound, require_head
@@ -67,7 +67,8 @@ def grant(given: Consumer, inbound: Inbound) -> Grant:
 
 def judge(given: Consumer, inbound: Inbound, body: bytes = b"") -> tuple[Grant, Outbound, str]:
     """The whole chain in the handler's order: (grant, outbound, slug that was only reported)."""
-    caller = authenticate({digest_of(KEY): KeyEntry(given, None)}, inbound, 0.0)
+    caller = authenticate(Identities({digest_of(KEY): KeyEntry(given, None)}), inbound, 0.0)
+    assert isinstance(caller, Caller)
     granted = grant(given, inbound)
     plan = require_body_kind(granted.route, given, inbound, LIMITS)
     if plan.stream:

@@ -27,14 +27,16 @@ ARROWS: dict[str, set[str]] = {
     "secret_stores": {"config"},  # asks stores for what the file refers to; whoever loads it hands it over
     "upstream": _SIDES | {"admission"},  # a slot is held per attempt
     "admission": _SIDES | {"upstream"},  # answers are kept for repeats
+    "identity": _POLICY,  # verifies what policy cannot look up
     "observe": _SIDES,
     "listener": _SIDES | {"upstream"},
     "webhooks": _SIDES | {"config", "upstream", "admission", "observe", "listener"},
-    "admin": _SIDES | {"config", "upstream", "admission", "observe", "listener"},
-    "handler": _SIDES | {"config", "upstream", "admission", "observe", "listener"},
-    "parts": _SIDES | {"config", "upstream", "admission", "observe"},
+    "admin": _SIDES | {"config", "upstream", "admission", "observe", "listener", "identity"},
+    "handler": _SIDES | {"config", "upstream", "admission", "observe", "listener", "identity"},
+    "parts": _SIDES | {"config", "upstream", "admission", "observe", "identity"},
     "app": _SIDES
-    | {"config", "upstream", "admission", "observe", "listener", "webhooks", "admin", "handler", "parts"},
+    | {"config", "upstream", "admission", "observe", "listener", "webhooks", "admin", "handler", "parts"}
+    | {"identity"},
     "notify": set(),
     "commands": {"app", "config", "simulator", "policy", "catalogue", "errors", "notify", "secret_stores"},
     "__main__": {"commands", "config"},

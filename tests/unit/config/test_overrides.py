@@ -36,7 +36,7 @@ REFUSED = cases(
     (
         "half_a_consumer",
         "GATEWAY__CONSUMERS__FAX__CREDENTIAL=main",
-        "consumers.fax.keys: missing; add `keys:",
+        "consumers.fax: has nothing to be known by; run `gateway key new fax`",
     ),
     ("reference", 'GATEWAY__STORE={"env": "NONE"}', "store: the environment variable NONE is not set"),
 )

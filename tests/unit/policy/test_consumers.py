@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from gateway.errors import Refusal
-from gateway.policy.consumers import Caller, KeyEntry, authenticate, digest_of
+from gateway.policy.consumers import Caller, Identities, KeyEntry, authenticate, digest_of
 from gateway.policy.head import require_head
 from tests.support.judging import FOREIGN, KEY, consumer
 
@@ -24,7 +24,10 @@ def _basic(username: str, key: bytes) -> bytes:
 
 
 def _call(*fields: tuple[bytes, bytes], target: str = _TARGET, now: float = 999.0) -> Caller:
-    return authenticate(_INDEX, require_head("GET", target, (1, 1), ((b"Host", b"x"), *fields)), now)
+    inbound = require_head("GET", target, (1, 1), ((b"Host", b"x"), *fields))
+    caller = authenticate(Identities(_INDEX), inbound, now)
+    assert isinstance(caller, Caller)
+    return caller
 
 
 @pytest.mark.parametrize(

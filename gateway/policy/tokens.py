@@ -1,0 +1,159 @@
+"""What a JWT says (RFC 7519), and for which consumer it stands: everything but its signature and its keys.
+
+`read_head` looks at bytes that nobody vouches for, to find whose keys are needed; `judge_claims` is given
+claims whose signature was verified, and the time. No message repeats what a token holds.
+"""
+
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
+
+import orjson
+
+from gateway.errors import Refusal
+
+_LARGEST_BYTES = 16_384
+_STANDARD = bytes.maketrans(b"-_", b"+/")
+_FORM = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
+Holder = TypeVar("Holder")
+
+
+class ClaimRule(NamedTuple, Generic[Holder]):
+    """All `claims` must be there with these texts: (path of names, text)."""
+
+    claims: tuple[tuple[tuple[str, ...], str], ...]
+    holder: Holder
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer(Generic[Holder]):
+    """An issuer, compiled. `url` is its `iss`; `name` is what we call it."""
+
+    name: str
+    url: str
+    audience: str
+    algorithms: frozenset[str]
+    leeway_seconds: float
+    rules: tuple[ClaimRule[Holder], ...]
+
+
+class TokenHead(NamedTuple, Generic[Holder]):
+    """Whose keys are to verify a token, and how. Nothing of it is proved yet."""
+
+    issuer: Issuer[Holder]
+    algorithm: str
+    key_id: str | None
+
+
+def is_token(secret: bytes) -> bool:
+    """Whether this has the form of a JWT: three parts of base64url (RFC 7515 7.1)."""
+    return secret.count(b".") == 2 and _FORM.fullmatch(secret) is not None
+
+
+def parse_claim_path(text: str) -> tuple[str, ...]:
+    """`sub` is a claim; `/kubernetes.io/namespace` one inside another (a JSON Pointer, RFC 6901)."""
+    if not text.startswith("/"):
+        return (text,)
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in text[1:].split("/"))
+
+
+def read_head(token: bytes, issuers: Mapping[str, Issuer[Holder]]) -> TokenHead[Holder]:
+    """Who is said to have issued it. `issuers` are by their `iss`. Raises `Refusal("invalid_token")`."""
+    if len(token) > _LARGEST_BYTES:
+        refuse_token(f"The token is longer than {_LARGEST_BYTES} bytes.")
+    head, payload, signature = token.split(b".")
+    fields = _load_object(_decode(head))
+    algorithm, key_id = fields.get("alg"), fields.get("kid")
+    nested = any(isinstance(value, dict | list) for value in fields.values())  # crit, jwk, x5c
+    if not isinstance(algorithm, str) or not isinstance(key_id, str | None) or nested:
+        refuse_token("The token's header is not one that is understood here.")
+    url = _load_object(_decode(payload)).get("iss")
+    issuer = issuers.get(url) if isinstance(url, str) else None
+    if issuer is None:
+        refuse_token("The token's issuer (iss) is not trusted here.")
+    if algorithm not in issuer.algorithms or not signature:
+        refuse_token(f"The token is not signed in a way that is accepted of issuer {issuer.name}.")
+    return TokenHead(issuer, algorithm, key_id)
+
+
+def judge_claims(issuer: Issuer[Holder], payload: bytes, now: float) -> tuple[Holder, float]:
+    """For whom a verified token stands, and until when (both times in seconds since the epoch).
+
+    Raises `Refusal`: `expired_token`, `invalid_token`, `unknown_consumer`.
+    """
+    claims = _load_object(payload)
+    expires = _time(claims, "exp")
+    if expires is None:
+        refuse_token("The token has no expiry (exp).")
+    expires += issuer.leeway_seconds
+    if now >= expires:
+        raise Refusal(
+            "expired_token", "The token has expired; send a fresh one.", headers=challenge("expired")
+        )
+    begins = _time(claims, "nbf")
+    if begins is not None and now < begins - issuer.leeway_seconds:
+        refuse_token("The token is not valid yet (nbf); are the clocks right?")
+    if claims.get("iss") != issuer.url:
+        refuse_token("The token's issuer (iss) is not trusted here.")
+    audience = claims.get("aud")
+    if issuer.audience not in (audience if isinstance(audience, list) else [audience]):
+        refuse_token("The token is for somebody else (aud).")
+    return _find_holder(issuer, claims), expires
+
+
+def _find_holder(issuer: Issuer[Holder], claims: Mapping[str, Any]) -> Holder:
+    found = None
+    for rule in issuer.rules:
+        if rule.holder is found or not all(_claim(claims, path) == text for path, text in rule.claims):
+            continue
+        if found is not None:
+            refuse_token("The token's claims name several consumers.", slug="unknown_consumer")
+        found = rule.holder
+    if found is None:
+        refuse_token("The token's claims name no consumer here.", slug="unknown_consumer")
+    return found
+
+
+def _claim(claims: Mapping[str, Any], path: tuple[str, ...]) -> object:
+    value: object = claims
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _time(claims: Mapping[str, Any], name: str) -> float | None:
+    """A NumericDate (RFC 7519 2)."""
+    value = claims.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        refuse_token(f"The token's {name} is not a number.")
+    return float(value)
+
+
+def _decode(part: bytes) -> bytes:
+    try:
+        return binascii.a2b_base64(part.translate(_STANDARD) + b"=" * (-len(part) % 4))
+    except binascii.Error:
+        refuse_token("The token is not base64url.")
+
+
+def _load_object(text: bytes) -> dict[str, Any]:
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        found = None
+    return found if isinstance(found, dict) else refuse_token("A part of the token is not a JSON object.")
+
+
+def refuse_token(detail: str, *, slug: str = "invalid_token") -> NoReturn:
+    """Raise the refusal (401) with the challenge of RFC 6750 3."""
+    raise Refusal(slug, detail, headers=challenge("not accepted"))
+
+
+def challenge(description: str) -> tuple[tuple[str, str], ...]:
+    """The answer's field; `description` is plain ASCII."""
+    value = f'Bearer error="invalid_token", error_description="{description}", realm="twilio-gateway"'
+    return (("WWW-Authenticate", value),)
