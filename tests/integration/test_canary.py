@@ -13,6 +13,7 @@ import pytest
 from gateway.errors import KINDS
 from gateway.upstream.forward import Forwarder
 from tests.support.caller import FORM, ask, raw_caller, request
+from tests.support.jwt import AUDIENCE, ISSUER, SUBJECT, claims, jwks, rsa_key, sign, unsigned
 from tests.support.running import ACCOUNT_SID, Running, configuration, consumer, digest, running_gateway
 from tests.support.upstream import RawUpstream, Step, gated, hang, raw, raw_upstream, reply
 
@@ -24,7 +25,25 @@ KEY, LIMITED, OLD = (
 )
 PHONE, MESSAGE = "+15558675309", "cAnArY message text"
 ENVIRON = {"S1": SECRET, "S2": SECOND, "T": TOKEN}
-CANARIES = [SECRET, SECOND, TOKEN, KEY, LIMITED, OLD, PHONE, "%2B15558675309", MESSAGE, "cAnArY+message"]
+PRIVATE = rsa_key()
+ENDED = sign(claims(exp=1_600_000_000), PRIVATE)
+FORGED = unsigned(claims(), {"alg": "none"}, b"signature")
+BEARER = sign(claims(), PRIVATE)
+CANARIES = [
+    ENDED,
+    FORGED,
+    BEARER,
+    SECRET,
+    SECOND,
+    TOKEN,
+    KEY,
+    LIMITED,
+    OLD,
+    PHONE,
+    "%2B15558675309",
+    MESSAGE,
+    "cAnArY+message",
+]
 SID = "SK" + "1" * 32
 PATH = f"/2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json"
 BODY = f"To=%2B{PHONE[1:]}&Body={MESSAGE.replace(' ', '+')}".encode()
@@ -61,7 +80,9 @@ SETTINGS = {
         }
     },
     "consumers": {
-        "app": consumer(KEY, allow=["everything"]),
+        "app": consumer(
+            KEY, allow=["everything"], jwt=[{"issuer": "cluster", "claims": {"sub": SUBJECT}}]
+        ),
         "limited": consumer(
             LIMITED,
             allow=["POST api /2010-04-01/Accounts/{AccountSid}/Messages", "DELETE messaging /v1/**"],
@@ -108,6 +129,9 @@ EXCHANGES: list[tuple[str, bytes, Step | None]] = [
     ("unknown_consumer", post(key=auth(SECRET, TOKEN)), None),
     ("unknown_consumer", post(key=f"Bearer {SECRET}"), None),
     ("expired_key", post(key=auth("old", OLD)), None),
+    ("invalid_token", post(key=f"Bearer {FORGED}"), None),
+    ("expired_token", post(key=auth("app", ENDED)), None),
+    ("", post(f"X-Forwarded-Token: {BEARER}", f"X-Token: a {BEARER}", key=f"Bearer {BEARER}"), None),
     ("not_allowed", post(path=PATH.replace("Messages", "Calls"), key=NARROW), None),
     ("management_endpoint", post(path="/2010-04-01/Accounts.json"), None),
     ("foreign_account", post(path=PATH.replace(ACCOUNT_SID, "AC" + "9" * 32)), None),
@@ -191,6 +215,7 @@ def object_repr(each: object) -> str:
 def test_most_slugs_are_in_the_table() -> None:
     """Those of listener, policies and upstream; admission and store have their own tests."""
     apart = {
+        "expired_certificate",
         "incomplete_body",
         "internal_error",
         "emit_unsupported",
@@ -202,16 +227,25 @@ def test_most_slugs_are_in_the_table() -> None:
     }
     taken = {slug for slug, _, _ in EXCHANGES} - {""}
     assert taken | apart <= set(KINDS)
-    later = ("idempotency", "queue", "rate", "store", "retry", "breaker", "budget", "circuit")
+    later = ("idempotency", "queue", "rate", "store", "issuer", "retry", "breaker", "budget", "circuit")
     assert [slug for slug in set(KINDS) - taken - apart if not slug.startswith(later)] == []
 
 
 async def test_no_canary_gets_out(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Answers, log, metrics, exceptions, objects, process title."""
     caplog.set_level(logging.DEBUG)
-    async with raw_upstream() as upstream, running_gateway(upstream.url, ENVIRON, **SETTINGS) as gateway:
+    published = tmp_path / "jwks.json"
+    published.write_bytes(jwks(PRIVATE))
+    issuers = [{"name": "cluster", "issuer": ISSUER, "audience": AUDIENCE, "jwks_file": str(published)}]
+    async with (
+        raw_upstream() as upstream,
+        running_gateway(upstream.url, ENVIRON, **SETTINGS, jwt=issuers) as gateway,
+    ):
         answers = await provoke_all(gateway, upstream, monkeypatch)
         await gateway.exchange_logged(len(EXCHANGES) + 5)
         admin_port = int(gateway.admin_url.rpartition(":")[2])

@@ -1,0 +1,105 @@
+"""JWTs for tests: real keys, tokens signed with them, and an issuer that serves its keys."""
+
+import base64
+import hashlib
+import hmac
+import json
+import ssl
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any
+
+from aiohttp import web
+from joserfc import jws
+from joserfc.jwk import ECKey, RSAKey
+
+ISSUER, AUDIENCE = "https://issuer.test", "twilio-gateway"
+SUBJECT = "system:serviceaccount:shop:billing"
+
+
+@cache
+def rsa_key(kid: str = "rsa-1", **parameters: str) -> RSAKey:
+    """A private RSA key of 2048 bits."""
+    return RSAKey.generate_key(2048, {"kid": kid, **parameters})  # type: ignore[arg-type]
+
+
+@cache
+def ec_key(kid: str = "ec-1", curve: str = "P-256", **parameters: str) -> ECKey:
+    """A private EC key."""
+    return ECKey.generate_key(curve, {"kid": kid, **parameters})  # type: ignore[arg-type]
+
+
+def jwks(*keys: RSAKey | ECKey) -> bytes:
+    """Their public halves, as an issuer publishes them."""
+    return json.dumps({"keys": [key.as_dict(private=False) for key in keys]}).encode()
+
+
+def claims(**changes: Any) -> dict[str, Any]:
+    """Those of a good token, valid for ten minutes; None leaves a claim out."""
+    good = {"iss": ISSUER, "aud": AUDIENCE, "sub": SUBJECT, "exp": int(time.time()) + 600}
+    return {name: value for name, value in (good | changes).items() if value is not None}
+
+
+def sign(
+    payload: Mapping[str, Any] | bytes,
+    key: RSAKey | ECKey | None = None,
+    alg: str = "RS256",
+    **header: Any,
+) -> str:
+    """A token, by default of `rsa_key()`. The header's `kid` is the key's unless it is given."""
+    signing = key or rsa_key()
+    content = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    head = {"alg": alg, "kid": signing.kid, **header}
+    registry = jws.JWSRegistry(algorithms=[alg], strict_check_header=False)
+    head = {name: value for name, value in head.items() if value is not None}
+    return jws.serialize_compact(head, content, signing, registry=registry)
+
+
+def unsigned(payload: Mapping[str, Any], header: Mapping[str, Any], signature: bytes = b"") -> str:
+    """A token put together by hand."""
+    parts = [json.dumps(header).encode(), json.dumps(payload).encode(), signature]
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+
+
+def signed_with_a_public_key(payload: Mapping[str, Any], key: RSAKey, **header: Any) -> str:
+    """The classic confusion: HS256 with what everybody knows, in the place of a secret."""
+    unfinished = unsigned(payload, {"alg": "HS256", "kid": key.kid, **header}).removesuffix(".")
+    secret = key.as_pem(private=False)
+    signature = hmac.new(secret, unfinished.encode(), hashlib.sha256).digest()
+    return f"{unfinished}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+
+
+class KeyServer:
+    """An issuer's endpoint: what it publishes, how it answers, and whether it was asked."""
+
+    def __init__(self, *keys: RSAKey | ECKey) -> None:
+        self.document = jwks(*keys)
+        self.status = 200
+        self.asked: list[str] = []
+        """The Authorization of each request."""
+        self.url = ""
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """The document, or an error."""
+        self.asked.append(request.headers.get("Authorization", ""))
+        return web.Response(body=self.document, status=self.status, content_type="application/jwk-set+json")
+
+
+@asynccontextmanager
+async def key_server(*keys: RSAKey | ECKey, tls: ssl.SSLContext | None = None) -> AsyncIterator[KeyServer]:
+    """A running one."""
+    server = KeyServer(*keys)
+    app = web.Application()
+    app.router.add_get("/openid/v1/jwks", server.answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
+    await site.start()
+    port = runner.addresses[0][1]
+    server.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}/openid/v1/jwks"
+    try:
+        yield server
+    finally:
+        await runner.cleanup()
