@@ -52,7 +52,8 @@ class Exchange:
     """Mutable, one per request. Times are seconds on a monotonic clock, sizes are bytes.
 
     `ended_at` is the wall clock's, in seconds since the epoch. `credential` and `key` name what it was sent
-    with, neither of them a secret.
+    with, neither of them a secret. `segments` is what a message that was sent counts for, `country` where it
+    goes, as far as its calling code tells.
     """
 
     __slots__ = (
@@ -64,6 +65,7 @@ class Exchange:
         "bytes_out",
         "caller_seconds",
         "consumer",
+        "country",
         "credential",
         "ended",
         "ended_at",
@@ -79,6 +81,7 @@ class Exchange:
         "reported",
         "request_id",
         "retries",
+        "segments",
         "signals",
         "slug",
         "status",
@@ -114,6 +117,8 @@ class Exchange:
         self.backoff_seconds = 0.0
         self.caller_seconds = 0.0
         self.retries = 0
+        self.segments = 0
+        self.country = ""
         self.signals = 0
         self.in_doubt = False
         self.reported = ""

@@ -9,6 +9,7 @@ from gateway.listener.response import RawResponse
 from gateway.listener.server import abort_connection
 from gateway.policy.headers import build_answer_fields, find_field
 from gateway.policy.retries import read_code
+from gateway.policy.segments import MESSAGES, read_sent
 from gateway.rendering import Rendered
 from gateway.upstream.answer import Answer
 
@@ -24,6 +25,8 @@ async def relay_answer(
     exchange.twilio_request_id = find_field(answer.fields, b"twilio-request-id").decode("latin-1")[:64]
     if answer.status >= 400:
         exchange.twilio_code = read_code(answer.body)
+    elif answer.status == 201 and exchange.label == MESSAGES and exchange.attempts:  # not one replayed
+        exchange.segments, exchange.country = read_sent(answer.body)
     if exchange.unknown:
         fields += b"Gateway-Outcome: unknown\r\n"
     response = _begin(answer, request.method, fields + _ours(exchange), closes=closes)
