@@ -7,10 +7,11 @@ import time
 from typing import Any
 
 from gateway import __version__
+from gateway.admin.exposition import Exposition
 from gateway.admin.identities import IdentityCollector
 from gateway.admin.server import AdminServer
 from gateway.admin.sources import Sources
-from gateway.admin.state import StateCollector
+from gateway.admin.state import StateCollector, name_keys
 from gateway.admission.gates import Gates
 from gateway.config.resolved import ResolvedSettings
 from gateway.config.schema import Callers
@@ -49,6 +50,8 @@ class Gateway:
         self._observers = Observers(log, self._metrics, self._feed)
         self.condition = Condition()
         self._snapshots = Snapshots(compile_snapshot(resolved))
+        current = self._snapshots.current
+        self._metrics.configuration.started(current.config_hash, name_keys(current))
         self.parts: Parts
         self.url = ""
         self.admin_url = ""
@@ -58,11 +61,6 @@ class Gateway:
         settings = self._resolved.settings
         self.parts = parts = await open_parts(self._resolved, self._observers)
         await parts.keys.configure(key_sources(self._resolved, self._snapshots.current))
-        self._metrics.registry.register(
-            StateCollector(
-                parts.forwarder.gates, parts.forwarder.budget, parts.forwarder.breakers, parts.store
-            )
-        )
         self._handler = Handler(
             self._snapshots,
             TokenVerifier(parts.keys),
@@ -110,7 +108,10 @@ class Gateway:
             self._server, host, port, backlog=_BACKLOG, reuse_port=reuse_port, **listening_options(self._tls)
         )
         address = self._resolved.admin_listen
-        self._admin = AdminServer(address.host, address.port, self._sources(), self._metrics.exposition)
+        sources = self._sources()
+        self._metrics.registry.register(StateCollector(sources))
+        exposition = Exposition(self._metrics.registry)
+        self._admin = AdminServer(address.host, address.port, sources, exposition.page)
         try:
             self._admin.start()
         except OSError:
@@ -164,6 +165,8 @@ class Gateway:
             forwarder=parts.forwarder,
             limiter=parts.limiter,
             store=parts.store,
+            idempotency=parts.idempotency,
+            guests=server.guests,
             connections=lambda: len(server.connections),
             in_flight=lambda: handler.in_flight,
             log_dropped=lambda: self._writer.dropped,

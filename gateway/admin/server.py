@@ -14,6 +14,7 @@ from aiohttp import web
 
 from gateway.admin.api import Api, json_response
 from gateway.admin.events import Events
+from gateway.admin.exposition import Page
 from gateway.admin.pages import Pages
 from gateway.admin.sources import Sources
 from gateway.admin.status import Status
@@ -35,7 +36,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class AdminServer:
     """Serves health, metrics, page and API. `metrics` is called, and `sources` read, on the admin thread."""
 
-    def __init__(self, host: str, port: int, sources: Sources, metrics: Callable[[], bytes]) -> None:
+    def __init__(self, host: str, port: int, sources: Sources, metrics: Callable[[str, str], Page]) -> None:
         self.port = port
         self._host = host
         self._sources = sources
@@ -119,10 +120,12 @@ class AdminServer:
         health = self._status.health()
         return json_response({"ready": health.ready, **health.detail}, 200 if health.ready else 503)
 
-    async def _scrape(self, _: web.Request) -> web.Response:
-        return web.Response(
-            body=self._metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-        )
+    async def _scrape(self, request: web.Request) -> web.Response:
+        page = self._metrics(request.headers.get("Accept", ""), request.headers.get("Accept-Encoding", ""))
+        headers = {"Content-Type": page.content_type, "Vary": "Accept, Accept-Encoding"}
+        if page.encoding:
+            headers["Content-Encoding"] = page.encoding
+        return web.Response(body=page.body, headers=headers)
 
 
 async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.admission.gates import GateName
+from gateway.admission.idempotency import Idempotency
 from gateway.admission.limits import RateLimiter
 from gateway.config.snapshot import Snapshot
+from gateway.listener.patience import Guests
 from gateway.observe.board import Board
 from gateway.observe.condition import Condition
 from gateway.observe.history import GateReading
@@ -28,6 +30,8 @@ class Sources:
     forwarder: Forwarder
     limiter: RateLimiter
     store: RedisStore | None
+    idempotency: Idempotency
+    guests: Guests
     connections: Callable[[], int]
     in_flight: Callable[[], int]
     log_dropped: Callable[[], int]

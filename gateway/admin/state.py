@@ -1,71 +1,163 @@
-"""Metrics that are read off the running parts at each scrape: gates, budget, breakers, store.
+"""Metrics that are read off the running parts at each scrape: gates, budget, breakers, stores, connections.
 
 Called on the admin thread; it only reads numbers, each of which is right at the moment it is read.
 """
 
+import platform
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+import aiohttp
+from prometheus_client.core import InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gateway.admission.gates import Gates
+from gateway import __version__
+from gateway.admin.sources import Sources
+from gateway.admission.gate import Gate
+from gateway.config.snapshot import Snapshot
+from gateway.listener.patience import Closed
+from gateway.observe.configured import KeyName
+from gateway.observe.families import counter, gauge, single_counter, single_gauge
+from gateway.policy.consumers import Priority
 from gateway.policy.credentials import mask_sid
-from gateway.store.redis import RedisStore
-from gateway.upstream.breaker import Breakers
-from gateway.upstream.budget import RetryBudget
 
 _GATE_LABELS = ("account", "region", "product")
+_CLASSES = (*(each.name.lower() for each in Priority), "in_front")
 
 
 class StateCollector(Collector):
     """Labels are masked SIDs, regions, products and hosts of the configuration: bounded."""
 
-    def __init__(
-        self, gates: Gates, budget: RetryBudget, breakers: Breakers, store: RedisStore | None
-    ) -> None:
-        self._gates = gates
-        self._budget = budget
-        self._breakers = breakers
-        self._store = store
+    def __init__(self, sources: Sources) -> None:
+        self._from = sources
 
     def collect(self) -> Iterable[Metric]:
         """All families."""
-        yield from self._collect_gates()
-        left = GaugeMetricFamily("gateway_retry_budget", "New tries that the budget would pay for now.")
-        left.add_metric((), max(0.0, self._budget.left(time.monotonic())))
-        yield left
-        broken = GaugeMetricFamily(
-            "gateway_breaker_open", "1 for an upstream host that is not tried for a while.", labels=("host",)
+        yield InfoMetricFamily(
+            "gateway_build",
+            "What runs.",
+            {
+                "version": __version__,
+                "python": platform.python_version(),
+                "aiohttp": aiohttp.__version__,
+            },
         )
-        for host in self._breakers.states(time.monotonic()):
-            broken.add_metric((host,), 1.0)
-        yield broken
-        if self._store is not None:
-            available = GaugeMetricFamily("gateway_store_available", "1 while the shared store answers.")
-            available.add_metric((), float(self._store.state.available))
-            yield available
-            questions = CounterMetricFamily(
-                "gateway_store_questions", "Scripts that the store was asked to run."
-            )
-            questions.add_metric((), float(self._store.questions))
-            yield questions
+        yield from self._collect_gates()
+        yield from self._collect_upstream()
+        yield from self._collect_stores()
+        yield from self._collect_listener()
 
-    def _collect_gates(self) -> Iterable[Metric]:
-        limit = GaugeMetricFamily(
+    def _collect_gates(self) -> Iterator[Metric]:
+        gates = list(self._from.forwarder.gates)
+
+        def read(number: Callable[[Gate], float]) -> Iterable[tuple[tuple[str, ...], float]]:
+            # Summed, for two masked SIDs could be the same, and a scrape with a series twice is refused.
+            sums: dict[tuple[str, ...], float] = {}
+            for name, gate in gates:
+                labels = (mask_sid(name.account), name.region, name.product)
+                sums[labels] = sums.get(labels, 0) + number(gate)
+            return sums.items()
+
+        yield gauge(
             "gateway_concurrency_limit",
             "How many requests are sent at once, as learned.",
-            labels=_GATE_LABELS,
+            _GATE_LABELS,
+            read(lambda gate: gate.governor.limit),
         )
-        held = GaugeMetricFamily("gateway_in_flight", "Slots that attempts hold.", labels=_GATE_LABELS)
-        waiting = GaugeMetricFamily("gateway_queued", "Attempts that wait for a slot.", labels=_GATE_LABELS)
-        signals = CounterMetricFamily(
-            "gateway_concurrency_signals", "429s that said: too many at once.", labels=_GATE_LABELS
+        yield gauge(
+            "gateway_in_flight", "Slots that attempts hold.", _GATE_LABELS, read(lambda gate: gate.in_flight)
         )
-        for name, gate in self._gates:
-            labels = (mask_sid(name.account), name.region, name.product)
-            limit.add_metric(labels, gate.governor.limit)
-            held.add_metric(labels, gate.in_flight)
-            waiting.add_metric(labels, gate.waiting)
-            signals.add_metric(labels, gate.governor.signals)
-        return (limit, held, waiting, signals)
+        yield gauge(
+            "gateway_queued", "Attempts that wait for a slot.", _GATE_LABELS, read(lambda gate: gate.waiting)
+        )
+        yield counter(
+            "gateway_concurrency_signals",
+            "429s that said: too many at once.",
+            _GATE_LABELS,
+            read(lambda gate: gate.governor.signals),
+        )
+        sizes = [gate.waiting_by_class for _, gate in gates]
+        yield gauge(
+            "gateway_queued_by_priority",
+            "Attempts that wait for a slot, of all accounts; in_front have been at Twilio before.",
+            ("priority",),
+            (((name,), sum(each[at] for each in sizes)) for at, name in enumerate(_CLASSES)),
+        )
+
+    def _collect_upstream(self) -> Iterator[Metric]:
+        forwarder = self._from.forwarder
+        now = time.monotonic()
+        yield single_gauge(
+            "gateway_retry_budget",
+            "New tries that the budget would pay for now.",
+            max(0.0, forwarder.budget.left(now)),
+        )
+        yield single_counter(
+            "gateway_retry_budget_exhausted",
+            "Retries that the budget did not pay for.",
+            forwarder.budget.exhausted,
+        )
+        yield gauge(
+            "gateway_breaker_open",
+            "1 for an upstream host that is not tried for a while.",
+            ("host",),
+            (((host,), 1.0) for host in forwarder.breakers.states(now)),
+        )
+
+    def _collect_stores(self) -> Iterator[Metric]:
+        """Without a shared store its families have no sample."""
+        store = self._from.store
+        yield gauge(
+            "gateway_store_available",
+            "1 while the shared store answers.",
+            (),
+            [] if store is None else [((), float(store.state.available))],
+        )
+        yield counter(
+            "gateway_store_questions",
+            "Scripts that the store was asked to run.",
+            (),
+            [] if store is None else [((), store.questions)],
+        )
+        idempotency = self._from.idempotency
+        yield single_gauge(
+            "gateway_idempotency_entries",
+            "Keyed requests that this process remembers; with a shared store, those not yet written there.",
+            idempotency.entries,
+        )
+        yield single_gauge(
+            "gateway_idempotency_answer_bytes", "Their answers, in this process.", idempotency.answer_bytes
+        )
+
+    def _collect_listener(self) -> Iterator[Metric]:
+        guests = self._from.guests
+        yield single_gauge("gateway_connections", "Connections of callers that are open.", guests.open)
+        yield single_counter(
+            "gateway_connections_accepted", "Connections of callers since the start.", guests.accepted
+        )
+        yield counter(
+            "gateway_connections_closed",
+            "Connections that the gateway closed by itself, by why.",
+            ("reason",),
+            (((reason.value,), guests.closed[reason]) for reason in Closed),
+        )
+        yield single_gauge(
+            "gateway_exchanges_in_flight",
+            "Requests that are being worked on, waiting ones included.",
+            self._from.in_flight(),
+        )
+        yield single_counter(
+            "gateway_log_lines_dropped",
+            "Log lines that found no room, because standard output did not take them.",
+            self._from.log_dropped(),
+        )
+
+
+def name_keys(snapshot: Snapshot) -> set[KeyName]:
+    """Every key of Twilio's that a configuration holds."""
+    return {
+        KeyName(credential.name, key.label)
+        for credential in snapshot.credentials.values()
+        for account in (credential.account, *credential.subaccounts.values())
+        for key in account.keys
+    }

@@ -86,6 +86,11 @@ class Gate:
         """How many attempts wait for a slot."""
         return len(self._queue)
 
+    @property
+    def waiting_by_class(self) -> tuple[int, ...]:
+        """How many of them in each class, the highest first, and last how many in front of all."""
+        return self._queue.sizes()
+
     async def acquire(
         self, consumer: str, priority: Priority, deadline: float, *, in_front: bool = False
     ) -> Slot:

@@ -36,4 +36,4 @@ class Gates:
         return gate
 
     def __iter__(self) -> Iterator[tuple[GateName, Gate]]:
-        return iter(list(self._gates.items()))
+        return iter(self._gates.copy().items())  # in one step: other threads ask, too

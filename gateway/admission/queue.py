@@ -55,6 +55,11 @@ class FairQueue(Generic[W]):
     def __len__(self) -> int:
         return self._behind + len(self._front)
 
+    def sizes(self) -> tuple[int, ...]:
+        """How many wait in each class, the highest first, and last how many in front. Any thread may ask."""
+        lanes = (each.lanes.copy().values() for each in self._classes)
+        return (*(sum(map(len, each)) for each in lanes), len(self._front))
+
     def push(self, entry: W) -> W | None:
         """Let an entry wait. If that is one too many, take out and return the one to be refused.
 

@@ -1,71 +1,56 @@
-"""The gateway's metrics. Labels come from the catalogue and the configuration only, so they are bounded."""
+"""The gateway's metrics as one thing: the registry, what is counted, and where others hang what they know.
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+Exchanges add up in a `Tally`; names and texts are in `families.py`; what is read off running parts is in
+`admin/state.py`. Labels come from the catalogue, the configuration and fixed sets only, so they are bounded.
+"""
 
-from gateway.exchange import Exchange
+import time
+from collections.abc import Callable, Iterable, Mapping
 
-_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0)
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from gateway.observe.configured import ConfigurationRecord
+from gateway.observe.families import ConfigurationCollector, TallyCollector, gauge
+from gateway.observe.tally import Tally
+
+Table = Callable[[], Mapping[str, float]]
+"""Values by the value of the one label; called on the admin thread at each scrape."""
 
 
 class Metrics:
-    """Owns its registry; child objects are cached, because `labels()` costs as much as the count itself."""
+    """Owns the registry. `observe` counts one finished exchange, on the data loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.registry = CollectorRegistry()
-        self._requests = Counter(
-            "gateway_requests",
-            "Exchanges finished.",
-            ("product", "method", "status_class"),
-            registry=self.registry,
-        )
-        self._refusals = Counter(
-            "gateway_refusals", "Answers of ours, by slug.", ("slug",), registry=self.registry
-        )
-        self._seconds = Histogram(
-            "gateway_request_seconds",
-            "Time from a request's head to the end of its answer.",
-            ("product",),
-            buckets=_BUCKETS,
-            registry=self.registry,
-        )
-        self._keys = Counter(
-            "gateway_credential_key_events",
-            "Twilio keys refused, put aside and restored.",
-            ("event", "key"),
-            registry=self.registry,
-        )
-        self._idempotency = Counter(
-            "gateway_idempotency_events",
-            "What became of requests with an Idempotency-Key.",
-            ("event",),
-            registry=self.registry,
-        )
-        self._request_children: dict[tuple[str, str, int], Counter] = {}
-        self._second_children: dict[str, Histogram] = {}
+        self.tally = Tally()
+        self.observe = self.tally.add
+        self.count_key_event = self.tally.count_key_event
+        self.count_idempotency_event = self.tally.count_idempotency_event
+        self.configuration = ConfigurationRecord(clock)
+        """To be told of the start and of each reload."""
+        self.secret_ages: Table = dict
+        """Set by whoever fetches secrets: seconds since each was last known to be current, by its name."""
+        self.registry.register(TallyCollector(self.tally, self.configuration))
+        self.registry.register(ConfigurationCollector(self.configuration))
+        self.registry.register(_SecretAges(self))
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
 
-    def observe(self, exchange: Exchange) -> None:
-        """Count one finished exchange."""
-        key = (exchange.product, exchange.method, exchange.status // 100)
-        child = self._request_children.get(key)
-        if child is None:
-            labels = (exchange.product, exchange.method, f"{exchange.status // 100}xx")
-            child = self._request_children[key] = self._requests.labels(*labels)
-        child.inc()
-        seconds = self._second_children.get(exchange.product)
-        if seconds is None:
-            seconds = self._second_children[exchange.product] = self._seconds.labels(exchange.product)
-        seconds.observe(exchange.ended - exchange.began)
-        if exchange.slug:
-            self._refusals.labels(exchange.slug).inc()
 
-    def count_key_event(self, event: str, key_label: str) -> None:
-        """`event`: refused, put_aside, restored. `key_label` is the masked SID."""
-        self._keys.labels(event, key_label).inc()
+class _SecretAges(Collector):
+    """How old secrets are, by whoever fetches them."""
 
-    def count_idempotency_event(self, event: str) -> None:
-        """`event`: sent, waited, replayed, forgotten, store_away, or the slug of a refusal."""
-        self._idempotency.labels(event).inc()
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
 
-    def exposition(self) -> bytes:
-        """The text format of all metrics."""
-        return generate_latest(self.registry)
+    def collect(self) -> Iterable[Metric]:
+        """All families."""
+        yield gauge(
+            "gateway_secret_age_seconds",
+            "Since a secret was last known to be what its store holds.",
+            ("secret",),
+            (((name,), age) for name, age in self._metrics.secret_ages().items()),
+        )

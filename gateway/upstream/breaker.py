@@ -68,6 +68,6 @@ class Breakers:
         """The hosts that are not closed."""
         return {
             host: State.OPEN if now < circuit.open_until else State.HALF_OPEN
-            for host, circuit in list(self._circuits.items())  # another thread may ask
+            for host, circuit in self._circuits.copy().items()  # another thread may ask
             if circuit.failures >= _FAILURES_TO_OPEN
         }

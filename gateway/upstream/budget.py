@@ -26,6 +26,8 @@ class RetryBudget:
         self._slices: deque[_Slice] = deque()
         self._requests = 0
         self._retries = 0
+        self.exhausted = 0
+        """How often there was nothing left."""
 
     def note_request(self, now: float) -> None:
         """A request came in; it may pay for a part of a retry."""
@@ -36,6 +38,7 @@ class RetryBudget:
         """Take one retry out of the budget; False if there is none left."""
         current = self._slice(now)
         if self._retries + 1 > max(self._floor, self._share * self._requests):
+            self.exhausted += 1
             return False
         current.retries += 1
         self._retries += 1

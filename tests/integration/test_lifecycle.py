@@ -74,7 +74,10 @@ async def test_health_and_metrics(gateway: Running) -> None:
     ready = await admin(gateway.admin_url, "/readyz")
     assert (ready.status, b'"serving"' in ready.body) == (200, True)
     metrics = (await admin(gateway.admin_url, "/metrics")).body
-    assert b'gateway_requests_total{method="GET",product="api",status_class="2xx"} 1.0' in metrics
+    assert (
+        b'gateway_requests_total{method="GET",product="api",'
+        b'route="/2010-04-01/Accounts/{AccountSid}/Messages",status_class="2xx"} 1.0' in metrics
+    )
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/nothing"])

@@ -1,0 +1,54 @@
+"""Which configuration is in force and since when, how reloads went, and how long each Twilio key is known.
+
+Told by whoever loads configurations; read at a scrape, on the admin thread. Holds masked SIDs only.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+SUCCESS: Final = "success"
+FAILURE: Final = "failure"
+
+
+class KeyName(NamedTuple):
+    """A key of Twilio's: the credential's name and the masked SID."""
+
+    credential: str
+    key: str
+
+
+class ConfigurationRecord:
+    """`clock` gives seconds since the epoch. Written by one thread, read by any."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.hash = ""
+        self.loaded_at = 0.0
+        self.last_reload_good = True
+        self.reloads: dict[str, int] = {SUCCESS: 0, FAILURE: 0}
+        self._clock = clock
+        self._keys: dict[KeyName, float] = {}
+
+    def started(self, config_hash: str, keys: Iterable[KeyName]) -> None:
+        """The configuration that the process starts with is in force."""
+        self._enter(config_hash, keys)
+
+    def reloaded(self, config_hash: str, keys: Iterable[KeyName]) -> None:
+        """Another one is in force."""
+        self.reloads[SUCCESS] += 1
+        self._enter(config_hash, keys)
+
+    def failed(self) -> None:
+        """A reload was refused: the old one stays in force."""
+        self.reloads[FAILURE] += 1
+        self.last_reload_good = False
+
+    def key_ages(self) -> dict[KeyName, float]:
+        """Seconds since each key in force was first seen by this process. Twilio tells nobody when a key was
+        made, and a restart begins anew."""
+        now = self._clock()
+        return {name: max(0.0, now - since) for name, since in self._keys.items()}
+
+    def _enter(self, config_hash: str, keys: Iterable[KeyName]) -> None:
+        now = self._clock()
+        self.hash, self.loaded_at, self.last_reload_good = config_hash, now, True
+        self._keys = {name: self._keys.get(name, now) for name in keys}
