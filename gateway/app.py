@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from gateway import __version__
+from gateway.admin.access import Access, Doors
 from gateway.admin.exposition import Exposition
 from gateway.admin.identities import IdentityCollector
 from gateway.admin.server import AdminServer
@@ -111,7 +112,8 @@ class Gateway:
         sources = self._sources()
         self._metrics.registry.register(StateCollector(sources))
         exposition = Exposition(self._metrics.registry)
-        self._admin = AdminServer(address.host, address.port, sources, exposition.page)
+        self._doors = Doors(Access.of(self._resolved), self._observers.admin_refused)
+        self._admin = AdminServer(address.host, address.port, sources, self._doors, exposition.page)
         try:
             self._admin.start()
         except OSError:

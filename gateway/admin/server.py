@@ -1,51 +1,50 @@
-"""The admin port: its own thread and loop, so that it never stalls traffic, and what every answer has.
+"""The admin port: its own thread and loop, so that it never stalls traffic, and which room answers what.
 
-What is answered is in the other rooms of `admin/`: `api`, `events`, `pages`, `status`, and the metrics.
+The rooms of `admin/`: `guard` stands before all, `access`, `sessions` and `login` know who may come in,
+`status`, `api`, `events` and `pages` answer, and the metrics.
 """
 
 import asyncio
-import ipaddress
-import re
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from typing import Any
 
 from aiohttp import web
 
+from gateway.admin.access import Doors
 from gateway.admin.api import Api, json_response
 from gateway.admin.events import Events
 from gateway.admin.exposition import Page
+from gateway.admin.guard import AdminProtocol, Guard, add_headers
+from gateway.admin.login import Login
 from gateway.admin.pages import Pages
 from gateway.admin.sources import Sources
 from gateway.admin.status import Status
 
 _SWITCH_SECONDS = 0.001  # measured: a large scrape then costs the data loop's p99 a quarter (design 5)
 _STOP_SECONDS = 2.0
-_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]*)(?::[0-9]{1,5})?", re.IGNORECASE)
-_EVERYWHERE = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data:; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Server": "twilio-gateway",
-}
-
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_CONNECTION: Any = {"access_log": None, "keepalive_timeout": 75.0, "lingering_time": 1.0}
+_LARGEST_BODY = 4096
+_BACKLOG = 128
 
 
 class AdminServer:
     """Serves health, metrics, page and API. `metrics` is called, and `sources` read, on the admin thread."""
 
-    def __init__(self, host: str, port: int, sources: Sources, metrics: Callable[[str, str], Page]) -> None:
+    def __init__(
+        self, host: str, port: int, sources: Sources, doors: Doors, metrics: Callable[[str, str], Page]
+    ) -> None:
         self.port = port
         self._host = host
-        self._sources = sources
+        self._doors = doors
         self._status = Status(sources)
         self._metrics = metrics
-        self._pages = Pages()
-        self._events: Events | None = None
+        self._events = Events(sources, self._status)
+        self._application = self._build(sources)
         self._loop = asyncio.new_event_loop()
         self._runner: web.AppRunner | None = None
+        self._listening: asyncio.Server | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name="admin", daemon=True)
 
     def start(self) -> None:
@@ -65,60 +64,52 @@ class AdminServer:
         self._thread.join()
         self._loop.close()
 
-    async def _open(self) -> None:
-        application = web.Application(middlewares=[self._guard])
-        application.on_response_prepare.append(_add_headers)
+    def _build(self, sources: Sources) -> web.Application:
+        guard = Guard(self._doors, self._host)
+        application = web.Application(middlewares=[guard.stand], client_max_size=_LARGEST_BODY)
+        application.on_response_prepare.append(add_headers)
         router = application.router
         router.add_get("/livez", self._livez)
         router.add_get("/readyz", self._readyz)
         router.add_get("/metrics", self._scrape)
-        self._events = Events(self._sources, self._status)
         router.add_get("/api/events", self._events.handle)
-        Api(self._sources, self._status).add_to(router)
-        self._pages.add_to(router)
+        Api(sources, self._status).add_to(router)
+        Login(self._doors).add_to(router)
+        Pages().add_to(router)
+        return application
+
+    async def _open(self) -> None:
         runner = web.AppRunner(
-            application, access_log=None, handle_signals=False, shutdown_timeout=_STOP_SECONDS
+            self._application, access_log=None, handle_signals=False, shutdown_timeout=_STOP_SECONDS
         )
         await runner.setup()
         self._runner = runner
-        site = web.TCPSite(runner, self._host, self.port)
-        await site.start()
-        self.port = runner.addresses[0][1]
+        manager: Any = runner.server
+        self._listening = await self._loop.create_server(
+            lambda: AdminProtocol(manager, loop=self._loop, **_CONNECTION),
+            self._host,
+            self.port,
+            backlog=_BACKLOG,
+        )
+        self.port = self._listening.sockets[0].getsockname()[1]
         self._events.start()
 
     async def _close(self) -> None:
-        if self._events is not None:
-            await self._events.close()
+        if self._listening is not None:
+            self._listening.close()
+        await self._events.close()
         if self._runner is not None:
             await self._runner.cleanup()
-
-    @web.middleware
-    async def _guard(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        """What comes before every handler, and the shape of what none of them answers."""
-        try:
-            self._check_host(request)
-            return await handler(request)
-        except web.HTTPException as error:
-            if request.path.startswith("/api/"):
-                return json_response({"error": error.reason}, error.status)
-            raise
-
-    def _check_host(self, request: web.Request) -> None:
-        """A page on another name that resolves here must not read us (DNS rebinding).
-
-        An address cannot be rebound, so every one is taken: probes and scrapes come by pod or node address.
-        """
-        if not is_own_host(request.headers.get("Host", ""), self._host):
-            raise web.HTTPForbidden(
-                text="The Host is not this admin server's: use its address, or localhost.\n"
-            )
 
     async def _livez(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
-    async def _readyz(self, _: web.Request) -> web.Response:
+    async def _readyz(self, request: web.Request) -> web.Response:
+        """To strangers only what a probe must know: what ails us helps an attacker."""
         health = self._status.health()
-        return json_response({"ready": health.ready, **health.detail}, 200 if health.ready else 503)
+        known = self._doors.is_logged_in(request)
+        detail = health.detail if known else {}
+        return json_response({"ready": health.ready, **detail}, 200 if health.ready else 503)
 
     async def _scrape(self, request: web.Request) -> web.Response:
         page = self._metrics(request.headers.get("Accept", ""), request.headers.get("Accept-Encoding", ""))
@@ -126,22 +117,3 @@ class AdminServer:
         if page.encoding:
             headers["Content-Encoding"] = page.encoding
         return web.Response(body=page.body, headers=headers)
-
-
-async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(_EVERYWHERE)
-
-
-def is_own_host(host: str, listened: str) -> bool:
-    """Whether a Host field names localhost, an IP address, or the host that is listened on."""
-    match = _HOST.fullmatch(host)
-    if match is None:
-        return False
-    name = match[1].lower()
-    if name in ("localhost", listened.lower()):
-        return bool(name)
-    try:
-        ipaddress.ip_address(name.strip("[]"))
-    except ValueError:
-        return False
-    return True

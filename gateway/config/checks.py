@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeGuard
 
+from gateway.config.addresses import parse_address
+from gateway.config.admin import Admin, is_loopback
 from gateway.config.consumers import Consumer, ConsumerKey
 from gateway.config.explain import suggest
 from gateway.config.fields import LABEL
 from gateway.config.identity_checks import find_identity_contradictions, find_identity_doubts
 from gateway.config.problems import Finding, KeyPath
-from gateway.config.schema import Admin, Governor, Settings, Upstream
+from gateway.config.schema import Governor, Settings, Upstream
 
 DEFAULT_EDGES: Final[Mapping[str, str | None]] = {
     "us1": None,
@@ -31,6 +33,7 @@ def find_contradictions(tree: Mapping[str, object]) -> list[Finding]:
     """Errors between values. Skips whatever has not the form it should have: the schema reports that."""
     return [
         *_listeners(tree),
+        *_remote_admin(tree),
         *_tls(tree),
         *_waits(tree),
         *_secret_stores(tree),
@@ -57,6 +60,29 @@ def _listeners(tree: Mapping[str, object]) -> Iterator[Finding]:
     if isinstance(admin, str) and admin == listen and not admin.endswith(":0"):
         path: KeyPath = ("listen",) if given is None else ("admin", "listen")
         yield Finding(path, "`listen` and `admin.listen` are the same address", "choose another port")
+
+
+def _remote_admin(tree: Mapping[str, object]) -> Iterator[Finding]:
+    """A port that others reach shows who calls whom: only to who has a token."""
+    admin = _section(tree, "admin")
+    allowed = admin.get("allow_remote")
+    if allowed is not True and _is_remote(admin.get("listen")):
+        yield Finding(
+            ("admin", "listen"),
+            "others could reach this address, and everything that the admin port shows",
+            "write 127.0.0.1:9090, or set `allow_remote: true`, `page_token` and `metrics_token` beside it",
+        )
+    for name in ("page_token", "metrics_token"):
+        if allowed is True and not admin.get(name):
+            hint = f"add `{name}: {{env: NAME}}` with a secret of 16 characters or more"
+            yield Finding(("admin", "allow_remote"), f"needs `admin.{name}`", hint)
+
+
+def _is_remote(listen: object) -> bool:
+    try:
+        return isinstance(listen, str) and not is_loopback(parse_address(listen).host)
+    except ValueError:
+        return False
 
 
 def _tls(tree: Mapping[str, object]) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from typing import Protocol
 from gateway.config import addresses, fields
 from gateway.config.accounts import ApiKey, Credential, Subaccount
 from gateway.config.addresses import UrlForm, parse_address
+from gateway.config.admin import find_weak_tokens
 from gateway.config.certificates import CertificateError, TlsMaterial, load_tls, tls_files
 from gateway.config.checks import DEFAULT_EDGES, find_expiring_certificate
 from gateway.config.consumers import Consumer, ConsumerKey
@@ -103,6 +104,9 @@ class _Resolver:
             for name, consumer in settings.consumers.items()
         }
         self._find_duplicates(consumers)
+        page_token = self._token(settings.admin.page_token, ("admin", "page_token"))
+        metrics_token = self._token(settings.admin.metrics_token, ("admin", "metrics_token"))
+        self.findings += find_weak_tokens(page_token, metrics_token)
         tls = self._tls(settings.tls, ("tls",))
         doubts = find_expiring_certificate(tls.expires, datetime.now(UTC)) if tls else []
         return ResolvedSettings(
@@ -110,6 +114,8 @@ class _Resolver:
             listen=parse_address(settings.listen),
             tls=tls,
             admin_listen=parse_address(settings.admin.listen),
+            page_token=page_token,
+            metrics_token=metrics_token,
             store=self._store(settings.store),
             proxy=self._url(upstream.proxy, addresses.PROXY_URL, ("upstream", "proxy")),
             ca_file=self._file(upstream.ca_file, ("upstream", "ca_file")),

@@ -88,6 +88,8 @@ class ResolvedSettings:
     tls: TlsMaterial | None
     """A context of this configuration's own, for `listen`."""
     admin_listen: Address
+    page_token: Secret | None
+    metrics_token: Secret | None
     store: Secret | None
     """The URL of Redis, which may hold a password; None is `memory`."""
     proxy: Secret | None

@@ -14,18 +14,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from gateway.config import addresses, fields
 from gateway.config.accounts import Credential
+from gateway.config.admin import Admin
 from gateway.config.consumers import Consumer
 from gateway.config.fields import Section
 from gateway.config.identities import Issuer
 from gateway.config.secret_stores import SecretStores
 from gateway.config.secrets import OrReference
 from gateway.config.tls import Tls
-
-
-class Admin(Section):
-    """Health, metrics and the live page, on a port of their own that callers cannot reach."""
-
-    listen: addresses.Listen = Field(default="127.0.0.1:9090", description="`host:port` of the admin server.")
 
 
 class Log(Section):

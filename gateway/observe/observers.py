@@ -44,6 +44,10 @@ class Observers:
         else:
             self.log.info("issuer is back", issuer=name)
 
+    def admin_refused(self, address: str) -> None:
+        """Somebody showed the admin port a wrong token."""
+        self.log.warning("admin token refused", address=address)
+
     def key_event(self, event: str, account_sid: str, key_label: str) -> None:
         """A Twilio key was refused, put aside or restored."""
         self.metrics.count_key_event(event, key_label)

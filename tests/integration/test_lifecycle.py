@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.admin.server import is_own_host
+from gateway.admin.guard import is_own_host
 from tests.support.caller import FORM, MESSAGES, RawAnswer, ask, raw_caller, request
 from tests.support.running import Running, spawned_gateway
 from tests.support.upstream import RawUpstream, answer, gated
@@ -101,7 +101,7 @@ async def test_a_rebound_name_reads_nothing(gateway: Running, path: str, host: s
 )  # fmt: skip
 def test_hosts_of_the_admin_port(host: str, own: bool) -> None:
     """Names that could be rebound are refused; addresses are not names."""
-    assert is_own_host(host, "admin.internal") is own
+    assert is_own_host(host, {"admin.internal"}) is own
 
 
 async def test_no_consumer_key_opens_the_admin_port_and_no_admin_path_the_data_port(gateway: Running) -> None:
