@@ -15,10 +15,15 @@ from gateway.config.secrets import SecretError
 from gateway.secret_stores.store import Content, Read
 from gateway.secret_stores.threads import call_in_thread
 
+_ALLOW: Final = (
+    "allow secretsmanager:GetSecretValue on it, and kms:Decrypt on its key; with web identity, see that the "
+    "role trusts this service account"
+)
 _HINTS: Final = {
     "ResourceNotFoundException": "is it there, in this region and account? "
     "`aws secretsmanager describe-secret` says it",
-    "AccessDeniedException": "allow secretsmanager:GetSecretValue on it, and kms:Decrypt on its key",
+    "AccessDeniedException": _ALLOW,
+    "AccessDenied": _ALLOW,
     "DecryptionFailure": "allow kms:Decrypt on the key that it is encrypted with",
     "InvalidRequestException": "is it to be deleted? `aws secretsmanager restore-secret` brings it back",
     "UnrecognizedClientException": "the access key is not known: correct the credentials",
@@ -58,7 +63,12 @@ class AwsStore:
         # `from None`: their texts quote what was answered.
         except ClientError as error:
             raise _refused(error.response) from None
-        except (BotoCoreError, ResponseParserError, ValueError) as error:
+        except (ResponseParserError, AttributeError, KeyError, TypeError):
+            # botocore's parsers take JSON of another shape for granted: a list is an AttributeError.
+            raise SecretError(
+                "AWS's answer is malformed", "is `secret_stores.aws.endpoint_url` AWS's?"
+            ) from None
+        except (BotoCoreError, ValueError) as error:
             raise SecretError(
                 f"boto3 could not ask AWS ({type(error).__name__})",
                 "see that region, credentials and network are there where the gateway runs: "
@@ -93,5 +103,6 @@ def _refused(response: Any) -> SecretError:
     code = response.get("Error", {}).get("Code")
     message = f"AWS answered {int(status)}" if isinstance(status, int) else "AWS answered with an error"
     if code not in _HINTS:
-        return SecretError(message, "`aws secretsmanager get-secret-value` says more, where the gateway runs")
+        say_more = "`aws secretsmanager get-secret-value` says more, where the gateway runs"
+        return SecretError(message, _ALLOW if status == 403 else say_more)
     return SecretError(f"{message} ({code})", _HINTS[code])

@@ -87,7 +87,8 @@ class GcpStore:
                     self._credentials.refresh(transport)
                 headers: dict[str, str] = {}
                 self._credentials.apply(headers)
-            except (GoogleAuthError, ValueError, OSError) as error:
+            except (GoogleAuthError, ValueError, OSError, AttributeError, KeyError, TypeError) as error:
+                # google-auth takes the token service's JSON to be an object: a list is a TypeError.
                 # `from None`: its text quotes the key file, or what the token service answered.
                 status = f", the token service answered {transport.refused}" if transport.refused else ""
                 raise SecretError(
@@ -132,6 +133,7 @@ class _Transport:
         method: str = "GET",
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
         **_: object,
     ) -> "_TokenReply":
         from google.auth.exceptions import TransportError
@@ -140,7 +142,7 @@ class _Transport:
             raise TransportError("nobody waits any more")  # type: ignore[no-untyped-call]
         asking = asyncio.run_coroutine_threadsafe(self._http.ask(method, url, headers, body), self._loop)
         try:
-            reply = asking.result(self._timeout_seconds)
+            reply = asking.result(min(self._timeout_seconds, timeout or self._timeout_seconds))
         except (SecretError, TimeoutError) as error:
             asking.cancel()
             raise TransportError(error.args[0]) from None  # type: ignore[no-untyped-call]
