@@ -40,7 +40,7 @@ async def gcp() -> AsyncIterator[GcpPeer]:
 def write(folder: Path, gcp: GcpPeer, name: str = "twilio-main", **more: Any) -> Path:
     """A configuration whose key is in `gcp`."""
     section = {"endpoint": gcp.url, "credentials_file": gcp.write_key_file(folder)}
-    seconds = more.pop("timeout_seconds", 10)
+    seconds = more.pop("timeout_seconds", 30)
     return write_configuration(folder, {"gcp": name}, gcp={**section, **more}, timeout_seconds=seconds)
 
 

@@ -17,7 +17,7 @@ from tests.support.running import ENVIRON, configuration
 def write_configuration(folder: Path, secret: Mapping[str, str], **stores: Any) -> Path:
     """A file whose one key has this reference as its secret; `stores` is `secret_stores:`."""
     path = folder / "gateway.yaml"
-    text = configuration("http://127.0.0.1:9", secret_stores={"timeout_seconds": 5, **stores})
+    text = configuration("http://127.0.0.1:9", secret_stores={"timeout_seconds": 30, **stores})
     text["credentials"]["main"]["keys"][0]["secret"] = dict(secret)
     path.write_text(yaml.safe_dump(text))
     return path
