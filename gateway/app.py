@@ -26,11 +26,12 @@ from gateway.listener.tls import ListenerTls, listening_options
 from gateway.observe.board import Board
 from gateway.observe.condition import Condition
 from gateway.observe.feed import Feed
+from gateway.observe.libraries import route_libraries
 from gateway.observe.lines import LineWriter
-from gateway.observe.log import Logger, open_log, route_libraries
+from gateway.observe.log import Logger, open_log
 from gateway.observe.metrics import Metrics
 from gateway.observe.observers import Observers
-from gateway.parts import Parts, key_sources, open_parts
+from gateway.parts import Parts, key_sources, open_parts, open_tracing
 from gateway.upstream.transport import require_c_parser
 
 _BACKLOG = 1024
@@ -39,7 +40,10 @@ _SETTLE_SECONDS = 0.25  # connections accepted by the kernel still have to reach
 
 
 class Gateway:
-    """One replica. `start`, then `drain`, then `stop`, each once, on one loop."""
+    """One replica. `start`, then `drain`, then `stop`, each once, on one loop.
+
+    Raises `ConfigError` as `compile_snapshot` and `open_tracing`.
+    """
 
     def __init__(self, resolved: ResolvedSettings, log: Logger, writer: LineWriter) -> None:
         require_c_parser()
@@ -48,7 +52,7 @@ class Gateway:
         self._writer = writer
         self._metrics = Metrics()
         self._feed = Feed()
-        self._observers = Observers(log, self._metrics, self._feed)
+        self._observers = Observers(log, self._metrics, self._feed, open_tracing(resolved))
         self.condition = Condition()
         self._snapshots = Snapshots(compile_snapshot(resolved))
         current = self._snapshots.current
@@ -86,6 +90,7 @@ class Gateway:
             await self._listen()
         except OSError:
             await parts.close()
+            await self._observers.close()
             raise
         self._log.info(
             "serving",
@@ -146,6 +151,7 @@ class Gateway:
         """Close what is left."""
         await self.parts.close()
         await asyncio.to_thread(self._admin.stop)
+        await self._observers.close()
         self._log.info("stopped")
 
     @property
@@ -178,7 +184,8 @@ class Gateway:
 def open_gateway_log(resolved: ResolvedSettings) -> tuple[Logger, LineWriter]:
     """The log on standard output as configured; close the writer last."""
     writer = LineWriter(sys.stdout.fileno())
-    log = open_log(writer, resolved.settings.log.level, resolved.settings.log.format)
+    settings = resolved.settings.log
+    log = open_log(writer, settings.level, settings.format, settings.sample_successes)
     route_libraries(log)
     return log, writer
 

@@ -45,6 +45,19 @@ class Step(NamedTuple):
     then: str = ""
 
 
+class Trace(NamedTuple):
+    """An exchange's place in a trace, in lower-case hexadecimal digits: 32 of the trace, 16 of a span.
+
+    `parent_id` is the caller's span, '' if the trace begins here; `span_id` is ours, '' while tracing is off.
+    `sampled` says whether spans are to be made.
+    """
+
+    trace_id: str
+    parent_id: str = ""
+    span_id: str = ""
+    sampled: bool = False
+
+
 _SHORTEST_WAIT_SECONDS = 0.001  # less is the cost of asking, not of waiting
 
 
@@ -86,6 +99,7 @@ class Exchange:
         "slug",
         "status",
         "steps",
+        "trace",
         "twilio_code",
         "twilio_request_id",
         "unknown",
@@ -125,6 +139,7 @@ class Exchange:
         self.unknown = False
         self.ending = Ending.ANSWERED
         self.finished = False
+        self.trace: Trace | None = None
         self.steps: list[Step] = []
 
     def note_queue(self, kind: StepKind, began: float, now: float) -> None:

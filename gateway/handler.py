@@ -89,6 +89,7 @@ class Handler:
         """Answer a request. Whatever happens, its record is finished once."""
         exchange = Exchange(self._clock())
         exchange.request_id = _take_request_id(request)
+        exchange.trace = self._observers.begin_trace(request.headers)
         self.in_flight += 1
         connection = CallerConnection(request)
         try:
@@ -141,7 +142,10 @@ class Handler:
         exchange.credential = consumer.credential.name
         plan = require_body_kind(route, consumer, inbound, snapshot.limits)
         ready = await self._read(request, exchange, snapshot, inbound, grant, plan)
-        outbound = build_outbound(inbound, caller, grant, ready.body, streams=ready.stream is not None)
+        trace = self._observers.upstream_trace(exchange.trace, request.headers)
+        outbound = build_outbound(
+            inbound, caller, grant, ready.body, streams=ready.stream is not None, trace=trace
+        )
         claim = require_claim(inbound, grant, outbound, ready.body)
         deadline = asyncio.get_running_loop().time() + read_deadline(inbound, snapshot.deadline_seconds)
         ask = _Ask(grant, outbound, ready, connection, deadline)

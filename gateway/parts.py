@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from yarl import URL
 
+from gateway import __version__
 from gateway.admission.gates import Gates
 from gateway.admission.governor import GovernorOptions
 from gateway.admission.idempotency import Idempotency, IdempotencyOptions
@@ -25,12 +26,14 @@ from gateway.config.snapshot import Snapshot
 from gateway.identity.fetch import KeyAddress
 from gateway.identity.keys import KeyBox, KeySource
 from gateway.observe.observers import Observers
+from gateway.observe.tracing import Tracer, open_tracer
 from gateway.store.memory import Moments
 from gateway.store.redis import RedisStore
 from gateway.upstream.forward import Forwarder
 from gateway.upstream.retrying import RetryOptions
 from gateway.upstream.transport import TransportOptions, open_session
 
+_NO_OTEL = ("needs the opentelemetry packages", "pip install 'twilio-gateway[otel]', or turn it off")
 _NO_REDIS = ("needs the redis package", "pip install 'twilio-gateway[redis]', or write `store: memory`")
 
 
@@ -84,6 +87,25 @@ def key_sources(resolved: ResolvedSettings, snapshot: Snapshot) -> dict[str, Key
         ring = snapshot.key_rings.get(settings.name)
         sources[settings.name] = KeySource(address, settings.refresh_seconds, ring)
     return sources
+
+
+def open_tracing(resolved: ResolvedSettings) -> Tracer | None:
+    """What makes the traces, if they are on. Raises `ConfigError` if a package is missing."""
+    tracing = resolved.settings.tracing
+    if not tracing.enabled:
+        return None
+    place = ("tracing", "enabled")
+    try:
+        return open_tracer(__version__, send_upstream=tracing.send_upstream)
+    except ImportError as error:
+        raise ConfigError([resolved.origins.problem(place, *_NO_OTEL)]) from error
+    except LookupError as error:
+        problem = resolved.origins.problem(
+            place,
+            "OTEL_TRACES_EXPORTER or OTEL_EXPORTER_OTLP_PROTOCOL names an exporter that is not installed",
+            "write otlp (over http/protobuf), console or none, or install the exporter's package",
+        )
+        raise ConfigError([problem]) from error
 
 
 async def _open_store(resolved: ResolvedSettings, observers: Observers) -> RedisStore | None:

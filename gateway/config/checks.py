@@ -37,6 +37,7 @@ def find_contradictions(tree: Mapping[str, object]) -> list[Finding]:
         *_tls(tree),
         *_waits(tree),
         *_secret_stores(tree),
+        *_tracing(tree),
         *_credentials(tree),
         *_consumers(tree),
         *find_identity_contradictions(tree.get("jwt"), list(_sections(tree, "consumers"))),
@@ -128,6 +129,16 @@ def _secret_stores(tree: Mapping[str, object]) -> Iterator[Finding]:
             ("secret_stores", "vault"),
             "needs one of `token` and `kubernetes`",
             "write `token: {file: PATH}`, or `kubernetes: {role: NAME}`",
+        )
+
+
+def _tracing(tree: Mapping[str, object]) -> Iterator[Finding]:
+    tracing = _section(tree, "tracing")
+    if tracing.get("send_upstream") is True and not tracing.get("enabled"):
+        yield Finding(
+            ("tracing", "send_upstream"),
+            "there is no span of ours to send while tracing is off",
+            "write `enabled: true` beside it, or remove the line",
         )
 
 

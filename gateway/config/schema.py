@@ -32,6 +32,24 @@ class Log(Section):
     format: Literal["auto", "json", "console"] = Field(
         default="auto", description="`auto` is colours on a terminal, else one JSON object per line."
     )
+    sample_successes: Annotated[float, Field(ge=0, le=1), fields.NUMBER] = Field(
+        default=1,
+        description="Which share of plain successes is written, from 0 to 1. Refusals, failures, hang-ups, "
+        "retried exchanges and unknown outcomes always are.",
+    )
+
+
+class Tracing(Section):
+    """OpenTelemetry traces. Exporter and sampling are chosen by the standard `OTEL_*` variables."""
+
+    enabled: bool = Field(
+        default=False,
+        description="Whether spans are made and exported. Needs `pip install 'twilio-gateway[otel]'`.",
+    )
+    send_upstream: bool = Field(
+        default=False,
+        description="Whether Twilio is sent a `traceparent` (with our span) and the caller's `tracestate`.",
+    )
 
 
 class Callers(Section):
@@ -185,6 +203,7 @@ class Settings(BaseSettings):
     )
     admin: Admin = Field(default_factory=Admin)
     log: Log = Field(default_factory=Log)
+    tracing: Tracing = Field(default_factory=Tracing)
     callers: Callers = Field(default_factory=Callers)
     upstream: Upstream = Field(default_factory=Upstream)
     credentials: Mapping[fields.Name, Credential] = Field(

@@ -7,7 +7,7 @@ from aiohttp import ClientError, web
 from gateway.exchange import Ending, Exchange
 from gateway.listener.response import RawResponse
 from gateway.listener.server import abort_connection
-from gateway.policy.headers import build_answer_fields, find_field
+from gateway.policy.headers import build_answer_fields, find_field, read_request_id
 from gateway.policy.retries import read_code
 from gateway.policy.segments import MESSAGES, read_sent
 from gateway.rendering import Rendered
@@ -22,7 +22,7 @@ async def relay_answer(
     Raises `ConnectionError` if the caller is gone.
     """
     exchange.status = answer.status
-    exchange.twilio_request_id = find_field(answer.fields, b"twilio-request-id").decode("latin-1")[:64]
+    exchange.twilio_request_id = read_request_id(find_field(answer.fields, b"twilio-request-id"))
     if answer.status >= 400:
         exchange.twilio_code = read_code(answer.body)
     elif answer.status == 201 and exchange.label == MESSAGES and exchange.attempts:  # not one replayed

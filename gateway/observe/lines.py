@@ -16,10 +16,14 @@ _JOIN_SECONDS = 2.0
 
 
 class LineWriter:
-    """Writes bytes to a file descriptor. `write` may be called from any thread and never blocks."""
+    """Writes bytes to a file descriptor. `write` may be called from any thread and never blocks.
+
+    `dropped` counts the lines that found no room; `describe_drops` makes the line that tells of them.
+    """
 
     def __init__(self, descriptor: int, most_bytes: int = 4 * 1024 * 1024) -> None:
         self.dropped = 0
+        self.describe_drops: Callable[[int], bytes] = lambda total: b"log lines dropped: %d\n" % total
         self._descriptor = descriptor
         self._most_bytes = most_bytes
         self._gathered: list[bytes] = []
@@ -72,13 +76,11 @@ class LineWriter:
 
     def _run(self) -> None:
         while (block := self._handed.get()) is not None:
-            if self.dropped != self._reported:
-                self._reported = self.dropped
-                self._write_all(
-                    b'{"event":"log lines dropped","level":"warning","total":%d}\n' % self.dropped
-                )
             self._write_all(block)
             self._written_bytes += len(block)
+            if (dropped := self.dropped) != self._reported:  # somebody reads again
+                self._reported = dropped
+                self._write_all(self.describe_drops(dropped))
 
     def _write_all(self, block: bytes) -> None:
         view = memoryview(block)

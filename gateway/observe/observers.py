@@ -1,26 +1,55 @@
-"""One place that is told of everything: log, metrics and page are fed from the same record."""
+"""One place that is told of everything: log, metrics, page and traces are fed from the same record."""
 
-from gateway.exchange import Exchange
+import asyncio
+
+from multidict import CIMultiDictProxy, istr
+
+from gateway.exchange import Exchange, Trace
 from gateway.observe.feed import Feed
 from gateway.observe.log import Logger, log_exchange, log_fault
 from gateway.observe.metrics import Metrics
+from gateway.observe.tracing import Tracer
 from gateway.policy.credentials import mask_sid
+from gateway.policy.tracing import read_trace_context
 from gateway.store.breaker import StoreState
+
+_TRACEPARENT, _TRACESTATE = istr("traceparent"), istr("tracestate")
 
 
 class Observers:
     """Told of finished exchanges, faults and events of keys."""
 
-    def __init__(self, log: Logger, metrics: Metrics, feed: Feed) -> None:
+    def __init__(self, log: Logger, metrics: Metrics, feed: Feed, tracer: Tracer | None) -> None:
         self.log = log
         self.metrics = metrics
         self._feed = feed
+        self._tracer = tracer
+
+    def begin_trace(self, headers: CIMultiDictProxy[str]) -> Trace | None:
+        """An exchange's place in a trace: the caller's, even while tracing is off; else ours, if on."""
+        context = read_trace_context(headers.getall(_TRACEPARENT)) if _TRACEPARENT in headers else None
+        if self._tracer is not None:
+            return self._tracer.begin(context)
+        return None if context is None else Trace(context.trace_id, context.parent_id)
+
+    def upstream_trace(self, trace: Trace | None, headers: CIMultiDictProxy[str]) -> bytes:
+        """Field lines for Twilio; none unless configured."""
+        if trace is None or self._tracer is None:
+            return b""
+        return self._tracer.upstream_fields(trace, headers.getall(_TRACESTATE, ()))
 
     def finish(self, exchange: Exchange) -> None:
         """An exchange has ended."""
         self.metrics.observe(exchange)
         log_exchange(self.log, exchange)
         self._feed.put(exchange)
+        if self._tracer is not None:
+            self._tracer.finish(exchange)
+
+    async def close(self) -> None:
+        """Export what is left of the traces, for a moment at most."""
+        if self._tracer is not None:
+            await asyncio.to_thread(self._tracer.close)
 
     def fault(self, error: BaseException, request_id: str) -> None:
         """An exception that nobody foresaw."""

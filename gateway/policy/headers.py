@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 from gateway.policy.head import OVERRIDE_FIELDS, Inbound
+from gateway.policy.tracing import TRACE_FIELDS
 
 _HOP_BY_HOP = frozenset(
     {
@@ -36,11 +37,13 @@ _OURS_INBOUND = _HOP_BY_HOP | {
     b"idempotency-key",  # only where the catalogue declares it, below
     b"x-real-ip",
     *OVERRIDE_FIELDS,
+    *TRACE_FIELDS,  # ours are written where the configuration says so, below
 }
 _OURS_INBOUND_PREFIXES = (b"x-forwarded-", b"gateway-")
 # Whatever field it stands in (X-Authorization, X-Original-Authorization …): the key under another user name.
 _CREDENTIALS = re.compile(rb": *(?:basic|bearer) ", re.IGNORECASE)
 _OURS_ANSWER = _HOP_BY_HOP | {b"content-length", b"x-request-id"}
+_REQUEST_ID = re.compile(rb"RQ[0-9a-fA-F]{32}")
 _VIA = b"Via: 1.1 twilio-gateway\r\n"
 
 
@@ -51,10 +54,12 @@ def build_request_fields(
     content_type: bytes | None,
     keeps_idempotency_key: bool,
     asks_identity: bool,
+    trace: bytes = b"",
 ) -> bytes:
     """The outbound field lines but Host, Authorization and framing, each with its CRLF.
 
-    `content_type` replaces the received one; None keeps it.
+    `content_type` replaces the received one; None keeps it. `trace` are lines of ours, which may hold a
+    `tracestate` of the caller's.
     """
     singles, connection = inbound.singles, inbound.connection
     lines = [
@@ -71,6 +76,8 @@ def build_request_fields(
         content_type = singles.get(b"content-type")
     if content_type is not None:
         lines.append(b"Content-Type: %b\r\n" % content_type)
+    if trace:
+        lines += trace.splitlines(keepends=True)
     joined = b"".join(lines)
     if _holds_secret(joined, secrets):
         lines = [line for line in lines if not _holds_secret(line, secrets)]
@@ -144,3 +151,8 @@ def find_field(raw_headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes
         if field.lower() == name:
             return value
     return b""
+
+
+def read_request_id(value: bytes) -> str:
+    """A `Twilio-Request-Id` that is one, and so fit for logs; else ''."""
+    return value.decode("ascii") if _REQUEST_ID.fullmatch(value) else ""

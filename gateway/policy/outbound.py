@@ -39,9 +39,15 @@ class Outbound(NamedTuple):
 
 
 def build_outbound(
-    inbound: Inbound, caller: Caller, grant: Grant, body: Body, *, streams: bool = False
+    inbound: Inbound,
+    caller: Caller,
+    grant: Grant,
+    body: Body,
+    *,
+    streams: bool = False,
+    trace: bytes = b"",
 ) -> Outbound:
-    """Put together what was judged. Raises `Refusal("emit_unsupported")`."""
+    """Put together what was judged, and field lines of `trace`. Raises `Refusal("emit_unsupported")`."""
     call = grant.call
     if call.query != grant.query:
         call = call._replace(query=grant.query)
@@ -52,6 +58,7 @@ def build_outbound(
         content_type=body.content_type,
         keeps_idempotency_key=grant.route.idempotency_key,
         asks_identity=wants_identity(grant),
+        trace=trace,
     )
     if streams:
         length = inbound.content_length

@@ -91,6 +91,12 @@ consumers:
             "governor: `floor`, `initial` and `ceiling` are not in order; make floor <= initial <= ceiling",
         ),
         (
+            "a_span_that_is_not_made",
+            "tracing: {send_upstream: true}",
+            "tracing.send_upstream: there is no span of ours to send while tracing is off; "
+            "write `enabled: true` beside it, or remove the line",
+        ),
+        (
             "rate_of_nothing",
             "consumers: {app: {keys: [], credential: main, limits: [{rate: 0/s}]}}",
             "consumers.app.limits.0.rate:",

@@ -21,6 +21,7 @@ def _sent(
     content_type: bytes | None = None,
     keeps_idempotency_key: bool = False,
     asks_identity: bool = False,
+    trace: bytes = b"",
 ) -> list[bytes]:
     """The lines that go upstream, without our Via."""
     block = build_request_fields(
@@ -29,6 +30,7 @@ def _sent(
         content_type=content_type,
         keeps_idempotency_key=keeps_idempotency_key,
         asks_identity=asks_identity,
+        trace=trace,
     )
     lines = block.split(b"\r\n")
     assert lines[-2:] == [b"Via: 1.1 twilio-gateway", b""]
@@ -58,7 +60,7 @@ def test_order_case_and_repeats_are_kept() -> None:
         b"Proxy-Authenticate", b"Proxy-Authentication-Info", b"Cookie", b"Forwarded",
         b"X-Forwarded-For", b"x-forwarded-host", b"X-FORWARDED-Anything", b"X-Real-IP",
         b"X-HTTP-Method-Override", b"X-HTTP-Method", b"X-Method-Override", b"Expect", b"Gateway-Timeout",
-        b"Gateway-Error", b"Idempotency-Key", b"Content-Length",
+        b"Gateway-Error", b"Idempotency-Key", b"Content-Length", b"traceparent", b"TraceState", b"baggage",
     ],
 )  # fmt: skip
 def test_what_concerns_only_our_side_is_dropped(name: bytes) -> None:
@@ -112,6 +114,17 @@ def test_idempotency_key_only_where_it_is_declared() -> None:
     assert _sent(field) == []
     assert _sent(field, keeps_idempotency_key=True) == [b"Idempotency-Key: a1"]
     assert _sent(keeps_idempotency_key=True) == []
+
+
+def test_our_trace_fields_replace_the_callers() -> None:
+    lines = (b"traceparent: 00-a-b-01", b"tracestate: a=1")
+    given = ((b"traceparent", b"theirs"), (b"X-Kept", b"1"))
+    assert _sent(*given, trace=b"\r\n".join((*lines, b""))) == [b"X-Kept: 1", *lines]
+
+
+def test_a_key_in_tracestate_does_not_travel() -> None:
+    trace = b"traceparent: 00-a-b-01\r\ntracestate: a=" + KEY + b"\r\n"
+    assert _sent(trace=trace) == [b"traceparent: 00-a-b-01"]
 
 
 def test_asking_for_identity_replaces_what_the_caller_asked_for() -> None:
