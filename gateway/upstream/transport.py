@@ -16,6 +16,7 @@ from gateway.upstream.wire import RelayRequest, Wire
 _NO_TIMER = TimerNoop()
 _KEEPALIVE_SECONDS = 15.0
 _MAX_ANSWER_FIELD_BYTES = 65_536
+_READ_AHEAD_BYTES = 65_536  # of a streamed answer; by default aiohttp holds 0.7 MB for each slow reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ async def send_buffered(session: ClientSession, method: str, url: URL, wire: Wir
         auto_decompress=False,
         max_line_size=_MAX_ANSWER_FIELD_BYTES,
         max_field_size=_MAX_ANSWER_FIELD_BYTES,
+        read_bufsize=_READ_AHEAD_BYTES,
     )
     try:
         request.write_whole(protocol)
@@ -114,6 +116,7 @@ def open_session(options: TransportOptions) -> ClientSession:
         proxy=options.proxy,
         max_line_size=_MAX_ANSWER_FIELD_BYTES,
         max_field_size=_MAX_ANSWER_FIELD_BYTES,
+        read_bufsize=_READ_AHEAD_BYTES,
         timeout=ClientTimeout(
             total=None,
             connect=options.connect_seconds,
