@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from gateway import __version__
-from tests.support.caller import MESSAGES, RawAnswer, ask, request
+from tests.support.caller import MESSAGES, ask, ask_admin, request
 from tests.support.dockerfile import Build, make_context, read_dockerfile
 from tests.support.running import ENVIRON, configuration
 from tests.support.upstream import raw_upstream
@@ -86,7 +86,7 @@ def test_version(image: Path) -> None:
 async def test_it_serves_as_nobody_and_writes_nothing(image: Path) -> None:
     """No home, no temporary folder, a read-only working directory, and no byte written to any file."""
     async with raw_upstream() as upstream, image_gateway(image, upstream.url) as gateway:
-        assert (await admin(gateway.admin_port, "/livez")).body == b"ok\n"
+        assert (await ask_admin(gateway.admin_port, "/livez")).body == b"ok\n"
         assert (await ask(gateway.port, request(f"GET {MESSAGES}"))).status == 200
         assert 0 not in uids(gateway.pid)
 
@@ -140,11 +140,6 @@ class ImageGateway:
     pid: int
     port: int
     admin_port: int
-
-
-async def admin(port: int, path: str) -> RawAnswer:
-    """One GET at the admin port."""
-    return await ask(port, f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
 
 
 def uids(pid: int) -> set[int]:

@@ -16,7 +16,7 @@ import yaml
 
 from gateway.config.schema import Settings
 from tests.clients.programs import require_tool
-from tests.support.caller import MESSAGES, RawAnswer, ask, request
+from tests.support.caller import MESSAGES, ask, ask_admin, request
 from tests.support.running import ENVIRON, configuration
 from tests.support.upstream import raw_upstream
 
@@ -105,7 +105,7 @@ async def test_two_replicas_share_the_port(tmp_path: Path) -> None:
         config.write_text(yaml.safe_dump(settings))
         async with replica(config, first, folder), replica(config, second, folder):
             for admin_port in (first, second):
-                assert (await admin(admin_port, "/readyz")).status == 200
+                assert (await ask_admin(admin_port, "/readyz")).status == 200
             assert (await ask(port, request(f"GET {MESSAGES}"))).status == 200
 
 
@@ -163,11 +163,6 @@ def free_ports(count: int) -> list[int]:
     finally:
         for one in opened:
             one.close()
-
-
-async def admin(port: int, path: str) -> RawAnswer:
-    """One GET at the admin port."""
-    return await ask(port, f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.admin.guard import is_own_host
-from tests.support.caller import FORM, MESSAGES, RawAnswer, ask, raw_caller, request
+from tests.support.caller import FORM, MESSAGES, RawAnswer, ask, ask_admin, raw_caller, request
 from tests.support.running import Running, spawned_gateway
 from tests.support.upstream import RawUpstream, answer, gated
 
@@ -19,9 +19,7 @@ def port_of(url: str) -> int:
 
 async def admin(url: str, path: str, host: str = "localhost") -> RawAnswer:
     """One GET at the admin port."""
-    return await ask(
-        port_of(url), f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
-    )
+    return await ask_admin(port_of(url), path, host=host)
 
 
 async def test_sigterm_finishes_what_is_in_flight(tmp_path: Path, upstream: RawUpstream) -> None:

@@ -152,3 +152,10 @@ async def ask(port: int, data: bytes, method: str = "GET", *, tls: ssl.SSLContex
     async with raw_caller(port, tls=tls) as caller:
         await caller.send(data)
         return await caller.answer(method)
+
+
+async def ask_admin(port: int, path: str, *, host: str = "localhost", fields: str = "") -> RawAnswer:
+    """One GET at the admin port; `fields` are whole lines."""
+    return await ask(
+        port, f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{fields}Connection: close\r\n\r\n".encode()
+    )
