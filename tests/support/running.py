@@ -159,6 +159,13 @@ async def spawned_gateway(
     """`gateway serve` as a process of its own; its configuration is `folder/gateway.yaml`."""
     config = folder / "gateway.yaml"
     config.write_text(yaml.safe_dump(configuration(upstream, log={"format": "json"}, **settings)))
+    async with serving(config, environ) as spawned:
+        yield spawned
+
+
+@asynccontextmanager
+async def serving(config: Path, environ: Mapping[str, str]) -> AsyncIterator[Spawned]:
+    """`gateway serve` with a configuration that is there; it must log JSON."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "gateway", "serve", "--config", str(config),
         env={**os.environ, **environ}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
@@ -167,10 +174,11 @@ async def spawned_gateway(
     capture = LogCapture()
     following = asyncio.create_task(capture.follow(process.stdout))
     try:
-        await capture.until(lambda lines: bool(lines))
-        if "url" not in (first := capture.lines[0]):
+        await capture.until(lambda lines: any("url" in line or line.keys() == {"event"} for line in lines))
+        started = next((line for line in capture.lines if "url" in line), None)
+        if started is None:  # what it said was no line of the log
             raise RuntimeError(f"the gateway did not start: {capture.lines}")
-        yield Spawned(first["url"], first["admin"], process, capture)
+        yield Spawned(started["url"], started["admin"], process, capture)
     finally:
         if process.returncode is None:
             process.kill()
