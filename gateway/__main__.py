@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "serve": "run the gateway",
     "check": "say what is wrong with a configuration",
     "key": "make a consumer's key, or the digest of an old one",
+    "tail": "print the latest exchanges of a running gateway",
     "schema": "print the configuration's JSON Schema or reference",
     "simulate": "run a Twilio-like upstream for demos and tests",
 }

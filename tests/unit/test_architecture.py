@@ -20,6 +20,7 @@ ARROWS: dict[str, set[str]] = {
     "exchange": set(),
     "catalogue": set(),
     "simulator": set(),
+    "tail": set(),
     "store": {"errors"},
     "rendering": {"errors", "catalogue"},
     "policy": _BOTTOM - {"exchange"},  # policies never receive the record of an exchange
@@ -38,7 +39,17 @@ ARROWS: dict[str, set[str]] = {
     | {"config", "upstream", "admission", "observe", "listener", "webhooks", "admin", "handler", "parts"}
     | {"identity"},
     "notify": set(),
-    "commands": {"app", "config", "simulator", "policy", "catalogue", "errors", "notify", "secret_stores"},
+    "commands": {
+        "app",
+        "config",
+        "simulator",
+        "tail",
+        "policy",
+        "catalogue",
+        "errors",
+        "notify",
+        "secret_stores",
+    },
     "__main__": {"commands", "config"},
 }
 """What each part may import besides itself: app -> handler, webhooks, admin -> upstream, admission, observe,

@@ -1,0 +1,149 @@
+"""Exchanges as rows for a terminal: columns that stay where they are, colours by status. Pure.
+
+What a gateway says is printed only as far as it is printable: no terminal takes orders from it.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+Exchange = Mapping[str, Any]
+"""As /api/exchanges gives it."""
+
+_GAP = "  "
+_FAIR_ROUTE, _SHORTEST_ROUTE = 24, 12
+_RESET, _DIM, _BOLD = "\x1b[0m", "\x1b[2m", "\x1b[1m"
+_GREEN, _CYAN, _YELLOW, _RED, _MAGENTA = "\x1b[32m", "\x1b[36m", "\x1b[33m", "\x1b[1;31m", "\x1b[35m"
+_BY_CLASS: Final = {0: _MAGENTA, 2: _GREEN, 3: _CYAN, 4: _YELLOW, 5: _RED}
+
+
+class _Column(NamedTuple):
+    title: str
+    least: int
+    right: bool = False
+
+
+_COLUMNS: Final = (
+    _Column("TIME", 12),
+    _Column("CODE", 4),
+    _Column("CONSUMER", 8),
+    _Column("METHOD", 6),
+    _Column("ROUTE", 12),
+    _Column("TOTAL", 7, right=True),
+    _Column("QUEUE", 7, right=True),
+    _Column("TRIES", 5, right=True),
+    _Column("WHY", 5),
+    _Column("REQUEST ID", 10),
+)
+_STATUS, _ROUTE, _QUEUE, _TRIES, _ID = 1, 4, 6, 7, 9
+_FIRST_TO_GO: Final = (_ID, _QUEUE, _TRIES)
+
+
+class _Layout(NamedTuple):
+    """How wide each column is, and which are shown."""
+
+    widths: list[int]
+    shown: list[int]
+
+
+class Table:
+    """Remembers how wide its columns have become."""
+
+    def __init__(self, *, colour: bool) -> None:
+        self._colour = colour
+        self._widths = [max(column.least, len(column.title)) for column in _COLUMNS]
+
+    def render(self, exchanges: Iterable[Exchange], width: int | None) -> list[str]:
+        """A line per exchange, in the order given. `width` is the terminal's, None to cut nothing."""
+        rows = [_cells(exchange) for exchange in exchanges]
+        for row in rows:
+            self._widths = [max(width, len(cell)) for width, cell in zip(self._widths, row, strict=True)]
+        layout = self._fit(width)
+        return [_line(row, self._colours(row), layout) for row in rows]
+
+    def header(self, width: int | None) -> str:
+        """The line of titles; after `render`, as wide as what it rendered."""
+        colours = [_BOLD] * len(_COLUMNS) if self._colour else None
+        return _line([column.title for column in _COLUMNS], colours, self._fit(width))
+
+    def _fit(self, width: int | None) -> _Layout:
+        """Widths and the columns to show: the route gives way first, then whole columns."""
+        widths, shown = list(self._widths), list(range(len(_COLUMNS)))
+        if width is None:
+            return _Layout(widths, shown)
+        for victim in (None, *_FIRST_TO_GO):
+            if victim is not None:
+                shown.remove(victim)
+            others = sum(widths[index] for index in shown if index != _ROUTE) + len(_GAP) * (len(shown) - 1)
+            if width - others >= min(_FAIR_ROUTE, widths[_ROUTE]):
+                break
+        widths[_ROUTE] = min(widths[_ROUTE], max(width - others, _SHORTEST_ROUTE))
+        return _Layout(widths, shown)
+
+    def _colours(self, row: Sequence[str]) -> list[str] | None:
+        if not self._colour:
+            return None
+        status = row[_STATUS]
+        colour = _BY_CLASS.get(int(status) // 100 if status.isdigit() else 0, "")
+        colours = [""] * len(_COLUMNS)
+        colours[0] = colours[_ID] = _DIM
+        colours[_STATUS] = colours[_ID - 1] = colour
+        return colours
+
+
+def _line(row: Sequence[str], colours: Sequence[str] | None, layout: _Layout) -> str:
+    widths, shown = layout
+    cells: list[str] = []
+    for index in shown:
+        cell, column = row[index], _COLUMNS[index]
+        if len(cell) > widths[index]:
+            cell = "…" + cell[len(cell) - widths[index] + 1 :]  # a route's end says more than its beginning
+        padded = cell.rjust(widths[index]) if column.right else cell.ljust(widths[index])
+        colour = colours[index] if colours else ""
+        cells.append(f"{colour}{padded}{_RESET}" if colour else padded)
+    return _GAP.join(cells).rstrip()
+
+
+def _cells(exchange: Exchange) -> list[str]:
+    at = exchange["at"]
+    moment = time.strftime("%H:%M:%S", time.localtime(at)) + f".{int(at * 1000) % 1000:03d}"
+    status = exchange["status"]
+    route = f"{exchange['product']} {exchange['route']}".strip()
+    return [
+        moment,
+        str(status) if status else "gone",
+        printable(exchange["consumer"]),
+        printable(exchange["method"]) or "-",
+        printable(route) or "-",
+        duration(exchange["seconds"]),
+        duration(exchange["queue_seconds"]) if exchange["queue_seconds"] >= 0.001 else "-",
+        str(exchange["attempts"]) if exchange["attempts"] else "-",
+        printable(_why(exchange)) or "-",
+        printable(exchange["request_id"]),
+    ]
+
+
+def _why(exchange: Exchange) -> str:
+    """What there is to say of it in a word or two."""
+    words = [exchange["slug"] or (str(exchange["twilio_code"]) if exchange["twilio_code"] else "")]
+    if exchange["ending"] != "answered":
+        words.append(exchange["ending"])
+    if exchange["unknown"]:
+        words.append("outcome unknown")
+    if exchange["reported"]:
+        words.append(f"would refuse: {exchange['reported']}")
+    return ", ".join(word for word in words if word)
+
+
+def duration(seconds: float) -> str:
+    """'0.4 ms', '87 ms', '1.23 s', '75 s'."""
+    if seconds < 0.01:
+        return f"{seconds * 1000:.1f} ms"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.2f} s" if seconds < 60 else f"{seconds:.0f} s"
+
+
+def printable(text: object) -> str:
+    """A text without what a terminal would take for more than text."""
+    return "".join(character if character.isprintable() else "?" for character in str(text))
