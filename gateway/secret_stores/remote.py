@@ -194,9 +194,10 @@ class RemoteSecrets:
                 if old is not None and old.secret.reveal() != answer.reveal():
                     events.append(("rotated", str(reference), ""))
             elif old is not None:
-                found[reference] = replace(old, trouble=answer.message)
+                why = answer.message.removeprefix(f"{reference} ").removeprefix("was not read: ")
+                found[reference] = replace(old, trouble=why)
                 if not old.trouble:
-                    events.append(("kept", str(reference), answer.message))
+                    events.append(("kept", str(reference), why))
         return found, events
 
     def _tell(self, events: Sequence[tuple[str, str, str]]) -> None:

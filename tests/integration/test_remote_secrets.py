@@ -83,7 +83,7 @@ async def test_away_at_a_refresh(
     assert not await refresh(remote)
     assert remote.ages() == {NAME: 0}
     vault.sealed = True
-    why = f"{NAME} was not read: Vault answered 503"
+    why = "Vault answered 503"
     for seconds in (60, 120):
         clock.now += 60
         assert not await refresh(remote)
