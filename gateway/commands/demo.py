@@ -1,10 +1,15 @@
-"""`gateway demo`: the gateway in front of the simulator, with fresh secrets, and a curl line that works."""
+"""`gateway demo`: the gateway in front of the simulator, with fresh secrets, and a curl line that works.
+
+With `--traffic` a few services call it all the time, so that the live page has something to show.
+"""
 
 import argparse
 import asyncio
 import os
+import random
 import secrets
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import uvloop
@@ -18,8 +23,11 @@ from gateway.config.resolved import ResolvedSettings
 from gateway.policy.accounts import MY_ACCOUNT
 from gateway.secret_stores.remote import RemoteSecrets
 from gateway.simulator import Account, ApiKey, Simulator
+from gateway.simulator.traffic import SERVICES, Traffic, trouble
 
 _TEXT = """\
+The live page:  {admin}/
+
 A simulated Twilio behind a gateway; nothing here reaches the real one. Send a message:
 
   curl -u {consumer}:{key} {url}/2010-04-01/Accounts/{account}/Messages.json \\
@@ -36,21 +44,30 @@ in here. What "Twilio" saw: {simulator}/-/journal    Metrics: {admin}/metrics   
 """
 
 
+_EXAMPLES = """\
+examples:
+  gateway demo
+  gateway demo --traffic
+  GATEWAY__LISTEN=127.0.0.1:8081 gateway demo"""
+
+
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
     parser = subparsers.add_parser(
         "demo",
         help="run the gateway in front of a simulated Twilio, and print a call that works",
         description="Run the gateway in front of the simulator. Secrets are made anew for each run.",
-        epilog="example:\n  gateway demo\n  GATEWAY__LISTEN=127.0.0.1:8081 gateway demo",
+        epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--config",
         type=Path,
-        default=Path("config/quickstart.yaml"),
         metavar="PATH",
-        help="default: config/quickstart.yaml of a checkout",
+        help="default: config/quickstart.yaml of a checkout, with --traffic config/traffic.yaml",
+    )
+    parser.add_argument(
+        "--traffic", action="store_true", help="have some services call all the time, for the live page"
     )
     parser.set_defaults(run=run)
 
@@ -62,18 +79,21 @@ def run(args: argparse.Namespace) -> int:
         auth_token=secrets.token_hex(16),
         keys=(ApiKey(sid="SK" + secrets.token_hex(16), secret=secrets.token_hex(16)),),
     )
-    key = new_key()
+    keys = {name: new_key() for name in ("quickstart", *(SERVICES if args.traffic else ()))}
     made = {
         "TWILIO_ACCOUNT_SID": account.sid,
         "TWILIO_API_KEY": account.keys[0].sid,
         "TWILIO_API_SECRET": account.keys[0].secret,
-        "QUICKSTART_KEY_SHA256": digest_of(key),
+        **{f"{name.upper()}_KEY_SHA256": digest_of(key) for name, key in keys.items()},
     }
-    resolved = load_resolved(args.config, {**os.environ, **made}, RemoteSecrets())
-    return uvloop.run(_demonstrate(resolved, account, key))
+    config = args.config or Path("config/traffic.yaml" if args.traffic else "config/quickstart.yaml")
+    resolved = load_resolved(config, {**os.environ, **made}, RemoteSecrets())
+    return uvloop.run(_demonstrate(resolved, account, keys, traffic=args.traffic))
 
 
-async def _demonstrate(resolved: ResolvedSettings, account: Account, key: str) -> int:
+async def _demonstrate(
+    resolved: ResolvedSettings, account: Account, keys: Mapping[str, str], *, traffic: bool
+) -> int:
     upstream = URL(str(resolved.settings.upstream.connect_to or ""))
     if upstream.host is None or upstream.port is None:
         print(
@@ -92,14 +112,27 @@ async def _demonstrate(resolved: ResolvedSettings, account: Account, key: str) -
         )
         return 1
 
+    calling: list[asyncio.Task[None]] = []
+
     def announce(url: str, admin_url: str) -> None:
         consumer = next(iter(resolved.consumers))
         text = _TEXT.format(
-            consumer=consumer, key=key, url=url, admin=admin_url, account=MY_ACCOUNT, simulator=simulator.url
+            consumer=consumer,
+            key=keys["quickstart"],
+            url=url,
+            admin=admin_url,
+            account=MY_ACCOUNT,
+            simulator=simulator.url,
         )
         print(text, flush=True)
+        if traffic:
+            trouble(simulator.faults)
+            calling.append(asyncio.create_task(Traffic(url, keys, random.Random()).run()))  # noqa: S311
 
     try:
         return await serve(resolved, announce)
     finally:
+        for task in calling:
+            task.cancel()
+        await asyncio.gather(*calling, return_exceptions=True)
         await asyncio.shield(simulator.stop())

@@ -1,0 +1,171 @@
+// The latest exchanges: a live list that can be paused, holds still while somebody reads it, and goes back in time.
+// What is shown follows from the entries it was given; asking for them is main.js's part, by `ask`.
+
+import { element, reconcile, setText } from "./dom.js";
+import { count } from "./format.js";
+import { COLUMNS, ExchangeRow } from "./exchange_row.js";
+
+const PAGE = 60;
+const MOST_KEPT = 1000;
+const DRAW_EVERY_MS = 400;
+
+export class ExchangeList {
+  /** `older(before)` gives the exchanges before a sequence number. */
+  constructor(root, older) {
+    this.older = older;
+    this.rows = new Map(); // by sequence number
+    this.shown = [];
+    this.loaded = false;
+    this.fresh = 0;
+    this.skipped = 0;
+    this.room = PAGE;
+    this.paused = false;
+    this.hovered = false;
+    this.drawing = 0;
+    this.body = element("tbody", { attributes: { id: "exchange-rows" } });
+    this.note = root.querySelector("#exchanges-note");
+    this.empty = root.querySelector("#exchanges-empty");
+    this.pauseButton = root.querySelector("#pause");
+    this.moreButton = root.querySelector("#more");
+    root.querySelector("#exchanges-table").append(this.table());
+    this.pauseButton.addEventListener("click", () => this.pause(!this.paused));
+    this.moreButton.addEventListener("click", () => this.showOlder());
+    root.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.closeLast();
+    });
+  }
+
+  table() {
+    const heads = COLUMNS.map(([label, cls]) => element("th", { class: cls, text: label, attributes: { scope: "col" } }));
+    const table = element(
+      "table",
+      { class: "cards exchanges" },
+      element("caption", { class: "unseen", text: "Latest exchanges. The time opens one." }),
+      element("thead", {}, element("tr", {}, ...heads)),
+      this.body,
+    );
+    const hover = (over) => (event) => {
+      if (event.pointerType === "mouse") this.hover(over);
+    };
+    this.body.addEventListener("pointerenter", hover(true));
+    this.body.addEventListener("pointerleave", hover(false));
+    return table;
+  }
+
+  /** Forget everything: another choice of exchanges is going to be shown. */
+  clear() {
+    this.rows.clear();
+    this.fresh = this.skipped = 0;
+    this.room = PAGE;
+    this.loaded = false;
+    this.draw();
+  }
+
+  /** Take in the latest, as /api/exchanges gives them; `only`: they were asked for by request id, so open one alone. */
+  load(exchanges, { only = false } = {}) {
+    const newest = Math.max(0, ...[...this.rows.values()].map((row) => row.exchange.seq));
+    const oldest = Math.min(...exchanges.map((exchange) => exchange.seq));
+    if (oldest > newest) this.drop((row) => !row.open); // what lies between was never seen: no list with a hole
+    const first = !this.loaded;
+    this.loaded = true;
+    this.take(exchanges);
+    if (first) this.draw();
+    else this.refresh();
+    if (only && this.rows.size === 1) [...this.rows.values()][0].toggle(true);
+  }
+
+  /** Take in what has just ended. */
+  add({ exchanges, skipped = 0 }) {
+    this.take(exchanges);
+    this.skipped += skipped;
+    if (!this.drawing) {
+      this.drawing = setTimeout(() => {
+        this.drawing = 0;
+        this.refresh();
+      }, DRAW_EVERY_MS);
+    }
+  }
+
+  take(exchanges) {
+    for (const exchange of exchanges) {
+      if (this.rows.has(exchange.seq)) continue;
+      this.rows.set(exchange.seq, new ExchangeRow(exchange, () => this.toggled()));
+      this.fresh += 1;
+    }
+  }
+
+  drop(unwanted) {
+    for (const [seq, row] of this.rows) if (unwanted(row)) this.rows.delete(seq);
+  }
+
+  get held() {
+    return this.paused || this.hovered || [...this.rows.values()].some((row) => row.open) || this.body.querySelector(":focus-visible") !== null;
+  }
+
+  hover(over) {
+    this.hovered = over;
+    this.refresh();
+  }
+
+  pause(wanted) {
+    this.paused = wanted;
+    this.pauseButton.setAttribute("aria-pressed", String(wanted));
+    setText(this.pauseButton, wanted ? "Resume" : "Pause");
+    this.refresh();
+  }
+
+  toggled() {
+    reconcile(this.body, this.shown.flatMap((row) => row.lines));
+    this.refresh();
+  }
+
+  closeLast() {
+    const open = [...this.rows.values()].filter((row) => row.open);
+    const last = open.find((row) => row.lines.some((line) => line.contains(document.activeElement))) ?? open.pop();
+    if (!last) return;
+    last.toggle(false);
+    last.button.focus();
+  }
+
+  refresh() {
+    if (!this.held) this.draw();
+    this.tell();
+  }
+
+  draw() {
+    this.trim();
+    const ordered = [...this.rows.values()].sort((a, b) => b.exchange.seq - a.exchange.seq);
+    this.shown = ordered.slice(0, this.room);
+    this.fresh = 0;
+    reconcile(this.body, this.shown.flatMap((row) => row.lines));
+    this.empty.hidden = this.shown.length > 0 || !this.loaded;
+    this.body.parentElement.hidden = this.shown.length === 0;
+    this.moreButton.hidden = this.shown.length < PAGE;
+    this.tell();
+  }
+
+  tell() {
+    const waiting = this.fresh ? `${count(this.fresh)} new` : "";
+    const why = this.paused ? "paused" : this.held ? "held while you read" : "live";
+    const missed = this.skipped ? `${count(this.skipped)} passed by unseen: more than this list can show` : "";
+    setText(this.note, [why, waiting, missed].filter(Boolean).join(" · "));
+    this.note.dataset.held = String(this.held);
+  }
+
+  trim() {
+    if (this.rows.size <= MOST_KEPT) return;
+    const order = [...this.rows.keys()].sort((a, b) => b - a);
+    const oldest = order[Math.max(PAGE, this.room) - 1];
+    this.drop((row) => row.exchange.seq < oldest && !row.open);
+  }
+
+  async showOlder() {
+    const oldest = Math.min(...[...this.rows.values()].map((row) => row.exchange.seq));
+    this.room += PAGE;
+    if (this.rows.size < this.room) this.take(await this.older(oldest));
+    const before = this.shown.length;
+    this.draw();
+    if (this.shown.length === before) this.moreButton.hidden = true;
+    else this.shown[before].button.focus({ preventScroll: true });
+  }
+}

@@ -1,0 +1,74 @@
+// Puts the page together: one stream feeds state, charts and list; tables are asked for every few seconds while
+// somebody looks. After each (re)connection everything is read again, so that nothing is missing.
+
+import { ask, searchOf } from "./api.js";
+import { Charts } from "./charts.js";
+import { ExchangeList } from "./exchanges.js";
+import { Filters } from "./filters.js";
+import { History } from "./history.js";
+import { PANELS } from "./panels.js";
+import { StateView } from "./state.js";
+import { Stream } from "./stream.js";
+import { Tables } from "./tables.js";
+
+const TABLES_EVERY_MS = 5000;
+const LISTED = 120;
+
+const history = new History();
+const state = new StateView(document);
+const charts = new Charts(document.getElementById("charts-grid"), PANELS, history);
+const tables = new Tables(document);
+const list = new ExchangeList(document.getElementById("exchanges"), async (before) => (await exchanges({ before })).exchanges);
+const filters = new Filters(document.getElementById("filters"), () => {
+  list.clear();
+  stream.open();
+});
+const stream = new Stream(() => `/api/events${searchOf(filters.query())}`, {
+  opened: () => attempt(readAll),
+  status: (link) => state.connection(link),
+  exchanges: (batch) => list.add(batch),
+  tick: (tick) => {
+    history.append(tick.point);
+    state.update(stateOf(tick.state));
+    charts.update();
+  },
+});
+
+/** A tick may tell the state's name alone. */
+function stateOf(told) {
+  return typeof told === "string" ? { ...state.state, state: told } : told;
+}
+
+function exchanges(query) {
+  return ask("/api/exchanges", { ...filters.query(), limit: LISTED, ...query });
+}
+
+async function readAll() {
+  const [told, columns, latest] = await Promise.all([ask("/api/state"), ask("/api/history"), exchanges({})]);
+  history.load(columns);
+  state.update(told);
+  charts.update();
+  list.load(latest.exchanges, { only: Boolean(filters.query().request_id) });
+  await readTables();
+}
+
+async function readTables() {
+  const { consumers, routes } = await tables.refresh();
+  filters.offer("consumer", consumers);
+  filters.offer("route", routes);
+}
+
+/** Do what asks the gateway. That it is away is the stream's to notice and to tell. */
+async function attempt(asking) {
+  try {
+    await asking();
+  } catch (error) {
+    console.info("The gateway did not answer:", error.message);
+  }
+}
+
+setInterval(() => {
+  if (!document.hidden && state.link === "live") attempt(readTables);
+}, TABLES_EVERY_MS);
+
+stream.open();

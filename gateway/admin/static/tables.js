@@ -1,0 +1,173 @@
+// The four tables under the charts: what their columns are called and how each is read. Asked for every few seconds
+// while somebody looks.
+
+import { ask } from "./api.js";
+import { element } from "./dom.js";
+import { ago, count, duration, percent, rate } from "./format.js";
+import { SortableTable } from "./sortable.js";
+
+const now = () => Date.now() / 1000;
+
+function shareCell(part, whole) {
+  const cell = element("span", { text: count(part) });
+  if (part) cell.append(element("small", { class: "share", text: percent(part / whole) }));
+  if (part) cell.className = "troubled";
+  return cell;
+}
+
+const number = (key, label, text, options = {}) => ({
+  key, label, class: "number", descends: true, by: (row) => row[key], cell: (row) => text(row[key], row), ...options,
+});
+const errors = number("errors", "Errors", (errors, row) => shareCell(errors, row.requests), {
+  by: (row) => row.errors / Math.max(1, row.requests),
+});
+const quantiles = [number("p50", "p50", duration), number("p95", "p95", duration)];
+
+const CONSUMERS = {
+  caption: "Consumers",
+  sort: "rate",
+  keyOf: (row) => row.name,
+  empty: "No consumer has called yet. `gateway key new NAME` makes a key for one.",
+  columns: [
+    { key: "name", label: "Consumer", by: (row) => row.name, cell: consumerCell },
+    number("rate", "Rate", rate),
+    number("requests", "Requests", count),
+    errors,
+    number("refusals", "Refusals", (refusals, row) => shareCell(refusals, row.requests)),
+    ...quantiles,
+    { key: "limits", label: "Limit use", class: "limits", descends: true, by: fullest, cell: limitsCell },
+    { key: "last_at", label: "Last call", class: "number", descends: true, by: (row) => row.last_at, cell: (row) => ago(row.last_at, now()) },
+  ],
+};
+
+const ROUTES = {
+  caption: "Routes",
+  sort: "requests",
+  keyOf: (row) => `${row.method} ${row.product} ${row.route}`,
+  empty: "No route was called yet.",
+  columns: [
+    { key: "route", label: "Route", class: "route", by: (row) => `${row.product} ${row.route} ${row.method}`, cell: routeCell },
+    number("requests", "Requests", count),
+    errors,
+    ...quantiles,
+  ],
+};
+
+const CREDENTIALS = {
+  caption: "Credentials",
+  sort: "name",
+  keyOf: (row) => row.name,
+  empty: "No credential is configured.",
+  columns: [
+    { key: "name", label: "Credential", by: (row) => row.name, cell: credentialCell },
+    { key: "region", label: "Region", by: (row) => row.region, cell: (row) => [row.region, row.edge].filter(Boolean).join(" · ") || "–" },
+    { key: "keys", label: "Keys", class: "keys", cell: keysCell },
+    { key: "last_401", label: "Last 401", class: "number", descends: true, by: last401, cell: (row) => ago(last401(row), now()) },
+  ],
+};
+
+const CODES = {
+  caption: "Errors by code",
+  sort: "count",
+  keyOf: (row) => `${row.by} ${row.code}`,
+  empty: "No error yet, neither Twilio’s nor ours.",
+  columns: [
+    { key: "code", label: "Code", by: (row) => String(row.code), cell: codeCell },
+    { key: "by", label: "Said by", by: (row) => row.by, cell: (row) => row.by },
+    number("count", "Count", count),
+    { key: "last_at", label: "Last", class: "number", descends: true, by: (row) => row.last_at, cell: (row) => ago(row.last_at, now()) },
+  ],
+};
+
+/** The tables in their places of the page. */
+export class Tables {
+  constructor(root) {
+    this.consumers = new SortableTable(root.querySelector("#consumers-table"), CONSUMERS);
+    this.routes = new SortableTable(root.querySelector("#routes-table"), ROUTES);
+    this.credentials = new SortableTable(root.querySelector("#credentials-table"), CREDENTIALS);
+    this.codes = new SortableTable(root.querySelector("#codes-table"), CODES);
+  }
+
+  /** Ask for all four. Gives the names that the filters offer: {consumers, routes}. Raises `Error`. */
+  async refresh() {
+    const [{ consumers }, { routes }, { credentials }, { codes, slugs }] = await Promise.all(
+      ["consumers", "routes", "credentials", "codes"].map((name) => ask(`/api/${name}`)),
+    );
+    this.consumers.update(consumers);
+    this.routes.update(routes);
+    this.credentials.update(credentials);
+    this.codes.update([
+      ...codes.map((row) => ({ ...row, by: "Twilio" })),
+      ...slugs.map((row) => ({ ...row, code: row.slug, by: "gateway" })),
+    ]);
+    return { consumers: consumers.map((row) => row.name), routes: routes.map((row) => row.route) };
+  }
+}
+
+function consumerCell(row) {
+  const name = element("span", { class: "name", text: row.name });
+  if (row.priority && row.priority !== "normal") name.append(element("small", { class: "tag", text: row.priority }));
+  return name;
+}
+
+export function routeCell(row) {
+  return element(
+    "span",
+    { class: "route-name" },
+    element("b", { class: "method", text: row.method }),
+    element("span", { class: "product", text: row.product || "–" }),
+    element("span", { class: "path", text: row.route || "no route", attributes: { title: row.route } }),
+  );
+}
+
+function credentialCell(row) {
+  const subaccounts = Array.isArray(row.subaccounts) ? row.subaccounts.length : (row.subaccounts ?? 0);
+  return element(
+    "span",
+    { class: "name" },
+    row.name,
+    element("small", { class: "id", text: row.account }),
+    subaccounts ? element("small", { class: "tag", text: `${count(subaccounts)} subaccounts` }) : null,
+  );
+}
+
+function keysCell(row) {
+  return element("ul", { class: "key-list" }, ...row.keys.map((key) => {
+    const [word, kind] = key.aside ? ["put aside", "bad"] : key.in_use ? ["in use", "good"] : ["stands by", ""];
+    return element("li", {}, element("span", { class: "id", text: key.sid }), element("small", { class: `tag ${kind}`, text: word }));
+  }));
+}
+
+function last401(row) {
+  return row.keys.reduce((latest, key) => Math.max(latest ?? 0, key.last_401_at ?? 0) || null, null);
+}
+
+function codeCell(row) {
+  if (!/^https:\/\//.test(row.url ?? "")) return element("span", { class: "id", text: String(row.code) });
+  return element("a", {
+    class: "id",
+    text: String(row.code),
+    attributes: { href: row.url, rel: "noopener noreferrer", target: "_blank", title: "Twilio’s page on this code" },
+  });
+}
+
+function fullest(row) {
+  return (row.limits ?? []).reduce((most, limit) => Math.max(most, limit.used ?? 0), -1);
+}
+
+function limitsCell(row) {
+  if (!row.limits?.length) return element("span", { class: "quiet", text: "none" });
+  return element("span", {}, ...row.limits.map((limit) => {
+    const share = Math.min(1, Math.max(0, limit.used ?? 0));
+    const fill = element("i");
+    fill.style.width = `${share * 100}%`;
+    const words = [limit.text, limit.per && `per ${limit.per}`].filter(Boolean).join(" ");
+    return element(
+      "span",
+      { class: "limit", attributes: { title: limit.name } },
+      element("span", { class: `gauge${share >= 0.9 ? " full" : ""}` }, fill),
+      element("span", { text: limit.used === null ? "–" : percent(limit.used) }),
+      element("small", { class: "quiet", text: words }),
+    );
+  }));
+}

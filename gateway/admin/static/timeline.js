@@ -1,0 +1,146 @@
+// One exchange opened: its steps as bars on one time axis, each with its exact duration and what came of it, then
+// every fact that is kept. Built from the record alone.
+
+import { element } from "./dom.js";
+import { count, duration, moment, size } from "./format.js";
+
+const NAMES = { limit: "Rate limit", queue: "Queue", backoff: "Backoff" };
+const THEN = {
+  retry: "is tried again",
+  requeue: "waits again, at the head of the queue",
+  next_key: "goes on with the next key",
+};
+const WAITS = {
+  limit: "waited for a rate limit of the gateway’s",
+  queue: "waited for a slot of the account",
+  backoff: "waited before the next attempt",
+};
+
+/** The kind of a step, as its colour says it: an attempt that failed has its own. */
+export function toneOf(step) {
+  if (step.kind !== "attempt") return step.kind;
+  return step.failed || step.status === 0 || step.status >= 400 ? "failed" : "attempt";
+}
+
+/** What came of a step, in words. */
+export function outcomeOf(step) {
+  if (step.kind !== "attempt") return WAITS[step.kind] ?? "";
+  const status = step.status ? `${step.status}${step.code ? ` (code ${step.code})` : ""}` : step.failed || "given up";
+  return [status, step.key && `key ${step.key}`, THEN[step.then] ?? ""].filter(Boolean).join(", ");
+}
+
+/** The steps with the names they are shown by. */
+export function namedSteps(exchange) {
+  let attempt = 0;
+  return (exchange.steps ?? []).map((step) => ({
+    ...step,
+    name: step.kind === "attempt" ? `Attempt ${++attempt}` : (NAMES[step.kind] ?? step.kind),
+  }));
+}
+
+/** A sentence: where the time went. */
+export function summaryOf(exchange) {
+  const parts = [
+    [exchange.queue_seconds, "waiting"],
+    [exchange.upstream_seconds, "at Twilio"],
+    [exchange.backoff_seconds, "between attempts"],
+    [exchange.caller_seconds, "with the caller"],
+    [exchange.overhead_seconds, "in the gateway"],
+  ].filter(([seconds]) => seconds > 0);
+  const tries = exchange.attempts === 1 ? "one attempt" : exchange.attempts ? `${count(exchange.attempts)} attempts` : "no attempt";
+  const spent = parts.map(([seconds, where]) => `${duration(seconds)} ${where}`).join(", ");
+  return `${exchange.status || "No answer"} after ${tries} in ${duration(exchange.seconds)}${spent ? `: ${spent}` : ""}.`;
+}
+
+/** The whole as plain text, to paste into a ticket. */
+export function textOf(exchange) {
+  const lines = namedSteps(exchange).map(
+    (step) => `  +${duration(step.offset)}  ${step.name}  ${duration(step.seconds)}  ${outcomeOf(step)}`,
+  );
+  const facts = factsOf(exchange).map(([name, value]) => `${name}: ${value}`);
+  return [summaryOf(exchange), ...lines, ...facts].join("\n");
+}
+
+/** The opened row's content. `link` is the address that shows this exchange alone. */
+export function timelineOf(exchange, link) {
+  const content = element(
+    "div",
+    { class: "timeline" },
+    element("p", { class: "summary", text: summaryOf(exchange) }),
+    exchange.unknown ? doubt() : null,
+    stepsOf(exchange),
+    element("dl", { class: "details" }, ...factsOf(exchange).map(([name, value, copied]) => fact(name, value, copied))),
+    element("p", { class: "actions" }, copyButton("Copy as text", () => textOf(exchange)), copyButton("Copy link", () => link)),
+  );
+  return content;
+}
+
+function doubt() {
+  return element("p", {
+    class: "doubt",
+    text: "Nobody can tell whether Twilio did it. Look it up at Twilio before it is sent again.",
+  });
+}
+
+function stepsOf(exchange) {
+  const steps = namedSteps(exchange);
+  if (!steps.length) return element("p", { class: "quiet", text: "It never left the gateway: no step was taken." });
+  const whole = Math.max(exchange.seconds, ...steps.map((step) => step.offset + step.seconds)) || 1;
+  return element("ol", { class: "steps" }, ...steps.map((step) => {
+    const stretch = element("i", { class: `stretch kind-${toneOf(step)}` });
+    stretch.style.left = `${(step.offset / whole) * 100}%`;
+    stretch.style.width = `${(step.seconds / whole) * 100}%`;
+    return element(
+      "li",
+      { attributes: { "data-kind": step.kind } },
+      element("span", { class: "step-name", text: step.name }),
+      element("span", { class: "track", attributes: { title: `begins after ${duration(step.offset)}` } }, stretch),
+      element("span", { class: "step-time", text: duration(step.seconds) }),
+      element("span", { class: "step-outcome", text: outcomeOf(step) }),
+    );
+  }));
+}
+
+function factsOf(exchange) {
+  return [
+    ["Request id", exchange.request_id, true],
+    ["Twilio’s request id", exchange.twilio_request_id, true],
+    ["Trace id", exchange.trace_id, true],
+    ["At", moment(exchange.at)],
+    ["Route", [exchange.method, exchange.product, exchange.route].filter(Boolean).join(" ")],
+    ["Consumer", exchange.consumer],
+    ["Account", exchange.account],
+    ["Credential", exchange.credential],
+    ["Key", exchange.key],
+    ["Refused as", exchange.slug],
+    ["Twilio’s code", exchange.twilio_code || ""],
+    ["Would refuse (report mode)", exchange.reported],
+    ["Ending", exchange.ending === "answered" ? "" : exchange.ending?.replace("_", " ")],
+    ["Read, written", `${size(exchange.bytes_in)}, ${size(exchange.bytes_out)}`],
+  ].filter(([, value]) => value !== "" && value !== null && value !== undefined);
+}
+
+function fact(name, value, copied) {
+  const cell = element("dd", {}, element("span", { class: copied ? "id" : "", text: String(value) }));
+  if (copied) cell.append(copyButton("Copy", () => String(value), `Copy ${name.toLowerCase()}`));
+  return element("div", {}, element("dt", { text: name }), cell);
+}
+
+function copyButton(label, text, spoken = label) {
+  const button = element("button", { class: "copy", text: label, attributes: { type: "button", "aria-label": spoken } });
+  button.addEventListener("click", async () => {
+    button.textContent = (await copy(text())) ? "Copied" : "Select and copy";
+    setTimeout(() => (button.textContent = label), 1500);
+  });
+  return button;
+}
+
+/** Whether the text is on the clipboard. Browsers refuse outside https and localhost. */
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
