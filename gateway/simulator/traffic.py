@@ -52,7 +52,7 @@ def _message(to: str, body: str) -> dict[str, str]:
 _SEND: Final = Call(6, "POST", _MESSAGES, _message("+15005550006", "Your order is on its way"))
 SERVICES: Final[Mapping[str, Service]] = {
     "billing": Service(
-        4.0,
+        6.0,
         (
             _SEND,
             Call(4, "GET", f"{_MESSAGES}?PageSize=20"),
@@ -60,7 +60,7 @@ SERVICES: Final[Mapping[str, Service]] = {
         ),
     ),
     "reminders": Service(
-        5.0,
+        7.0,
         (
             _SEND,
             Call(
@@ -72,9 +72,9 @@ SERVICES: Final[Mapping[str, Service]] = {
             Call(1, "POST", _MESSAGES, _message("not a number", "hello")),
         ),
     ),
-    "campaigns": Service(3.0, (_SEND,), burst=60),
+    "campaigns": Service(3.0, (_SEND,), burst=40),
     "crm": Service(
-        3.0,
+        5.0,
         (
             Call(3, "GET", f"{_MESSAGES}?PageSize=5"),
             Call(2, "GET", "/messaging/v1/Services"),
@@ -88,7 +88,7 @@ SERVICES: Final[Mapping[str, Service]] = {
 def trouble(faults: Faults) -> None:
     """What the simulated Twilio does to them."""
     faults.concurrency_limit = 8
-    faults.service_seconds, faults.service_sigma = 0.12, 0.6
+    faults.service_seconds, faults.service_sigma = 0.18, 0.5
     faults.add("status=503", probability=0.02)
     faults.add("delay=1.5", probability=0.006)
     faults.add("status=500", method="POST", probability=0.003)

@@ -4,24 +4,25 @@
 import uPlot from "./uPlot.esm.js";
 import { element, reconcile, setText } from "./dom.js";
 import { clock, minute } from "./format.js";
-import { SPAN_SECONDS } from "./history.js";
 
 const HEIGHT = 148;
+const STEP_SECONDS = 3; // a pixel or two of a panel; seconds by themselves are too restless to read
 const OFF = { left: -10, top: -10 };
 const cursors = uPlot.sync("time");
 
-/** One panel. `accountOf()` names the gate that panels by account show. */
+/** One panel. `accountOf()` names the gate that panels by account show, `windowOf()` is the stretch of time. */
 export class Chart {
-  constructor(panel, accountOf) {
+  constructor(panel, accountOf, windowOf) {
     this.panel = panel;
     this.accountOf = accountOf;
+    this.windowOf = windowOf;
     this.points = [];
     this.readouts = new Map();
     this.headline = element("strong", { class: "headline" });
     this.time = element("span", { class: "at" });
     this.host = element("div", { class: "plot", attributes: { tabindex: "0", role: "img" } });
     this.note = element("p", { class: "empty", text: panel.empty });
-    this.tools = element("span", { class: "tools" });
+    this.tools = element("span");
     this.root = element(
       "figure",
       { class: "panel", attributes: { id: `chart-${panel.id}` } },
@@ -30,11 +31,10 @@ export class Chart {
         {},
         element("h3", { text: panel.title }),
         element("span", { class: "explained", text: panel.explained }),
-        this.tools,
         this.headline,
       ),
       this.legend(),
-      element("div", { class: "stage" }, this.host, this.note),
+      element("div", { class: "stage" }, this.time, this.host, this.note),
     );
     this.host.addEventListener("keydown", (event) => this.step(event));
     this.host.addEventListener("blur", () => this.plot?.setCursor(OFF, true, true));
@@ -47,7 +47,7 @@ export class Chart {
       this.readouts.set(series.key, { value, swatch });
       return element("li", {}, swatch, element("span", { text: series.label }), value);
     });
-    return element("ul", { class: "legend" }, ...items, element("li", { class: "when" }, this.time));
+    return element("ul", { class: "legend" }, ...items, element("li", { class: "tools" }, this.tools));
   }
 
   /** Draw once the panel stands in the document. */
@@ -92,16 +92,16 @@ export class Chart {
     this.panel.series.forEach((series, place) => {
       setText(this.readouts.get(series.key).value, this.panel.text(this.values[place][at] ?? null));
     });
-    setText(this.time, under === null || !point ? "now" : clock(point.t));
+    setText(this.time, under === null || !point ? "" : clock(point.t));
     setText(this.headline, point ? this.panel.headline(point, this.accountOf()) : "–");
     this.headline.dataset.label = this.panel.headlineLabel ?? "";
     const spoken = this.panel.series.map(
       (series) => `${series.label} ${this.readouts.get(series.key).value.textContent}`,
     );
-    this.host.setAttribute("aria-label", `${this.panel.title}, ${this.time.textContent}: ${spoken.join(", ")}. Arrow keys read earlier seconds.`);
+    this.host.setAttribute("aria-label", `${this.panel.title}, ${this.time.textContent || "now"}: ${spoken.join(", ")}. Arrow keys read earlier ones.`);
   }
 
-  /** Arrow keys move the cursor of all charts by a second, with Shift by fifteen; Escape lets go. */
+  /** Arrow keys move the cursor of all charts by a point, with Shift by ten; Escape lets go. */
   step(event) {
     const steps = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (event.key === "Escape") this.plot.setCursor(OFF, true, true);
@@ -109,7 +109,7 @@ export class Chart {
     event.preventDefault();
     const last = this.points.length - 1;
     const from = this.plot.cursor.left >= 0 ? (this.plot.cursor.idx ?? last) : last + (steps < 0 ? 0 : -1);
-    const to = Math.min(last, Math.max(0, from + steps * (event.shiftKey ? 15 : 1)));
+    const to = Math.min(last, Math.max(0, from + steps * (event.shiftKey ? 10 : 1)));
     this.plot.setCursor({ left: this.plot.valToPos(this.points[to].t, "x"), top: 4 }, true, true);
   }
 
@@ -126,13 +126,13 @@ export class Chart {
       cursor: { sync: { key: "time" }, drag: { x: false, y: false }, y: false, points: { size: 6 } },
       hooks: { setCursor: [() => this.plot && this.read()] },
       scales: {
-        x: { time: true, range: () => this.window() },
-        y: { range: (_, low, high) => [0, Math.max(panel.floor, (high ?? 0) * 1.08)] },
+        x: { time: true, range: () => this.windowOf() },
+        y: { range: (_, low, high) => [0, Math.max(panel.floor, (panel.ceiling?.(this.values) ?? high ?? 0) * 1.08)] },
       },
       axes: [
         { stroke: muted, grid: { show: false }, ticks: { show: false }, font, size: 22, gap: 4, space: 64, values: (_, at) => at.map(minute) },
         {
-          stroke: muted, grid, ticks: { show: false }, font, size: 54, gap: 6, space: 34,
+          stroke: muted, grid, ticks: { show: false }, font, size: 54, gap: 6, space: 27,
           incrs: panel.whole ? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000] : undefined,
           values: (_, at) => at.map((value) => (value === 0 ? "0" : panel.text(value))),
         },
@@ -147,12 +147,12 @@ export class Chart {
     const filled = this.panel.stacked || series.fill;
     return {
       label: series.label,
-      stroke: colour,
-      width: this.panel.stacked ? 1 : 1.5,
+      stroke: this.panel.stacked ? undefined : colour,
+      width: this.panel.stacked ? 0 : 1.5,
       dash: series.dash,
-      fill: filled ? () => faded(colour(), this.panel.stacked ? 0.75 : 0.25) : undefined,
+      fill: filled ? () => faded(colour(), this.panel.stacked ? 0.85 : 0.22) : undefined,
       gaps: (plot, at, from, to, found) => this.lasting(plot, found),
-      points: { show: true, size: 4, fill: colour, filter: (plot, at, show, found) => lonely(plot, at, found) },
+      points: { show: !this.panel.stacked, size: 4, fill: colour, filter: (plot, at, show, found) => lonely(plot, at, found) },
     };
   }
 
@@ -162,11 +162,6 @@ export class Chart {
     const ratio = devicePixelRatio || 1;
     const most = (plot.valToPos(this.panel.bridge, "x") - plot.valToPos(0, "x")) * ratio;
     return found.filter(([from, to]) => to - from > most);
-  }
-
-  window() {
-    const now = this.points.length ? this.points[this.points.length - 1].t : Math.floor(Date.now() / 1000);
-    return [now - SPAN_SECONDS, now];
   }
 }
 
@@ -210,7 +205,7 @@ export class Charts {
       this.account = this.choice.value;
       this.update();
     });
-    this.charts = panels.map((panel) => new Chart(panel, () => this.account));
+    this.charts = panels.map((panel) => new Chart(panel, () => this.account, () => history.window));
     grid.append(...this.charts.map((chart) => chart.root));
     for (const chart of this.charts) {
       if (chart.panel.byAccount) chart.tools.append(this.choice);
@@ -220,7 +215,7 @@ export class Charts {
   }
 
   update() {
-    const points = this.history.withHoles();
+    const points = this.history.inSteps(STEP_SECONDS);
     this.offer(this.history.accounts());
     const traffic = this.history.hasTraffic();
     for (const chart of this.charts) chart.update(points, traffic);

@@ -147,7 +147,7 @@ export class ExchangeList {
   tell() {
     const waiting = this.fresh ? `${count(this.fresh)} new` : "";
     const why = this.paused ? "paused" : this.held ? "held while you read" : "live";
-    const missed = this.skipped ? `${count(this.skipped)} passed by unseen: more than this list can show` : "";
+    const missed = this.skipped ? `${count(this.skipped)} skipped, too many to list` : "";
     setText(this.note, [why, waiting, missed].filter(Boolean).join(" · "));
     this.note.dataset.held = String(this.held);
   }

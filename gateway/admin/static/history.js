@@ -1,7 +1,8 @@
 // The last 15 minutes, a point each second, as the charts need them. Loaded from /api/history, then grown by ticks;
 // what the page saw before the gateway restarted stays until it is too old.
 
-export const SPAN_SECONDS = 900;
+const SPAN_SECONDS = 900;
+const LEAST_SECONDS = 300;
 
 const NOTHING = { rates: {}, total: {}, overhead: {}, queued: null, signals: null, retries: null, accounts: {} };
 
@@ -30,29 +31,49 @@ export class History {
     this.trim();
   }
 
+  /** From when to when the charts reach: what there is, at least five minutes and at most fifteen. */
+  get window() {
+    if (!this.points.length) return [Date.now() / 1000 - LEAST_SECONDS, Date.now() / 1000];
+    const { t } = this.latest;
+    return [t - Math.min(SPAN_SECONDS, Math.max(LEAST_SECONDS, t - this.points[0].t)), t];
+  }
+
   get latest() {
     return this.points[this.points.length - 1] ?? { t: 0, ...NOTHING };
   }
 
-  /** Points with a hole where no second was recorded, so that no line is drawn across it. */
-  withHoles() {
-    const drawn = [];
+  /** Points of `seconds` each, with a hole where nothing was recorded, so that no line is drawn across it. */
+  inSteps(seconds) {
+    const groups = [];
     for (const point of this.points) {
+      const t = Math.floor(point.t / seconds) * seconds;
+      const last = groups[groups.length - 1];
+      if (last?.t === t) last.points.push(point);
+      else groups.push({ t, points: [point] });
+    }
+    const drawn = [];
+    for (const { t, points } of groups) {
       const last = drawn[drawn.length - 1];
-      if (last && point.t - last.t > 3 * this.step) drawn.push({ t: last.t + this.step, ...NOTHING });
-      drawn.push(point);
+      if (last && t - last.t > 2 * seconds) drawn.push({ t: last.t + seconds, ...NOTHING });
+      drawn.push(points.length === 1 ? { ...points[0], t } : summed(t, points));
     }
     return drawn;
   }
 
-  /** Names of the gates that were seen, sorted. */
+  /** Names of the gates that were seen, the busiest first. */
   accounts() {
-    return [...new Set(this.points.flatMap((point) => Object.keys(point.accounts ?? {})))].sort();
+    const work = new Map();
+    for (const point of this.points) {
+      for (const [name, gate] of Object.entries(point.accounts)) {
+        work.set(name, (work.get(name) ?? 0) + (gate.in_flight ?? 0) + (gate.queued ?? 0));
+      }
+    }
+    return [...work.keys()].sort((a, b) => work.get(b) - work.get(a) || a.localeCompare(b));
   }
 
   /** Whether any request ended in these 15 minutes. */
   hasTraffic() {
-    return this.points.some((point) => Object.values(point.rates ?? {}).some((rate) => rate > 0));
+    return this.points.some((point) => Object.values(point.rates).some((rate) => rate > 0));
   }
 
   trim() {
@@ -60,6 +81,34 @@ export class History {
     const keep = this.points.findIndex((point) => point.t >= oldest);
     if (keep > 0) this.points.splice(0, keep);
   }
+}
+
+/** Several seconds as one point: rates are means; times, queues and what is in flight are the worst of them. */
+function summed(t, points) {
+  const over = (read, fold) => {
+    const values = points.map(read).filter((value) => value !== null && value !== undefined);
+    return values.length ? fold(values) : null;
+  };
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const most = (values) => Math.max(...values);
+  const each = (group, fold) =>
+    Object.fromEntries(Object.keys(points[0][group]).map((key) => [key, over((point) => point[group][key], fold)]));
+  const names = new Set(points.flatMap((point) => Object.keys(point.accounts)));
+  const gate = (name) => ({
+    limit: over((point) => point.accounts[name]?.limit, (values) => values[values.length - 1]),
+    in_flight: over((point) => point.accounts[name]?.in_flight, most),
+    queued: over((point) => point.accounts[name]?.queued, most),
+  });
+  return {
+    t,
+    rates: each("rates", mean),
+    total: each("total", most),
+    overhead: each("overhead", most),
+    queued: over((point) => point.queued, most),
+    signals: over((point) => point.signals, mean),
+    retries: over((point) => point.retries, mean),
+    accounts: Object.fromEntries([...names].map((name) => [name, gate(name)])),
+  };
 }
 
 function pointAt(columns, at) {

@@ -1,10 +1,14 @@
 // What each chart shows: its words, units, series and how they are read off a point of the history. How a chart is
-// drawn is charts.js; a series is named by the CSS class that gives its colour.
+// drawn is charts.js; a series is named by the CSS class that gives its colour. A `ceiling` is for a
+// series that may run off the top, so that the others stay readable: an idle account's limit.
 
 import { amount, count, duration, rate } from "./format.js";
 
 const TRAFFIC = "No traffic yet. Send a request through the gateway and it shows here within a second.";
 const sum = (values) => values.reduce((total, value) => total + (value ?? 0), 0);
+const known = (values) => values.filter((value) => value !== null);
+const most = (values) => Math.max(0, ...known(values));
+const least = (values) => Math.min(Infinity, ...known(values));
 
 function percentiles(id, title, explained, group) {
   const series = ["p50", "p95", "p99"].map((name) => ({
@@ -47,12 +51,12 @@ export const PANELS = [
     headline: (point) => rate(sum(Object.values(point.rates ?? {}))),
     empty: TRAFFIC,
   },
-  percentiles("total", "Total time", "from a request’s head to the end of its answer", "total"),
-  percentiles("overhead", "The gateway’s own time", "without Twilio, waiting and the caller", "overhead"),
+  percentiles("total", "Total time", "of an exchange, end to end", "total"),
+  percentiles("overhead", "The gateway’s own time", "all but Twilio and waiting", "overhead"),
   {
     id: "queue",
     title: "Waiting in the queue",
-    explained: "attempts that wait for a slot, all accounts",
+    explained: "for a slot, all accounts",
     series: [{ key: "queued", label: "waiting", tone: "queue", fill: true, read: (point) => point.queued }],
     text: count,
     floor: 4,
@@ -63,7 +67,7 @@ export const PANELS = [
   {
     id: "concurrency",
     title: "In flight and limit",
-    explained: "what Twilio takes at once, as learned",
+    explained: "as learned from Twilio",
     byAccount: true,
     series: [
       { key: "in_flight", label: "in flight", tone: "flight", fill: true, read: (point, name) => point.accounts?.[name]?.in_flight },
@@ -71,6 +75,7 @@ export const PANELS = [
     ],
     text: amount,
     floor: 4,
+    ceiling: ([flight, limit]) => Math.min(most(limit), Math.max(3 * most(flight), 1.5 * least(limit))),
     whole: true,
     headline: (point, name) => {
       const gate = point.accounts?.[name];

@@ -116,8 +116,13 @@ export function routeCell(row) {
     { class: "route-name" },
     element("b", { class: "method", text: row.method }),
     element("span", { class: "product", text: row.product || "–" }),
-    element("span", { class: "path", text: row.route || "no route", attributes: { title: row.route } }),
+    element("span", { class: "path", attributes: { title: row.route } }, ...breakable(row.route || "no route")),
   );
+}
+
+/** A path that breaks before its slashes. */
+function breakable(path) {
+  return path.split(/(?=\/)/).flatMap((part) => [document.createElement("wbr"), part]);
 }
 
 function credentialCell(row) {
@@ -161,12 +166,12 @@ function limitsCell(row) {
     const share = Math.min(1, Math.max(0, limit.used ?? 0));
     const fill = element("i");
     fill.style.width = `${share * 100}%`;
-    const words = [limit.text, limit.per && `per ${limit.per}`].filter(Boolean).join(" ");
+    const words = limit.per === "consumer" ? limit.text : `${limit.text}, per ${limit.per}`;
     return element(
       "span",
       { class: "limit", attributes: { title: limit.name } },
       element("span", { class: `gauge${share >= 0.9 ? " full" : ""}` }, fill),
-      element("span", { text: limit.used === null ? "–" : percent(limit.used) }),
+      element("span", { text: percent(limit.used) }),
       element("small", { class: "quiet", text: words }),
     );
   }));

@@ -10,16 +10,18 @@ const THEN = {
   requeue: "waits again, at the head of the queue",
   next_key: "goes on with the next key",
 };
+const WORTH_TELLING_SECONDS = 0.0001;
 const WAITS = {
   limit: "waited for a rate limit of the gateway’s",
   queue: "waited for a slot of the account",
   backoff: "waited before the next attempt",
 };
 
-/** The kind of a step, as its colour says it: an attempt that failed has its own. */
-export function toneOf(step) {
-  if (step.kind !== "attempt") return step.kind;
-  return step.failed || step.status === 0 || step.status >= 400 ? "failed" : "attempt";
+/** The kind of a step, as its colour says it: attempts differ by what came of them. */
+export function toneOf({ kind, status, failed }) {
+  if (kind !== "attempt") return kind;
+  if (failed || status === 0 || status === 429 || status >= 500) return "failed";
+  return status >= 400 ? "refused" : "attempt";
 }
 
 /** What came of a step, in words. */
@@ -46,7 +48,7 @@ export function summaryOf(exchange) {
     [exchange.backoff_seconds, "between attempts"],
     [exchange.caller_seconds, "with the caller"],
     [exchange.overhead_seconds, "in the gateway"],
-  ].filter(([seconds]) => seconds > 0);
+  ].filter(([seconds]) => seconds >= WORTH_TELLING_SECONDS);
   const tries = exchange.attempts === 1 ? "one attempt" : exchange.attempts ? `${count(exchange.attempts)} attempts` : "no attempt";
   const spent = parts.map(([seconds, where]) => `${duration(seconds)} ${where}`).join(", ");
   return `${exchange.status || "No answer"} after ${tries} in ${duration(exchange.seconds)}${spent ? `: ${spent}` : ""}.`;
