@@ -49,6 +49,7 @@ export class ExchangeList {
     };
     this.body.addEventListener("pointerenter", hover(true));
     this.body.addEventListener("pointerleave", hover(false));
+    this.body.addEventListener("focusout", () => setTimeout(() => this.refresh()));
     return table;
   }
 
@@ -61,11 +62,11 @@ export class ExchangeList {
     this.draw();
   }
 
-  /** Take in the latest, as /api/exchanges gives them; `only`: they were asked for by request id, so open one alone. */
-  load(exchanges, { only = false } = {}) {
+  /** Take in the latest. `more`: there are older ones; `only`: they were asked for by id, so one alone is opened. */
+  load(exchanges, { more, only }) {
     const newest = Math.max(0, ...[...this.rows.values()].map((row) => row.exchange.seq));
     const oldest = Math.min(...exchanges.map((exchange) => exchange.seq));
-    if (oldest > newest) this.drop((row) => !row.open); // what lies between was never seen: no list with a hole
+    if (oldest > newest && more) this.drop((row) => !row.open); // what lies between was never seen: no hole in the list
     const first = !this.loaded;
     this.loaded = true;
     this.take(exchanges);

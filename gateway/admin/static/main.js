@@ -48,7 +48,7 @@ async function readAll() {
   history.load(columns);
   state.update(told);
   charts.update();
-  list.load(latest.exchanges, { only: Boolean(filters.query().request_id) });
+  list.load(latest.exchanges, { more: latest.exchanges.length >= LISTED, only: Boolean(filters.query().request_id) });
   await readTables();
 }
 
