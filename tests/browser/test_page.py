@@ -76,7 +76,7 @@ async def test_tables_say_what_was_sent(reader: Reader, gateway: Running, upstre
     await reader.look()
     row = reader.page.locator("#consumers-table tbody tr", has_text="app")
     await expect(row.locator("td[data-label=Requests]")).to_have_text("5")
-    await expect(row.locator("td[data-label=Errors]")).to_have_text("120 %")
+    await expect(row.locator("td[data-label=Errors]")).to_have_text("240 %")
     await expect(row.locator("td[data-label=Refusals]")).to_have_text("120 %")
     link = reader.page.get_by_role("link", name="21211")
     await expect(link).to_have_attribute("href", re.compile("^https://www.twilio.com/docs/.*21211$"))
