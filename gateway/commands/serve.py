@@ -11,10 +11,10 @@ from pathlib import Path
 import uvloop
 
 from gateway.app import Gateway, open_gateway_log
-from gateway.commands.memory import Trimmer, settle_garbage
 from gateway.config.problems import ConfigError
 from gateway.config.resolve import load_resolved
 from gateway.config.resolved import ResolvedSettings
+from gateway.memory import Trimmer, settle_garbage
 from gateway.notify import Notifier
 from gateway.secret_stores.remote import RemoteSecrets
 

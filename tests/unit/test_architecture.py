@@ -38,6 +38,7 @@ ARROWS: dict[str, set[str]] = {
     "app": _SIDES
     | {"config", "upstream", "admission", "observe", "listener", "webhooks", "admin", "handler", "parts"}
     | {"identity"},
+    "memory": set(),
     "notify": set(),
     "commands": {
         "app",
@@ -47,6 +48,7 @@ ARROWS: dict[str, set[str]] = {
         "policy",
         "catalogue",
         "errors",
+        "memory",
         "notify",
         "secret_stores",
     },

@@ -4,7 +4,7 @@ import ctypes
 
 import pytest
 
-from gateway.commands.memory import Trimmer, resident_bytes, trim
+from gateway.memory import Trimmer, resident_bytes, trim
 
 MIB = 1024 * 1024
 
