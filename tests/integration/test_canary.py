@@ -1,21 +1,23 @@
 """No secret, phone number or message goes anywhere but upstream: all error paths taken, all searched."""
 
-import asyncio
 import gc
 import logging
+import re
 import sys
 import traceback
 from base64 import b64encode
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.errors import KINDS
 from gateway.upstream.forward import Forwarder
 from tests.support.caller import FORM, ask, raw_caller, request
+from tests.support.collector import collector
 from tests.support.jwt import AUDIENCE, ISSUER, SUBJECT, claims, jwks, rsa_key, sign, unsigned
 from tests.support.running import ACCOUNT_SID, Running, configuration, consumer, digest, running_gateway
-from tests.support.upstream import RawUpstream, Step, gated, hang, raw, raw_upstream, reply
+from tests.support.upstream import RawUpstream, Step, UpstreamConnection, hang, raw, raw_upstream, reply
 
 SECRET, SECOND, TOKEN = "cAnArY-twilio-secret", "cAnArY-second-secret", "cAnArY-auth-token-0123456789"
 KEY, LIMITED, OLD = (
@@ -109,8 +111,20 @@ def post(
 ) -> bytes:
     """A message with everything that must not be seen."""
     kind = () if any(field.startswith("Content-Type") for field in fields) else (FORM,)
-    marked = (f"X-Note: {MESSAGE}", f"Cookie: {TOKEN}")
+    marked = (
+        f"X-Note: {MESSAGE}",
+        f"Cookie: {TOKEN}",
+        f"traceparent: 00-{'4b' * 16}-{'0f' * 8}-01",
+        f"tracestate: a={KEY},b={MESSAGE},c={PHONE}",
+        f"baggage: secret={SECRET}",
+    )
     return request(f"POST {path}?To={PHONE}", *kind, *marked, *fields, body=body, auth=key, version=version)
+
+
+async def stall(connection: UpstreamConnection) -> None:
+    """An answer that begins and never goes on."""
+    await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
+    await hang()(connection)
 
 
 EXCHANGES: list[tuple[str, bytes, Step | None]] = [
@@ -151,7 +165,7 @@ EXCHANGES: list[tuple[str, bytes, Step | None]] = [
     ("upstream_unreadable", post(), raw(f"HTTP/1.1 200 OK\r\nX-Note {SECRET}: 1\r\n\r\n".encode())),
     ("upstream_unreadable", post(), raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nx", ends="close")),
     ("upstream_timeout", post(), hang()),
-    ("upstream_timeout", post(), gated(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", asyncio.Event())),
+    ("upstream_timeout", post(), stall),
 ]  # fmt: skip
 
 
@@ -231,36 +245,53 @@ def test_most_slugs_are_in_the_table() -> None:
     assert [slug for slug in set(KINDS) - taken - apart if not slug.startswith(later)] == []
 
 
+async def search_gateway(gateway: Running, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Provoke everything, and look at what can only be looked at while the gateway runs."""
+    answers = await provoke_all(gateway, upstream, monkeypatch)
+    await gateway.capture.until(lambda lines: sum(is_exchange(line) for line in lines) >= len(EXCHANGES) + 5)
+    admin_port = int(gateway.admin_url.rpartition(":")[2])
+    for path in ("/metrics", "/readyz", f"/{KEY}"):
+        found = await ask(admin_port, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        answers += found.head + found.body
+    assert holds_canary(answers) == []
+    assert showing_canaries(gateway) == []
+    upstream.then(hang())
+    async with raw_caller(gateway.port) as caller:  # and of an exchange in flight
+        await caller.send(post())
+        await upstream.arrived(len(upstream.received) + 1)
+        assert showing_canaries(gateway) == []
+    keys = [key for received in upstream.received for key in received.values("authorization")]
+    assert any(holds_canary(key.encode()) for key in keys)  # the search finds what is there
+
+
+def is_exchange(line: dict[str, Any]) -> bool:
+    """Also as a terminal has it: a status and a duration."""
+    if line["event"] == "exchange":
+        return True
+    plain = re.sub(r"\x1b\[[0-9]+m", "", line["event"])
+    return re.search(r" ([0-9]{3}|---) +[0-9.]+ m?s( |$)", plain) is not None
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
 async def test_no_canary_gets_out(
+    style: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Answers, log, metrics, exceptions, objects, process title."""
+    """Answers, log in both shapes, metrics, traces, exceptions, objects, process title."""
     caplog.set_level(logging.DEBUG)
     published = tmp_path / "jwks.json"
     published.write_bytes(jwks(PRIVATE))
     issuers = [{"name": "cluster", "issuer": ISSUER, "audience": AUDIENCE, "jwks_file": str(published)}]
-    async with (
-        raw_upstream() as upstream,
-        running_gateway(upstream.url, ENVIRON, **SETTINGS, jwt=issuers) as gateway,
-    ):
-        answers = await provoke_all(gateway, upstream, monkeypatch)
-        await gateway.exchange_logged(len(EXCHANGES) + 5)
-        admin_port = int(gateway.admin_url.rpartition(":")[2])
-        for path in ("/metrics", "/readyz", f"/{KEY}"):
-            found = await ask(admin_port, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-            answers += found.head + found.body
-        assert holds_canary(answers) == []
-        assert showing_canaries(gateway) == []
-        upstream.then(hang())
-        async with raw_caller(gateway.port) as caller:  # and of an exchange in flight
-            await caller.send(post())
-            await upstream.arrived(len(upstream.received) + 1)
-            assert showing_canaries(gateway) == []
-        keys = [key for received in upstream.received for key in received.values("authorization")]
-        assert any(holds_canary(key.encode()) for key in keys)  # the search finds what is there
+    observed = {"log": {"format": style}, "tracing": {"enabled": True, "send_upstream": True}}
+    async with collector() as collecting, raw_upstream() as upstream:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collecting.endpoint)
+        async with running_gateway(upstream.url, ENVIRON, **SETTINGS, **observed, jwt=issuers) as gateway:
+            await search_gateway(gateway, upstream, monkeypatch)
+    assert len(collecting.spans) > len(EXCHANGES)
+    assert holds_canary(b"".join(collecting.bodies)) == []
     assert holds_canary(repr(gateway.log()).encode()) == []
     assert holds_canary(caplog.text.encode()) == []
     captured = capfd.readouterr()

@@ -128,7 +128,10 @@ async def running_gateway(
     following = asyncio.create_task(capture.follow(stream))
     writer = LineWriter(writing)
     try:
-        gateway = Gateway(resolved, open_log(writer, "info", "json"), writer)
+        wanted = resolved.settings.log
+        style = "json" if wanted.format == "auto" else wanted.format
+        log = open_log(writer, wanted.level, style, wanted.sample_successes)
+        gateway = Gateway(resolved, log, writer)
         await gateway.start()
         try:
             yield Running(gateway.url, gateway.admin_url, gateway, capture)
