@@ -16,6 +16,7 @@ _LEVELS: Final = {
     "error": ("ERROR", _BOLD + _RED),
 }
 _STATUSES: Final = {2: _GREEN, 3: _CYAN, 4: _YELLOW, 5: _RED}
+_ACCOUNT: Final = "/2010-04-01/Accounts/{AccountSid}"  # nearly every line would begin with it
 _SHOWN_WAIT_SECONDS: Final = 0.001
 
 
@@ -40,10 +41,11 @@ class ConsoleLines:
 
     def _exchange(self, level: str, values: dict[str, Any]) -> str:
         status = int(values["status"])
-        target = _clean(f"{values['product']} {values['route']}".strip() or "-")
+        route = str(values["route"]).replace(_ACCOUNT, "…", 1)
+        target = _clean(f"{values['product']} {route}".strip() or "-")
         columns = (
             self._paint(f"{_clean(values['consumer']) or '-':<12}", _BOLD),
-            f"{_clean(values['method']) or '-':<6} {target:<54}",
+            f"{_clean(values['method']) or '-':<6} {target:<42}",
             self._paint(f"{status or '---':>3}", _STATUSES.get(status // 100, _DIM)),
             f"{_duration(values['seconds']):>8}",
             "  ".join(self._remarks(level, values)),

@@ -22,6 +22,7 @@ from gateway.observe.lines import LineWriter
 Logger = structlog.typing.FilteringBoundLogger
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_ANSWERED = Ending.ANSWERED  # looked up once: an enumeration's members are slow to get at
 _Render = Callable[[Any, str, structlog.typing.EventDict], bytes]
 
 
@@ -84,7 +85,7 @@ def log_exchange(log: Logger, exchange: Exchange) -> None:
     level = "info"
     if exchange.slug == "internal_error":
         level = "error"
-    elif exchange.status >= 400 or exchange.ending is not Ending.ANSWERED or exchange.reported:
+    elif exchange.status >= 400 or exchange.ending is not _ANSWERED or exchange.reported:
         level = "warning"
     if not isinstance(log, _Lines):
         getattr(log, level)("exchange", **_values_of(exchange))
@@ -140,7 +141,7 @@ def _values_of(exchange: Exchange) -> dict[str, Any]:
         values["key_failovers"] = exchange.failovers
     if exchange.unknown:
         values["outcome"] = "unknown"
-    if exchange.ending is not Ending.ANSWERED:
+    if exchange.ending is not _ANSWERED:
         values["ending"] = exchange.ending
     return values
 

@@ -19,7 +19,7 @@ EXCHANGE: dict[str, Any] = {
     "queue_seconds": 0.0,
     "attempts": 1,
 }
-LONG = "api /2010-04-01/Accounts/{AccountSid}/Messages        "
+LONG = f"{'api …/Messages':<42}"
 CLOCK = r"\d\d:\d\d:\d\d\.\d{3} "
 
 
@@ -66,7 +66,7 @@ def _line(level: str = "info", colours: bool = False, /, **values: Any) -> str:
         (
             "warning",
             {**dict.fromkeys(("consumer", "method", "product", "route"), ""), "gateway_error": "missing_key"},
-            f"WARN  -            -      {'-':<54} 201    42 ms missing_key  abc",
+            f"WARN  -            -      {'-':<42} 201    42 ms missing_key  abc",
         ),
     ],
 )
