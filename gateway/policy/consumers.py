@@ -164,7 +164,9 @@ def admit(
             "The key and the client certificate are not one consumer's.",
             headers=_CHALLENGE,
         )
-    secrets = tuple([secret for secret in shown if len(secret) >= _SHORTEST_SECRET])
+    secrets: tuple[bytes, ...] = shown
+    if len(shown[0]) < _SHORTEST_SECRET:
+        secrets = tuple(secret for secret in shown if len(secret) >= _SHORTEST_SECRET)
     url = f"{inbound.path}?{inbound.query}".encode("ascii")
     if b"%" in url:
         url += unquote_to_bytes(url)
@@ -224,5 +226,7 @@ def _is_named(username: bytes | None, consumer: Consumer) -> bool:
     if username is None:
         return True
     # No early exit: how long this takes does not depend on which name matches.
-    found = [hmac.compare_digest(username, name.encode()) for name in consumer.usernames]
-    return any(found)
+    found = False
+    for name in consumer.usernames:
+        found |= hmac.compare_digest(username, name.encode())
+    return found
