@@ -1,7 +1,6 @@
 """TLS on the data port over real sockets: versions, client certificates, new files under held connections."""
 
 import asyncio
-import socket
 import ssl
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from gateway.config.problems import ConfigError
 from gateway.config.resolve import load_resolved
 from tests.support.caller import FORM, MESSAGES, ask, raw_caller, request
 from tests.support.running import ENVIRON, Running, configuration, running_gateway, spawned_gateway
-from tests.support.tls import PAST, Authority, server_certificate
+from tests.support.tls import PAST, Authority, connect, server_certificate
 from tests.support.upstream import RawUpstream, reply
 
 JSON = ("Content-Type: application/json",)
@@ -120,7 +119,7 @@ async def test_an_expired_certificate_of_ours_is_the_callers_to_refuse(
     """The gateway runs with it, and says when it ended; the handshake that failed is logged and counted."""
     async with running_gateway(upstream.url, tls=authority.write_pair(tmp_path, expires=PAST)) as gateway:
         with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
-            await asyncio.to_thread(connect, gateway.port, authority.trusting())
+            await asyncio.to_thread(connect, gateway.port, GET, authority.trusting())
         await gateway.capture.until(handshake_failed)
         assert gateway.log()[-1]["reason"] == "SSLV3_ALERT_CERTIFICATE_EXPIRED"
         port = int(gateway.admin_url.rpartition(":")[2])
@@ -202,29 +201,13 @@ async def test_a_session_does_not_outlive_its_ca(
     trusting = authority.trusting(before.issue("billing.internal"))
     trusting.maximum_version = ssl.TLSVersion.TLSv1_2
     async with running_gateway(upstream.url, tls=settings) as gateway:
-        session, _ = await asyncio.to_thread(connect, gateway.port, trusting)
-        _, resumed = await asyncio.to_thread(connect, gateway.port, trusting, session)
+        session, _ = await asyncio.to_thread(connect, gateway.port, GET, trusting)
+        _, resumed = await asyncio.to_thread(connect, gateway.port, GET, trusting, session)
         assert resumed
         after.write_ca(tmp_path / "clients.pem")
         reload(gateway, tmp_path, settings)
         with pytest.raises(REFUSED):
-            await asyncio.to_thread(connect, gateway.port, trusting, session)
-
-
-def connect(
-    port: int, context: ssl.SSLContext, session: ssl.SSLSession | None = None
-) -> tuple[ssl.SSLSession | None, bool | None]:
-    """A request over a blocking socket, which says by an alert why it goes, and may offer a session.
-
-    Gives the session to offer next, and whether the one offered was taken.
-    """
-    with (
-        socket.create_connection(("127.0.0.1", port), 5) as plain,
-        context.wrap_socket(plain, server_hostname="localhost", session=session) as wrapped,
-    ):
-        wrapped.sendall(GET)
-        assert wrapped.recv(12) == b"HTTP/1.1 200"
-        return wrapped.session, wrapped.session_reused
+            await asyncio.to_thread(connect, gateway.port, GET, trusting, session)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,19 @@
 """Certificates for tests, made anew each time: CAs, files for a gateway, contexts for callers."""
 
+import socket
 import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 NAMES = ("localhost", "127.0.0.1")
 """What a test's gateway is called."""
+PAST = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 class Authority:
@@ -26,7 +31,34 @@ class Authority:
         self, *names: str, expires: datetime | None = None, common_name: str | None = None
     ) -> trustme.LeafCert:
         """A certificate for host names, addresses or URIs."""
+        if any("://" in name for name in names):
+            return self._issue_with_uris(names)
         return self.ca.issue_cert(*(names or NAMES), not_after=expires, common_name=common_name)
+
+    def _issue_with_uris(self, names: tuple[str, ...]) -> trustme.LeafCert:
+        """As SPIFFE has them; trustme knows host names and addresses only."""
+        issuer = x509.load_pem_x509_certificate(self.ca.cert_pem.bytes())
+        signing = serialization.load_pem_private_key(self.ca.private_key_pem.bytes(), None)
+        key = ec.generate_private_key(ec.SECP256R1())
+        sans = [x509.UniformResourceIdentifier(n) if "://" in n else x509.DNSName(n) for n in names]
+        assert isinstance(signing, ec.EllipticCurvePrivateKey)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([]))
+            .issuer_name(issuer.subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(PAST)
+            .not_valid_after(datetime(2999, 1, 1, tzinfo=UTC))
+            .add_extension(x509.SubjectAlternativeName(sans), critical=True)
+            .sign(signing, hashes.SHA256())
+        )
+        pem = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        return trustme.LeafCert(pem, certificate.public_bytes(serialization.Encoding.PEM), [])
 
     def write_pair(self, folder: Path, *names: str, expires: datetime | None = None) -> dict[str, str]:
         """A certificate with its key in files that are replaced: the two settings that name them."""
@@ -52,4 +84,17 @@ def server_certificate(writer: Any) -> str:
     return str(certificate["serialNumber"])
 
 
-PAST = datetime(2020, 1, 1, tzinfo=UTC)
+def connect(
+    port: int, data: bytes, context: ssl.SSLContext, session: ssl.SSLSession | None = None
+) -> tuple[ssl.SSLSession | None, bool | None]:
+    """A request over a blocking socket, which says by an alert why it goes, and may offer a session.
+
+    Gives the session to offer next, and whether the one offered was taken.
+    """
+    with (
+        socket.create_connection(("127.0.0.1", port), 5) as plain,
+        context.wrap_socket(plain, server_hostname="localhost", session=session) as wrapped,
+    ):
+        wrapped.sendall(data)
+        assert wrapped.recv(12) == b"HTTP/1.1 200"
+        return wrapped.session, wrapped.session_reused

@@ -1,12 +1,24 @@
 """Who is calling: keys, user names, expiry, and keys that stand where they must not."""
 
 import base64
+from contextlib import nullcontext
 
 import pytest
 
 from gateway.errors import Refusal
-from gateway.policy.consumers import Caller, Identities, KeyEntry, authenticate, digest_of
+from gateway.policy.certificates import PeerCertificate
+from gateway.policy.consumers import (
+    Caller,
+    Claimant,
+    Consumer,
+    Identities,
+    KeyEntry,
+    admit,
+    authenticate,
+    digest_of,
+)
 from gateway.policy.head import require_head
+from gateway.policy.tokens import Issuer
 from tests.support.judging import FOREIGN, KEY, consumer
 
 _BILLING = consumer(usernames=frozenset({"billing", FOREIGN}))
@@ -134,3 +146,88 @@ def test_a_key_in_the_url_is_refused(place: str) -> None:
     with pytest.raises(Refusal, match="bad_target") as refusal:
         _call((b"Authorization", _basic("billing", KEY)), target=target)
     assert KEY.decode() not in str(refusal.value)
+
+
+_MAIL = consumer()
+_HOLDERS = {"dns:billing.internal": _BILLING, "cn:mail": _MAIL}
+_TOKEN = b"eyJhbGciOiJub25lIn0.e30.c2ln"
+
+
+def _known(
+    name: str | None, *fields: tuple[bytes, bytes], issuers: bool = False, now: float = 0.0
+) -> Caller | Claimant:
+    """Who calls over a connection with a certificate that ends at 1000."""
+    issuer: Issuer[Consumer] = Issuer("i", "https://i", "a", frozenset(), 0.0, ())
+    identities = Identities(_INDEX, _HOLDERS, {"https://i": issuer} if issuers else {})
+    inbound = require_head("GET", _TARGET, (1, 1), ((b"Host", b"x"), *fields))
+    certificate = None if name is None else PeerCertificate((name,), 1000.0)
+    return authenticate(identities, inbound, now, certificate)
+
+
+def test_a_certificate_needs_no_key() -> None:
+    assert _known("dns:billing.internal") == Caller(_BILLING, ())
+
+
+@pytest.mark.parametrize("name", ["dns:billing.internal", "dns:nobody"])
+def test_a_key_beside_its_consumers_certificate_or_nobodys(name: str) -> None:
+    caller = _known(name, (b"Authorization", _basic("billing", KEY)))
+    assert isinstance(caller, Caller)
+    assert caller.consumer is _BILLING
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "now", "slug"),
+    [
+        ("dns:nobody", (), 0.0, "unknown_consumer"),
+        ("cn:mail", ((b"Authorization", _basic("billing", KEY)),), 0.0, "unknown_consumer"),
+        ("dns:billing.internal", ((b"Authorization", b"Bearer wrong"),), 0.0, "unknown_consumer"),
+        ("dns:billing.internal", ((b"Authorization", b"Basic !"),), 0.0, "missing_key"),
+        ("dns:billing.internal", (), 1000.0, "expired_certificate"),
+        (None, (), 0.0, "missing_key"),
+    ],
+    ids=["nobody's", "two consumers", "a wrong key", "a broken key", "ended", "none"],
+)
+def test_certificates_that_are_not_enough(
+    name: str | None, fields: tuple[tuple[bytes, bytes], ...], now: float, slug: str
+) -> None:
+    with pytest.raises(Refusal) as refusal:
+        _known(name, *fields, now=now)
+    assert (refusal.value.slug, refusal.value.status) == (slug, 401)
+    assert refusal.value.headers[0][0] == "WWW-Authenticate"
+
+
+def test_an_ended_certificate_says_nothing_beside_a_key() -> None:
+    caller = _known("cn:mail", (b"Authorization", b"Bearer " + KEY), now=1000.0)
+    assert isinstance(caller, Caller)
+    assert caller.consumer is _BILLING
+
+
+def test_a_token_makes_a_claimant_where_issuers_are_known() -> None:
+    field = (b"Authorization", b"Bearer " + _TOKEN)
+    claimant = _known("cn:mail", field, issuers=True)
+    assert claimant == Claimant(None, _TOKEN, _TOKEN, digest_of(_TOKEN), _MAIL)
+    assert repr(claimant) == "Claimant()"
+    basic = _known(None, (b"Authorization", _basic("billing", _TOKEN)), issuers=True)
+    assert isinstance(basic, Claimant)
+    assert (basic.username, basic.token) == (b"billing", _TOKEN)
+    with pytest.raises(Refusal, match="unknown_consumer"):
+        _known("cn:mail", field)
+    with pytest.raises(Refusal, match="unknown_consumer"):
+        _known("cn:mail", (b"Authorization", b"Bearer " + _TOKEN + b"=="), issuers=True)
+
+
+@pytest.mark.parametrize(
+    ("username", "holder", "target", "slug"),
+    [
+        (None, None, _TARGET, ""), (b"billing", _BILLING, _TARGET, ""),
+        (b"mail", None, _TARGET, "unknown_consumer"), (None, _MAIL, _TARGET, "unknown_consumer"),
+        (None, None, _TARGET + "?t=" + _TOKEN.decode(), "bad_target"),
+    ],
+)  # fmt: skip
+def test_what_must_agree_with_a_verified_token(
+    username: bytes | None, holder: Consumer | None, target: str, slug: str
+) -> None:
+    inbound = require_head("GET", target, (1, 1), ((b"Host", b"x"),))
+    with pytest.raises(Refusal, match=slug) if slug else nullcontext():
+        caller = admit(inbound, _BILLING, username, (_TOKEN, _TOKEN), holder)
+        assert caller == Caller(_BILLING, (_TOKEN, _TOKEN))
