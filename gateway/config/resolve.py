@@ -13,12 +13,11 @@ from gateway.config import addresses, fields
 from gateway.config.accounts import ApiKey, Credential, Subaccount
 from gateway.config.addresses import UrlForm, parse_address
 from gateway.config.admin import find_weak_tokens
-from gateway.config.certificates import CertificateError, TlsMaterial, load_tls, tls_files
 from gateway.config.checks import DEFAULT_EDGES, find_expiring_certificate
 from gateway.config.consumers import Consumer, ConsumerKey
 from gateway.config.fields import Shape
-from gateway.config.identities import Issuer
 from gateway.config.load import Loaded, load_settings
+from gateway.config.named_files import NamedFiles
 from gateway.config.problems import ConfigError, Finding, KeyPath
 from gateway.config.references import remote_references
 from gateway.config.resolved import (
@@ -26,13 +25,11 @@ from gateway.config.resolved import (
     ResolvedConsumer,
     ResolvedConsumerKey,
     ResolvedCredential,
-    ResolvedIssuer,
     ResolvedKey,
     ResolvedSettings,
 )
 from gateway.config.secret_stores import SecretStores
 from gateway.config.secrets import RemoteSecret, Secret, SecretError, SecretRef, path_of, resolve
-from gateway.config.tls import Tls
 
 _UNREAD = Secret("", "unread")
 """Stands for a secret that could not be read, until all findings are collected; it never leaves this file."""
@@ -107,7 +104,8 @@ class _Resolver:
         page_token = self._token(settings.admin.page_token, ("admin", "page_token"))
         metrics_token = self._token(settings.admin.metrics_token, ("admin", "metrics_token"))
         self.findings += find_weak_tokens(page_token, metrics_token)
-        tls = self._tls(settings.tls, ("tls",))
+        files = NamedFiles(self._base_dir, self._files, self._refuse)
+        tls = files.tls(settings.tls, ("tls",))
         doubts = find_expiring_certificate(tls.expires, datetime.now(UTC)) if tls else []
         return ResolvedSettings(
             settings=settings,
@@ -118,10 +116,10 @@ class _Resolver:
             metrics_token=metrics_token,
             store=self._store(settings.store),
             proxy=self._url(upstream.proxy, addresses.PROXY_URL, ("upstream", "proxy")),
-            ca_file=self._file(upstream.ca_file, ("upstream", "ca_file")),
+            ca_file=files.readable(upstream.ca_file, ("upstream", "ca_file")),
             credentials=credentials,
             consumers=consumers,
-            issuers=tuple(self._issuer(issuer, ("jwt", index)) for index, issuer in enumerate(settings.jwt)),
+            issuers=tuple(files.issuer(issuer, ("jwt", index)) for index, issuer in enumerate(settings.jwt)),
             files=(loaded.source, *self._files),
             origins=loaded.origins,
             warnings=(*loaded.warnings, *loaded.origins.problems(doubts)),
@@ -164,40 +162,6 @@ class _Resolver:
     def _store(self, given: str | SecretRef) -> Secret | None:
         url = self._url(given, addresses.STORE, ("store",))
         return None if url is None or url.reveal() == addresses.MEMORY else url
-
-    def _tls(self, tls: Tls | None, path: KeyPath) -> TlsMaterial | None:
-        if tls is None:
-            return None
-        self._files |= dict.fromkeys(tls_files(tls, self._base_dir))
-        try:
-            return load_tls(tls, self._base_dir)
-        except CertificateError as error:
-            self._refuse((*path, error.name), error.message, error.hint)
-            return None
-
-    def _file(self, name: str | None, path: KeyPath, *, watched: bool = True) -> Path | None:
-        """A file that can be read."""
-        if name is None:
-            return None
-        file = self._base_dir / name
-        if watched:
-            self._files[file] = None
-        try:
-            with file.open("rb") as content:
-                content.read(1)
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            self._refuse(path, f"the file {file} cannot be read ({reason})", "mount it, or correct the path")
-        return file
-
-    def _issuer(self, issuer: Issuer, path: KeyPath) -> ResolvedIssuer:
-        ca_file = self._file(issuer.ca_file, (*path, "ca_file"))
-        token_file = self._file(issuer.token_file, (*path, "token_file"), watched=False)
-        jwks = None
-        keys = self._file(issuer.jwks_file, (*path, "jwks_file"))
-        if keys is not None and keys.is_file():
-            jwks = keys.read_bytes()
-        return ResolvedIssuer(issuer, jwks, ca_file, token_file)
 
     def _api_keys(self, keys: tuple[ApiKey, ...], path: KeyPath) -> tuple[ResolvedKey, ...]:
         return tuple(

@@ -52,6 +52,7 @@ class IssuerKeys:
     def start(self) -> None:
         """Fetch now, and again and again."""
         if self.source.address is not None:
+            self._fetching = asyncio.create_task(self._fetch_once())
             self._refreshing = asyncio.create_task(self._refresh())
 
     async def close(self) -> None:

@@ -1,5 +1,6 @@
 """JWTs for tests: real keys, tokens signed with them, and an issuer that serves its keys."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -8,8 +9,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 from joserfc import jws
@@ -19,16 +19,24 @@ ISSUER, AUDIENCE = "https://issuer.test", "twilio-gateway"
 SUBJECT = "system:serviceaccount:shop:billing"
 
 
-@cache
-def rsa_key(kid: str = "rsa-1", **parameters: str) -> RSAKey:
-    """A private RSA key of 2048 bits."""
-    return RSAKey.generate_key(2048, {"kid": kid, **parameters})  # type: ignore[arg-type]
+_RSA_KEYS: dict[str, RSAKey] = {}
 
 
-@cache
-def ec_key(kid: str = "ec-1", curve: str = "P-256", **parameters: str) -> ECKey:
-    """A private EC key."""
-    return ECKey.generate_key(curve, {"kid": kid, **parameters})  # type: ignore[arg-type]
+def rsa_key(kid: str = "rsa-1") -> RSAKey:
+    """A private RSA key of 2048 bits, the same each time."""
+    if kid not in _RSA_KEYS:
+        _RSA_KEYS[kid] = RSAKey.generate_key(2048, {"kid": kid})
+    return _RSA_KEYS[kid]
+
+
+_EC_KEYS: dict[str, ECKey] = {}
+
+
+def ec_key(kid: str = "ec-1", curve: Literal["P-256", "P-384"] = "P-256") -> ECKey:
+    """A private EC key, the same each time."""
+    if kid not in _EC_KEYS:
+        _EC_KEYS[kid] = ECKey.generate_key(curve, {"kid": kid})
+    return _EC_KEYS[kid]
 
 
 def jwks(*keys: RSAKey | ECKey) -> bytes:
@@ -79,11 +87,23 @@ class KeyServer:
         self.status = 200
         self.asked: list[str] = []
         """The Authorization of each request."""
+        self._grown = asyncio.Condition()
+        self.gate = asyncio.Event()
+        """Answers come while it is open."""
+        self.gate.set()
         self.url = ""
+
+    async def was_asked(self, count: int = 1) -> None:
+        """Wait until it was asked so often, in all."""
+        async with asyncio.timeout(20), self._grown:
+            await self._grown.wait_for(lambda: len(self.asked) >= count)
 
     async def answer(self, request: web.Request) -> web.Response:
         """The document, or an error."""
         self.asked.append(request.headers.get("Authorization", ""))
+        async with self._grown:
+            self._grown.notify_all()
+        await self.gate.wait()
         return web.Response(body=self.document, status=self.status, content_type="application/jwk-set+json")
 
 

@@ -68,6 +68,12 @@ class Authority:
         leaf.private_key_pem.write_to_path(key)
         return {"cert_file": str(certificate), "key_file": str(key)}
 
+    def serving(self, *names: str) -> ssl.SSLContext:
+        """A server's context."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.issue(*names).configure_cert(context)
+        return context
+
     def trusting(self, leaf: trustme.LeafCert | None = None) -> ssl.SSLContext:
         """A caller's context that trusts this CA, and shows `leaf` if it is asked for a certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

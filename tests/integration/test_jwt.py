@@ -1,0 +1,275 @@
+"""JWTs as identity, end to end: real keys, a real issuer, and everything that must not get in."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.test_canary import auth
+from tests.support.caller import FORM, MESSAGES, RawAnswer, ask, raw_caller, request
+from tests.support.jwt import (
+    AUDIENCE,
+    ISSUER,
+    SUBJECT,
+    KeyServer,
+    claims,
+    ec_key,
+    jwks,
+    key_server,
+    rsa_key,
+    sign,
+    signed_with_a_public_key,
+    unsigned,
+)
+from tests.support.running import KEY, Running, consumer, running_gateway
+from tests.support.tls import Authority
+from tests.support.upstream import RawUpstream
+
+NAMESPACE = {"/kubernetes.io/namespace": "shop", "/kubernetes.io/serviceaccount/name": "mail"}
+CONSUMERS: dict[str, Any] = {
+    "app": consumer(),
+    "billing": consumer(keys=[], jwt=[{"issuer": "cluster", "claims": {"sub": SUBJECT}}]),
+    "mail": consumer(keys=[], jwt=[{"issuer": "cluster", "claims": NAMESPACE}]),
+}
+
+
+def issuer(server: KeyServer, **settings: Any) -> dict[str, Any]:
+    """The entry of `jwt`."""
+    return {"name": "cluster", "issuer": ISSUER, "audience": AUDIENCE, "jwks_url": server.url, **settings}
+
+
+@pytest.fixture
+async def issuing() -> AsyncIterator[KeyServer]:
+    """An issuer with one RSA key and one EC key."""
+    async with key_server(rsa_key(), ec_key()) as server:
+        yield server
+
+
+@pytest.fixture
+async def gateway(upstream: RawUpstream, issuing: KeyServer) -> AsyncIterator[Running]:
+    """It trusts the issuer."""
+    async with running_gateway(upstream.url, consumers=CONSUMERS, jwt=[issuer(issuing)]) as gateway:
+        yield gateway
+
+
+async def show(gateway: Running, token: str, *fields: str, user: str | None = None) -> RawAnswer:
+    """A POST by whoever has the token."""
+    shown = f"Bearer {token}" if user is None else auth(user, token)
+    return await ask(gateway.port, request(f"POST {MESSAGES}", FORM, *fields, body=b"To=1", auth=shown))
+
+
+KUBERNETES = {"namespace": "shop", "pod": {"name": "p", "uid": "1"}, "serviceaccount": {"name": "mail"}}
+
+
+@pytest.mark.parametrize(
+    ("token", "user", "name"),
+    [
+        (sign(claims()), None, "billing"),
+        (sign(claims(), ec_key(), "ES256"), None, "billing"),
+        (sign(claims(aud=["https://kubernetes.default.svc", AUDIENCE])), None, "billing"),
+        (sign(claims(sub="x", **{"kubernetes.io": KUBERNETES})), None, "mail"),
+        (sign(claims()), "billing", "billing"),
+    ],
+    ids=["RSA", "EC", "several audiences", "Kubernetes", "password of Basic"],
+)
+async def test_a_good_token(
+    gateway: Running, upstream: RawUpstream, token: str, user: str | None, name: str
+) -> None:
+    """It is its consumer, again and again, and does not travel on."""
+    for _ in range(2):
+        answer = await show(gateway, token, f"X-Auth-Request-Access-Token: {token}", user=user)
+        assert answer.status == 200
+    assert [line["consumer"] for line in await gateway.exchange_logged(2)] == [name, name]
+    sent = b"".join(received.head + received.body for received in upstream.received)
+    assert token.encode() not in sent
+    assert token.split(".")[2].encode() not in sent
+    assert token not in repr(gateway.log())
+
+
+_NOW = int(time.time())
+
+
+@pytest.mark.parametrize(
+    ("token", "user", "slug"),
+    [
+        (sign(claims(exp=_NOW - 11)), None, "expired_token"),
+        (sign(claims(exp=None)), None, "invalid_token"),
+        (sign(claims(nbf=_NOW + 3600)), None, "invalid_token"),
+        (sign(claims(aud="another")), None, "invalid_token"),
+        (sign(claims(aud=None)), None, "invalid_token"),
+        (sign(claims(iss="https://evil.test")), None, "invalid_token"),
+        (sign(claims(), rsa_key("stolen"), kid="rsa-1"), None, "invalid_token"),
+        (sign(claims(), rsa_key("stolen")), None, "invalid_token"),
+        (sign(claims(), kid="ec-1"), None, "invalid_token"),
+        (sign(claims(), rsa_key(), "RS512"), None, "invalid_token"),
+        (sign(claims(), rsa_key(), "PS256"), None, "invalid_token"),
+        (signed_with_a_public_key(claims(), rsa_key()), None, "invalid_token"),
+        (unsigned(claims(), {"alg": "none", "kid": "rsa-1"}), None, "invalid_token"),
+        (unsigned(claims(), {"alg": "RS256", "kid": "rsa-1"}), None, "invalid_token"),
+        (sign(claims(pad="x" * 20_000)), None, "invalid_token"),
+        (sign(b"[]"), None, "invalid_token"),
+        ("e30.e30.e30", None, "invalid_token"),
+        ("a.b.c", None, "invalid_token"),
+        (sign(claims(sub="nobody")), None, "unknown_consumer"),
+        (sign(claims(**{"kubernetes.io": KUBERNETES})), None, "unknown_consumer"),
+        (sign(claims()), "app", "unknown_consumer"),
+    ],
+    ids=[
+        "expired", "no exp", "nbf to come", "another audience", "no audience", "another issuer",
+        "another's signature", "unknown kid", "kid of an EC key", "RS512", "PS256",
+        "HS256 with the public key", "none", "no signature", "huge", "no object", "empty objects",
+        "nonsense", "nobody's claims", "claims of two", "another's user name",
+    ],
+)  # fmt: skip
+async def test_a_bad_token(
+    gateway: Running, upstream: RawUpstream, token: str, user: str | None, slug: str
+) -> None:
+    """401 with a challenge that says what kind of no it is, and nothing of the token."""
+    answer = await show(gateway, token, user=user)
+    assert (answer.status, answer.slug) == (401, slug)
+    if user is None:
+        assert answer.value("WWW-Authenticate").startswith('Bearer error="invalid_token"')
+    assert not upstream.received
+    told = answer.head + answer.body + repr(gateway.log()).encode()
+    assert not any(part.encode() in told for part in token.split(".") if len(part) > 8)
+
+
+async def test_a_new_key_is_found_at_once_and_unknown_ones_are_not_asked_for_again(
+    gateway: Running, issuing: KeyServer
+) -> None:
+    """Rotation: its first token is good. Made-up key ids cost the issuer one request in 30 s."""
+    assert (await show(gateway, sign(claims()))).status == 200
+    issuing.document = jwks(rsa_key(), rsa_key("rsa-2"))
+    fresh = [show(gateway, sign(claims(jti=str(number)), rsa_key("rsa-2"))) for number in range(5)]
+    assert [answer.status for answer in await asyncio.gather(*fresh)] == [200] * 5
+    assert len(issuing.asked) == 2
+    for number in range(5):
+        token = sign(claims(), rsa_key("stolen"), kid=f"made-up-{number}")
+        assert (await show(gateway, token)).slug == "invalid_token"
+    assert len(issuing.asked) == 2
+
+
+async def test_a_withdrawn_key_ends_the_tokens_that_were_verified_with_it(
+    gateway: Running, issuing: KeyServer
+) -> None:
+    """Also those that are remembered."""
+    token = sign(claims())
+    assert (await show(gateway, token)).status == 200
+    issuing.document = jwks(rsa_key("rsa-2"))
+    assert (await show(gateway, sign(claims(), rsa_key("rsa-2")))).status == 200
+    assert (await show(gateway, token)).slug == "invalid_token"
+
+
+async def test_an_issuer_that_is_away(gateway: Running, issuing: KeyServer) -> None:
+    """What was fetched stays good; of a key that might be new, nothing can be said."""
+    assert (await show(gateway, sign(claims()))).status == 200
+    issuing.status = 503
+    unknown = await show(gateway, sign(claims(), rsa_key("rsa-2")))
+    assert (unknown.status, unknown.slug) == (503, "issuer_unavailable")
+    assert unknown.value("Retry-After") == "5"
+    assert (await show(gateway, sign(claims(jti="2")))).status == 200
+    away = [line for line in gateway.log() if line["event"] == "issuer is away"]
+    assert [(line["issuer"], line["reason"]) for line in away] == [("cluster", "answered 503")]
+    port = int(gateway.admin_url.rpartition(":")[2])
+    metrics = (await ask(port, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")).body
+    assert b'gateway_issuer_fetch_failures_total{issuer="cluster"} 1.0' in metrics
+    assert b'gateway_issuer_keys_age_seconds{issuer="cluster"}' in metrics
+
+
+async def test_an_issuer_that_was_never_there(upstream: RawUpstream, issuing: KeyServer) -> None:
+    """The gateway starts, keys work, and tokens do as soon as the issuer is there."""
+    issuing.status = 500
+    async with running_gateway(upstream.url, consumers=CONSUMERS, jwt=[issuer(issuing)]) as gateway:
+        assert (await ask(gateway.port, request(f"GET {MESSAGES}"))).status == 200
+        assert (await show(gateway, sign(claims()))).slug == "issuer_unavailable"
+        issuing.status = 200
+        await gateway.capture.until(lambda lines: any(line["event"] == "issuer is back" for line in lines))
+        assert (await show(gateway, sign(claims()))).status == 200
+
+
+async def test_as_the_api_server_of_kubernetes_has_it(tmp_path: Path, upstream: RawUpstream) -> None:
+    """HTTPS by a CA of its own, and a bearer token that is read anew for each fetch."""
+    authority = Authority()
+    context = authority.serving()
+    token_file = tmp_path / "token"
+    token_file.write_text("first-token\n")
+    trust = {"ca_file": authority.write_ca(tmp_path / "ca.crt"), "token_file": str(token_file)}
+    async with (
+        key_server(rsa_key(), tls=context) as server,
+        running_gateway(upstream.url, consumers=CONSUMERS, jwt=[issuer(server, **trust)]) as gateway,
+    ):
+        assert (await show(gateway, sign(claims()))).status == 200
+        token_file.write_text("second-token\n")
+        server.document = jwks(rsa_key("rsa-2"))
+        assert (await show(gateway, sign(claims(), rsa_key("rsa-2")))).status == 200
+        assert server.asked == ["Bearer first-token", "Bearer second-token"]
+        assert "second-token" not in repr(gateway.log())
+
+
+async def test_an_issuer_with_a_certificate_that_nobody_vouches_for(upstream: RawUpstream) -> None:
+    """Its keys are not taken."""
+    async with (
+        key_server(rsa_key(), tls=Authority().serving()) as server,
+        running_gateway(upstream.url, consumers=CONSUMERS, jwt=[issuer(server)]) as gateway,
+    ):
+        assert (await show(gateway, sign(claims()))).slug == "issuer_unavailable"
+        assert server.asked == []
+
+
+async def test_keys_of_a_file_without_an_issuer_to_ask(tmp_path: Path, upstream: RawUpstream) -> None:
+    """For issuers that cannot be reached from here."""
+    keys = tmp_path / "jwks.json"
+    keys.write_bytes(jwks(rsa_key()))
+    entry = {"name": "cluster", "issuer": ISSUER, "audience": AUDIENCE, "jwks_file": str(keys)}
+    async with running_gateway(upstream.url, consumers=CONSUMERS, jwt=[entry]) as gateway:
+        assert (await show(gateway, sign(claims()))).status == 200
+        assert (await show(gateway, sign(claims(), rsa_key("rsa-2")))).slug == "invalid_token"
+
+
+async def test_token_and_certificate_must_be_one_consumers(tmp_path: Path, upstream: RawUpstream) -> None:
+    """As with keys."""
+    servers, clients = Authority(), Authority()
+    tls = servers.write_pair(tmp_path) | {
+        "client_certificates": "optional",
+        "client_ca_file": clients.write_ca(tmp_path / "clients.pem"),
+    }
+    consumers = CONSUMERS | {"app": consumer(certificates=[{"san": "app.internal"}])}
+    data = request(f"GET {MESSAGES}", auth=f"Bearer {sign(claims())}")
+    async with (
+        key_server(rsa_key()) as server,
+        running_gateway(upstream.url, consumers=consumers, tls=tls, jwt=[issuer(server)]) as gateway,
+    ):
+        for name, status in (("app.internal", 401), ("x.internal", 200)):
+            showing = servers.trusting(clients.issue(name))
+            assert (await ask(gateway.port, data, tls=showing)).status == status
+
+
+async def test_keys_are_keys_where_tokens_are_taken(gateway: Running) -> None:
+    """The form decides only where no key is known."""
+    assert (await ask(gateway.port, request(f"GET {MESSAGES}"))).status == 200
+    assert (await ask(gateway.port, request(f"GET {MESSAGES}", auth=f"Bearer {KEY}"))).status == 200
+    assert (
+        await ask(gateway.port, request(f"GET {MESSAGES}", auth="Bearer wrong"))
+    ).slug == "unknown_consumer"
+
+
+async def test_a_caller_who_leaves_does_not_end_the_fetch_for_others(
+    upstream: RawUpstream, issuing: KeyServer
+) -> None:
+    """Both wait for the same keys; one goes."""
+    issuing.gate.clear()
+    async with running_gateway(upstream.url, consumers=CONSUMERS, jwt=[issuer(issuing)]) as gateway:
+        data = request(f"GET {MESSAGES}", auth=f"Bearer {sign(claims())}")
+        async with raw_caller(gateway.port) as stays:
+            await stays.send(data)
+            async with raw_caller(gateway.port) as leaves:
+                await leaves.send(data)
+                await issuing.was_asked()
+                leaves.hang_up()
+            await gateway.exchange_logged(1)
+            issuing.gate.set()
+            assert (await stays.answer()).status == 200
+        assert len(issuing.asked) == 1
