@@ -166,6 +166,7 @@ class Gateway:
 
     def _sources(self) -> Sources:
         parts, server, handler = self.parts, self._server, self._handler
+        loop = asyncio.get_running_loop()
         return Sources(
             condition=self.condition,
             board=Board(self._feed),
@@ -177,6 +178,7 @@ class Gateway:
             guests=server.guests,
             connections=lambda: len(server.connections),
             in_flight=lambda: handler.in_flight,
+            tasks=lambda: len(asyncio.all_tasks(loop)),
             log_dropped=lambda: self._writer.dropped,
         )
 

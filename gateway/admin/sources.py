@@ -22,7 +22,7 @@ from gateway.upstream.forward import Forwarder
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """`connections` and `in_flight` are of the data port; `log_dropped` counts lines."""
+    """`connections` and `in_flight` are of the data port, `tasks` of its loop; `log_dropped` counts lines."""
 
     condition: Condition
     board: Board
@@ -34,6 +34,7 @@ class Sources:
     guests: Guests
     connections: Callable[[], int]
     in_flight: Callable[[], int]
+    tasks: Callable[[], int]
     log_dropped: Callable[[], int]
 
     def read_gates(self) -> dict[str, GateReading]:

@@ -146,6 +146,11 @@ class StateCollector(Collector):
             "Requests that are being worked on, waiting ones included.",
             self._from.in_flight(),
         )
+        yield single_gauge(
+            "gateway_tasks",
+            "asyncio tasks of the data port's loop; about one a connection.",
+            self._from.tasks(),
+        )
         yield single_counter(
             "gateway_log_lines_dropped",
             "Log lines that found no room, because standard output did not take them.",

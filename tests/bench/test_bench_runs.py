@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tests.bench import latency, memory, stages, throughput
+from tests.bench import hostile, latency, memory, soak, stages, throughput
 
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
@@ -22,3 +22,11 @@ def test_latency() -> None:
 
 def test_stages() -> None:
     assert stages.main(["--short"]) == 0
+
+
+def test_hostile() -> None:
+    assert hostile.main(["--short"]) == 0
+
+
+def test_soak() -> None:
+    assert soak.main(["--short"]) == 0
