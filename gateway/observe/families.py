@@ -20,6 +20,7 @@ from prometheus_client.utils import floatToGoString
 from gateway.errors import KINDS, Phase
 from gateway.exchange import Ending
 from gateway.observe.configured import ConfigurationRecord
+from gateway.observe.pace import paced
 from gateway.observe.tally import NONE, OTHER, OTHER_CODE, SPANS, Durations, Span, Tally, distribution
 
 _OUTCOMES = ("2xx", "3xx", "4xx", "429", "5xx", *Phase, "abandoned")
@@ -43,7 +44,7 @@ Rows = Iterable[tuple[Sequence[str], float]]
 def counter(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:
     """A family of counters (`name` without `_total`), one sample for each row."""
     family = CounterMetricFamily(name, text, labels=labels)
-    for values, count in rows:
+    for values, count in paced(rows):
         family.add_metric(values, count)
     return family
 
@@ -51,7 +52,7 @@ def counter(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric
 def gauge(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:
     """A family of gauges."""
     family = GaugeMetricFamily(name, text, labels=labels)
-    for values, value in rows:
+    for values, value in paced(rows):
         family.add_metric(values, value)
     return family
 
@@ -242,7 +243,7 @@ class ConfigurationCollector(Collector):
 def _histogram(name: str, span: Span, label: str, durations: Durations) -> Metric:
     family = HistogramMetricFamily(name, _SPAN_TEXTS[span.name], labels=(label,))
     bounds = [*map(floatToGoString, span.bounds), "+Inf"]
-    for value, numbers in durations.items():
+    for value, numbers in paced(durations.items()):
         counts, seconds = distribution(numbers, span)
         if any(counts):
             family.add_metric(

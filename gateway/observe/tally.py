@@ -9,6 +9,7 @@ from operator import add
 from typing import Final, NamedTuple, TypeVar
 
 from gateway.exchange import Ending, Exchange, StepKind
+from gateway.observe.pace import paced
 
 NONE: Final = "{none}"
 """Where an exchange ended before it was known: whose it is, or what it wants."""
@@ -48,15 +49,15 @@ class Span(NamedTuple):
     at: int
 
 
-TOTAL: Final = Span("request", (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0), 0)
-UPSTREAM: Final = Span("upstream", (0.1, 0.25, 1.0, 5.0), 8)
-QUEUE: Final = Span("queue", (0.1, 1.0, 5.0), 13)
-OVERHEAD: Final = Span("overhead", (0.002, 0.01, 0.1), 17)
+TOTAL: Final = Span("request", (0.1, 0.25, 0.5, 1.0, 2.5, 10.0), 0)
+UPSTREAM: Final = Span("upstream", (0.1, 0.25, 1.0, 5.0), 7)
+QUEUE: Final = Span("queue", (0.1, 1.0, 5.0), 12)
+OVERHEAD: Final = Span("overhead", (0.002, 0.01, 0.1), 16)
 SPANS: Final = (TOTAL, UPSTREAM, QUEUE, OVERHEAD)
 """Few buckets, for there are four durations of each consumer: 200 of them fill half of a megabyte."""
 _TOTAL, _UPSTREAM, _QUEUE, _OVERHEAD = (each.bounds for each in SPANS)
 _, _UPSTREAM_AT, _QUEUE_AT, _OVERHEAD_AT = (each.at for each in SPANS)
-_SUMS_AT = 21
+_SUMS_AT = 20
 _TOTAL_SUM, _UPSTREAM_SUM, _QUEUE_SUM, _OVERHEAD_SUM = range(_SUMS_AT, _SUMS_AT + len(SPANS))
 _EMPTY = [0] * _SUMS_AT + [0.0] * len(SPANS)
 _REASONS: Final = {"requeue": "signal", "next_key": "key_refused"}
@@ -208,7 +209,7 @@ class Tally:
         """By product, and by consumer; both of the same moment."""
         by_product: dict[str, list[float]] = {}
         by_consumer: dict[str, list[float]] = {}
-        for (consumer, product), cell in self._durations.copy().items():
+        for (consumer, product), cell in paced(self._durations.copy().items()):
             numbers = cell.copy()
             for sums, name in ((by_product, product), (by_consumer, consumer)):
                 before = sums.get(name)

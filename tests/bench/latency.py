@@ -125,15 +125,16 @@ def compare(rate: float, seconds: float, rounds: int) -> dict[str, list[list[flo
         return times
 
 
-def _percentiles(times: list[float | None]) -> tuple[float, float]:
+def percentiles(times: list[float | None]) -> tuple[float, float]:
+    """p50 and p99 of those that had a good answer."""
     cuts = quantiles([each for each in times if each is not None], n=100)
     return cuts[49], cuts[98]
 
 
 def _report(times: dict[str, list[list[float | None]]]) -> None:
-    direct = [_percentiles(each) for each in times["direct"]]
+    direct = [percentiles(each) for each in times["direct"]]
     for name, rounds in times.items():
-        found = [_percentiles(each) for each in rounds]
+        found = [percentiles(each) for each in rounds]
         added50 = median(mine[0] - theirs[0] for mine, theirs in zip(found, direct, strict=True))
         added99 = median(mine[1] - theirs[1] for mine, theirs in zip(found, direct, strict=True))
         print(

@@ -55,10 +55,11 @@ class Cores:
 
 @dataclass(frozen=True)
 class Started:
-    """A running process and where it listens."""
+    """A running process and where it listens; `admin_url` is '' unless it is a gateway."""
 
     url: str
     pid: int
+    admin_url: str = ""
 
 
 @contextmanager
@@ -87,10 +88,10 @@ def started(
         line = process.stdout.readline().strip()
         if not line:
             raise RuntimeError(f"{' '.join(command)} did not start")
-        url = json.loads(line)["url"] if line.startswith("{") else line
+        said = json.loads(line) if line.startswith("{") else {"url": line}
         with subprocess.Popen(["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL):
             try:
-                yield Started(url, process.pid)
+                yield Started(said["url"], process.pid, said.get("admin", ""))
             finally:
                 process.terminate()
                 process.wait(30)

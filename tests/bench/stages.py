@@ -17,7 +17,7 @@ import yaml
 
 from gateway.config.resolve import load_resolved
 from gateway.config.snapshot import Snapshot, compile_snapshot
-from gateway.exchange import Exchange, new_request_id
+from gateway.exchange import Exchange, StepKind, new_request_id
 from gateway.observe.lines import LineWriter
 from gateway.observe.log import log_exchange, open_log
 from gateway.observe.metrics import Metrics
@@ -29,6 +29,7 @@ from gateway.policy.headers import build_answer_fields
 from gateway.policy.methods import translate_method
 from gateway.policy.outbound import build_outbound
 from gateway.policy.routes import authorize, authorize_form, match_route
+from gateway.policy.segments import read_sent
 from gateway.upstream.wire import build_wire
 from tests.bench.processes import FIELDS, FORM, PATH, consumers
 from tests.bench.upstream import ANSWER_BODY, ANSWER_FIELDS
@@ -90,6 +91,11 @@ def measure_record(watch: Stopwatch) -> None:
     exchange.label = "/2010-04-01/Accounts/{AccountSid}/Messages"
     exchange.account = ENVIRON["TWILIO_ACCOUNT_SID"]
     exchange.twilio_request_id = "RQ00112233445566778899aabbccddeeff"
+    exchange.attempts, exchange.credential, exchange.key = 1, "main", "SK0011…eeff"
+    exchange.note_queue(StepKind.QUEUE, 0.0, 0.000_02)
+    exchange.note_attempt(0.0, 0.021, 201, 0, "", "")
+    exchange.ended = 0.022
+    exchange.segments, exchange.country = watch("read_sent", lambda: read_sent(ANSWER_BODY))
     metrics = Metrics()
     watch("metrics", lambda: metrics.observe(exchange))
     descriptor = os.open(os.devnull, os.O_WRONLY)

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tests.bench import hostile, latency, memory, soak, stages, throughput
+from tests.bench import hostile, latency, memory, scrape, soak, stages, throughput
 
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
@@ -30,3 +30,8 @@ def test_hostile() -> None:
 
 def test_soak() -> None:
     assert soak.main(["--short"]) == 0
+
+
+def test_scrape() -> None:
+    """The size of the exposition is asserted: under a megabyte with 200 consumers and every route."""
+    assert scrape.main(["--short"]) == 0

@@ -1,0 +1,22 @@
+"""Giving the interpreter up in between: for long work on the admin thread, which traffic must not feel.
+
+A thread that wants the interpreter waits for up to a millisecond (`sys.setswitchinterval`) until it is handed
+over, and each turn of the data loop is such a wait; handed over of its own accord it is there at once.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import Final, TypeVar
+
+PORTION: Final = 8
+"""Items between two such moments: some 0.1 ms of a scrape (docs/performance.md)."""
+
+T = TypeVar("T")
+
+
+def paced(items: Iterable[T]) -> Iterator[T]:
+    """The same items; other threads may run between any portions of them."""
+    for number, item in enumerate(items):
+        if not number % PORTION:
+            time.sleep(0)
+        yield item
