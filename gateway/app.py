@@ -4,6 +4,7 @@ import asyncio
 import socket
 import sys
 import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway import __version__
@@ -14,9 +15,11 @@ from gateway.admin.server import AdminServer
 from gateway.admin.sources import Sources
 from gateway.admin.state import StateCollector, name_keys
 from gateway.admission.gates import Gates
+from gateway.config.admin import is_loopback
+from gateway.config.reload import Reload, Reloader
 from gateway.config.resolved import ResolvedSettings
 from gateway.config.schema import Callers
-from gateway.config.snapshot import compile_snapshot
+from gateway.config.snapshot import Snapshot, compile_snapshot
 from gateway.handler import Handler, Snapshots
 from gateway.identity.tokens import TokenVerifier
 from gateway.listener.descriptors import allow_descriptors
@@ -32,6 +35,7 @@ from gateway.observe.log import Logger, open_log
 from gateway.observe.metrics import Metrics
 from gateway.observe.observers import Observers
 from gateway.parts import Parts, key_sources, open_parts, open_tracing
+from gateway.reloads import Reloads
 from gateway.upstream.transport import require_c_parser
 
 _BACKLOG = 1024
@@ -57,6 +61,7 @@ class Gateway:
         self._snapshots = Snapshots(compile_snapshot(resolved))
         current = self._snapshots.current
         self._metrics.configuration.started(current.config_hash, name_keys(current))
+        self._reloads = Reloads(self._observers, self.condition)
         self.parts: Parts
         self.url = ""
         self.admin_url = ""
@@ -132,6 +137,46 @@ class Gateway:
         if tls is None:
             return None
         return ListenerTls(tls.context, tls.expires, self._observers.handshake_failed)
+
+    def make_reloader(self, load: Callable[[], ResolvedSettings], tell: Callable[[Reload], None]) -> Reloader:
+        """What puts into force what `load` reads; `start` it once the gateway has started.
+
+        `tell` is told how each reload ended, after log and metrics.
+        """
+
+        def told(reload: Reload) -> None:
+            self._reloads.tell(reload)
+            tell(reload)
+
+        return Reloader(self._resolved, load, self._adopt, told)
+
+    def show_secret_ages(self, ages: Callable[[], Mapping[str, float]]) -> None:
+        """Have the metrics ask `ages` at each scrape: reference -> seconds since a store confirmed it."""
+        self._metrics.secret_ages = ages
+
+    def log_secret(self, event: str, reference: str, why: str) -> None:
+        """A secret store gave another value (`rotated`), is away (`kept`), or is back (`confirmed`)."""
+        self._observers.secret_event(event, reference, why)
+
+    def note_troubles(self, troubles: Mapping[str, str]) -> None:
+        """What secret stores did not confirm: reference -> why. It ails the gateway until they do."""
+        told = "; ".join(f"{reference} not confirmed: {why}" for reference, why in troubles.items())
+        self.condition.set_reason("secret stores", told)
+
+    async def _adopt(self, resolved: ResolvedSettings, snapshot: Snapshot) -> None:
+        """Put a configuration into force in one step, for the next request and the next connection."""
+        self._resolved = resolved
+        self._snapshots.current = snapshot
+        self._metrics.configuration.reloaded(snapshot.config_hash, name_keys(snapshot))
+        self.parts.adopt(resolved, snapshot)
+        callers = resolved.settings.callers
+        self._server.set_bounds(callers.header_bytes, callers.headers_max)
+        self._server.guests.limits = connection_limits(callers)
+        self.reload_tls(resolved)
+        access = Access.of(resolved)
+        remote = not is_loopback(resolved.admin_listen.host)
+        self._doors.access = self._doors.access.kept_closed(access) if remote else access
+        await self.parts.keys.configure(key_sources(resolved, snapshot))
 
     def reload_tls(self, resolved: ResolvedSettings) -> None:
         """New connections get the certificates that were just loaded. TLS itself is not turned on or off."""

@@ -49,6 +49,14 @@ class Parts:
     keys: KeyBox
     """Of issuers of JWTs; `configure` it with `key_sources` at the start and at a reload."""
 
+    def adopt(self, resolved: ResolvedSettings, snapshot: Snapshot) -> None:
+        """Work by a new configuration from now on, with all that was learned, counted and remembered."""
+        self.forwarder.adopt(_transport_options(resolved), _retry_options(resolved))
+        self.forwarder.keep_keys(snapshot.credentials.values())
+        self.forwarder.gates.adopt(_governor_options(resolved), resolved.settings.governor.queue)
+        self.limiter.on_store_failure = OnStoreFailure(resolved.settings.on_store_failure)
+        self.idempotency.adopt(_idempotency_options(resolved))
+
     async def close(self) -> None:
         """End what runs in the background, then the connections."""
         await self.keys.close()
@@ -120,9 +128,20 @@ async def _open_store(resolved: ResolvedSettings, observers: Observers) -> Redis
 
 
 def _make_forwarder(resolved: ResolvedSettings, observers: Observers) -> Forwarder:
-    settings = resolved.settings
-    governor, retry, upstream = settings.governor, settings.retry, settings.upstream
-    options = TransportOptions(
+    options = _transport_options(resolved)
+    return Forwarder(
+        open_session(options),
+        Gates(_governor_options(resolved), resolved.settings.governor.queue),
+        options,
+        _retry_options(resolved),
+        observers.key_event,
+    )
+
+
+def _transport_options(resolved: ResolvedSettings) -> TransportOptions:
+    """How Twilio is reached."""
+    upstream = resolved.settings.upstream
+    return TransportOptions(
         connect_to=URL(str(upstream.connect_to)) if upstream.connect_to else None,
         proxy=URL(resolved.proxy.reveal()) if resolved.proxy else None,
         ca_file=str(resolved.ca_file) if resolved.ca_file else None,
@@ -131,21 +150,23 @@ def _make_forwarder(resolved: ResolvedSettings, observers: Observers) -> Forward
         deadline_seconds=upstream.deadline_seconds,
         idle_seconds=upstream.idle_seconds,
     )
-    return Forwarder(
-        open_session(options),
-        Gates(
-            GovernorOptions(floor=governor.floor, ceiling=governor.ceiling, initial=governor.initial),
-            governor.queue,
-        ),
-        options,
-        RetryOptions(
-            attempts=retry.attempts,
-            budget_share=retry.budget_percent / 100,
-            first_backoff_seconds=retry.first_backoff_seconds,
-            longest_backoff_seconds=retry.longest_backoff_seconds,
-            post_on_503=retry.post_on_503,
-        ),
-        observers.key_event,
+
+
+def _governor_options(resolved: ResolvedSettings) -> GovernorOptions:
+    """How a governor searches."""
+    governor = resolved.settings.governor
+    return GovernorOptions(floor=governor.floor, ceiling=governor.ceiling, initial=governor.initial)
+
+
+def _retry_options(resolved: ResolvedSettings) -> RetryOptions:
+    """What is tried again."""
+    retry = resolved.settings.retry
+    return RetryOptions(
+        attempts=retry.attempts,
+        budget_share=retry.budget_percent / 100,
+        first_backoff_seconds=retry.first_backoff_seconds,
+        longest_backoff_seconds=retry.longest_backoff_seconds,
+        post_on_503=retry.post_on_503,
     )
 
 
@@ -161,16 +182,21 @@ def _make_limiter(resolved: ResolvedSettings, store: RedisStore | None) -> RateL
 def _make_idempotency(
     resolved: ResolvedSettings, store: RedisStore | None, observers: Observers
 ) -> Idempotency:
-    settings = resolved.settings
     return Idempotency(
-        IdempotencyOptions(
-            ttl_seconds=settings.idempotency.ttl_seconds,
-            max_bytes=settings.idempotency.max_bytes,
-            max_entries=settings.idempotency.max_entries,
-            refuses=settings.on_store_failure == "refuse",
-            releases_503=settings.retry.post_on_503,
-        ),
+        _idempotency_options(resolved),
         time.monotonic,
         store=store,
         on_event=observers.metrics.count_idempotency_event,
+    )
+
+
+def _idempotency_options(resolved: ResolvedSettings) -> IdempotencyOptions:
+    """How keyed requests are remembered."""
+    settings = resolved.settings
+    return IdempotencyOptions(
+        ttl_seconds=settings.idempotency.ttl_seconds,
+        max_bytes=settings.idempotency.max_bytes,
+        max_entries=settings.idempotency.max_entries,
+        refuses=settings.on_store_failure == "refuse",
+        releases_503=settings.retry.post_on_503,
     )

@@ -8,7 +8,7 @@ import hmac
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from aiohttp import web
@@ -35,6 +35,11 @@ class Access:
         """The configuration's."""
         hosts = frozenset(resolved.settings.admin.hosts)
         return cls(_digest(resolved.page_token), _digest(resolved.metrics_token), hosts)
+
+    def kept_closed(self, new: "Access") -> "Access":
+        """What holds from `new` on at a port that others reach: leaving a token out opens none, as
+        the port itself stays where it is until a restart."""
+        return replace(new, page=new.page or self.page, metrics=new.metrics or self.metrics)
 
 
 def _digest(token: Secret | None) -> bytes | None:

@@ -64,6 +64,7 @@ class Status:
                 "why": why,
                 "version": __version__,
                 "config": self._sources.snapshot().config_hash,
+                "after_restart": self._sources.condition.after_restart,
                 "store": self._store(),
             },
         )
@@ -83,6 +84,7 @@ class Status:
                 "hash": sources.snapshot().config_hash,
                 "loaded_at": condition.loaded_at,
                 "last_reload": reload and reload._asdict(),
+                "after_restart": condition.after_restart,
             },
             "started_at": condition.started_at,
             "uptime_seconds": round(now - condition.started_at, 3),

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from enum import Enum
 
-from gateway.admission.governor import Governor
+from gateway.admission.governor import Governor, GovernorOptions
 from gateway.admission.queue import FairQueue, Waiting
 from gateway.errors import Refusal
 from gateway.policy.consumers import Priority
@@ -127,6 +127,12 @@ class Gate:
     def set_share(self, share: int) -> None:
         """What replicas that share a store agreed on for this one; a larger one lets waiters go at once."""
         self.governor.set_share(share)
+        self._pump()
+
+    def adopt(self, options: GovernorOptions, queue_size: int) -> None:
+        """Other bounds from now on. Who waits already stays, even in a queue that is too long now."""
+        self.governor.adopt(options)
+        self._queue.most = queue_size
         self._pump()
 
     def give_back(self, outcome: Release, seconds: float) -> None:

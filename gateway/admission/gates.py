@@ -35,5 +35,12 @@ class Gates:
             self._gates[name] = gate
         return gate
 
+    def adopt(self, options: GovernorOptions, queue_size: int) -> None:
+        """Other bounds from now on; what was learned stays, as far as they permit it."""
+        self._options = options
+        self._queue_size = queue_size
+        for gate in self._gates.values():
+            gate.adopt(options, queue_size)
+
     def __iter__(self) -> Iterator[tuple[GateName, Gate]]:
         return iter(self._gates.copy().items())  # in one step: other threads ask, too

@@ -83,6 +83,11 @@ class Governor:
         self._hungry_until = 0.0
         self._peak = 2.0 * self.limit + 1  # the most it had lately; a newcomer should double at least
 
+    def adopt(self, options: GovernorOptions) -> None:
+        """Other bounds from now on. Whether to meet is not among them: `yields` is switched by itself."""
+        self._options = options
+        self.limit = min(max(self.limit, options.floor), options.ceiling)
+
     def capacity(self, now: float) -> int:
         """How many slots may be held at this moment."""
         if now < self._now - _SET_BACK_SECONDS:

@@ -76,6 +76,13 @@ class Idempotency:
                 on_written=self._memory.forget,
             )
 
+    def adopt(self, options: IdempotencyOptions) -> None:
+        """Other sizes and times for what is remembered from now on."""
+        self.options = options
+        self._memory.resize(options.ttl_seconds, options.max_bytes, options.max_entries)
+        if self._shared is not None:
+            self._shared.resize(options.ttl_seconds, options.max_entries)
+
     @property
     def entries(self) -> int:
         """Records in this process; with Redis, those in flight or not yet written there."""

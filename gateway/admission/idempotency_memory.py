@@ -57,6 +57,15 @@ class MemoryRecords:
     def __len__(self) -> int:
         return len(self._flights) + len(self._done) + len(self._unknown)
 
+    def resize(self, ttl_seconds: float, max_bytes: int, max_entries: int) -> None:
+        """Other bounds from now on; what is remembered already keeps its time, but not its room."""
+        self._ttl_seconds = ttl_seconds
+        self._max_bytes = max_bytes
+        self._max_entries = max_entries
+        self._drop_answers()
+        while len(self) > max_entries and self._done:
+            self._forget_oldest()
+
     def find(self, scope: str) -> Record | None:
         """The record in force."""
         flight = self._flights.get(scope)
@@ -112,6 +121,9 @@ class MemoryRecords:
             return
         self._answers[scope] = size
         self.answer_bytes += size
+        self._drop_answers()
+
+    def _drop_answers(self) -> None:
         while self.answer_bytes > self._max_bytes:
             oldest, freed = self._answers.popitem(last=False)
             self.answer_bytes -= freed
@@ -131,5 +143,8 @@ class MemoryRecords:
                 "Too many keyed requests are in flight or of unknown outcome; try again later.",
                 headers=(("Retry-After", "5"),),
             )
+        self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
         self.forget(next(iter(self._done)))
         self._on_forgotten()

@@ -123,6 +123,11 @@ class RedisRecords:
         self._tasks: set[asyncio.Task[None]] = set()
         self._catching_up = False
 
+    def resize(self, ttl_seconds: float, unwritten_max: int) -> None:
+        """Other bounds from now on."""
+        self._ttl_ms = round(ttl_seconds * 1000)
+        self._unwritten_max = unwritten_max
+
     def lease(self, claim: Claim) -> Lease:
         """A lease not yet known to Redis; it supersedes what an earlier one could not take back."""
         earlier = self._unwritten.pop(claim.scope, None)

@@ -56,7 +56,8 @@ class RateLimiter:
     ) -> None:
         self._memory = memory
         self._shared = shared
-        self._on_store_failure = on_store_failure
+        self.on_store_failure = on_store_failure
+        """May be changed while running."""
         self._clock = clock
         self._sleep = sleep
         self._releasing: set[asyncio.Task[None]] = set()
@@ -98,7 +99,7 @@ class RateLimiter:
         try:
             return shared, await shared.take(ask)
         except StoreUnavailable as error:
-            if self._on_store_failure is OnStoreFailure.REFUSE:
+            if self.on_store_failure is OnStoreFailure.REFUSE:
                 raise Refusal(
                     "store_unavailable",
                     "The gateway cannot count this request now; try again shortly.",

@@ -46,7 +46,7 @@ class FairQueue(Generic[W]):
     """Admits `most` entries; entries put in front do not count, for they were admitted before."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self.most = most
         self._classes: tuple[_Class[W], ...] = tuple(_Class() for _ in Priority)
         self._front: OrderedDict[W, None] = OrderedDict()
         self._behind = 0  # entries that are not in front
@@ -76,7 +76,7 @@ class FairQueue(Generic[W]):
         entry.in_front = False
         entry.queued = True
         self._behind += 1
-        if self._behind <= self._most:
+        if self._behind <= self.most:
             return None
         victim = self._newest_of_longest()
         self.remove(victim)

@@ -16,10 +16,8 @@ import uvloop
 from yarl import URL
 
 from gateway.commands.key import new_key
-from gateway.commands.serve import serve
+from gateway.commands.serve import Sources, serve
 from gateway.config.fields import digest_of
-from gateway.config.resolve import load_resolved
-from gateway.config.resolved import ResolvedSettings
 from gateway.policy.accounts import MY_ACCOUNT
 from gateway.secret_stores.remote import RemoteSecrets
 from gateway.simulator import Account, ApiKey, Simulator
@@ -87,13 +85,14 @@ def run(args: argparse.Namespace) -> int:
         **{f"{name.upper()}_KEY_SHA256": digest_of(key) for name, key in keys.items()},
     }
     config = args.config or Path("config/traffic.yaml" if args.traffic else "config/quickstart.yaml")
-    resolved = load_resolved(config, {**os.environ, **made}, RemoteSecrets())
-    return uvloop.run(_demonstrate(resolved, account, keys, traffic=args.traffic))
+    sources = Sources(config, {**os.environ, **made}, RemoteSecrets())
+    return uvloop.run(_demonstrate(sources, account, keys, traffic=args.traffic))
 
 
 async def _demonstrate(
-    resolved: ResolvedSettings, account: Account, keys: Mapping[str, str], *, traffic: bool
+    sources: Sources, account: Account, keys: Mapping[str, str], *, traffic: bool
 ) -> int:
+    resolved = sources.load()
     upstream = URL(str(resolved.settings.upstream.connect_to or ""))
     if upstream.host is None or upstream.port is None:
         print(
@@ -130,7 +129,7 @@ async def _demonstrate(
             calling.append(asyncio.create_task(Traffic(url, keys, random.Random()).run()))  # noqa: S311
 
     try:
-        return await serve(resolved, announce)
+        return await serve(resolved, sources, announce)
     finally:
         for task in calling:
             task.cancel()

@@ -5,13 +5,15 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import uvloop
 
 from gateway.app import Gateway, open_gateway_log
 from gateway.config.problems import ConfigError
+from gateway.config.reload import Reload, Reloader
 from gateway.config.resolve import load_resolved
 from gateway.config.resolved import ResolvedSettings
 from gateway.memory import Trimmer, settle_garbage
@@ -26,7 +28,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "serve",
         help="run the gateway",
-        description="Run one replica. SIGTERM or SIGINT lets what is in flight finish; a second one ends it.",
+        description="Run one replica. SIGTERM or SIGINT lets what is in flight finish; a second one ends it. "
+        "SIGHUP reads the configuration again.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -37,8 +40,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """0 after a clean stop, 1 if a port cannot be had, 2 for a configuration that cannot be used."""
     try:
-        resolved = load_resolved(args.config, os.environ, RemoteSecrets())
-        return uvloop.run(serve(resolved))
+        sources = Sources(args.config, os.environ, RemoteSecrets())
+        return uvloop.run(serve(sources.load(), sources))
     except ConfigError as error:
         print(error, file=sys.stderr)
         print(
@@ -48,8 +51,25 @@ def run(args: argparse.Namespace) -> int:
         return 2
 
 
-async def serve(resolved: ResolvedSettings, announce: Callable[[str, str], None] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT, drain, stop. `announce` is told the data and the admin URL."""
+class Sources(NamedTuple):
+    """What a configuration is made of, at the start and at each reload. `remote` is closed by `serve`."""
+
+    path: Path
+    environ: Mapping[str, str]
+    remote: RemoteSecrets
+
+    def load(self) -> ResolvedSettings:
+        """Read it. Raises `ConfigError`."""
+        return load_resolved(*self)
+
+
+async def serve(
+    resolved: ResolvedSettings, sources: Sources, announce: Callable[[str, str], None] | None = None
+) -> int:
+    """Serve until SIGTERM or SIGINT, drain, stop; SIGHUP reads the `sources` again.
+
+    `announce` is told the data and the admin URL.
+    """
     loop = asyncio.get_running_loop()
     log, writer = open_gateway_log(resolved)
     notifier = Notifier(os.environ)
@@ -59,6 +79,13 @@ async def serve(resolved: ResolvedSettings, announce: Callable[[str, str], None]
         told_to_stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, told_to_stop.set)
+
+        def told(reload: Reload) -> None:
+            notifier.ready(reload.summary)
+            gateway.note_troubles(sources.remote.troubles())
+
+        reloader = gateway.make_reloader(sources.load, told)
+        loop.add_signal_handler(signal.SIGHUP, _hang_up, reloader, notifier)
         try:
             await gateway.start()
         except OSError as error:
@@ -75,16 +102,45 @@ async def serve(resolved: ResolvedSettings, announce: Callable[[str, str], None]
             announce(gateway.url, gateway.admin_url)
         notifier.beat_on(loop)
         notifier.ready(f"serving on {gateway.url}, admin on {gateway.admin_url}")
+        reloader.start()
+        _refresh_secrets(sources.remote, gateway, reloader, loop)
         await told_to_stop.wait()
         told_to_stop.clear()
         notifier.stopping("draining")
+        reloader.refuse("the gateway is draining")
         await _drain(gateway, told_to_stop)
+        await reloader.close()
+        await asyncio.to_thread(sources.remote.close)
         await gateway.stop()
         return 0
     finally:
         trimmer.close()
         notifier.close()
         writer.close()
+
+
+def _refresh_secrets(
+    remote: RemoteSecrets, gateway: Gateway, reloader: Reloader, loop: asyncio.AbstractEventLoop
+) -> None:
+    """Have what secret stores hold asked for in the background, and take over what has changed."""
+
+    def note(event: str, reference: str, why: str) -> None:
+        gateway.log_secret(event, reference, why)
+        gateway.note_troubles(remote.troubles())
+
+    def on_change() -> None:
+        loop.call_soon_threadsafe(reloader.trigger, "secret store")
+
+    def on_event(event: str, reference: str, why: str) -> None:
+        loop.call_soon_threadsafe(note, event, reference, why)
+
+    remote.start(on_change, on_event)
+    gateway.show_secret_ages(remote.ages)
+
+
+def _hang_up(reloader: Reloader, notifier: Notifier) -> None:
+    notifier.reloading()
+    reloader.trigger("SIGHUP")
 
 
 async def _drain(gateway: Gateway, told_again: asyncio.Event) -> None:

@@ -86,6 +86,10 @@ class DataServer(web.Server):
         super().__init__(handler)
         self.render_refusal = render_refusal
         self.guests = Guests(limits)
+        self.set_bounds(header_bytes, headers_max)
+
+    def set_bounds(self, header_bytes: int, headers_max: int) -> None:
+        """What the heads of requests must keep to, on connections that are made from now on."""
         self._options: dict[str, Any] = {
             "access_log": None,
             "auto_decompress": False,

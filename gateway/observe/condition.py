@@ -31,11 +31,14 @@ class Condition:
         """When the configuration in force was taken into use."""
         self.last_reload: Reload | None = None
         """None until there was one."""
+        self.after_restart: tuple[str, ...] = ()
+        """Settings that were changed since the start, and are without effect until the next one."""
         self.reasons: Mapping[str, str] = MappingProxyType({})
         """What ails the process besides what its parts show: subject -> text for people, without secrets."""
 
-    def note_reload(self, ok: bool, detail: str = "") -> None:
+    def note_reload(self, ok: bool, detail: str = "", after_restart: tuple[str, ...] = ()) -> None:
         """A reload was tried. `detail` must be fit for logs: names and places, no values."""
+        self.after_restart = after_restart
         now = self._clock()
         if ok:
             self.loaded_at = now

@@ -62,6 +62,15 @@ class Observers:
         else:
             self.log.warning("store is away", reason=state.reason)
 
+    def secret_event(self, event: str, reference: str, why: str) -> None:
+        """A secret store gave another value (`rotated`), is away (`kept`), or is back (`confirmed`)."""
+        if event == "kept":
+            self.log.warning(
+                "secret not confirmed, the last good value is in use", secret=reference, reason=why
+            )
+        else:
+            self.log.info("secret " + event, secret=reference)
+
     def handshake_failed(self, reason: str, words: str) -> None:
         """A caller's TLS handshake failed; `words` say more where its certificate was refused."""
         self.log.info("tls handshake failed", reason=reason, detail=words)

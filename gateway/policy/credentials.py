@@ -44,6 +44,11 @@ class Credential:
     region: str
     edge: str
 
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """The account itself and its subaccounts."""
+        return (self.account, *self.subaccounts.values())
+
     def owns(self, sid: str) -> bool:
         """Whether `sid` is the account or a listed subaccount; exact, case and all."""
         return sid == self.account.sid or sid in self.subaccounts

@@ -21,8 +21,8 @@ class RetryBudget:
     """
 
     def __init__(self, share: float = 0.2, floor: int = 3) -> None:
-        self._share = share
-        self._floor = floor
+        self.share = share
+        self.floor = floor
         self._slices: deque[_Slice] = deque()
         self._requests = 0
         self._retries = 0
@@ -37,7 +37,7 @@ class RetryBudget:
     def spend(self, now: float) -> bool:
         """Take one retry out of the budget; False if there is none left."""
         current = self._slice(now)
-        if self._retries + 1 > max(self._floor, self._share * self._requests):
+        if self._retries + 1 > max(self.floor, self.share * self._requests):
             self.exhausted += 1
             return False
         current.retries += 1
@@ -49,7 +49,7 @@ class RetryBudget:
         # Asked from another thread as well: a copy is made in one step, and nothing is changed.
         recent = [each for each in tuple(self._slices) if now - each.began <= _WINDOW_SECONDS]
         requests = sum(each.requests for each in recent)
-        return max(self._floor, self._share * requests) - sum(each.retries for each in recent)
+        return max(self.floor, self.share * requests) - sum(each.retries for each in recent)
 
     def _slice(self, now: float) -> _Slice:
         """The slice of `now`; what is older than the window is forgotten."""

@@ -3,13 +3,14 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Iterable
 
 from aiohttp import ClientSession
 from yarl import URL
 
 from gateway.admission.gates import GateName, Gates
 from gateway.exchange import Exchange
+from gateway.policy.credentials import Credential
 from gateway.policy.outbound import Outbound
 from gateway.upstream.answer import Answer
 from gateway.upstream.attempts import Attempts
@@ -17,8 +18,9 @@ from gateway.upstream.breaker import Breakers
 from gateway.upstream.budget import RetryBudget
 from gateway.upstream.key_tests import KeyHook, KeyTester
 from gateway.upstream.keys import KeyRing
+from gateway.upstream.retired import RetiredSessions
 from gateway.upstream.retrying import CallerLink, RetryOptions, Surroundings
-from gateway.upstream.transport import TransportOptions
+from gateway.upstream.transport import TransportOptions, open_session
 
 
 class Forwarder:
@@ -35,9 +37,9 @@ class Forwarder:
         self.gates = gates
         self.breakers = Breakers()
         self.budget = RetryBudget(retry.budget_share, retry.budget_floor)
-        self._session = session
+        self._retired = RetiredSessions()
         self.keyring = KeyRing()
-        self._connect_to = options.connect_to
+        self._options = options
         self._origins: dict[str, URL] = {}
         self._tester = KeyTester(session, self.keyring, self._origin, options.deadline_seconds, on_key)
         self._around = Surroundings(
@@ -83,14 +85,33 @@ class Forwarder:
             self.keyring.note_success(attempts.key, outbound.effective, outbound.host, outbound.target)
         return answer
 
+    def adopt(self, options: TransportOptions, retry: RetryOptions) -> None:
+        """Work by other options from now on. What is on its way through the old session ends there."""
+        around = self._around
+        around.retry, around.idle_seconds = retry, options.idle_seconds
+        self.budget.share, self.budget.floor = retry.budget_share, retry.budget_floor
+        if options != self._options:
+            self._options = options
+            self._origins = {}
+            self._retired.add(around.session)
+            around.session = open_session(options)
+            self._tester.adopt(around.session, options.deadline_seconds)
+
+    def keep_keys(self, credentials: Iterable[Credential]) -> None:
+        """Forget the health of keys that none of the `credentials` has."""
+        self.keyring.keep_only(
+            key for each in credentials for account in each.accounts for key in account.keys
+        )
+
     async def close(self) -> None:
         """End key tests and close the pool."""
         await self._tester.close()
-        await self._session.close()
+        await self._retired.close()
+        await self._around.session.close()
 
     def _origin(self, host: str) -> URL:
         origin = self._origins.get(host)
         if origin is None:
-            origin = self._connect_to or URL.build(scheme="https", host=host)
+            origin = self._options.connect_to or URL.build(scheme="https", host=host)
             self._origins[host] = origin
         return origin

@@ -48,6 +48,11 @@ class KeyTester:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
+    def adopt(self, session: ClientSession, seconds: float) -> None:
+        """Another session and bound for the tests to come."""
+        self._session = session
+        self._seconds = seconds
+
     async def close(self) -> None:
         """End the tests that run."""
         for task in self._running:

@@ -5,6 +5,7 @@ read that it is known to be allowed: a Standard key refused on /Accounts is heal
 the snapshot, keyed by the key's value, so that a reload forgets nothing.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gateway.policy.credentials import Account, ApiKey
@@ -25,6 +26,11 @@ class KeyRing:
 
     def __init__(self) -> None:
         self._health: dict[bytes, _Health] = {}
+
+    def keep_only(self, known: Iterable[ApiKey]) -> None:
+        """Forget keys that are no longer configured: one that comes back begins anew."""
+        values = {key.authorization for key in known}
+        self._health = {value: health for value, health in self._health.items() if value in values}
 
     def order(self, account: Account) -> tuple[ApiKey, ...]:
         """The account's keys in the order to be tried: healthy ones first, as configured."""

@@ -41,9 +41,10 @@ class RetryOptions:
     post_on_503: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Surroundings:
-    """What attempts of all exchanges share."""
+    """What attempts of all exchanges share. A reload replaces what the configuration says: each attempt looks
+    here when it begins, so that one which waits is not tied to a session that is being retired."""
 
     session: ClientSession
     budget: RetryBudget

@@ -36,8 +36,13 @@ class CleanConnector(TCPConnector):
     """Never reuses a connection that received bytes while idle.
 
     The stock pool would hand those bytes to the next request as its answer. Overrides a private method;
-    `tests/unit/upstream/test_wire.py` guards it.
+    `tests/unit/upstream/test_wire.py` guards it, `test_transport.py` what `is_busy` relies on.
     """
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a connection is in use, being made or waited for."""
+        return bool(self._acquired or self._waiters)
 
     async def _get(self, key: ConnectionKey, traces: list[Any]) -> Connection | None:
         while (connection := await super()._get(key, traces)) is not None:

@@ -35,9 +35,10 @@ ARROWS: dict[str, set[str]] = {
     "admin": _SIDES | {"config", "upstream", "admission", "observe", "listener", "identity"},
     "handler": _SIDES | {"config", "upstream", "admission", "observe", "listener", "identity"},
     "parts": _SIDES | {"config", "upstream", "admission", "observe", "identity"},
+    "reloads": _SIDES | {"config", "observe"},
     "app": _SIDES
     | {"config", "upstream", "admission", "observe", "listener", "webhooks", "admin", "handler", "parts"}
-    | {"identity"},
+    | {"identity", "reloads"},
     "memory": set(),
     "notify": set(),
     "commands": {
@@ -141,10 +142,11 @@ def test_nothing_leads_back() -> None:
 def test_only_the_snapshot_knows_policy() -> None:
     """The schema and its readers know the names of settings; what these mean is compiled in one place.
 
-    (`limits` is part of that place; `reference` writes the documents and names the sets of rules.)
+    (`limits` is part of that place; `reference` writes the documents and names the sets of rules; `changes`
+    masks SIDs as the log does.)
     """
     knowing = {_name(path) for path in _modules(_ROOT / "config") if "policy" in _parts_imported(_tree(path))}
-    assert knowing <= {"config/snapshot.py", "config/limits.py", "config/reference.py"}
+    assert knowing <= {"config/snapshot.py", "config/limits.py", "config/reference.py", "config/changes.py"}
 
 
 @pytest.mark.parametrize("path", [*_modules(_ROOT / "policy"), _ROOT / "rendering.py"], ids=_name)
