@@ -18,7 +18,7 @@ from gateway.admission.gates import Gates
 from gateway.config.admin import is_loopback
 from gateway.config.reload import Reload, Reloader
 from gateway.config.resolved import ResolvedSettings
-from gateway.config.schema import Callers
+from gateway.config.schema import Callers, Log
 from gateway.config.snapshot import Snapshot, compile_snapshot
 from gateway.handler import Handler, Snapshots
 from gateway.identity.tokens import TokenVerifier
@@ -52,7 +52,6 @@ class Gateway:
     def __init__(self, resolved: ResolvedSettings, log: Logger, writer: LineWriter) -> None:
         require_c_parser()
         self._resolved = resolved
-        self._log = log
         self._writer = writer
         self._metrics = Metrics()
         self._feed = Feed()
@@ -97,7 +96,7 @@ class Gateway:
             await parts.close()
             await self._observers.close()
             raise
-        self._log.info(
+        self._observers.log.info(
             "serving",
             url=self.url,
             admin=self.admin_url,
@@ -105,7 +104,7 @@ class Gateway:
             config=self._snapshots.current.config_hash,
         )
         if allowed < wanted:
-            self._log.warning(
+            self._observers.log.warning(
                 "fewer open files are allowed than the configured connections need",
                 allowed=allowed,
                 needed=wanted,
@@ -165,6 +164,8 @@ class Gateway:
 
     async def _adopt(self, resolved: ResolvedSettings, snapshot: Snapshot) -> None:
         """Put a configuration into force in one step, for the next request and the next connection."""
+        if resolved.settings.log != self._resolved.settings.log:
+            self._observers.log = _make_log(self._writer, resolved.settings.log)
         self._resolved = resolved
         self._snapshots.current = snapshot
         self._metrics.configuration.reloaded(snapshot.config_hash, name_keys(snapshot))
@@ -186,7 +187,7 @@ class Gateway:
     async def drain(self) -> None:
         """Take no new connections, and let what is in flight end, up to `drain_seconds`."""
         self.condition.draining = self._handler.draining = True
-        self._log.info("draining", connections=len(self._server.connections))
+        self._observers.log.info("draining", connections=len(self._server.connections))
         self._listening.close()
         await asyncio.sleep(_SETTLE_SECONDS)
         self._server.pre_shutdown()
@@ -197,7 +198,7 @@ class Gateway:
         await self.parts.close()
         await asyncio.to_thread(self._admin.stop)
         await self._observers.close()
-        self._log.info("stopped")
+        self._observers.log.info("stopped")
 
     @property
     def guests(self) -> Guests:
@@ -231,10 +232,13 @@ class Gateway:
 def open_gateway_log(resolved: ResolvedSettings) -> tuple[Logger, LineWriter]:
     """The log on standard output as configured; close the writer last."""
     writer = LineWriter(sys.stdout.fileno())
-    settings = resolved.settings.log
+    return _make_log(writer, resolved.settings.log), writer
+
+
+def _make_log(writer: LineWriter, settings: Log) -> Logger:
     log = open_log(writer, settings.level, settings.format, settings.sample_successes)
     route_libraries(log)
-    return log, writer
+    return log
 
 
 def connection_limits(callers: Callers) -> ConnectionLimits:

@@ -7,7 +7,16 @@ silence. Must not know how a setting is put into force.
 from typing import Final
 
 RESTART: Final = frozenset(
-    {"listen", "reuse_port", "tls", "store", "admin.listen", "admin.allow_remote", "log.format"}
+    {
+        "listen",
+        "reuse_port",
+        "tls",
+        "store",
+        "admin.listen",
+        "admin.allow_remote",
+        "tracing.enabled",
+        "tracing.send_upstream",
+    }
 )
 """What is opened once. (`tls` here is whether there is any: what is beneath it is live.)"""
 
@@ -20,6 +29,8 @@ LIVE: Final = frozenset(
         "admin.metrics_token",
         "admin.hosts",
         "log.level",
+        "log.format",
+        "log.sample_successes",
         "tls.cert_file",
         "tls.key_file",
         "tls.client_certificates",

@@ -164,7 +164,7 @@ def test_what_waits_for_a_restart(tmp_path: Path) -> None:
             "drain_seconds": 1,
         },
     )
-    assert find_waiting(before, after) == ("admin.listen", "listen", "log.format", "reuse_port", "store")
+    assert find_waiting(before, after) == ("admin.listen", "listen", "reuse_port", "store")
 
 
 def test_everything_resolved_is_compared() -> None:
