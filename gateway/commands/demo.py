@@ -89,9 +89,7 @@ def run(args: argparse.Namespace) -> int:
     return uvloop.run(_demonstrate(sources, account, keys, traffic=args.traffic))
 
 
-async def _demonstrate(
-    sources: Sources, account: Account, keys: Mapping[str, str], *, traffic: bool
-) -> int:
+async def _demonstrate(sources: Sources, account: Account, keys: Mapping[str, str], *, traffic: bool) -> int:
     resolved = sources.load()
     upstream = URL(str(resolved.settings.upstream.connect_to or ""))
     if upstream.host is None or upstream.port is None:
