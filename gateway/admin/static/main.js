@@ -25,7 +25,10 @@ const filters = new Filters(document.getElementById("filters"), () => {
 });
 const stream = new Stream(() => `/api/events${searchOf(filters.query())}`, {
   opened: () => attempt(readAll),
-  status: (link) => state.connection(link),
+  status: (link) => {
+    state.connection(link);
+    if (link === "broken") attempt(() => ask("/api/state")); // a session that has ended shows here, not in the stream
+  },
   exchanges: (batch) => list.add(batch),
   tick: (tick) => {
     history.append(tick.point);
