@@ -152,7 +152,7 @@ export class Chart {
       dash: series.dash,
       fill: filled ? () => faded(colour(), this.panel.stacked ? 0.85 : 0.22) : undefined,
       gaps: (plot, at, from, to, found) => this.lasting(plot, found),
-      points: { show: !this.panel.stacked, size: 4, fill: colour, filter: (plot, at, show, found) => lonely(plot, at, found) },
+      points: { show: !this.panel.stacked, size: 4, fill: colour, filter: (plot, at) => lonely(plot, at, this.panel.bridge ?? STEP_SECONDS) },
     };
   }
 
@@ -177,17 +177,12 @@ function stack(columns) {
   );
 }
 
-/** Places of values with no neighbour, which no line shows. */
-function lonely(plot, at, found) {
-  const values = plot.data[at];
-  const [from, to] = plot.series[0].idxs ?? [0, values.length - 1];
-  const places = [];
-  if (!found?.length) return places;
-  for (let place = from; place <= to; place++) {
-    const alone = (values[place - 1] ?? null) === null && (values[place + 1] ?? null) === null;
-    if (values[place] !== null && alone) places.push(place);
-  }
-  return places;
+/** Places of values with nothing else within `reach` seconds: no line shows them. */
+function lonely(plot, at, reach) {
+  const [times, values] = [plot.data[0], plot.data[at]];
+  const known = values.flatMap((value, place) => (value === null ? [] : [place]));
+  const far = (place, other) => other === undefined || Math.abs(times[place] - times[other]) > reach;
+  return known.filter((place, rank) => far(place, known[rank - 1]) && far(place, known[rank + 1]));
 }
 
 function faded(colour, share) {
