@@ -47,13 +47,14 @@ def add_parser(subparsers: "Subparsers") -> None:
 def run(args: argparse.Namespace) -> int:
     """Check one file: 0 if the gateway would start with it, else 2."""
     # Imported here: `gateway check --help` need not wait for pydantic.
+    from gateway.config.reach import find_vain
     from gateway.config.resolve import load_resolved
     from gateway.config.snapshot import compile_snapshot
     from gateway.secret_stores.remote import RemoteSecrets
 
     try:
         resolved = load_resolved(args.config, os.environ, RemoteSecrets())
-        compile_snapshot(resolved)
+        warnings = (*resolved.warnings, *find_vain(resolved, compile_snapshot(resolved)))
     except ConfigError as error:
         if args.json:
             _print_json({"ok": False, "problems": _plain(error.problems), "warnings": []})
@@ -61,11 +62,11 @@ def run(args: argparse.Namespace) -> int:
             print(error, file=sys.stderr)
         return 2
     if args.json:
-        _print_json({"ok": True, "problems": [], "warnings": _plain(resolved.warnings)} | _counts(resolved))
+        _print_json({"ok": True, "problems": [], "warnings": _plain(warnings)} | _counts(resolved))
     else:
         counts = ", ".join(_counted(count, name) for name, count in _counts(resolved).items())
         print(f"{args.config}: ok, {counts}")
-        for warning in resolved.warnings:
+        for warning in warnings:
             print(f"warning: {warning}")
     return 0
 

@@ -143,10 +143,11 @@ def test_only_the_snapshot_knows_policy() -> None:
     """The schema and its readers know the names of settings; what these mean is compiled in one place.
 
     (`limits` is part of that place; `reference` writes the documents and names the sets of rules; `changes`
-    masks SIDs as the log does.)
+    masks SIDs as the log does; `reach` says where a rule stands that grants nothing.)
     """
     knowing = {_name(path) for path in _modules(_ROOT / "config") if "policy" in _parts_imported(_tree(path))}
-    assert knowing <= {"config/snapshot.py", "config/limits.py", "config/reference.py", "config/changes.py"}
+    known = ("snapshot", "limits", "reference", "changes", "reach")
+    assert knowing <= {f"config/{name}.py" for name in known}
 
 
 @pytest.mark.parametrize("path", [*_modules(_ROOT / "policy"), _ROOT / "rendering.py"], ids=_name)

@@ -52,6 +52,27 @@ def test_warnings(tmp_path: Path) -> None:
     )
 
 
+def test_what_can_never_be_reached(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    text = (ROOT / "config/gateway.yaml").read_text()
+    path.write_text(
+        text
+        + "  fax: {keys: [{env: FAX}], credential: main, allow: [verify, POST api /2010-04-01/Mesages]}\n"
+    )
+    done = _check(
+        *("--config", str(path)),
+        FAX="sha256:" + "3d" * 32,
+        GATEWAY__UPSTREAM__EXTRA_HOSTS='["api.ie1.twilio.com"]',
+        **TWILIO,
+    )
+    assert done.returncode == 0
+    assert "api.ie1.twilio.com stopped working in April 2026" in done.stdout
+    assert "gives api.dublin.ie1.twilio.com" in done.stdout
+    line = len(path.read_text().splitlines())
+    assert f"warning: {path}:{line}: consumers.fax.allow.1: the rule 'POST api /2010-04-01/Mes" in done.stdout
+    assert done.stdout.count("warning: ") == 2
+
+
 def test_problems() -> None:
     done = _check(GATEWAY__LISTEN=CANARY, GATEWAY__CONSUMERS__BILLING__ALOW="[]", TWILIO_API_SECRET=CANARY)
     assert (done.returncode, done.stdout) == (2, "")
