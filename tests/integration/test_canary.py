@@ -201,6 +201,34 @@ async def provoke_all(gateway: Running, upstream: RawUpstream, monkeypatch: pyte
     return answers + answer.head + answer.body
 
 
+API = (
+    "state", "history", "consumers", "routes", "credentials", "codes", "limits", "exchanges?limit=2000",
+    f"exchanges?consumer={MESSAGE.split()[0]}", f"exchanges?route={PHONE}", f"exchanges?code={PHONE}",
+    f"exchanges?{KEY}=1", f"exchanges/{KEY}", f"limits?consumer={KEY}", f"events?status={PHONE}",
+)  # fmt: skip
+
+
+async def read_admin(gateway: Running) -> bytes:
+    """All that the admin port has, a stream from the beginning, and `gateway tail`."""
+    port = int(gateway.admin_url.rpartition(":")[2])
+    answers = b""
+    for path in ("/metrics", "/readyz", "/", "/login", f"/{KEY}", *(f"/api/{name}" for name in API)):
+        found = await ask(port, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert found.status in (200, 303, 400, 404), path
+        answers += found.head + found.body
+    async with raw_caller(port) as reader:
+        await reader.send(b"GET /api/events?after=0 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answers += await reader.until(b"event: exchanges")
+        answers += await reader.until(b"event: tick")
+    tail = [sys.executable, "-m", "gateway", "tail", "--limit", "2000", "--admin", gateway.admin_url]
+    for more in ([], ["--json"]):
+        process = await asyncio.create_subprocess_exec(*tail, *more, stdout=asyncio.subprocess.PIPE)
+        printed, _ = await asyncio.wait_for(process.communicate(), 20)
+        assert len(printed.splitlines()) > len(EXCHANGES)
+        answers += printed
+    return answers
+
+
 async def fail(self: Forwarder, *arguments: object) -> None:
     """A fault that quotes everything that it was given."""
     raise RuntimeError(f"{KEY} {SECRET} {PHONE} {MESSAGE} {arguments!r}")
@@ -249,10 +277,7 @@ async def search_gateway(gateway: Running, upstream: RawUpstream, monkeypatch: p
     """Provoke everything, and look at what can only be looked at while the gateway runs."""
     answers = await provoke_all(gateway, upstream, monkeypatch)
     await gateway.capture.until(lambda lines: sum(is_exchange(line) for line in lines) >= len(EXCHANGES) + 5)
-    admin_port = int(gateway.admin_url.rpartition(":")[2])
-    for path in ("/metrics", "/readyz", f"/{KEY}"):
-        found = await ask(admin_port, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        answers += found.head + found.body
+    answers += await read_admin(gateway)
     assert holds_canary(answers) == []
     assert showing_canaries(gateway) == []
     upstream.then(hang())
@@ -280,7 +305,7 @@ async def test_no_canary_gets_out(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Answers, log in both shapes, metrics, traces, exceptions, objects, process title."""
+    """Answers, log in both shapes, metrics, page, API, tail, traces, exceptions, objects, process title."""
     caplog.set_level(logging.DEBUG)
     published = tmp_path / "jwks.json"
     published.write_bytes(jwks(PRIVATE))
