@@ -80,7 +80,7 @@ class Api:
         return [
             {
                 "name": limit.name,
-                "text": limit.text,
+                "text": limit.rate,
                 "per": limit.per,
                 "used": self._sources.limiter.use_of(limit) if limit.per is Per.CONSUMER else None,
             }

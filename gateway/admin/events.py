@@ -6,6 +6,8 @@ writes at its own pace. Who does not read in time is dropped and may come again:
 """
 
 import asyncio
+import socket
+import struct
 import time
 
 import orjson
@@ -20,6 +22,7 @@ from gateway.observe.recent import Filter
 MOST_STREAMS = 50
 _MOST_EXCHANGES = 50
 _SLOW_SECONDS = 5.0
+_BUFFER_BYTES = 65_536
 _RETRY_MS = 2000
 _HEARTBEAT_TICKS = 15
 _AFTER_SECOND = 0.15  # what ended in a second has reached us by then
@@ -92,6 +95,7 @@ class Events:
     async def _stream(self, request: web.Request, wanted: Filter, after: int | None) -> web.StreamResponse:
         response = web.StreamResponse(headers=_HEADERS)
         await response.prepare(request)
+        _bound_buffer(request)
         self._sources.board.refresh()
         seq = self._sources.board.recent.last_seq if after is None else after
         ticks = self._ticks
@@ -120,6 +124,13 @@ class Events:
         return _event("exchanges", content, recent.last_seq), recent.last_seq
 
 
+def _bound_buffer(request: web.Request) -> None:
+    """Else the kernel takes megabytes for a reader that does not read, and minutes until we notice."""
+    connection = request.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
+
+
 async def _written(response: web.StreamResponse, block: bytes, request: web.Request) -> bool:
     """Whether the reader took it in time; else its connection is broken off."""
     try:
@@ -128,10 +139,17 @@ async def _written(response: web.StreamResponse, block: bytes, request: web.Requ
     except ConnectionError:
         return False
     except TimeoutError:
-        if request.transport is not None:
-            request.transport.abort()
+        _break_off(request)
         return False
     return True
+
+
+def _break_off(request: web.Request) -> None:
+    """By RST: the kernel would keep what was written until somebody reads it."""
+    connection = request.get_extra_info("socket")
+    if connection is not None and request.transport is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        request.transport.abort()
 
 
 def _event(name: str, content: object, number: int | None = None) -> bytes:

@@ -54,7 +54,7 @@ class Numbered(NamedTuple):
             "ending": exchange.ending,
             "unknown": exchange.unknown,
             "reported": exchange.reported,
-            "trace_id": "",
+            "trace_id": exchange.trace.trace_id if exchange.trace is not None else "",
             "steps": [_step(step, exchange.began) for step in exchange.steps],
         }
 

@@ -17,6 +17,7 @@ from gateway.policy.rules import RuleSet, split_path
 _MICROSECONDS = 1_000_000
 _MOST_DESTINATIONS = 8
 _MANY = "many"
+_PERIODS = {1: "s", 60: "m", 3600: "h", 86_400: "d"}
 
 
 class Per(StrEnum):
@@ -32,11 +33,13 @@ class Limit:
     """One rate of one consumer. Times are whole microseconds, the same in memory and in Redis.
 
     A unit of weight takes `unit_us` (rounded up, so that no rate is exceeded), a request `cost_us`; up to
-    `tolerance_us` of them may be used at once. `policy` is its item of a RateLimit-Policy field.
+    `tolerance_us` of them may be used at once. `text` and `rate` are for people, at length and in short;
+    `policy` is its item of a RateLimit-Policy field.
     """
 
     name: str
     text: str
+    rate: str
     per: Per
     unit_us: int
     cost_us: int
@@ -96,6 +99,7 @@ def make_limit(
     return Limit(
         name=name,
         text=f"{count} per {period_seconds} s, burst {burst}",
+        rate=_write_rate(count, period_seconds, burst),
         per=per,
         unit_us=unit,
         cost_us=unit * weight,
@@ -107,6 +111,12 @@ def make_limit(
         label=label,
         secret=secret,
     )
+
+
+def _write_rate(count: int, period_seconds: int, burst: int) -> str:
+    """As the configuration has it: '20/s', and the burst if it is another number."""
+    period = _PERIODS.get(period_seconds, f"{period_seconds} s")
+    return f"{count}/{period}" + (f", burst {burst}" if burst != count else "")
 
 
 def _quota(count: int, period_seconds: int, burst: int) -> tuple[int, int]:
