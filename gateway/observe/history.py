@@ -85,8 +85,11 @@ class History:
 
     def add(self, exchanges: Iterable[Exchange]) -> None:
         """Count exchanges in the second in which they ended; late ones in the one that is open."""
+        t, second = 0, _Second()
         for exchange in exchanges:
-            second = self._second(exchange.ended_at)
+            if int(exchange.ended_at) != t:
+                t = int(exchange.ended_at)
+                second = self._second(t)
             second.classes[exchange.status // 100 % 10] += 1
             bucket = bucket_of(exchange.ended - exchange.began)
             second.total[bucket] = second.total.get(bucket, 0) + 1
@@ -127,9 +130,9 @@ class History:
             "accounts": {name: _readings(name, points) for name in islice(names, MOST_ACCOUNTS)},
         }
 
-    def _second(self, ended_at: float) -> _Second:
+    def _second(self, t: int) -> _Second:
         # Not later than the next but one: a clock that jumped must not fill memory with seconds to come.
-        t = min(max(int(ended_at), self._closed + 1), self._closed + 3)
+        t = min(max(t, self._closed + 1), self._closed + 3)
         second = self._open.get(t)
         if second is None:
             second = self._open[t] = _Second()

@@ -21,7 +21,7 @@ def bucket_of(seconds: float) -> int:
     """The bucket of a duration."""
     if seconds <= _SHORTEST:
         return 0
-    return int(log(min(seconds, _LONGEST)) * _PER_LOG + _OFFSET)
+    return int(log(seconds if seconds < _LONGEST else _LONGEST) * _PER_LOG + _OFFSET)
 
 
 def value_of(bucket: int) -> float:

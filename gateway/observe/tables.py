@@ -1,7 +1,7 @@
 """Who called what, and how it went, over 15 minutes: by consumer, route, Twilio's code and slug. Pure.
 
-Counted in slices of a minute, of which the oldest is dropped; bounded by the configuration's consumers, the
-catalogue's labels, our slugs, and a fixed number of codes.
+Counted in slices of three minutes, of which the oldest is dropped; bounded by the configuration's
+consumers, the catalogue's labels, our slugs, and a fixed number of codes.
 """
 
 from collections import deque
@@ -12,8 +12,8 @@ from typing import NamedTuple, TypeVar
 from gateway.exchange import Ending, Exchange
 from gateway.observe.quantiles import Counts, bucket_of, read_quantiles
 
-_SLICE_SECONDS = 60
-_SLICES = 15
+_SLICE_SECONDS = 180
+_SLICES = 5
 RATE_SECONDS = 30
 MOST_CODES = 100
 OTHER_CODE = 0
@@ -44,13 +44,15 @@ class Tally:
     last_at: float = 0.0
     durations: Counts = field(default_factory=dict)
 
-    def count(self, exchange: Exchange, failed: bool, bucket: int) -> None:
+    def count(self, at: float, failed: bool, refused: bool, bucket: int) -> None:
         """One exchange more."""
         self.requests += 1
-        self.errors += failed
-        self.refusals += is_refusal(exchange.slug)
-        self.last_at = max(self.last_at, exchange.ended_at)
-        self.durations[bucket] = self.durations.get(bucket, 0) + 1
+        if failed:
+            self.errors += 1
+            self.refusals += refused
+        self.last_at = at  # they come nearly in order
+        durations = self.durations
+        durations[bucket] = durations.get(bucket, 0) + 1
 
     def add(self, other: "Tally") -> None:
         """All of another tally."""
@@ -69,9 +71,9 @@ class Tally:
 
 @dataclass(slots=True)
 class _Slice:
-    minute: int
+    number: int
     consumers: dict[str, Tally] = field(default_factory=dict)
-    routes: dict[RouteName, Tally] = field(default_factory=dict)
+    routes: dict[tuple[str, str, str], Tally] = field(default_factory=dict)
     codes: dict[int, Tally] = field(default_factory=dict)
     slugs: dict[str, Tally] = field(default_factory=dict)
 
@@ -84,23 +86,24 @@ class Tables:
         self._seconds: deque[tuple[int, dict[str, int]]] = deque(maxlen=RATE_SECONDS + 1)
 
     def add(self, exchanges: Iterable[Exchange]) -> None:
-        """Count exchanges, those of a minute that is over in the newest."""
+        """Count exchanges; those of a slice that is over, in the newest."""
         for exchange in exchanges:
-            current = self._slice(int(exchange.ended_at) // _SLICE_SECONDS)
+            at, slug = exchange.ended_at, exchange.slug
+            current = self._slice(int(at) // _SLICE_SECONDS)
             failed = exchange.status >= 400 or exchange.ending is not Ending.ANSWERED
+            refused = failed and is_refusal(slug)
             bucket = bucket_of(exchange.ended - exchange.began)
-            _of(current.consumers, exchange.consumer).count(exchange, failed, bucket)
-            self._count_second(exchange)
+            _of(current.consumers, exchange.consumer).count(at, failed, refused, bucket)
+            self._count_second(int(at), exchange.consumer)
             if exchange.label:
-                name = RouteName(exchange.product, exchange.label, exchange.method)
-                _of(current.routes, name).count(exchange, failed, bucket)
-            if exchange.slug:
-                _of(current.slugs, exchange.slug).count(exchange, failed, bucket)
-            code = exchange.twilio_code
-            if code:
+                name = (exchange.product, exchange.label, exchange.method)
+                _of(current.routes, name).count(at, failed, refused, bucket)
+            if slug:
+                _of(current.slugs, slug).count(at, failed, refused, bucket)
+            if code := exchange.twilio_code:
                 if code not in current.codes and len(current.codes) >= MOST_CODES:
                     code = OTHER_CODE
-                _of(current.codes, code).count(exchange, failed, bucket)
+                _of(current.codes, code).count(at, failed, refused, bucket)
 
     def consumers(self, now: float) -> dict[str, Tally]:
         """By name; '' is for callers that nobody knows."""
@@ -108,7 +111,8 @@ class Tables:
 
     def routes(self, now: float) -> dict[RouteName, Tally]:
         """By route."""
-        return _merged(each.routes for each in self._recent(now))
+        merged = _merged(each.routes for each in self._recent(now))
+        return {RouteName(*name): tally for name, tally in merged.items()}
 
     def codes(self, now: float) -> dict[int, Tally]:
         """By Twilio's code."""
@@ -128,25 +132,24 @@ class Tables:
                     found[name] = found.get(name, 0) + count
         return {name: round(count / RATE_SECONDS, 3) for name, count in found.items()}
 
-    def _slice(self, minute: int) -> _Slice:
+    def _slice(self, number: int) -> _Slice:
         slices = self._slices
-        if slices and slices[-1].minute - minute > _SLICES:
+        if slices and slices[-1].number - number > _SLICES:
             slices.clear()  # the clock was set back
-        if not slices or slices[-1].minute < minute:
-            slices.append(_Slice(minute))
+        if not slices or slices[-1].number < number:
+            slices.append(_Slice(number))
         return slices[-1]
 
     def _recent(self, now: float) -> list[_Slice]:
         first = int(now) // _SLICE_SECONDS - _SLICES
-        return [each for each in self._slices if each.minute > first]
+        return [each for each in self._slices if each.number > first]
 
-    def _count_second(self, exchange: Exchange) -> None:
-        second = int(exchange.ended_at)
+    def _count_second(self, second: int, consumer: str) -> None:
         seconds = self._seconds
         if not seconds or seconds[-1][0] != second:
             seconds.append((second, {}))
         counts = seconds[-1][1]
-        counts[exchange.consumer] = counts.get(exchange.consumer, 0) + 1
+        counts[consumer] = counts.get(consumer, 0) + 1
 
 
 def is_refusal(slug: str) -> bool:
