@@ -1,5 +1,6 @@
 """No secret, phone number or message goes anywhere but upstream: all error paths taken, all searched."""
 
+import asyncio
 import gc
 import logging
 import re
