@@ -118,7 +118,10 @@ class RemoteSecrets:
     def refresh(self) -> bool:
         """Ask for everything again, now. Whether any value has changed; calls `on_event`, not `on_change`."""
         with self._round:
-            kept, events = self._judge(self._plan, self._ask(self._plan))
+            answers = self._ask(self._plan)
+            if self._closed:
+                return False
+            kept, events = self._judge(self._plan, answers)
             self._kept = kept
         self._tell(events)
         return any(event == "rotated" for event, _, _ in events)

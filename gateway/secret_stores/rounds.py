@@ -92,6 +92,8 @@ async def _read(
             f"no answer within {timeout_seconds:g} s",
             "see whether the store can be reached from here, or raise `secret_stores.timeout_seconds`",
         )
+    except Exception as error:  # noqa: BLE001 - a fault of boto3's or google-auth's must not end refreshing
+        return SecretError(f"asking for it failed ({type(error).__name__})", "please report this")
 
 
 def _take(reference: SecretRef, content: Content | SecretError) -> Secret | SecretError:
