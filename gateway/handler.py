@@ -1,6 +1,7 @@
 """What happens to a request, top to bottom: the product's table of contents (design 3).
 
-Each step takes what the one before returned. Only this file knows the order.
+Each step takes what the one before returned. Only this file knows the order, and `judging.py` that of the
+decisions.
 """
 
 import asyncio
@@ -12,26 +13,24 @@ from typing import NamedTuple
 from aiohttp import web
 
 from gateway.admission.idempotency import Idempotency
-from gateway.admission.idempotency_rules import Claim, require_claim
+from gateway.admission.idempotency_rules import Claim
 from gateway.admission.limits import RateLimiter
 from gateway.config.snapshot import Snapshot
 from gateway.errors import GatewayError, UpstreamFailure
 from gateway.exchange import Ending, Exchange, StepKind, new_request_id
 from gateway.identity.tokens import TokenVerifier
+from gateway.judging import judge_body, judge_head, judge_stream, prepare
 from gateway.listener.body import BodyStream, expects_continue, read_body, send_continue
 from gateway.listener.relay import make_error_response, relay_answer
 from gateway.listener.response import RawResponse
 from gateway.listener.server import CallerConnection, abort_connection, close_at_once
 from gateway.observe.observers import Observers
-from gateway.policy.addressing import resolve_address
 from gateway.policy.consumers import Claimant, authenticate
-from gateway.policy.content import NO_BODY, Body, BodyPlan, finish_body, require_body_kind
-from gateway.policy.deadlines import read_deadline
+from gateway.policy.content import NO_BODY, Body, BodyPlan
 from gateway.policy.head import Inbound, require_head
 from gateway.policy.limits import NO_LIMITS
-from gateway.policy.methods import translate_method
-from gateway.policy.outbound import Outbound, build_outbound
-from gateway.policy.routes import Grant, authorize, authorize_form, authorize_stream, match_route
+from gateway.policy.outbound import Outbound
+from gateway.policy.routes import Grant
 from gateway.rendering import render_error
 from gateway.upstream.answer import Answer
 from gateway.upstream.forward import Forwarder
@@ -131,23 +130,14 @@ class Handler:
         caller = authenticate(snapshot.identities, inbound, time.time(), connection.certificate)
         if isinstance(caller, Claimant):
             caller = await self._tokens.admit(caller, snapshot.identities, inbound, time.time())
-        consumer = caller.consumer
-        exchange.consumer = consumer.name
-        address = resolve_address(snapshot.hosts, inbound)
-        call = translate_method(inbound, address, consumer)
-        route = match_route(snapshot.catalogue, call)
-        exchange.method, exchange.product, exchange.label = call.method, address.product, route.label
-        grant = authorize(consumer, route, call)
-        exchange.account, exchange.reported = grant.account.sid, grant.reported
-        exchange.credential = consumer.credential.name
-        plan = require_body_kind(route, consumer, inbound, snapshot.limits)
+        grant, plan = judge_head(snapshot, caller.consumer, inbound, exchange)
         ready = await self._read(request, exchange, snapshot, inbound, grant, plan)
         trace = self._observers.upstream_trace(exchange.trace, request.headers)
-        outbound = build_outbound(
-            inbound, caller, grant, ready.body, streams=ready.stream is not None, trace=trace
+        streams = ready.stream is not None
+        outbound, claim, seconds = prepare(
+            snapshot, caller, inbound, grant, ready.body, streams=streams, trace=trace
         )
-        claim = require_claim(inbound, grant, outbound, ready.body)
-        deadline = asyncio.get_running_loop().time() + read_deadline(inbound, snapshot.deadline_seconds)
+        deadline = asyncio.get_running_loop().time() + seconds
         ask = _Ask(grant, outbound, ready, connection, deadline)
         if claim is None:
             answer, fields = await self._admit_and_send(ask, exchange)
@@ -204,7 +194,7 @@ class Handler:
     ) -> _Ready:
         """Read and judge the body, or prepare to stream it."""
         if plan.stream:
-            exchange.reported = exchange.reported or authorize_stream(grant)
+            judge_stream(grant, exchange)
         if expects_continue(inbound):
             send_continue(request)
         if plan.stream:
@@ -212,9 +202,7 @@ class Handler:
         began = self._clock()
         data = await read_body(request, plan, snapshot.body_seconds, snapshot.body_total_seconds)
         exchange.caller_seconds += self._clock() - began
-        body = finish_body(plan, data)
-        exchange.reported = exchange.reported or authorize_form(grant, body)
-        return _Ready(body, None)
+        return _Ready(judge_body(grant, plan, data, exchange), None)
 
     async def _answer_error(
         self, error: GatewayError, request: web.BaseRequest, exchange: Exchange

@@ -73,11 +73,7 @@ class RateLimiter:
         """
         keys = limits.fixed
         if keys is None:
-            call = grant.call
-            destinations = find_destinations(call.method, grant.query, body) if limits.by_destination else ()
-            keys = select_limits(
-                limits, call.method, call.address.product, grant.path, grant.account.sid, destinations
-            )
+            keys = find_limits(limits, grant, body)
         return await self.admit_keys(keys, deadline) if keys else ADMITTED
 
     async def admit_keys(self, keys: tuple[LimitKey, ...], deadline: float) -> Admission:
@@ -132,6 +128,15 @@ class RateLimiter:
         task = asyncio.get_running_loop().create_task(_release(store, key, held))
         self._releasing.add(task)
         task.add_done_callback(self._releasing.discard)
+
+
+def find_limits(limits: LimitSet, grant: Grant, body: Body) -> tuple[LimitKey, ...]:
+    """The limits that a granted call falls under."""
+    call = grant.call
+    destinations = find_destinations(call.method, grant.query, body) if limits.by_destination else ()
+    return select_limits(
+        limits, call.method, call.address.product, grant.path, grant.account.sid, destinations
+    )
 
 
 async def _release(store: LimitStore, key: LimitKey, held: Held) -> None:

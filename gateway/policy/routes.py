@@ -12,7 +12,7 @@ from gateway.policy.credentials import Account
 from gateway.policy.fields import Fields, Unreadable, is_suspect, read_json, read_multipart, read_urlencoded
 from gateway.policy.forms import judge_form, require_plain_fields
 from gateway.policy.methods import Call
-from gateway.policy.rules import split_path
+from gateway.policy.rules import Rule, split_path
 
 _READS = frozenset({"GET", "HEAD"})
 
@@ -21,7 +21,7 @@ class Grant(NamedTuple):
     """What was granted: whose keys, which host, and path and query as they go upstream.
 
     `conceals` asks for `auth_token` in the answer to be made null; `reported` is the slug that `mode: report`
-    let through, or ''.
+    let through, or ''; `rule` is what allowed it.
     """
 
     consumer: Consumer
@@ -33,6 +33,7 @@ class Grant(NamedTuple):
     query: str
     conceals: bool
     reported: str
+    rule: Rule | None = None
 
     def __repr__(self) -> str:  # path and query may hold phone numbers
         return f"Grant({self.consumer.name}: {self.call.method} {self.host} {self.route.label})"
@@ -54,20 +55,25 @@ def authorize(consumer: Consumer, route: Route, call: Call) -> Grant:
     conceals = is_management(product, pinned.path)
     reported = ""
     if conceals:
-        if consumer.rules.find_exact(method, product, segments) is None:
+        rule = consumer.rules.find_exact(method, product, segments)
+        if rule is None:
             raise Refusal(
                 "management_endpoint",
                 f"Accounts, keys and tokens are not delegated. Consumer {consumer.name} needs an allow rule "
                 "that names this method and path without a glob.",
             )
-    elif consumer.rules.find(method, product, segments) is None:
-        if consumer.mode is Mode.ENFORCE:
-            raise Refusal(
-                "not_allowed",
-                f"Consumer {consumer.name} has no allow rule for {method} {product} {route.label}.",
-            )
-        reported = "not_allowed"
-    return Grant(consumer, route, call, pinned.account, host, pinned.path, pinned.query, conceals, reported)
+    else:
+        rule = consumer.rules.find(method, product, segments)
+        if rule is None:
+            if consumer.mode is Mode.ENFORCE:
+                raise Refusal(
+                    "not_allowed",
+                    f"Consumer {consumer.name} has no allow rule for {method} {product} {route.label}.",
+                )
+            reported = "not_allowed"
+    return Grant(
+        consumer, route, call, pinned.account, host, pinned.path, pinned.query, conceals, reported, rule
+    )
 
 
 def authorize_form(grant: Grant, body: Body) -> str:

@@ -33,7 +33,9 @@ ARROWS: dict[str, set[str]] = {
     "listener": _SIDES | {"upstream"},
     "webhooks": _SIDES | {"config", "upstream", "admission", "observe", "listener"},
     "admin": _SIDES | {"config", "upstream", "admission", "observe", "listener", "identity"},
-    "handler": _SIDES | {"config", "upstream", "admission", "observe", "listener", "identity"},
+    "judging": _POLICY | {"config", "admission"},
+    "explaining": _POLICY | {"config", "admission", "upstream", "judging"},
+    "handler": _SIDES | {"config", "upstream", "admission", "observe", "listener", "identity", "judging"},
     "parts": _SIDES | {"config", "upstream", "admission", "observe", "identity"},
     "reloads": _SIDES | {"config", "observe"},
     "app": _SIDES
@@ -44,6 +46,7 @@ ARROWS: dict[str, set[str]] = {
     "commands": {
         "app",
         "config",
+        "explaining",
         "simulator",
         "tail",
         "policy",
