@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "demo": "run the gateway in front of a simulated Twilio, and print a call that works",
     "serve": "run the gateway",
     "check": "say what is wrong with a configuration",
+    "explain": "say what would become of a request, without sending it",
     "key": "make a consumer's key, or the digest of an old one",
     "tail": "print the latest exchanges of a running gateway",
     "schema": "print the configuration's JSON Schema or reference",
