@@ -1,6 +1,7 @@
 """What follows from an attempt's outcome (design 4.7), as one pure function over small values."""
 
 import re
+import zlib
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -16,6 +17,8 @@ _SIGNAL_CODES = frozenset({20429, 45780, 0})
 _MOST_UNCODED = 3
 _NO_LIMIT = 1 << 30
 
+_GZIP = b"\x1f\x8b"
+_LOOKED_AT_BYTES = 4096
 _CODE = re.compile(rb'"code"\s*:\s*"?([0-9]{1,6})\b|<Code>([0-9]{1,6})</Code>')
 
 
@@ -126,6 +129,14 @@ def read_retry_after(value: str, now: float) -> float:
 
 
 def read_code(body: bytes) -> int:
-    """Twilio's error code in a JSON or XML body, 0 if there is none to be read."""
-    match = _CODE.search(body, 0, 4096)
+    """Twilio's error code in a JSON or XML body, plain or compressed, 0 if there is none to be read.
+
+    The SDKs accept gzip, so that a longer error comes compressed.
+    """
+    if body.startswith(_GZIP):
+        try:
+            body = zlib.decompressobj(zlib.MAX_WBITS + 16).decompress(body, _LOOKED_AT_BYTES)
+        except zlib.error:
+            return 0
+    match = _CODE.search(body, 0, _LOOKED_AT_BYTES)
     return int(match[1] or match[2]) if match else 0

@@ -1,6 +1,7 @@
 """The table of design 4.7 over real sockets: how often each request reaches Twilio, and what goes back."""
 
 import asyncio
+import gzip
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -52,6 +53,11 @@ TABLE = {
     "429, no code": Row(reply(b"<html>", status="429 Slow"), (2, 200), (2, 200)),
     "429, 60203": Row(coded(60203), (1, 429), (1, 429)),
     "429, 60212": Row(coded(60212), (1, 429), (1, 429)),
+    "429, 60203, gzip": Row(
+        reply(gzip.compress(b'{"code": 60203}'), status="429 No", fields=("Content-Encoding: gzip",)),
+        (1, 429),
+        (1, 429),
+    ),
     "503": Row(coded(20503, "503 No"), (2, 200), (1, 503)),
     "502": Row(reply(b"<html>", status="502 No"), (2, 200), (1, 502)),
     "504": Row(reply(b"<html>", status="504 No"), (2, 200), (1, 504)),
@@ -64,7 +70,7 @@ TABLE = {
     ),
     "silence": Row(hang(), (1, 504), (1, 504), unknown=True),
 }
-_NEEDS_A_BODY = {"429, 60203", "429, 60212", "cut short"}  # an answer to HEAD has none
+_NEEDS_A_BODY = {"429, 60203", "429, 60212", "429, 60203, gzip", "cut short"}  # an answer to HEAD has none
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """The table of design 4.7, and how an answer's code and Retry-After are read."""
 
+import gzip
+
 import pytest
 
 from gateway.errors import Phase
@@ -187,3 +189,9 @@ def test_retry_after(value: str, seconds: float) -> None:
 )
 def test_the_code_of_an_answer(body: bytes, code: int) -> None:
     assert read_code(body) == code
+    assert read_code(gzip.compress(body)) == code
+
+
+@pytest.mark.parametrize("body", [b"\x1f\x8b", b"\x1f\x8bnot gzip", gzip.compress(b'{"code": 20003}')[:12]])
+def test_a_broken_body_has_no_code(body: bytes) -> None:
+    assert read_code(body) == 0
