@@ -139,7 +139,6 @@ class Traffic:
         headers = {
             "Authorization": aiohttp.encode_basic_auth(name, self._keys[name]),
             "X-Request-Id": f"{name}-{next(self._numbers):06d}",
-            "Accept-Encoding": "identity",
         }
         with suppress(aiohttp.ClientError, TimeoutError):  # what went wrong is for the page to show
             async with session.request(
