@@ -34,6 +34,7 @@ from gateway.observe.lines import LineWriter
 from gateway.observe.log import Logger, open_log
 from gateway.observe.metrics import Metrics
 from gateway.observe.observers import Observers
+from gateway.observe.pulse import Pulse
 from gateway.parts import Parts, key_sources, open_parts, open_tracing
 from gateway.reloads import Reloads
 from gateway.upstream.transport import require_c_parser
@@ -57,6 +58,7 @@ class Gateway:
         self._feed = Feed()
         self._observers = Observers(log, self._metrics, self._feed, open_tracing(resolved))
         self.condition = Condition()
+        self.pulse = Pulse()
         self._snapshots = Snapshots(compile_snapshot(resolved))
         current = self._snapshots.current
         self._metrics.configuration.started(current.config_hash, name_keys(current))
@@ -96,6 +98,7 @@ class Gateway:
             await parts.close()
             await self._observers.close()
             raise
+        self.pulse.start(asyncio.get_running_loop())
         self._observers.log.info(
             "serving",
             url=self.url,
@@ -195,6 +198,7 @@ class Gateway:
 
     async def stop(self) -> None:
         """Close what is left."""
+        self.pulse.close()
         await self.parts.close()
         await asyncio.to_thread(self._admin.stop)
         await self._observers.close()
@@ -225,6 +229,7 @@ class Gateway:
             connections=lambda: len(server.connections),
             in_flight=lambda: handler.in_flight,
             tasks=lambda: len(asyncio.all_tasks(loop)),
+            pulse=self.pulse,
             log_dropped=lambda: self._writer.dropped,
         )
 

@@ -26,6 +26,7 @@ _SWITCH_SECONDS = 0.001  # measured: a large scrape then costs the data loop's p
 _STOP_SECONDS = 2.0
 _CONNECTION: Any = {"access_log": None, "keepalive_timeout": 75.0, "lingering_time": 1.0}
 _LARGEST_BODY = 4096
+_LONGEST_SILENCE_SECONDS = 20.0  # a reload or a collection takes no second of the data loop
 _BACKLOG = 128
 
 
@@ -39,6 +40,7 @@ class AdminServer:
         self._host = host
         self._doors = doors
         self._status = Status(sources)
+        self._pulse = sources.pulse
         self._metrics = metrics
         self._events = Events(sources, self._status)
         self._application = self._build(sources)
@@ -102,6 +104,11 @@ class AdminServer:
             await self._runner.cleanup()
 
     async def _livez(self, _: web.Request) -> web.Response:
+        """Whether the *data* loop lives: this one is another, and answers beside a stuck one, too."""
+        silent_seconds = self._pulse.silent_seconds()
+        if silent_seconds > _LONGEST_SILENCE_SECONDS:
+            text = f"the data port's loop has not moved for {silent_seconds:.0f} s\n"
+            return web.Response(status=503, text=text)
         return web.Response(text="ok\n")
 
     async def _readyz(self, request: web.Request) -> web.Response:

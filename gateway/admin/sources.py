@@ -15,6 +15,7 @@ from gateway.listener.patience import Guests
 from gateway.observe.board import Board
 from gateway.observe.condition import Condition
 from gateway.observe.history import GateReading
+from gateway.observe.pulse import Pulse
 from gateway.policy.credentials import mask_sid
 from gateway.store.redis import RedisStore
 from gateway.upstream.forward import Forwarder
@@ -35,6 +36,7 @@ class Sources:
     connections: Callable[[], int]
     in_flight: Callable[[], int]
     tasks: Callable[[], int]
+    pulse: Pulse
     log_dropped: Callable[[], int]
 
     def read_gates(self) -> dict[str, GateReading]:

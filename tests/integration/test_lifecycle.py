@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,14 @@ async def test_no_consumer_key_opens_the_admin_port_and_no_admin_path_the_data_p
     """Two ports, two publics."""
     assert (await ask(gateway.port, request("GET /metrics"))).slug == "unknown_address"
     assert (await admin(gateway.admin_url, MESSAGES)).status == 404
+
+
+async def test_a_stuck_data_loop_is_not_alive(gateway: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The admin port has a loop of its own, and would answer for ever."""
+    assert (await admin(gateway.admin_url, "/livez")).status == 200
+    gateway.gateway.pulse.close()
+    monkeypatch.setattr(gateway.gateway.pulse, "_at", time.monotonic() - 21)
+    stuck = await admin(gateway.admin_url, "/livez")
+    assert (stuck.status, b"has not moved for 21 s" in stuck.body) == (503, True)
+    gateway.gateway.pulse.start(asyncio.get_running_loop())
+    assert (await admin(gateway.admin_url, "/livez")).status == 200

@@ -1,0 +1,31 @@
+"""Whether the data port's loop still moves. Probes are answered on another thread, which would not notice.
+
+Knows one number; what a silence means is `/livez`'s to say.
+"""
+
+import asyncio
+import time
+
+_BEAT_SECONDS = 1.0
+
+
+class Pulse:
+    """Beats once a second on one loop; read from any thread."""
+
+    def __init__(self) -> None:
+        self._at = time.monotonic()
+        self._next: asyncio.TimerHandle | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Beat now, and from now on, until `close`."""
+        self._at = time.monotonic()
+        self._next = loop.call_later(_BEAT_SECONDS, self.start, loop)
+
+    def close(self) -> None:
+        """Beat no more."""
+        if self._next is not None:
+            self._next.cancel()
+
+    def silent_seconds(self) -> float:
+        """Since the last beat."""
+        return time.monotonic() - self._at
