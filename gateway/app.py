@@ -23,6 +23,7 @@ from gateway.config.snapshot import Snapshot, compile_snapshot
 from gateway.handler import Handler, Snapshots
 from gateway.identity.tokens import TokenVerifier
 from gateway.listener.descriptors import allow_descriptors
+from gateway.listener.draining import drain
 from gateway.listener.patience import ConnectionLimits, Guests
 from gateway.listener.server import DataServer
 from gateway.listener.tls import ListenerTls, listening_options
@@ -41,7 +42,6 @@ from gateway.upstream.transport import require_c_parser
 
 _BACKLOG = 1024
 _SPARE_DESCRIPTORS = 500  # for listeners, Redis, files, and connections that are one too many
-_SETTLE_SECONDS = 0.25  # connections accepted by the kernel still have to reach us (facts/libraries.md)
 
 
 class Gateway:
@@ -116,9 +116,14 @@ class Gateway:
 
     async def _listen(self) -> None:
         host, port = self._resolved.listen
-        reuse_port = self._resolved.settings.reuse_port or None
+        self._reuse_port = self._resolved.settings.reuse_port
         self._listening = await asyncio.get_running_loop().create_server(
-            self._server, host, port, backlog=_BACKLOG, reuse_port=reuse_port, **listening_options(self._tls)
+            self._server,
+            host,
+            port,
+            backlog=_BACKLOG,
+            reuse_port=self._reuse_port or None,
+            **listening_options(self._tls),
         )
         address = self._resolved.admin_listen
         sources = self._sources()
@@ -188,13 +193,14 @@ class Gateway:
             self._tls.replace(resolved.tls.context, resolved.tls.expires)
 
     async def drain(self) -> None:
-        """Take no new connections, and let what is in flight end, up to `drain_seconds`."""
+        """Turn callers away without failing one, and let what is in flight end, up to `drain_seconds`.
+
+        Cancelled, it breaks off what is left.
+        """
         self.condition.draining = self._handler.draining = True
         self._observers.log.info("draining", connections=len(self._server.connections))
-        self._listening.close()
-        await asyncio.sleep(_SETTLE_SECONDS)
-        self._server.pre_shutdown()
-        await self._server.shutdown(self._resolved.settings.drain_seconds or 0.0)
+        settings = self._resolved.settings
+        await drain(self._listening, self._server, settings.drain_seconds, shared=self._reuse_port)
 
     async def stop(self) -> None:
         """Close what is left."""

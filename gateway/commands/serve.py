@@ -20,6 +20,7 @@ from gateway.memory import Trimmer, settle_garbage
 from gateway.notify import Notifier
 from gateway.secret_stores.remote import RemoteSecrets
 
+_FORCED = 1
 _EXAMPLE = "example:\n  TWILIO_API_SECRET=… gateway serve --config config/gateway.yaml"
 
 
@@ -38,7 +39,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 after a clean stop, 1 if a port cannot be had, 2 for a configuration that cannot be used."""
+    """0 after a clean stop, 1 after a forced one or without a port, 2 for an unusable configuration."""
     try:
         sources = Sources(args.config, os.environ, RemoteSecrets())
         return uvloop.run(serve(sources.load(), sources))
@@ -108,11 +109,11 @@ async def serve(
         told_to_stop.clear()
         notifier.stopping("draining")
         reloader.refuse("the gateway is draining")
-        await _drain(gateway, told_to_stop)
+        code = await _drain(gateway, told_to_stop)
         await reloader.close()
         await asyncio.to_thread(sources.remote.close)
         await gateway.stop()
-        return 0
+        return code
     finally:
         trimmer.close()
         notifier.close()
@@ -143,12 +144,15 @@ def _hang_up(reloader: Reloader, notifier: Notifier) -> None:
     reloader.trigger("SIGHUP")
 
 
-async def _drain(gateway: Gateway, told_again: asyncio.Event) -> None:
-    """Drain until done, or until told a second time."""
+async def _drain(gateway: Gateway, told_again: asyncio.Event) -> int:
+    """Drain until done (0), or until told a second time (1: what was in flight is broken off)."""
     draining = asyncio.ensure_future(gateway.drain())
     impatient = asyncio.ensure_future(told_again.wait())
     await asyncio.wait((draining, impatient), return_when=asyncio.FIRST_COMPLETED)
     impatient.cancel()
-    if not draining.done():
+    if ended := draining.done():
+        draining.result()
+    else:
         draining.cancel()
     await asyncio.gather(draining, impatient, return_exceptions=True)
+    return 0 if ended else _FORCED

@@ -7,6 +7,7 @@ aiohttp, which `tests/unit/listener/test_patience.py` guards.
 
 import asyncio
 import ipaddress
+import select
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +21,9 @@ from gateway.listener.framing import StrictFraming
 
 _REFUSED_SECONDS = 2.0
 """So long a connection that is one too many is kept, to tell it so."""
+LAST_IDLE_SECONDS = 1.0
+"""How long a connection may still be idle while draining: closing it at once races with a request."""
+_LOOK_AGAIN_SECONDS = 0.05
 _TOLD_SHARE = 10
 """One in ten more connections than there may be are told; what comes on top of those is cut off unheard."""
 _LEAST_TOLD = 100
@@ -153,8 +157,20 @@ class PatientProtocol(StrictFraming):
                 self.transport.abort()
             raise ConnectionResetError("the caller does not read its answer") from None
 
+    def shorten_idling(self, seconds: float) -> None:
+        """From now on, be idle for so long at most, whatever was said before."""
+        self._keepalive_timeout = seconds
+        self._next_keepalive_close_time = self._loop.time() + seconds
+        if self._keepalive_handle is not None:
+            self._keepalive_handle.cancel()
+        self._keepalive = True  # also one that has not brought its first request yet
+        self._keepalive_handle = self._loop.call_later(seconds, self._process_keepalive)
+
     def _process_keepalive(self) -> None:
         was_open = not self._force_close
+        if was_open and has_unread(self.transport):  # a request has come, and is about to be read
+            self._keepalive_handle = self._loop.call_later(_LOOK_AGAIN_SECONDS, self._process_keepalive)
+            return
         super()._process_keepalive()
         if was_open and self._force_close:
             self._guests.closed[Closed.IDLE] += 1
@@ -174,6 +190,16 @@ class PatientProtocol(StrictFraming):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+
+def has_unread(transport: asyncio.BaseTransport | None) -> bool:
+    """Whether the kernel holds something of the caller's that was not read yet."""
+    sock = None if transport is None else transport.get_extra_info("socket")
+    if sock is None or sock.fileno() < 0:
+        return False
+    looking = select.poll()
+    looking.register(sock.fileno(), select.POLLIN)
+    return bool(looking.poll(0))
 
 
 def require_room(protocol: PatientProtocol) -> None:

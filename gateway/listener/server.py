@@ -6,6 +6,7 @@ is answered in our shape, logged in one line, and echoes nothing.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -14,6 +15,7 @@ from aiohttp.web_protocol import RequestPayloadError
 
 from gateway.errors import GatewayError, Refusal
 from gateway.listener.patience import (
+    LAST_IDLE_SECONDS,
     ConnectionLimits,
     Guests,
     HeadTimeoutError,
@@ -47,6 +49,10 @@ class DataProtocol(PatientProtocol):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The caller is gone, or has closed its sending side, which cannot be told apart here."""
+        manager, task = self._manager, self._task_handler
+        if isinstance(manager, DataServer) and task is not None and self._request_in_progress:
+            manager.orphans.add(task)
+            task.add_done_callback(manager.orphans.discard)
         super().connection_lost(exc)
         self.hung_up = True
         if self.on_hang_up is not None:
@@ -86,6 +92,8 @@ class DataServer(web.Server):
         super().__init__(handler)
         self.render_refusal = render_refusal
         self.guests = Guests(limits)
+        self.orphans: set[asyncio.Task[None]] = set()
+        """Exchanges that go on though their caller has gone."""
         self.set_bounds(header_bytes, headers_max)
 
     def set_bounds(self, header_bytes: int, headers_max: int) -> None:
@@ -98,6 +106,22 @@ class DataServer(web.Server):
             "max_headers": headers_max,
             "max_line_size": header_bytes,
         }
+
+    def begin_drain(self) -> None:
+        """Close connections when they have been idle for a second. Answers are the handler's to close."""
+        self.guests.limits = replace(self.guests.limits, idle_seconds=LAST_IDLE_SECONDS)
+        for connection in self.connections:
+            if isinstance(connection, DataProtocol):
+                connection.shorten_idling(LAST_IDLE_SECONDS)
+
+    async def cut(self, seconds: float) -> None:
+        """Break off what is left: an exchange has `seconds` to say so. Exchanges without a caller, too."""
+        self.pre_shutdown()
+        orphans = list(self.orphans)
+        for task in orphans:
+            task.cancel()
+        await self.shutdown(seconds)
+        await asyncio.gather(*orphans, return_exceptions=True)
 
     def __call__(self) -> DataProtocol:
         return DataProtocol(self, loop=self._loop, **self._options)
