@@ -26,7 +26,7 @@ from gateway.listener.descriptors import allow_descriptors
 from gateway.listener.draining import drain
 from gateway.listener.patience import ConnectionLimits, Guests
 from gateway.listener.server import DataServer
-from gateway.listener.tls import ListenerTls, listening_options
+from gateway.listener.tls import HANDSHAKES_AT_ONCE, ListenerTls, listening_options
 from gateway.observe.board import Board
 from gateway.observe.condition import Condition
 from gateway.observe.feed import Feed
@@ -82,6 +82,8 @@ class Gateway:
             time.perf_counter,
         )
         wanted = settings.callers.connections + settings.upstream.connections + _SPARE_DESCRIPTORS
+        if self._resolved.tls is not None:
+            wanted += HANDSHAKES_AT_ONCE
         allowed = allow_descriptors(wanted)
         self._server = DataServer(
             self._handler.handle,

@@ -11,7 +11,7 @@ import select
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
@@ -117,8 +117,7 @@ class PatientProtocol(StrictFraming):
         self._address = name_address(transport.get_extra_info("peername"))
         fate = self._guests.enter(self._address)
         if fate is Closed.CUT_OFF:
-            assert isinstance(transport, asyncio.Transport)
-            transport.abort()
+            cast(asyncio.Transport, transport).abort()  # uvloop's are no subclass of it
             return
         if fate is Closed.REFUSED:
             self.refused = True

@@ -5,10 +5,15 @@ force then, and keeps it. It knows neither files nor settings: whoever makes con
 """
 
 import ssl
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+HANDSHAKES_AT_ONCE = 1000
+"""Connections are counted only once the handshake is done: those before it are bounded here."""
+TOO_MANY = "TOO_MANY_HANDSHAKES"
+"""The reason that is counted, and not logged, where a connection was closed for that."""
 _HANDSHAKE_SECONDS = 10.0  # nothing is known of a caller until then
 _SHUTDOWN_SECONDS = 2.0  # for a caller's answer to our close_notify
 _PENDING = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -29,11 +34,17 @@ class ListenerTls(ssl.SSLContext):
         return super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
 
     def __init__(
-        self, context: ssl.SSLContext, expires: float, on_failure: Callable[[str, str], object]
+        self,
+        context: ssl.SSLContext,
+        expires: float,
+        on_failure: Callable[[str, str], object],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`on_failure` is told the reason and OpenSSL's words for it."""
         self.failures = Counter()
         self._on_failure = on_failure
+        self._clock = clock
+        self._under_way: dict[int, float] = {}
         self.replace(context, expires)
 
     def replace(self, context: ssl.SSLContext, expires: float) -> None:
@@ -43,16 +54,34 @@ class ListenerTls(ssl.SSLContext):
         self.expires = expires
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
-        """What the loop asks for when a connection has come."""
+        """What the loop asks for when a connection has come; one too many fails at its first step."""
         wrapped = self._current.wrap_bio(*args, **kwargs)
         assert isinstance(wrapped, _WatchedHandshake)
-        wrapped.on_failure = self._failed
+        now = self._clock()
+        self._forget_abandoned(now)
+        if len(self._under_way) >= HANDSHAKES_AT_ONCE:
+            self.failures[TOO_MANY] += 1
+            wrapped.on_end = None
+            return wrapped
+        wrapped.on_end = self._ended
+        self._under_way.pop(id(wrapped), None)
+        self._under_way[id(wrapped)] = now + _HANDSHAKE_SECONDS
         return wrapped
 
-    def _failed(self, error: ssl.SSLError) -> None:
-        reason = error.reason or type(error).__name__
-        self.failures[reason] += 1
-        self._on_failure(reason, getattr(error, "verify_message", ""))
+    def _forget_abandoned(self, now: float) -> None:
+        """Who goes away in the middle is not told of; the loop has closed it when its time is up."""
+        while self._under_way:
+            oldest = next(iter(self._under_way))
+            if self._under_way[oldest] > now:
+                return
+            del self._under_way[oldest]
+
+    def _ended(self, wrapped: ssl.SSLObject, error: ssl.SSLError | None) -> None:
+        self._under_way.pop(id(wrapped), None)
+        if error is not None:
+            reason = error.reason or type(error).__name__
+            self.failures[reason] += 1
+            self._on_failure(reason, getattr(error, "verify_message", ""))
 
 
 def listening_options(tls: ListenerTls | None) -> dict[str, Any]:
@@ -69,13 +98,16 @@ def listening_options(tls: ListenerTls | None) -> dict[str, Any]:
 class _WatchedHandshake(ssl.SSLObject):
     """asyncio drops a failed handshake without a word; somebody looks for the reason of it."""
 
-    on_failure: Callable[[ssl.SSLError], object]
+    on_end: Callable[[ssl.SSLObject, ssl.SSLError | None], object] | None
 
     def do_handshake(self) -> None:
+        if self.on_end is None:  # raised in `wrap_bio`, it would leave the socket open on asyncio
+            raise ssl.SSLError(ssl.SSL_ERROR_SSL, "too many handshakes at once")
         try:
             super().do_handshake()
         except _PENDING:
             raise
         except ssl.SSLError as error:
-            self.on_failure(error)
+            self.on_end(self, error)
             raise
+        self.on_end(self, None)
