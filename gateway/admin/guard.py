@@ -20,7 +20,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Server": "twilio-gateway",
 }
-_OPEN = frozenset({"/livez", "/readyz", "/login", "/logout", "/static/login.css"})
+_OPEN = frozenset({"/livez", "/readyz", "/login", "/logout", "/static/icon.svg", "/static/login.css"})
 _METRICS = "/metrics"
 _API = "/api/"
 _KEPT = ("WWW-Authenticate", "Retry-After", "Allow")
