@@ -1,0 +1,41 @@
+"""The documents point at what is there: files, headings, tests and settings of the page's own repository."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[2]
+_DOCUMENTS = sorted([_ROOT / "README.md", *(_ROOT / "docs").rglob("*.md")])
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_TEST = re.compile(r"`((?:tests|gateway|deploy|config)/[a-z_/0-9.-]+)`")
+_BENCH = re.compile(r"python -m (tests\.bench\.[a-z_.]+)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def anchors(path: Path) -> set[str]:
+    """The headings of a document as links name them."""
+    found = _HEADING.findall(path.read_text("utf-8"))
+    return {re.sub(r"[^a-z0-9 _-]", "", text.lower()).strip().replace(" ", "-") for text in found}
+
+
+@pytest.mark.parametrize("path", _DOCUMENTS, ids=lambda path: path.relative_to(_ROOT).as_posix())
+def test_links_lead_somewhere(path: Path) -> None:
+    for link in _LINK.findall(path.read_text("utf-8")):
+        if "://" in link:
+            continue
+        name, _, anchor = link.partition("#")
+        target = (path.parent / name).resolve() if name else path
+        assert target.exists(), link
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("path", _DOCUMENTS, ids=lambda path: path.relative_to(_ROOT).as_posix())
+def test_files_and_commands_are_there(path: Path) -> None:
+    text = path.read_text("utf-8")
+    for name in _TEST.findall(text):
+        assert (_ROOT / name).exists(), name
+    for module in _BENCH.findall(text):
+        base = _ROOT / module.rstrip(".").replace(".", "/")
+        assert base.with_suffix(".py").exists() or base.is_dir(), module
