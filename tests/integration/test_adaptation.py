@@ -166,6 +166,11 @@ async def test_the_next_key_is_tried_and_a_probe_decides(two_keys: Running, upst
     metrics = await ask(admin_port, b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
     assert b'event="refused"' in metrics.body
     assert b'event="put_aside"' in metrics.body
+    labels = b'{credential="main",key="SK0011\xe2\x80\xa6eeff"}'
+    assert b"gateway_credential_key_unauthorized_total" + labels + b" 1.0" in metrics.body
+    assert b"gateway_credential_key_last_unauthorized_timestamp_seconds" + labels in metrics.body
+    assert b"gateway_credential_key_age_seconds" + labels in metrics.body
+    assert b'gateway_retries_total{reason="key_refused"} 1.0' in metrics.body
     assert ENVIRON["TWILIO_API_KEY"].encode() not in metrics.body
 
 

@@ -176,3 +176,13 @@ def test_an_entry_leaves_from_any_place_and_only_once(place: int, front: bool) -
     assert popped(queue, 4) == entries
     queue.remove(entries[0])  # granted, and gone afterwards
     assert len(queue) == 0
+
+
+def test_sizes_by_class_and_in_front() -> None:
+    queue = filled(("a", HIGH, 2), ("b", NORMAL, 3), ("c", NORMAL, 1), ("d", LOW, 5))
+    assert queue.sizes() == (2, 4, 5, 0)
+    queue.push_front(Waiting("a", HIGH))
+    assert queue.sizes() == (2, 4, 5, 1)
+    popped(queue, 2)
+    assert queue.sizes() == (1, 4, 5, 0)
+    assert sum(queue.sizes()) == len(queue)

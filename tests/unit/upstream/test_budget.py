@@ -8,6 +8,7 @@ from gateway.upstream.budget import RetryBudget
 def test_floor_is_there_without_any_request() -> None:
     budget = RetryBudget(share=0.2, floor=3)
     assert [budget.spend(0.0) for _ in range(4)] == [True, True, True, False]
+    assert budget.exhausted == 1
 
 
 @pytest.mark.parametrize(("requests", "allowed"), [(10, 3), (15, 3), (100, 20), (1000, 200)])
