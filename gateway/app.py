@@ -239,6 +239,7 @@ class Gateway:
             tasks=lambda: len(asyncio.all_tasks(loop)),
             pulse=self.pulse,
             log_dropped=lambda: self._writer.dropped,
+            traces_dropped=lambda: self._observers.traces_dropped,
         )
 
 

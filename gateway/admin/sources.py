@@ -23,7 +23,10 @@ from gateway.upstream.forward import Forwarder
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """`connections` and `in_flight` are of the data port, `tasks` of its loop; `log_dropped` counts lines."""
+    """`connections` and `in_flight` are of the data port, `tasks` of its loop.
+
+    `log_dropped` counts lines, `traces_dropped` exchanges.
+    """
 
     condition: Condition
     board: Board
@@ -38,6 +41,7 @@ class Sources:
     tasks: Callable[[], int]
     pulse: Pulse
     log_dropped: Callable[[], int]
+    traces_dropped: Callable[[], int]
 
     def read_gates(self) -> dict[str, GateReading]:
         """The gates by `account/region/product`, the account masked."""

@@ -156,6 +156,11 @@ class StateCollector(Collector):
             "Log lines that found no room, because standard output did not take them.",
             self._from.log_dropped(),
         )
+        yield single_counter(
+            "gateway_traces_dropped",
+            "Exchanges left out of the traces, because no collector took them.",
+            self._from.traces_dropped(),
+        )
 
 
 def name_keys(snapshot: Snapshot) -> set[KeyName]:

@@ -46,6 +46,11 @@ class Observers:
         if self._tracer is not None:
             self._tracer.finish(exchange)
 
+    @property
+    def traces_dropped(self) -> int:
+        """How many exchanges are missing in the traces."""
+        return 0 if self._tracer is None else self._tracer.dropped
+
     async def close(self) -> None:
         """Export what is left of the traces, for a moment at most."""
         if self._tracer is not None:
