@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlencode
 
+from gateway.tail.arguments import add_token_argument, open_client
+
 if TYPE_CHECKING:
     from gateway.explaining import Ask, Explanation
 
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 _DEFAULT_CONFIG = Path("config/gateway.yaml")
-_TOKEN_ENV = "GATEWAY_ADMIN_TOKEN"  # noqa: S105 - a variable's name
 _FORM = b"application/x-www-form-urlencoded"
 _EPILOG = """\
 examples:
@@ -57,12 +58,7 @@ def add_parser(subparsers: "Subparsers") -> None:
         "--config", type=Path, default=_DEFAULT_CONFIG, metavar="PATH", help=f"default: {_DEFAULT_CONFIG}"
     )
     parser.add_argument("--admin", metavar="URL", help="a running gateway's admin port: how full are limits?")
-    parser.add_argument(
-        "--token-env",
-        default=_TOKEN_ENV,
-        metavar="NAME",
-        help=f"the variable with the value of `admin.page_token`, if there is one; default: {_TOKEN_ENV}",
-    )
+    add_token_argument(parser)
     parser.set_defaults(run=run)
 
 
@@ -128,12 +124,9 @@ def _read_header(text: str) -> tuple[bytes, bytes]:
 
 def _ask_uses(args: argparse.Namespace) -> dict[str, float | None]:
     """How much of each limit is used, 0 to 1, by its name. Raises `AdminError`."""
-    from gateway.tail.client import AdminClient
-
     if args.admin is None:
         return {}
-    client = AdminClient(args.admin, os.environ.get(args.token_env, "").strip(), args.token_env)
-    limits = client.get("/api/limits", {"consumer": args.consumer})["limits"][args.consumer]
+    limits = open_client(args).get("/api/limits", {"consumer": args.consumer})["limits"][args.consumer]
     return {limit["name"]: limit["used"] for limit in limits}
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
+from gateway.tail.arguments import add_token_argument, open_client
 from gateway.tail.client import AdminAway, AdminClient, AdminError, Event
 from gateway.tail.table import Exchange, Table, printable
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 _ADMIN = "http://127.0.0.1:9090"
-_TOKEN_ENV = "GATEWAY_ADMIN_TOKEN"  # noqa: S105 - a variable's name
 _MOST = 2000
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 10.0
@@ -58,20 +58,14 @@ def add_parser(subparsers: "Subparsers") -> None:
         "--json", action="store_true", help="one JSON object per line, as /api/exchanges has it"
     )
     parser.add_argument("--admin", default=_ADMIN, metavar="URL", help=f"the admin port; default: {_ADMIN}")
-    parser.add_argument(
-        "--token-env",
-        default=_TOKEN_ENV,
-        metavar="NAME",
-        help=f"the variable with the value of `admin.page_token`, if there is one; default: {_TOKEN_ENV}",
-    )
+    add_token_argument(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """0 when all is printed, 1 without an answer, 2 for a filter that the gateway does not take."""
     try:
-        client = AdminClient(args.admin, os.environ.get(args.token_env, "").strip(), args.token_env)
-        tail = _Tail(client, _filters(args), _Printer(as_json=args.json))
+        tail = _Tail(open_client(args), _filters(args), _Printer(as_json=args.json))
         found = tail.print_latest(args.limit)
         if args.follow:
             tail.follow()
