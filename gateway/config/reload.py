@@ -16,9 +16,9 @@ from gateway.config.problems import ConfigError, Problem
 from gateway.config.resolved import ResolvedSettings
 from gateway.config.snapshot import Snapshot, compile_snapshot
 from gateway.config.sources import Fingerprint, changed_files, take_fingerprint
+from gateway.config.watch import POLL_SECONDS, WATCHER_REASONS, Watcher
 
 _MOST_READINGS = 5
-_QUIET = frozenset({"files", "poll"})
 
 
 class Result(StrEnum):
@@ -74,6 +74,7 @@ class Reloader:
         load: Callable[[], ResolvedSettings],
         take: Callable[[ResolvedSettings, Snapshot], Awaitable[None]],
         tell: Callable[[Reload], None],
+        poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self._started_with = self._current = resolved
         self._source = resolved.files[0]
@@ -86,10 +87,13 @@ class Reloader:
         self._reasons: list[str] = []
         self._wanted = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
+        self._watcher = Watcher(lambda: self._current.files, self.trigger, poll_seconds)
+        self.watching = self._watcher.watching
 
     def start(self) -> None:
-        """From now on, answer triggers. On the loop."""
+        """From now on, answer triggers, and watch the files. On the loop."""
         self._running = asyncio.create_task(self._run())
+        self._watcher.start()
 
     def trigger(self, reason: str) -> None:
         """Ask for a reload; several that come close together are one. On the loop, like all else here."""
@@ -104,6 +108,7 @@ class Reloader:
 
     async def close(self) -> None:
         """End it."""
+        await self._watcher.close()
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
@@ -119,6 +124,8 @@ class Reloader:
     async def _reload(self, reason: str) -> None:
         began = time.monotonic()
         if self._refusal:
+            if _is_quiet(reason):
+                return
             self._tell_of(
                 Result.REFUSED,
                 reason,
@@ -202,4 +209,4 @@ class Reloader:
 
 def _is_quiet(reason: str) -> bool:
     """Whether nobody waits for word of a reload that changed nothing: something of ours looked by itself."""
-    return set(reason.split(", ")) <= _QUIET
+    return set(reason.split(", ")) <= WATCHER_REASONS

@@ -51,8 +51,9 @@ class Process:
         return await self.told()
 
     async def told(self) -> dict[str, Any]:
-        """The next line about a reload."""
-        names = ("configuration reloaded", "configuration unchanged", "configuration not reloaded")
+        """The next line about a reload. (The watch may have been quicker than a signal, which then changes
+        nothing.)"""
+        names = ("configuration reloaded", "configuration not reloaded")
         self._told += 1
         met: Callable[[list[dict[str, Any]]], bool] = lambda lines: len(events(lines, *names)) >= self._told  # noqa: E731
         await self.gateway.capture.until(met)
@@ -89,7 +90,7 @@ async def test_a_consumer_comes_and_one_goes(tmp_path: Path, upstream: RawUpstre
             process.write(consumers={"other": consumer(OTHER_KEY)})
             told = await process.hang_up()
             assert told["changes"] == ["consumers.app: removed", "consumers.other: added"]
-            assert (told["level"], told["reason"]) == ("info", "SIGHUP")
+            assert told["level"] == "info"
             assert (await process.get(OTHER)).status == 200
             gate.set()
             assert (await caller.answer()).status == 200
@@ -126,9 +127,10 @@ async def test_what_is_wrong_is_said_and_changes_nothing(tmp_path: Path, upstrea
 
 async def test_nothing_new_changes_nothing(tmp_path: Path, upstream: RawUpstream) -> None:
     async with spawned_gateway(tmp_path, upstream.url) as gateway:
-        process = Process(tmp_path, upstream.url, gateway)
-        told = await process.hang_up()
-        assert told["event"] == "configuration unchanged"
+        gateway.process.send_signal(signal.SIGHUP)
+        await gateway.capture.until(lambda lines: bool(events(lines, "configuration unchanged")))
+        [told] = events(gateway.capture.lines, "configuration unchanged")
+        assert told["reason"] == "SIGHUP"
         assert told["config"] == gateway.capture.lines[0]["config"]
 
 
