@@ -1,12 +1,12 @@
-"""The login, by a DNS name and plain HTTP, where browsers send no Sec-Fetch-Site."""
+"""The login: by a DNS name and plain HTTP, where browsers send no Sec-Fetch-Site; and when a session ends."""
 
 import pytest
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import Browser, async_playwright, expect
 
 from tests.browser.reader import LAUNCH, open_reader
 from tests.clients.programs import require_tool
 from tests.support.running import ENVIRON, running_gateway
-from tests.support.upstream import raw_upstream
+from tests.support.upstream import RawUpstream, raw_upstream
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -42,10 +42,25 @@ async def test_login_and_logout() -> None:
             await expect(page.locator("html")).to_have_attribute("data-link", "live")
             assert await page.evaluate("document.cookie") == ""
             reader.require_peace()
-            await page.goto(f"{url}/login")
+            await page.get_by_role("link", name="Log out").click()
             await page.get_by_role("button", name="Log out").click()
             await expect(page).to_have_url(f"{url}/login")
             await page.goto(url)
             await expect(page).to_have_url(f"{url}/login")
             reader.require_peace()
         await browser.close()
+
+
+async def test_a_session_that_ends(browser: Browser, upstream: RawUpstream) -> None:
+    """The page leads back to the login by itself."""
+    async with (
+        running_gateway(upstream.url, ENVIRON | {"PAGE": TOKEN}, admin=ADMIN) as gateway,
+        open_reader(browser, gateway.admin_url) as reader,
+    ):
+        page = reader.page
+        await page.goto(reader.url)
+        await page.get_by_label("Token").fill(TOKEN)
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#state")).to_have_text("Serving")
+        await page.context.clear_cookies()
+        await expect(page).to_have_url(f"{reader.url}/login")

@@ -61,6 +61,12 @@ async function readTables() {
   filters.offer("route", routes);
 }
 
+/** Where the page has a login, /login is also the way out; elsewhere it leads straight back here. */
+async function offerLogout() {
+  const answer = await fetch("/login", { redirect: "manual" });
+  document.getElementById("log-out").hidden = !answer.ok;
+}
+
 /** Do what asks the gateway. That it is away is the stream's to notice and to tell. */
 async function attempt(asking) {
   try {
@@ -74,4 +80,5 @@ setInterval(() => {
   if (!document.hidden && state.link === "live") attempt(readTables);
 }, TABLES_EVERY_MS);
 
+attempt(offerLogout);
 stream.open();
