@@ -21,7 +21,8 @@ _FOLDER = Path(__file__).parents[2] / "docs" / "images"
 _WINDOW = {"width": 1400, "height": 940}
 _RECOVERED = """() => {
   const rows = [...document.querySelectorAll("tr.exchange")].slice(0, 7);
-  const row = rows.find((it) => /^201/.test(it.cells[1].textContent) && it.querySelector("td.number b"));
+  const row = rows.find((it) => /^201/.test(it.cells[1].textContent) && it.querySelector("td.number b")
+    && it.querySelector(".kind-queue"));
   if (row) document.getElementById("pause").click();
   row?.click();
   return Boolean(row);
