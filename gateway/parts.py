@@ -5,6 +5,7 @@ go (design 3). Knows how these are made of the configuration; nothing of ports a
 """
 
 import asyncio
+import hashlib
 import random
 import time
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class Parts:
 
     def adopt(self, resolved: ResolvedSettings, snapshot: Snapshot) -> None:
         """Work by a new configuration from now on, with all that was learned, counted and remembered."""
-        self.forwarder.adopt(_transport_options(resolved), _retry_options(resolved))
+        self.forwarder.adopt(transport_options(resolved), _retry_options(resolved))
         self.forwarder.keep_keys(snapshot.credentials.values())
         self.forwarder.gates.adopt(_governor_options(resolved), resolved.settings.governor.queue)
         self.limiter.on_store_failure = OnStoreFailure(resolved.settings.on_store_failure)
@@ -128,7 +129,7 @@ async def _open_store(resolved: ResolvedSettings, observers: Observers) -> Redis
 
 
 def _make_forwarder(resolved: ResolvedSettings, observers: Observers) -> Forwarder:
-    options = _transport_options(resolved)
+    options = transport_options(resolved)
     return Forwarder(
         open_session(options),
         Gates(_governor_options(resolved), resolved.settings.governor.queue),
@@ -138,13 +139,14 @@ def _make_forwarder(resolved: ResolvedSettings, observers: Observers) -> Forward
     )
 
 
-def _transport_options(resolved: ResolvedSettings) -> TransportOptions:
+def transport_options(resolved: ResolvedSettings) -> TransportOptions:
     """How Twilio is reached."""
     upstream = resolved.settings.upstream
     return TransportOptions(
         connect_to=URL(str(upstream.connect_to)) if upstream.connect_to else None,
         proxy=URL(resolved.proxy.reveal()) if resolved.proxy else None,
         ca_file=str(resolved.ca_file) if resolved.ca_file else None,
+        ca_digest=hashlib.sha256(resolved.ca_file.read_bytes()).digest() if resolved.ca_file else b"",
         connections=upstream.connections,
         connect_seconds=upstream.connect_seconds,
         deadline_seconds=upstream.deadline_seconds,

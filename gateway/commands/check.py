@@ -1,7 +1,8 @@
 """`gateway check`: everything that is wrong with a configuration, in one go. Starts nothing, calls nobody but
-the stores that secrets are in."""
+the stores that secrets are in and, with `--online`, Twilio."""
 
 import argparse
+import asyncio
 import dataclasses
 import json
 import os
@@ -13,6 +14,8 @@ from gateway.config.problems import ConfigError, Problem
 
 if TYPE_CHECKING:
     from gateway.config.resolved import ResolvedSettings
+    from gateway.config.snapshot import Snapshot
+    from gateway.upstream.online import KeyTrial
 
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -24,7 +27,8 @@ example:
 Secrets are read, so run it where their variables are set, their files are mounted and their stores can be
 reached; none is ever printed.
 Problems go to standard error, one per line: FILE:LINE: NAME: what is wrong; what to do.
-exit codes: 0 good (perhaps with warnings), 2 not usable
+exit codes: 0 good (perhaps with warnings), 2 not usable; with --online also 1 if Twilio refuses a key, and 3
+if it refuses none, but some could not be tried
 """
 
 
@@ -41,11 +45,14 @@ def add_parser(subparsers: "Subparsers") -> None:
         "--config", type=Path, default=_DEFAULT_CONFIG, metavar="PATH", help=f"default: {_DEFAULT_CONFIG}"
     )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    parser.add_argument(
+        "--online", action="store_true", help="try each Twilio key with one read, and tell which work"
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check one file: 0 if the gateway would start with it, else 2."""
+    """Check one file: 0 if the gateway would start with it, else 2; 1 and 3 tell of keys tried online."""
     # Imported here: `gateway check --help` need not wait for pydantic.
     from gateway.config.reach import find_vain
     from gateway.config.resolve import load_resolved
@@ -54,21 +61,48 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         resolved = load_resolved(args.config, os.environ, RemoteSecrets())
-        warnings = (*resolved.warnings, *find_vain(resolved, compile_snapshot(resolved)))
+        snapshot = compile_snapshot(resolved)
+        warnings = (*resolved.warnings, *find_vain(resolved, snapshot))
     except ConfigError as error:
         if args.json:
             _print_json({"ok": False, "problems": _plain(error.problems), "warnings": []})
         else:
             print(error, file=sys.stderr)
         return 2
+    trials = _try_keys(resolved, snapshot) if args.online else []
     if args.json:
-        _print_json({"ok": True, "problems": [], "warnings": _plain(warnings)} | _counts(resolved))
+        found: dict[str, object] = {"ok": True, "problems": [], "warnings": _plain(warnings)}
+        online = {"keys": [trial._asdict() for trial in trials]} if args.online else {}
+        _print_json(found | _counts(resolved) | online)
     else:
         counts = ", ".join(_counted(count, name) for name, count in _counts(resolved).items())
         print(f"{args.config}: ok, {counts}")
         for warning in warnings:
             print(f"warning: {warning}")
-    return 0
+        _print_trials(trials)
+    return _judge({trial.verdict for trial in trials})
+
+
+def _try_keys(resolved: "ResolvedSettings", snapshot: "Snapshot") -> "list[KeyTrial]":
+    """Ask Twilio, as the gateway would reach it."""
+    from gateway.parts import transport_options
+    from gateway.upstream.online import try_keys
+
+    return asyncio.run(try_keys(snapshot.credentials.values(), transport_options(resolved)))
+
+
+def _print_trials(trials: "list[KeyTrial]") -> None:
+    """One line per key, in columns."""
+    for trial in trials:
+        line = f"{trial.verdict:9}  {trial.credential:20}  {trial.account:11}  {trial.key:11}  {trial.detail}"
+        print(line.rstrip())
+
+
+def _judge(verdicts: set[str]) -> int:
+    """The exit code."""
+    if "refused" in verdicts:
+        return 1
+    return 3 if "not tried" in verdicts else 0
 
 
 def _counts(resolved: "ResolvedSettings") -> dict[str, int]:

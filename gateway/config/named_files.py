@@ -52,7 +52,7 @@ class NamedFiles:
 
     def issuer(self, issuer: Issuer, path: KeyPath) -> ResolvedIssuer:
         """An issuer with its keys, if they are in a file."""
-        ca_file = self._authorities(issuer.ca_file, (*path, "ca_file"))
+        ca_file = self.authorities(issuer.ca_file, (*path, "ca_file"))
         token_file = self.readable(issuer.token_file, (*path, "token_file"), watch=False)
         jwks = None
         keys = self.readable(issuer.jwks_file, (*path, "jwks_file"))
@@ -60,7 +60,7 @@ class NamedFiles:
             jwks = keys.read_bytes()
         return ResolvedIssuer(issuer, jwks, ca_file, token_file)
 
-    def _authorities(self, name: str | None, path: KeyPath) -> Path | None:
+    def authorities(self, name: str | None, path: KeyPath) -> Path | None:
         if name is None:
             return None
         file = self._base_dir / name

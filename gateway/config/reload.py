@@ -145,13 +145,20 @@ class Reloader:
             return
         if self._refusal:
             return  # told to stop meanwhile
-        self._problems = ()
         if read is None:
+            self._problems = ()
             if not _is_quiet(reason):
                 self._tell_of(Result.UNCHANGED, reason, began)
             return
+        try:
+            await self._take(read.resolved, read.snapshot)
+        except Exception as error:  # noqa: BLE001 - as above: what is in force then is at least no surprise
+            self._fail(
+                reason, (self._whole(f"it could not be put into force ({type(error).__name__})"),), began
+            )
+            return
+        self._problems = ()
         self._current = read.resolved
-        await self._take(read.resolved, read.snapshot)
         self._tell_of(Result.DONE, reason, began, changes=read.changes, warnings=read.resolved.warnings)
 
     def _fail(self, reason: str, problems: tuple[Problem, ...], began: float) -> None:

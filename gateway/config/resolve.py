@@ -116,7 +116,7 @@ class _Resolver:
             metrics_token=metrics_token,
             store=self._store(settings.store),
             proxy=self._url(upstream.proxy, addresses.PROXY_URL, ("upstream", "proxy")),
-            ca_file=files.readable(upstream.ca_file, ("upstream", "ca_file")),
+            ca_file=files.authorities(upstream.ca_file, ("upstream", "ca_file")),
             credentials=credentials,
             consumers=consumers,
             issuers=tuple(files.issuer(issuer, ("jwt", index)) for index, issuer in enumerate(settings.jwt)),

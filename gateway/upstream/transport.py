@@ -26,6 +26,8 @@ class TransportOptions:
     connect_to: URL | None = None
     proxy: URL | None = None
     ca_file: str | None = None
+    ca_digest: bytes = b""
+    """Of what `ca_file` holds: with another content, other options, and so another session."""
     connections: int = 1000
     connect_seconds: float = 5.0
     deadline_seconds: float = 25.0

@@ -55,6 +55,8 @@ ARROWS: dict[str, set[str]] = {
         "memory",
         "notify",
         "secret_stores",
+        "parts",
+        "upstream",
     },
     "__main__": {"commands", "config"},
 }

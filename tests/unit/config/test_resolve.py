@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import trustme
 
 from gateway.config.resolve import load_resolved
 from gateway.config.resolved import ResolvedConsumerKey
@@ -26,7 +27,7 @@ def test_a_small_file(write: Write) -> None:
 
 
 def test_a_large_file(write: Write, tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").write_text("certificates")
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     (tmp_path / "token").write_text("t0ken\n")
     (tmp_path / "digest").write_text(f"{DIGEST.upper().replace('SHA', 'sha').replace('2C', '3D')}\n")
     path = write(f"""\
