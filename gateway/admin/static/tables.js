@@ -6,7 +6,6 @@ import { element } from "./dom.js";
 import { ago, count, duration, percent, rate } from "./format.js";
 import { SortableTable } from "./sortable.js";
 
-const UNITS = { 1: "s", 60: "min", 3600: "h", 86400: "d" };
 const now = () => Date.now() / 1000;
 
 function shareCell(part, whole) {
@@ -161,18 +160,13 @@ function fullest(row) {
   return (row.limits ?? []).reduce((most, limit) => Math.max(most, limit.used ?? 0), -1);
 }
 
-/** `20 per 1 s` as `20/s`. */
-function briefly(text) {
-  return text.replace(/ per (1|60|3600|86400) s/, (_, seconds) => `/${UNITS[seconds]}`);
-}
-
 function limitsCell(row) {
   if (!row.limits?.length) return element("span", { class: "quiet", text: "none" });
   return element("span", {}, ...row.limits.map((limit) => {
     const share = Math.min(1, Math.max(0, limit.used ?? 0));
     const fill = element("i");
     fill.style.width = `${share * 100}%`;
-    const words = limit.per === "consumer" ? briefly(limit.text) : `${briefly(limit.text)}, per ${limit.per}`;
+    const words = limit.per === "consumer" ? limit.text : `${limit.text}, per ${limit.per}`;
     return element(
       "span",
       { class: "limit", attributes: { title: limit.name } },
