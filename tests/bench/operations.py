@@ -42,7 +42,7 @@ class Plan:
 
 
 LONG = Plan(60, 10, 5)
-SHORT = Plan(8, 4, 2)
+SHORT = Plan(8, 4, 1)
 
 
 @dataclass
@@ -116,9 +116,10 @@ class Site:
             raise RuntimeError(f"a drained replica ended with {code}: {replica.capture.lines[-5:]}")
 
     async def restart(self) -> None:
-        """Start a new one, drain the old one."""
-        await self.start_replica()
-        await self.stop_oldest()
+        """A rolling restart: for each of the two, start a new one, then drain the old one."""
+        for _ in range(2):
+            await self.start_replica()
+            await self.stop_oldest()
 
     async def close(self) -> None:
         """End all that run."""
