@@ -77,6 +77,8 @@ class Site:
         self._number = 0
         self._write_secret(DEFAULT_API_KEY, DEFAULT_API_SECRET)
         self.reloaded = self.refused = 0
+        self.running: set[asyncio.Task[None]] = set()
+        """Exchanges of callers."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -153,7 +155,7 @@ class Site:
         self._keys = [*self._keys, new]
         await self.reload()
         self.key = new
-        await asyncio.sleep(0.5)  # what was sent with the old key is on its way
+        await self._begun_ended()  # who still has the old key is done with it
         self._keys = [new]
         await self.reload()
 
@@ -167,8 +169,12 @@ class Site:
         await self.reload()
         self._api_keys = [new.sid]
         await self.reload()
-        await asyncio.sleep(0.5)
+        await self._begun_ended()
         self.simulator.directory.revoke_key(old)
+
+    async def _begun_ended(self) -> None:
+        if begun := set(self.running):
+            await asyncio.wait(begun)
 
     def _write_secret(self, sid: str, secret: str) -> None:
         (self._folder / sid).write_text(secret)
@@ -240,7 +246,7 @@ async def _operate(site: Site, plan: Plan, began: float) -> None:
 async def _call(site: Site, callers: Callers, done: asyncio.Event) -> int:
     """RATE requests a second, half of them POSTs, each with a text of its own; how many POSTs were sent."""
     loop = asyncio.get_running_loop()
-    running: set[asyncio.Task[None]] = set()
+    running = site.running
     began, number = loop.time(), 0
     while not done.is_set():
         method = ("GET", "POST")[number % 2]
