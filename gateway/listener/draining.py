@@ -67,14 +67,20 @@ async def stop_accepting(server: asyncio.Server) -> None:
 
 
 def refuse_handshakes(sock: socket.socket) -> bool:
-    """Have the kernel drop the first packet of each new connection; False where it cannot (not Linux)."""
+    """Have the kernel drop the first packet of each new connection.
+
+    False where it does not: not Linux, or a sandbox or kernel that lets only root attach filters.
+    """
     if sys.platform != "linux":
         return False
     program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *each) for each in _DROP_SYN))
     with socket.socket(fileno=socket.dup(sock.fileno())) as own:  # uvloop lends a look at its own only
-        own.setsockopt(
-            socket.SOL_SOCKET,
-            _SO_ATTACH_FILTER,
-            struct.pack("HP", len(_DROP_SYN), ctypes.addressof(program)),
-        )
+        try:
+            own.setsockopt(
+                socket.SOL_SOCKET,
+                _SO_ATTACH_FILTER,
+                struct.pack("HP", len(_DROP_SYN), ctypes.addressof(program)),
+            )
+        except OSError:
+            return False
     return True

@@ -210,7 +210,8 @@ async def image_gateway(image: Path, upstream: str) -> AsyncIterator[ImageGatewa
             line = json.loads(first)
             yield ImageGateway(process.pid, _port(line["url"]), _port(line["admin"]))
             process.terminate()
-            assert await asyncio.wait_for(process.wait(), 20) == 0
+            out = await asyncio.wait_for(process.stdout.read(), 20)
+            assert await asyncio.wait_for(process.wait(), 20) == 0, out
         finally:
             if process.returncode is None:
                 process.kill()
