@@ -27,7 +27,11 @@ _OUTCOMES = ("2xx", "3xx", "4xx", "429", "5xx", *Phase, "abandoned")
 _REASONS = ("signal", "key_refused", "502", "503", "504", *Phase)
 _REPORTED = ("not_allowed", "form_rule", "rate_limited")
 _KEY_EVENTS = ("refused", "put_aside", "restored")
-_KEYED = ("sent", "waited", "replayed", "forgotten", "store_away")
+_KEYED = (
+    *("sent", "waited", "replayed", "forgotten", "store_away"),
+    *("idempotency_conflict", "idempotency_full", "idempotency_in_flight", "idempotency_not_kept"),
+    *("idempotency_unknown", "store_unavailable"),
+)
 _REQUEST_LABELS = ("product", "method", "status_class")
 _SPAN_TEXTS = {
     "request": "Time from a request's head to the end of its answer.",

@@ -36,6 +36,7 @@ def test_what_can_be_named_is_there_from_the_start() -> None:
         (("slug", slug),) for slug in KINDS
     }
     assert samples["gateway_credential_key_events_total", (("event", "refused"), ("key", "SK0011…eeff"))] == 0
+    assert samples["gateway_idempotency_events_total", (("event", "idempotency_conflict"),)] == 0
     assert samples["gateway_config_info", (("hash", "abc"),)] == 1
     assert {"gateway_attempts_total", "gateway_retries_total", "gateway_config_reloads_total"} <= names
     assert "process_resident_memory_bytes" in names
