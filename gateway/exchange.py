@@ -167,6 +167,11 @@ class Exchange:
         return self.ended - self.began
 
     @property
+    def status_class(self) -> int:
+        """2 to 5. Who left before an answer began counts as nginx's 499, what we broke off as our failure."""
+        return self.status // 100 or (4 if self.ending is Ending.HUNG_UP else 5)
+
+    @property
     def overhead_seconds(self) -> float:
         """What was spent in the gateway itself: neither at Twilio, nor waiting for anything or anybody."""
         elsewhere = self.upstream_seconds + self.queued_seconds + self.backoff_seconds + self.caller_seconds

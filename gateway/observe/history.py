@@ -90,7 +90,7 @@ class History:
             if int(exchange.ended_at) != t:
                 t = int(exchange.ended_at)
                 second = self._second(t)
-            second.classes[exchange.status // 100 % 10] += 1
+            second.classes[exchange.status_class % 10] += 1
             bucket = bucket_of(exchange.ended - exchange.began)
             second.total[bucket] = second.total.get(bucket, 0) + 1
             bucket = bucket_of(exchange.overhead_seconds)

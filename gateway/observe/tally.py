@@ -115,8 +115,7 @@ class Tally:
 
     def add(self, exchange: Exchange) -> None:
         """Count one finished exchange; about a microsecond and a half (docs/performance.md)."""
-        # Who left before an answer began is counted as nginx's 499, what we broke off as a failure of ours.
-        status = exchange.status // 100 or (4 if exchange.ending is Ending.HUNG_UP else 5)
+        status = exchange.status // 100 or exchange.status_class
         product, method, consumer = exchange.product, exchange.method, exchange.consumer
         try:
             route = self._routes[product, exchange.label, method, status]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from gateway.exchange import Ending
 from gateway.observe.history import MOST_ACCOUNTS, MOST_POINTS, GateReading, History
 
 from .exchanges import finished
@@ -28,6 +29,14 @@ def test_an_exchange_is_in_the_second_in_which_it_ended() -> None:
     assert (found["signals"], found["retries"], found["queued"]) == ([0, 2], [0, 1], [0, 4])
     series = found["accounts"]["AC0011…eeff/us1/api"]
     assert series == {"limit": [10, 20], "in_flight": [0, 18], "queued": [0, 4]}
+
+
+def test_who_got_no_answer_is_counted_as_in_the_metrics() -> None:
+    """The caller left (4xx), or we broke off (5xx): the page and Prometheus draw the same curve."""
+    history = History(1000.2)
+    history.add(finished(1000.5, status=0, ending=ending) for ending in (Ending.HUNG_UP, Ending.ABORTED))
+    history.close(1001.2, IDLE)
+    assert columns(history)["rates"] == {"2xx": [0], "3xx": [0], "4xx": [1], "5xx": [1]}
 
 
 def test_durations_are_null_where_there_were_none() -> None:
