@@ -64,9 +64,10 @@ _SHORTEST_WAIT_SECONDS = 0.001  # less is the cost of asking, not of waiting
 class Exchange:
     """Mutable, one per request. Times are seconds on a monotonic clock, sizes are bytes.
 
-    `ended_at` is the wall clock's, in seconds since the epoch. `credential` and `key` name what it was sent
-    with, neither of them a secret. `segments` is what a message that was sent counts for, `country` where it
-    goes, as far as its calling code tells.
+    `ended_at` is the wall clock's, in seconds since the epoch. `caller_seconds` was spent waiting for the
+    caller: its body, its reading, what becomes of its first request with the same Idempotency-Key.
+    `credential` and `key` name what it was sent with, neither of them a secret. `segments` is what a message
+    that was sent counts for, `country` where it goes, as far as its calling code tells.
     """
 
     __slots__ = (

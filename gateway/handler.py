@@ -156,13 +156,15 @@ class Handler:
 
     async def _send_once(self, claim: Claim, ask: _Ask, exchange: Exchange) -> tuple[Answer, bytes]:
         """A POST with an Idempotency-Key: sent, or answered by what came of it before."""
-        async with self._idempotency.hold(
-            claim, deadline=ask.deadline, in_doubt=lambda: exchange.in_doubt
-        ) as held:
-            if held.replay is not None:
-                return held.replay, b""
-            answer, fields = await self._admit_and_send(ask, exchange)
-            return await held.keep(answer), fields
+        held = self._idempotency.hold(claim, deadline=ask.deadline, in_doubt=lambda: exchange.in_doubt)
+        try:
+            async with held:
+                if held.replay is not None:
+                    return held.replay, b""
+                answer, fields = await self._admit_and_send(ask, exchange)
+                return await held.keep(answer), fields
+        finally:
+            exchange.caller_seconds += held.waited_seconds
 
     async def _admit_and_send(self, ask: _Ask, exchange: Exchange) -> tuple[Answer, bytes]:
         """Spend the rate limits, then make attempts. The bytes are the limits' fields for the answer."""
@@ -200,8 +202,10 @@ class Handler:
         if plan.stream:
             return _Ready(NO_BODY, BodyStream(request, plan, snapshot.body_seconds))
         began = self._clock()
-        data = await read_body(request, plan, snapshot.body_seconds, snapshot.body_total_seconds)
-        exchange.caller_seconds += self._clock() - began
+        try:
+            data = await read_body(request, plan, snapshot.body_seconds, snapshot.body_total_seconds)
+        finally:  # a caller that was too slow, or left: that was not our own time
+            exchange.caller_seconds += self._clock() - began
         return _Ready(judge_body(grant, plan, data, exchange), None)
 
     async def _answer_error(

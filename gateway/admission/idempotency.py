@@ -6,6 +6,7 @@ that nobody told of counts as unknown, never as free.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -191,10 +192,10 @@ class Held:
     """An async context manager. If `replay` is set, that is the answer; else send, and `keep` what comes.
 
     A block that is left without `keep`, `release` or `unknown` is remembered as unknown, unless an exception
-    ends it while nothing is in doubt: that releases the claim.
+    ends it while nothing is in doubt: that releases the claim. `waited_seconds` is what it took to begin.
     """
 
-    __slots__ = ("_claim", "_deadline", "_in_doubt", "_lease", "_open", "_room", "replay")
+    __slots__ = ("_claim", "_deadline", "_in_doubt", "_lease", "_open", "_room", "replay", "waited_seconds")
 
     def __init__(
         self, room: Idempotency, claim: Claim | None, deadline: float, in_doubt: Callable[[], bool]
@@ -206,11 +207,16 @@ class Held:
         self._lease: Lease | None = None
         self._open = False
         self.replay: Answer | None = None
+        self.waited_seconds = 0.0
 
     async def __aenter__(self) -> Self:
         """Take off, wait for the first, or raise `Refusal` (409, 422, 502, 503)."""
         if self._claim is not None:
-            self._lease, self.replay = await self._room._begin(self._claim, self._deadline)
+            began = time.perf_counter()
+            try:
+                self._lease, self.replay = await self._room._begin(self._claim, self._deadline)
+            finally:
+                self.waited_seconds = time.perf_counter() - began
             self._open = self.replay is None
         return self
 

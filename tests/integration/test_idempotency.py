@@ -181,6 +181,9 @@ async def test_a_duplicate_waits_no_longer_than_its_deadline(upstream: RawUpstre
     assert impatient.value("Retry-After") == "1"
     gate.set()
     assert (await first).status == 201
+    waited = min(await gateway.exchange_logged(2), key=lambda line: line["attempts"])
+    assert waited["seconds"] > 0.9
+    assert waited["overhead_seconds"] < 0.5  # waiting for another request is not the gateway's own time
 
 
 async def test_two_replicas_share_keys_through_redis(simulator: Simulator, redis: RedisServer) -> None:

@@ -94,6 +94,9 @@ async def test_a_body_that_drips_is_answered_408(strict: Running, upstream: RawU
             await asyncio.wait((answering,), timeout=0.1)
         assert (await answering).slug == "body_timeout"
     assert upstream.received == []
+    (logged,) = await strict.exchange_logged(1)
+    assert logged["seconds"] > 0.5
+    assert logged["overhead_seconds"] < 0.3  # the caller's slowness is not the gateway's own time
 
 
 async def test_who_does_not_read_a_stream_is_cut_off(strict: Running, upstream: RawUpstream) -> None:
