@@ -20,6 +20,7 @@ from gateway.observe.configured import KeyName
 from gateway.observe.families import counter, gauge, single_counter, single_gauge
 from gateway.policy.consumers import Priority
 from gateway.policy.credentials import mask_sid
+from gateway.policy.limits import Per
 
 _GATE_LABELS = ("account", "region", "product")
 _CLASSES = (*(each.name.lower() for each in Priority), "in_front")
@@ -43,6 +44,12 @@ class StateCollector(Collector):
             },
         )
         yield from self._collect_gates()
+        yield gauge(
+            "gateway_rate_limit_used_ratio",
+            "How much of a consumer's rate limit is used up; of limits per consumer that are counted here.",
+            ("consumer", "limit"),
+            self._read_limits(),
+        )
         yield from self._collect_upstream()
         yield from self._collect_stores()
         yield from self._collect_listener()
@@ -83,6 +90,14 @@ class StateCollector(Collector):
             ("priority",),
             (((name,), sum(each[at] for each in sizes)) for at, name in enumerate(_CLASSES)),
         )
+
+    def _read_limits(self) -> Iterator[tuple[tuple[str, str], float]]:
+        """Not of limits per destination, which are as many as numbers, nor of those that the store counts."""
+        for name, consumer in self._from.snapshot().consumers.items():
+            for limit in consumer.limits.limits:
+                used = self._from.limiter.use_of(limit) if limit.per is Per.CONSUMER else None
+                if used is not None:
+                    yield (name, limit.name), used
 
     def _collect_upstream(self) -> Iterator[Metric]:
         forwarder = self._from.forwarder

@@ -10,9 +10,12 @@ import pytest
 
 from gateway.config.problems import ConfigError
 from tests.support.caller import FORM, MESSAGES, RawAnswer, ask, request
+from tests.support.metrics import scrape
 from tests.support.redis import redis_server
 from tests.support.running import Running, consumer, running_gateway
 from tests.support.upstream import RawUpstream
+
+USED = "gateway_rate_limit_used_ratio"
 
 
 def limited(*limits: dict[str, Any], **settings: Any) -> dict[str, Any]:
@@ -40,6 +43,16 @@ async def test_told_admitted_and_refused(upstream: RawUpstream) -> None:
         answer = json.loads(third.body)
         assert (answer["code"], answer["status"], answer["gateway_error"]) == (20429, 429, "rate_limited")
         assert len(upstream.received) == 2
+
+
+async def test_scraped(upstream: RawUpstream) -> None:
+    """How much is used up, by consumer and limit; numbers of destinations make no series."""
+    limits = limited({"rate": "4/d"}, {"rate": "9/d", "per": "destination"})
+    async with running_gateway(upstream.url, **limits) as gateway:
+        assert (await send(gateway)).status == 200
+        samples = await scrape(gateway.admin_url)
+        used = {labels: value for (name, labels), value in samples.items() if name == USED}
+        assert used == {(("consumer", "app"), ("limit", "app/0")): 0.25}
 
 
 async def test_per_destination_and_route(upstream: RawUpstream) -> None:
