@@ -17,6 +17,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 ISSUER, AUDIENCE = "https://issuer.test", "twilio-gateway"
 SUBJECT = "system:serviceaccount:shop:billing"
+_GOOD_SECONDS = 6 * 3600  # some are made when tests are collected, and shown when their turn comes
 
 
 _RSA_KEYS: dict[str, RSAKey] = {}
@@ -45,8 +46,8 @@ def jwks(*keys: RSAKey | ECKey) -> bytes:
 
 
 def claims(**changes: Any) -> dict[str, Any]:
-    """Those of a good token, valid for ten minutes; None leaves a claim out."""
-    good = {"iss": ISSUER, "aud": AUDIENCE, "sub": SUBJECT, "exp": int(time.time()) + 600}
+    """Those of a good token, valid until all tests are over; None leaves a claim out."""
+    good = {"iss": ISSUER, "aud": AUDIENCE, "sub": SUBJECT, "exp": int(time.time()) + _GOOD_SECONDS}
     return {name: value for name, value in (good | changes).items() if value is not None}
 
 
