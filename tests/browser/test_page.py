@@ -120,6 +120,17 @@ async def test_words_can_be_read(browser: Browser, gateway: Running, scheme: str
         assert faint == []
 
 
+async def test_no_table_is_cut_on_a_laptop(reader: Reader, gateway: Running, upstream: RawUpstream) -> None:
+    """At 1280 pixels every column is seen: a last 401 that has to be scrolled to is not."""
+    upstream.then(reply(b'{"code": 20003, "status": 401}', status="401 Unauthorized"))
+    await reader.look()
+    await send(gateway, 1, 401)
+    await expect(reader.page.locator("#credentials-table tbody")).to_contain_text(re.compile("now|ago"))
+    for name in ("consumers", "codes", "routes", "credentials"):
+        scroller = reader.page.locator(f"#{name}-table .scroller")
+        assert await scroller.evaluate("it => it.scrollWidth - it.clientWidth") == 0, name
+
+
 @pytest.mark.parametrize("width", [320, 360, 768])
 async def test_phone_width(browser: Browser, gateway: Running, width: int) -> None:
     """The page scrolls down only, and what is to be touched can be (WCAG 2.2, 2.5.8: 24 by 24)."""
