@@ -96,7 +96,7 @@ async def run_storm(simulator: Simulator, port: int, creates: int, *, keyed: boo
 
     async def call() -> None:
         for number in todo:
-            await _create(storm, port, f"{'keyed' if keyed else 'plain'}-{number}", chance)
+            await _create(storm, port, f"{'keyed' if keyed else 'plain'}-{seed}-{number}", chance)
 
     await asyncio.gather(*(call() for _ in range(_CALLERS)))
     simulator.faults.clear()

@@ -24,6 +24,7 @@ from tests.bench.side_effects import SETTINGS, run_storm
 from tests.support.caller import ask
 from tests.support.running import ENVIRON, Spawned, spawned_gateway
 
+_SETTINGS = {**SETTINGS, "idempotency": {"ttl_seconds": 60}}  # by default answers are kept for a day
 _REST_SECONDS = 45.0  # the pool gives an idle connection up after 15
 _METRIC = re.compile(rb"^(gateway_[a-z_]+)(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
 _SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -87,7 +88,7 @@ async def soak(exchanges: int, storm_size: int) -> bool:
     well = True
     async with Simulator([read_account(ENVIRON, None)]) as simulator:
         with TemporaryDirectory() as folder:
-            async with spawned_gateway(Path(folder), simulator.url, **SETTINGS) as gateway:
+            async with spawned_gateway(Path(folder), simulator.url, **_SETTINGS) as gateway:
                 port = int(gateway.url.rpartition(":")[2])
                 started = await look(gateway)
                 print(f"{'start':>8}: {started.describe()}", flush=True)
@@ -113,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--exchanges", type=int, default=200_000)
-    parser.add_argument("--storm", type=int, default=10_000, help="exchanges between two looks")
+    parser.add_argument("--storm", type=int, default=20_000, help="exchanges between two looks")
     parser.add_argument("--short", action="store_true", help="one small storm: only to see that it runs")
     args = parser.parse_args(arguments)
     exchanges, storm = (200, 200) if args.short else (args.exchanges, args.storm)
