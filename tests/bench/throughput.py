@@ -2,21 +2,25 @@
 
 `make bench`, or `python -m tests.bench.throughput [--seconds 5] [--rounds 7]`. Both stand in front of the
 same upstream and are measured by turns, so that what else the machine does hits both; only ratios mean
-something. CPU time is the steadier measure on a machine that others use. `--tree NAME=PATH`, repeated,
-measures the gateways of other checkouts instead of this one: that is how a speed-up is judged.
+something. The gateway has a reader of its live page's events throughout. CPU time is the steadier measure on
+a machine that others use. `--tree NAME=PATH`, repeated, measures the gateways of other checkouts instead of
+this one: that is how a speed-up is judged.
 """
 
 import argparse
 import re
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 from tests.bench.processes import (
     FIELDS,
@@ -90,6 +94,7 @@ def compare(seconds: float, rounds: int, trees: dict[str, Path]) -> dict[str, li
             (folder / name).mkdir()
             gateway = started_gateway(cores.measured, upstream, folder / name, tree)
             servers[name] = stack.enter_context(gateway)
+            stack.enter_context(page_open(servers[name]))
         for server in servers.values():  # warm up: imports, pools, caches
             measure(server, 1, cores.load, script)
         loads: dict[str, list[Load]] = {name: [] for name in servers}
@@ -98,6 +103,26 @@ def compare(seconds: float, rounds: int, trees: dict[str, Path]) -> dict[str, li
             for name, server in order if number % 2 == 0 else reversed(order):
                 loads[name].append(measure(server, seconds, cores.load, script))
         return loads
+
+
+@contextmanager
+def page_open(gateway: Started) -> Iterator[None]:
+    """The live page's stream of events is read, as a browser does that has it open."""
+    admin = urlsplit(gateway.admin_url)
+    with socket.create_connection((admin.hostname or "", admin.port or 0)) as connection:
+        connection.sendall(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        reading = threading.Thread(target=_read_all, args=(connection,))
+        reading.start()
+        try:
+            yield
+        finally:
+            connection.shutdown(socket.SHUT_RDWR)
+            reading.join()
+
+
+def _read_all(connection: socket.socket) -> None:
+    while connection.recv(65_536):
+        pass
 
 
 def _wrk_script() -> str:
