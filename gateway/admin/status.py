@@ -10,10 +10,15 @@ from typing import NamedTuple
 
 from gateway import __version__
 from gateway.admin.sources import Sources
+from gateway.observe.board import KeyUse
 from gateway.policy.credentials import mask_sid
 
 _LATELY_SECONDS = 60.0
 _MOST_ACCOUNTS = 200
+_REFUSED_IN_A_ROW = 5
+"""A healthy key is refused now and then, for what it is not for."""
+_REFUSED_SECONDS = 300.0
+_UNUSED = KeyUse()
 
 
 class Health(NamedTuple):
@@ -126,11 +131,20 @@ class Status:
         yield from sources.condition.reasons.values()
 
     def _refused_keys(self) -> Iterator[str]:
-        keyring = self._sources.forwarder.keyring
+        """Those put aside for another one, and the last of a credential's, which go on being used."""
+        keyring, board = self._sources.forwarder.keyring, self._sources.board
+        since = board.refresh() - _REFUSED_SECONDS
         for credential in self._sources.snapshot().credentials.values():
             for key in credential.account.keys:
                 if keyring.is_aside(key):
                     yield f"key {key.label} of credential {credential.name} is refused by Twilio"
+                    continue
+                use = board.keys.get(key.label, _UNUSED)
+                if use.refused_in_a_row >= _REFUSED_IN_A_ROW and (use.last_401_at or 0.0) > since:
+                    yield (
+                        f"key {key.label} of credential {credential.name}: Twilio answered its last "
+                        f"{use.refused_in_a_row} attempts 401"
+                    )
 
     def _store(self) -> dict[str, object]:
         store = self._sources.store

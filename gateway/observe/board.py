@@ -15,6 +15,7 @@ from gateway.observe.recent import Recent
 from gateway.observe.tables import Tables
 
 _REFUSED = 401
+_TOO_MANY = 429
 
 
 @dataclass(slots=True)
@@ -24,6 +25,8 @@ class KeyUse:
     first_used_at: float | None = None
     refused: int = 0
     last_401_at: float | None = None
+    refused_in_a_row: int = 0
+    """Since Twilio last took the key: answered anything else that it looks at the key for."""
 
 
 class Board:
@@ -61,4 +64,7 @@ class Board:
                     use = self.keys[step.key] = KeyUse(exchange.ended_at)
                 if step.status == _REFUSED:
                     use.refused += 1
+                    use.refused_in_a_row += 1
                     use.last_401_at = exchange.ended_at
+                elif 200 <= step.status < _TOO_MANY:
+                    use.refused_in_a_row = 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -226,3 +227,21 @@ async def test_the_page_is_known_again(gateway: Running) -> None:
             tag = answer.headers["ETag"]
         async with session.get(gateway.admin_url, headers={"If-None-Match": tag}) as answer:
             assert answer.status == 304
+
+
+async def test_an_only_key_that_twilio_refuses_degrades(gateway: Running, upstream: RawUpstream) -> None:
+    """All traffic fails, so the page must not say that all is well; nor that it is not, of a single 401."""
+    refused = reply(b'{"code": 20003, "status": 401}', status="401 Unauthorized")
+    upstream.then(*[refused] * 4)
+    for _ in range(5):
+        await ask(gateway.port, request(f"GET {MESSAGES}"))
+    assert (await get(gateway, "/api/state"))["why"] == []
+    upstream.then(*[refused] * 5, reply(b'{"code": 20404}', status="404 Not Found"))
+    for _ in range(5):
+        await ask(gateway.port, request(f"GET {MESSAGES}"))
+    ready = await get(gateway, "/readyz")
+    assert (ready["ready"], ready["state"]) == (True, "degraded")
+    (why,) = ready["why"]
+    assert re.fullmatch("key SK.{4}….{4} of credential main: Twilio answered its last 5 attempts 401", why)
+    await ask(gateway.port, request(f"GET {MESSAGES}"))
+    assert (await get(gateway, "/api/state"))["state"] == "serving"
