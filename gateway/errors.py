@@ -58,7 +58,9 @@ KINDS: dict[str, Kind] = {
     "content_type": Kind(415, 20001, "the route does not take this Content-Type or Content-Encoding"),
     "expectation": Kind(417, 20001, "an Expect other than 100-continue"),
     "idempotency_conflict": Kind(422, 20422, "this Idempotency-Key came before with another body"),
-    "header_too_large": Kind(431, 20001, "the request line or a header field is longer than the limit"),
+    "header_too_large": Kind(
+        431, 20001, "the request line or a header field is too long, or there are too many"
+    ),
     "rate_limited": Kind(429, 20429, "a rate limit of ours is reached; Retry-After says when to come"),
     "queue_full": Kind(429, 20429, "too many requests wait for Twilio; Retry-After says when to come"),
     "queue_timeout": Kind(429, 20429, "no slot came free before the deadline"),

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from aiohttp.web_protocol import RequestPayloadError
 
 from gateway.errors import GatewayError, Refusal
@@ -24,6 +24,8 @@ from gateway.listener.patience import (
 )
 from gateway.listener.response import RawResponse
 from gateway.policy.certificates import PeerCertificate, read_certificate
+
+_TOO_MANY = "Too many headers received"  # aiohttp has no class for it
 
 RenderRefusal = Callable[[GatewayError, web.BaseRequest], RawResponse]
 """Finishes an exchange of its own for a request that could not even be parsed."""
@@ -175,7 +177,7 @@ class CallerConnection:
 def _as_refusal(exc: BaseException | None) -> GatewayError:
     if isinstance(exc, HeadTimeoutError):
         return Refusal("head_timeout", "The request's head did not come in time.", closes=True)
-    if isinstance(exc, LineTooLong):
+    if isinstance(exc, BadHttpMessage) and (isinstance(exc, LineTooLong) or exc.message == _TOO_MANY):
         return Refusal(
             "header_too_large",
             "The request line or a header field is too long, or there are too many.",
