@@ -77,6 +77,9 @@ async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
     """A signal of aiohttp's: every answer gets the strict headers, unless it has its own."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    response.headers["Server"] = _HEADERS[
+        "Server"
+    ]  # aiohttp has named itself, Python and their versions by now
 
 
 class AdminProtocol(web.RequestHandler):

@@ -215,6 +215,7 @@ async def test_events(gateway: Running, upstream: RawUpstream) -> None:
 async def test_strict_headers_on_every_answer(gateway: Running, path: str, status: int) -> None:
     async with aiohttp.ClientSession() as session, session.get(gateway.admin_url + path) as answer:
         assert answer.status == status
+        assert answer.headers["Server"] == "twilio-gateway"  # no version
         assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'")
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "no-referrer"
