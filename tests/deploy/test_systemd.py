@@ -125,6 +125,14 @@ def verified(analyze: str, folder: Path, unit: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+def test_the_file_of_overrides_leaves_the_unit_its_own() -> None:
+    """systemd lets a file win over `Environment=`, wherever that stands: replicas would share a port."""
+    example = UNIT.with_name("gateway.env.example").read_text()
+    set_there = {line.removeprefix("#").partition("=")[0] for line in example.splitlines() if "=" in line}
+    assert "GATEWAY__LISTEN" in set_there
+    assert not set_there & environment("9091", "/run/credentials").keys()
+
+
 def values(name: str) -> list[str]:
     """What the unit assigns to a name, in order."""
     lines = UNIT.read_text().splitlines()
