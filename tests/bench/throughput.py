@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -116,7 +116,8 @@ def page_open(gateway: Started) -> Iterator[None]:
         try:
             yield
         finally:
-            connection.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):  # an older tree has no such page, and has closed
+                connection.shutdown(socket.SHUT_RDWR)
             reading.join()
 
 
