@@ -68,10 +68,12 @@ class Exchange:
     caller: its body, its reading, what becomes of its first request with the same Idempotency-Key.
     `credential` and `key` name what it was sent with, neither of them a secret. `segments` is what a message
     that was sent counts for, `country` where it goes, as far as its calling code tells.
+    `address` is where it came from, of callers that nobody knows.
     """
 
     __slots__ = (
         "account",
+        "address",
         "attempts",
         "backoff_seconds",
         "began",
@@ -118,6 +120,7 @@ class Exchange:
         self.consumer = ""
         self.credential = ""
         self.account = ""
+        self.address = ""
         self.key = ""
         self.status = 0
         self.slug = ""

@@ -115,7 +115,7 @@ class Handler:
         """The answer to bytes that were no request: an exchange with nothing in it but our no."""
         exchange = Exchange(self._clock())
         exchange.request_id = new_request_id()
-        exchange.slug, exchange.status = error.slug, error.status
+        _note_refused(error, request, exchange)
         response = make_error_response(render_error(error, ""), "", exchange, closes=True)
         exchange.finish(self._clock(), self._observers.finish)
         return response
@@ -211,7 +211,7 @@ class Handler:
     async def _answer_error(
         self, error: GatewayError, request: web.BaseRequest, exchange: Exchange
     ) -> web.StreamResponse:
-        exchange.slug, exchange.status = error.slug, error.status
+        _note_refused(error, request, exchange)
         exchange.unknown = isinstance(error, UpstreamFailure) and error.unknown
         if request.writer.output_size > 0:  # a second head would be read as part of the first answer's body
             exchange.ending = Ending.ABORTED
@@ -230,6 +230,13 @@ class Handler:
         if unread and "expect" in request.headers:
             close_at_once(request)  # no byte of the body was asked for, and none must be taken for a request
         return response
+
+
+def _note_refused(error: GatewayError, request: web.BaseRequest, exchange: Exchange) -> None:
+    """Who has the wrong key is known by address only, so that it is noted where there is no name."""
+    exchange.slug, exchange.status = error.slug, error.status
+    if not exchange.consumer:
+        exchange.address = request.remote or ""
 
 
 def _take_request_id(request: web.BaseRequest) -> str:

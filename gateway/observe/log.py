@@ -121,6 +121,8 @@ def _values_of(exchange: Exchange) -> dict[str, Any]:
     }
     if exchange.account:
         values["account"] = exchange.account
+    if exchange.address:
+        values["address"] = exchange.address
     if exchange.twilio_request_id:
         values["twilio_request_id"] = exchange.twilio_request_id
     if exchange.trace is not None:

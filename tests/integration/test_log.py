@@ -165,3 +165,15 @@ def test_what_python_and_libraries_say_has_our_shape() -> None:
         ("Task exception was never retrieved", "OSError"),
         ("Fatal error on transport", None),
     ]
+
+
+async def test_who_has_the_wrong_key_is_known_by_address(upstream: RawUpstream) -> None:
+    """Nobody else than the log could tell; of callers with a name it says the name."""
+    async with running_gateway(upstream.url) as gateway:
+        await ask(gateway.port, GET.replace(b"Authorization: Basic ", b"Authorization: Bearer "))
+        await ask(gateway.port, b"no request\r\n\r\n")
+        await ask(gateway.port, GET)
+        wrong, unparsed, good = await gateway.exchange_logged(3)
+    assert (wrong["gateway_error"], wrong["address"]) == ("unknown_consumer", "127.0.0.1")
+    assert (unparsed["gateway_error"], unparsed["address"]) == ("malformed_request", "127.0.0.1")
+    assert "address" not in good

@@ -61,6 +61,13 @@ def test_the_short_way_writes_the_bytes_of_the_long_one(tmp_path: Path) -> None:
     assert all(clock.search(line) for line in short)
 
 
+def test_callers_without_a_name_have_an_address(tmp_path: Path) -> None:
+    exchange = _exchange()
+    exchange.address = "192.0.2.7"
+    (line,) = _lines(tmp_path, "info", "json", exchange)
+    assert json.loads(line)["address"] == "192.0.2.7"
+
+
 def test_a_line_holds_what_is_listed_in_its_order(tmp_path: Path) -> None:
     (line,) = _lines(tmp_path, "info", "json", _exchange())
     assert list(json.loads(line)) == [
