@@ -50,6 +50,10 @@ def parse_document(content: bytes, source: str) -> Document:
             loader.dispose()
 
 
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_TOKEN = re.compile(r"'(?:<[a-z ]+>|[^\w\s])'")
+
+
 def _not_yaml(error: yaml.YAMLError | RecursionError, source: str) -> Problem:
     if isinstance(error, RecursionError):
         return Problem(source, "not usable: it is nested too deeply", "remove a level")
@@ -57,9 +61,9 @@ def _not_yaml(error: yaml.YAMLError | RecursionError, source: str) -> Problem:
     if mark is None:  # ReaderError: bytes that are not text
         message = "not YAML: it has a character that YAML does not admit"
         return Problem(source, message, "save the file as UTF-8 text")
-    # What is quoted may be a secret; PyYAML's own token names (<scalar>, <block end>) say what is wrong.
+    # What is quoted may be a secret; PyYAML's own token names (<scalar>) and marks say what is wrong.
     said = str(getattr(error, "problem", None) or "unreadable")
-    reason = re.sub(r"'(?!<)[^']*'|\"[^\"]*\"", "something", said)
+    reason = _QUOTED.sub(lambda quoted: quoted[0] if _TOKEN.fullmatch(quoted[0]) else "something", said)
     hint = "check the indentation, and put text with special characters in quotes"
     return Problem(f"{source}:{mark.line + 1}", f"not YAML: {reason}", hint)
 

@@ -10,6 +10,7 @@ FILE = cases(
     ("empty", "", "gateway.yaml: credentials: missing; add `credentials: …`. Twilio accounts"),
     ("list", "- a\n", "gateway.yaml:1: the file is not a mapping; begin with names"),
     ("open", "a: [\n", "gateway.yaml:2: not YAML: expected the node content, but found '<stream end>'"),
+    ("unclosed", "a: [1, 2\nb: 3\n", "gateway.yaml:2: not YAML: expected ',' or ']', but got ':'"),
     ("colons", "a: b: c\n", "gateway.yaml:1: not YAML: mapping values are not allowed here"),
     ("alias", "a: *hidden\n", "gateway.yaml:1: not YAML: found undefined alias something"),
     ("documents", "a: 1\n--- \nb: 1\n", "gateway.yaml:2: not YAML: but found another document"),
