@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install run test check format lint types bench lock catalogue docs clean packages
+.PHONY: help install run test check integration-tests other-tests format lint types bench lock catalogue docs clean packages
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## ?/\1\t/' | expand -t 12
@@ -15,8 +15,18 @@ install: $(VENV)/.test     ## .venv with everything that running and testing nee
 test: install packages     ## format, lint, types, all tests; installs what it needs
 	$(MAKE) check
 
-check: format lint types   ## the same, with what is installed
+check: format lint types   ## the same, with what is installed; PYTEST="tests/unit -x" runs only that
+ifdef PYTEST
 	$(BIN)/pytest $(PYTEST)
+else
+	@$(MAKE) --no-print-directory -j2 --output-sync=target integration-tests other-tests
+endif
+
+# Side by side, because these mostly wait: for time-outs, drains, browsers.
+integration-tests:
+	$(BIN)/pytest tests/integration
+other-tests:
+	$(BIN)/pytest --ignore=tests/integration
 
 format:
 	$(BIN)/ruff format --check .
@@ -25,10 +35,12 @@ lint:
 types:
 	$(BIN)/mypy
 
-bench: install packages    ## requests/s beside a bare relay's, latency, memory (minutes)
+bench: install packages    ## requests/s beside a bare relay's, latency, memory, scrapes, hostile callers (minutes)
 	$(BIN)/python -m tests.bench.throughput
 	$(BIN)/python -m tests.bench.latency
 	$(BIN)/python -m tests.bench.memory
+	$(BIN)/python -m tests.bench.scrape
+	$(BIN)/python -m tests.bench.hostile
 
 packages:                  ## Debian's packages that some tests drive (as root; else it says what is missing)
 	@sh tests/support/packages.sh
