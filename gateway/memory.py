@@ -68,11 +68,10 @@ class Trimmer:
         self._least = min(self._least, now)
         if now <= self._least + _SLACK_BYTES:
             return False
-        gc.collect()
         self._trim()
         self._least = self._resident()  # what is still there is in use: no reason to try again
         return True
 
     def _look_on(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.look()
+        loop.run_in_executor(None, self.look)  # a trim takes milliseconds that no exchange should wait for
         self.start(loop)
