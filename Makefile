@@ -57,7 +57,7 @@ lock: install              ## resolve the dependencies anew, with hashes
 	  -c deploy/requirements.lock -c tests/requirements.lock pyproject.toml -o deploy/requirements-image.lock
 
 catalogue: install         ## Twilio's routes, from the installed twilio package
-	$(BIN)/python -m gateway.catalogue.generate
+	$(BIN)/python -m gateway.twilio.catalogue.generate
 
 docs: install              ## the reference of the configuration, from the schema
 	$(BIN)/gateway schema --markdown > docs/configuration.md

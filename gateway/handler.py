@@ -12,29 +12,29 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from gateway.admission.idempotency import Idempotency
-from gateway.admission.idempotency_rules import Claim
-from gateway.admission.limits import RateLimiter
-from gateway.config.snapshot import Snapshot
+from gateway.config.compile import Snapshot
+from gateway.consumers.rate_limit_rules import NO_LIMITS
 from gateway.errors import GatewayError, UpstreamFailure
 from gateway.exchange import Ending, Exchange, StepKind, new_request_id
-from gateway.identity.tokens import TokenVerifier
-from gateway.judging import judge_body, judge_head, judge_stream, prepare
-from gateway.listener.body import BodyStream, expects_continue, read_body, send_continue
-from gateway.listener.relay import make_error_response, relay_answer
-from gateway.listener.response import RawResponse
-from gateway.listener.server import CallerConnection, abort_connection, close_at_once
+from gateway.http.request_head import Inbound, require_head
+from gateway.idempotency.claim_rules import Claim
+from gateway.idempotency.keyed_requests import Idempotency
+from gateway.identity.authentication import Claimant, authenticate
+from gateway.identity.jwt_verifier import TokenVerifier
+from gateway.listener.data_server import CallerConnection, abort_connection, close_at_once
+from gateway.listener.raw_response import RawResponse
+from gateway.listener.request_body import BodyStream, expects_continue, read_body, send_continue
+from gateway.listener.response_relay import make_error_response, relay_answer
 from gateway.observe.observers import Observers
-from gateway.policy.consumers import Claimant, authenticate
-from gateway.policy.content import NO_BODY, Body, BodyPlan
-from gateway.policy.head import Inbound, require_head
-from gateway.policy.limits import NO_LIMITS
+from gateway.policy.authorization import Grant
+from gateway.policy.bodies import NO_BODY, Body, BodyPlan
 from gateway.policy.outbound import Outbound
-from gateway.policy.routes import Grant
-from gateway.rendering import render_error
-from gateway.upstream.answer import Answer
-from gateway.upstream.forward import Forwarder
-from gateway.upstream.relay import Base, adapt_answer, is_adapted
+from gateway.policy.steps import judge_body, judge_head, judge_stream, prepare
+from gateway.rate_limits.rate_limiter import RateLimiter
+from gateway.twilio.error_body import render_error
+from gateway.upstream.forwarder import Forwarder
+from gateway.upstream.response_reader import Answer
+from gateway.upstream.response_rewriting import Base, adapt_answer, is_adapted
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 

@@ -8,15 +8,15 @@ from collections.abc import Awaitable, Callable, Iterable
 import orjson
 from aiohttp import web
 
-from gateway.admin.parameters import PAGE, read_filter, read_page, require_known
-from gateway.admin.sources import Sources
-from gateway.admin.status import Status
-from gateway.observe.board import KeyUse
-from gateway.observe.recent import UNKNOWN_CONSUMER, Filter
-from gateway.observe.tables import Tally
-from gateway.policy.consumers import Consumer
-from gateway.policy.credentials import Credential, mask_sid
-from gateway.policy.limits import Per
+from gateway.admin.query_parameters import PAGE, read_filter, read_page, require_known
+from gateway.consumers.credentials import Credential, mask_sid
+from gateway.consumers.rate_limit_rules import Per
+from gateway.identity.authentication import Consumer
+from gateway.observe.live.breakdowns import Tally
+from gateway.observe.live.recent_exchanges import UNKNOWN_CONSUMER, Filter
+from gateway.observe.live.traffic_window import KeyUse
+from gateway.observe.runtime import Sources
+from gateway.observe.status.health import Status
 
 _CODE_URL = "https://www.twilio.com/docs/api/errors/"
 _NONE: frozenset[str] = frozenset()

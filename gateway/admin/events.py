@@ -14,10 +14,10 @@ import orjson
 from aiohttp import web
 
 from gateway.admin.api import json_response
-from gateway.admin.parameters import read_filter, read_number
-from gateway.admin.sources import Sources
-from gateway.admin.status import Status
-from gateway.observe.recent import Filter
+from gateway.admin.query_parameters import read_filter, read_number
+from gateway.observe.live.recent_exchanges import Filter
+from gateway.observe.runtime import Sources
+from gateway.observe.status.health import Status
 
 MOST_STREAMS = 50
 _MOST_EXCHANGES = 50

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from gateway.admin.access import COOKIE, Doors
+from gateway.admin.admin_authentication import COOKIE, Doors
 from gateway.admin.sessions import SESSION_SECONDS
 
 _FORM_TYPE = "application/x-www-form-urlencoded"

@@ -9,7 +9,7 @@ import secrets
 from collections import OrderedDict
 from typing import NamedTuple
 
-from gateway.store.memory import Moments
+from gateway.rate_limits.expiry_table import Moments
 
 SESSION_SECONDS = 12 * 3600
 _MOST_SESSIONS = 1000

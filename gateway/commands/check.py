@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from gateway.config.problems import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from gateway.config.resolved import ResolvedSettings
-    from gateway.config.snapshot import Snapshot
-    from gateway.upstream.online import KeyTrial
+    from gateway.config.compile import Snapshot
+    from gateway.config.loading.resolved import ResolvedSettings
+    from gateway.upstream.key_probe import KeyTrial
 
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -54,10 +54,10 @@ def add_parser(subparsers: "Subparsers") -> None:
 def run(args: argparse.Namespace) -> int:
     """Check one file: 0 if the gateway would start with it, else 2; 1 and 3 tell of keys tried online."""
     # Imported here: `gateway check --help` need not wait for pydantic.
-    from gateway.config.reach import find_vain
-    from gateway.config.resolve import load_resolved
-    from gateway.config.snapshot import compile_snapshot
-    from gateway.secret_stores.remote import RemoteSecrets
+    from gateway.config.compile import compile_snapshot
+    from gateway.config.lint import find_vain
+    from gateway.config.loading.resolve import load_resolved
+    from gateway.secret_stores.secret_cache import RemoteSecrets
 
     try:
         resolved = load_resolved(args.config, os.environ, RemoteSecrets())
@@ -85,8 +85,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _try_keys(resolved: "ResolvedSettings", snapshot: "Snapshot") -> "list[KeyTrial]":
     """Ask Twilio, as the gateway would reach it."""
-    from gateway.parts import transport_options
-    from gateway.upstream.online import try_keys
+    from gateway.app.components import transport_options
+    from gateway.upstream.key_probe import try_keys
 
     return asyncio.run(try_keys(snapshot.credentials.values(), transport_options(resolved)))
 

@@ -17,11 +17,11 @@ from yarl import URL
 
 from gateway.commands.key import new_key
 from gateway.commands.serve import Sources, serve
-from gateway.config.fields import digest_of
-from gateway.policy.accounts import MY_ACCOUNT
-from gateway.secret_stores.remote import RemoteSecrets
-from gateway.simulator import Account, ApiKey, Simulator
-from gateway.simulator.traffic import SERVICES, Traffic, trouble
+from gateway.config.schema.values import digest_of
+from gateway.consumers.account_pinning import MY_ACCOUNT
+from gateway.secret_stores.secret_cache import RemoteSecrets
+from twilio_simulator import Account, ApiKey, Simulator
+from twilio_simulator.demo_traffic import SERVICES, Traffic, trouble
 
 _TEXT = """\
 The live page:  {admin}/

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlencode
 
-from gateway.tail.arguments import add_token_argument, open_client
+from gateway.commands.admin_arguments import add_token_argument, open_client
 
 if TYPE_CHECKING:
-    from gateway.explaining import Ask, Explanation
+    from gateway.explanation import Ask, Explanation
 
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -65,11 +65,11 @@ def add_parser(subparsers: "Subparsers") -> None:
 def run(args: argparse.Namespace) -> int:
     """0 if it would be sent, 1 if it would be refused, 2 for what cannot be judged."""
     # Imported here: `gateway explain --help` need not wait for aiohttp and pydantic.
-    from gateway.config.resolve import load_resolved
-    from gateway.config.snapshot import compile_snapshot
-    from gateway.explaining import explain
-    from gateway.secret_stores.remote import RemoteSecrets
-    from gateway.tail.client import AdminError
+    from gateway.commands.admin_client import AdminError
+    from gateway.config.compile import compile_snapshot
+    from gateway.config.loading.resolve import load_resolved
+    from gateway.explanation import explain
+    from gateway.secret_stores.secret_cache import RemoteSecrets
 
     resolved = load_resolved(args.config, os.environ, RemoteSecrets())
     snapshot = compile_snapshot(resolved)
@@ -96,7 +96,7 @@ def _wrong(message: str) -> int:
 
 def _read_ask(args: argparse.Namespace, host: str) -> "Ask":
     """The request as a client would send it. Raises `ValueError`."""
-    from gateway.explaining import Ask
+    from gateway.explanation import Ask
 
     fields = [_read_header(text) for text in args.header]
     names = {name.lower() for name, _ in fields}

@@ -73,7 +73,7 @@ def add_parser(subparsers: "Subparsers") -> None:
 
 def run_new(args: argparse.Namespace) -> int:
     """Print a new key and its digest: 0."""
-    from gateway.config.fields import digest_of
+    from gateway.config.schema.values import digest_of
 
     key = new_key()
     print(_NEW_TEXT.format(name=args.name, key=key, digest=digest_of(key)), end="")
@@ -87,7 +87,7 @@ def new_key() -> str:
 
 def run_digest(args: argparse.Namespace) -> int:
     """Print the digest of what is on standard input: 0, or 2 if that is no secret."""
-    from gateway.config.fields import digest_of
+    from gateway.config.schema.values import digest_of
 
     secret = _read_secret()
     if secret is None:
@@ -99,7 +99,7 @@ def run_digest(args: argparse.Namespace) -> int:
 
 
 def _read_name(text: str) -> str:
-    from gateway.config.fields import NAME
+    from gateway.config.schema.values import NAME
 
     if not NAME.matches(text):
         raise argparse.ArgumentTypeError(f"{NAME.message}: {NAME.hint}")

@@ -33,7 +33,7 @@ def add_parser(subparsers: "Subparsers") -> None:
 def run(args: argparse.Namespace) -> int:
     """Print one of the two: 0."""
     # Imported here: `gateway schema --help` need not wait for pydantic.
-    from gateway.config.reference import json_schema, render_markdown
+    from gateway.config.schema.documentation import json_schema, render_markdown
 
     if args.markdown:
         print(render_markdown(), end="")

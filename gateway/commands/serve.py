@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 import uvloop
 
-from gateway.app import Gateway, open_gateway_log
+from gateway.app.gateway import Gateway, open_gateway_log
+from gateway.app.process_memory import Trimmer, settle_garbage
+from gateway.app.systemd import Notifier
+from gateway.config.loading.resolve import load_resolved
+from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.problems import ConfigError
-from gateway.config.reload import Reload, Reloader
-from gateway.config.resolve import load_resolved
-from gateway.config.resolved import ResolvedSettings
-from gateway.memory import Trimmer, settle_garbage
-from gateway.notify import Notifier
-from gateway.secret_stores.remote import RemoteSecrets
+from gateway.config.reloading.reloader import Reload, Reloader
+from gateway.secret_stores.secret_cache import RemoteSecrets
 
 _FORCED = 1
 _EXAMPLE = "example:\n  TWILIO_API_SECRET=… gateway serve --config config/gateway.yaml"

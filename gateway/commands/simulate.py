@@ -1,6 +1,6 @@
 """`gateway simulate`: runs the Twilio-like upstream as a process of its own.
 
-It owns the command's arguments and its end; what is simulated is in `gateway/simulator/`.
+It owns the command's arguments and its end; what is simulated is in `twilio_simulator/`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import uvloop
 
-from gateway.simulator import (
+from twilio_simulator import (
     DEFAULT_ACCOUNT_SID,
     DEFAULT_API_KEY,
     DEFAULT_API_SECRET,

@@ -12,9 +12,9 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
-from gateway.tail.arguments import add_token_argument, open_client
-from gateway.tail.client import AdminAway, AdminClient, AdminError, Event
-from gateway.tail.table import Exchange, Table, printable
+from gateway.commands.admin_arguments import add_token_argument, open_client
+from gateway.commands.admin_client import AdminAway, AdminClient, AdminError, Event
+from gateway.commands.tail_table import Exchange, Table, printable
 
 if TYPE_CHECKING:
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"

@@ -4,14 +4,14 @@ import asyncio
 
 from multidict import CIMultiDictProxy, istr
 
+from gateway.consumers.credentials import mask_sid
 from gateway.exchange import Exchange, Trace
-from gateway.observe.feed import Feed
-from gateway.observe.log import Logger, log_exchange, log_fault
-from gateway.observe.metrics import Metrics
-from gateway.observe.tracing import Tracer
-from gateway.policy.credentials import mask_sid
-from gateway.policy.tracing import read_trace_context
-from gateway.store.breaker import StoreState
+from gateway.http.trace_context import read_trace_context
+from gateway.observe.live.exchange_queue import Feed
+from gateway.observe.log.structured_log import Logger, log_exchange, log_fault
+from gateway.observe.metrics.registry import Metrics
+from gateway.observe.traces.tracer import Tracer
+from gateway.redis.availability import StoreState
 
 _TRACEPARENT, _TRACESTATE = istr("traceparent"), istr("tracestate")
 

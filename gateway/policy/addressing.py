@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gateway.errors import Refusal
-from gateway.policy.head import Inbound
+from gateway.http.request_head import Inbound
 
 _DOMAIN = ".twilio.com"
 _DEFAULT_PORTS = {"http": "80", "https": "443"}

@@ -3,7 +3,7 @@
 import re
 
 from gateway.errors import Refusal
-from gateway.policy.head import Inbound
+from gateway.http.request_head import Inbound
 
 _SECONDS = re.compile(rb"[0-9]{1,5}(?:\.[0-9]{1,3})?")
 

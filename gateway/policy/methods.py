@@ -9,10 +9,10 @@ from typing import NamedTuple
 from urllib.parse import unquote_plus
 
 from gateway.errors import Refusal
+from gateway.http.form_data import looks_like_override
+from gateway.http.request_head import OVERRIDE_FIELDS, Inbound
+from gateway.identity.authentication import Consumer, Emit
 from gateway.policy.addressing import Address
-from gateway.policy.consumers import Consumer, Emit
-from gateway.policy.fields import looks_like_override
-from gateway.policy.head import OVERRIDE_FIELDS, Inbound
 
 _OVERRIDES = frozenset({"PUT", "DELETE"})
 _MAYBE = re.compile(r"method|%|\+", re.IGNORECASE)

@@ -2,14 +2,14 @@
 
 from typing import NamedTuple
 
-from gateway.policy.consumers import Caller, Consumer
-from gateway.policy.content import Body, Shape
-from gateway.policy.credentials import Account
-from gateway.policy.head import Inbound
-from gateway.policy.headers import build_request_fields
+from gateway.consumers.credentials import Account
+from gateway.http.header_fields import build_request_fields
+from gateway.http.request_head import Inbound
+from gateway.identity.authentication import Caller, Consumer
+from gateway.policy.authorization import Grant
+from gateway.policy.bodies import Body, Shape
 from gateway.policy.methods import emit_method
-from gateway.policy.retries import is_replayable
-from gateway.policy.routes import Grant
+from gateway.retry.retry_policy import is_replayable
 
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 

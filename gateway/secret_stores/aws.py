@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from gateway.config.secret_stores import Aws
-from gateway.config.secrets import SecretError
+from gateway.config.schema.secret_store_settings import Aws
+from gateway.config.schema.secret_values import SecretError
+from gateway.secret_stores.daemon_thread import call_in_thread
 from gateway.secret_stores.store import Content, Read
-from gateway.secret_stores.threads import call_in_thread
 
 _ALLOW: Final = (
     "allow secretsmanager:GetSecretValue on it, and kms:Decrypt on its key; with web identity, see that the "

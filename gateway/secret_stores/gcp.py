@@ -13,11 +13,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn, cast
 
-from gateway.config.secret_stores import Gcp
-from gateway.config.secrets import SecretError
-from gateway.secret_stores.http import Reply, StoreHttp, open_http
+from gateway.config.schema.secret_store_settings import Gcp
+from gateway.config.schema.secret_values import SecretError
+from gateway.secret_stores.daemon_thread import call_in_thread
+from gateway.secret_stores.http_store import Reply, StoreHttp, open_http
 from gateway.secret_stores.store import Content, Read
-from gateway.secret_stores.threads import call_in_thread
 
 _SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform",)
 _HINTS: Final = {

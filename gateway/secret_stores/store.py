@@ -9,7 +9,7 @@ from typing import Protocol
 
 import orjson
 
-from gateway.config.secrets import SecretError
+from gateway.config.schema.secret_values import SecretError
 
 Content = str | Mapping[str, object]
 """A secret as its store has it: one text, or values by key."""

@@ -13,9 +13,9 @@ from typing import Final
 
 import orjson
 
-from gateway.config.secret_stores import Vault, VaultKubernetes
-from gateway.config.secrets import LocalRef, SecretError, resolve
-from gateway.secret_stores.http import Reply, StoreHttp, open_http
+from gateway.config.schema.secret_store_settings import Vault, VaultKubernetes
+from gateway.config.schema.secret_values import LocalRef, SecretError, resolve
+from gateway.secret_stores.http_store import Reply, StoreHttp, open_http
 from gateway.secret_stores.store import Content, Read
 
 _SHARE_OF_LEASE: Final = 0.9

@@ -13,13 +13,13 @@ from aiohttp import ClientError
 from aiohttp_retry import RetryClient
 from yarl import URL
 
-from gateway.admission.gate import Gate, Release, Slot
+from gateway.concurrency.concurrency_limiter import Gate, Release, Slot
+from gateway.consumers.credentials import ApiKey
 from gateway.errors import Phase, Refusal, UpstreamFailure
 from gateway.exchange import Exchange, StepKind
-from gateway.policy.credentials import ApiKey
-from gateway.policy.headers import find_field
+from gateway.http.header_fields import find_field
 from gateway.policy.outbound import Outbound
-from gateway.policy.retries import (
+from gateway.retry.retry_policy import (
     Decision,
     Outcome,
     Situation,
@@ -29,14 +29,14 @@ from gateway.policy.retries import (
     read_retry_after,
     shrinks_limit,
 )
-from gateway.upstream.answer import Answer, has_plain_framing, read_answer
-from gateway.upstream.deadline import Deadline
-from gateway.upstream.failures import translate_failure
-from gateway.upstream.pacing import Pacing
-from gateway.upstream.reply import AnyReply
-from gateway.upstream.retrying import SILENT, AttemptOptions, CallerLink, Surroundings, TryAgain
-from gateway.upstream.transport import send_buffered
-from gateway.upstream.wire import NotSentError, Wire, build_wire
+from gateway.upstream.attempt_deadline import Deadline
+from gateway.upstream.attempt_options import SILENT, AttemptOptions, CallerLink, Surroundings, TryAgain
+from gateway.upstream.failure_translation import translate_failure
+from gateway.upstream.request_writer import NotSentError, Wire, build_wire
+from gateway.upstream.response_reader import Answer, has_plain_framing, read_answer
+from gateway.upstream.retry_delay import Pacing
+from gateway.upstream.session import send_buffered
+from gateway.upstream.upstream_response import AnyReply
 
 MOST_BUFFERED_BYTES = 65_536
 """A body up to this size reaches the caller in one piece; until it is read, an attempt has not succeeded."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from statistics import median
 
-from gateway.catalogue import load_catalogue
+from gateway.twilio.catalogue import load_catalogue
 
 ROUNDS = 5
 REPEATS = 200

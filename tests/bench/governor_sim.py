@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from gateway.admission.governor import Governor, GovernorOptions
-from gateway.admission.sharing import ROUND_SECONDS, SETTLE_SECONDS, Report, split_limit
+from gateway.concurrency.adaptive_limit import Governor, GovernorOptions
+from gateway.concurrency.share_split import ROUND_SECONDS, SETTLE_SECONDS, Report, split_limit
 
 _SERVICE_SECONDS = 0.05
 _TURN_SECONDS = 0.0004

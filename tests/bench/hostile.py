@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from gateway.listener.descriptors import allow_descriptors
+from gateway.app.file_descriptors import allow_descriptors
 from tests.bench.latency import measure
 from tests.bench.memory import MIB, rss_bytes
 from tests.bench.processes import (

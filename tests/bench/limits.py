@@ -10,15 +10,15 @@ from collections.abc import Callable
 
 import uvloop
 
-from gateway.admission.gcra import decide
-from gateway.admission.limit_headers import write_fields
-from gateway.admission.limit_leases import LeasedLimits
-from gateway.admission.limit_redis import RedisLimits
-from gateway.admission.limit_stores import Ask, LimitStore, MemoryLimits
-from gateway.admission.limits import RateLimiter
-from gateway.policy.limits import LimitKey, Per, make_limit_set, select_limits
-from gateway.store.memory import Moments
-from gateway.store.redis import RedisStore
+from gateway.consumers.rate_limit_rules import LimitKey, Per, make_limit_set, select_limits
+from gateway.rate_limits.expiry_table import Moments
+from gateway.rate_limits.gcra import decide
+from gateway.rate_limits.limit_leases import LeasedLimits
+from gateway.rate_limits.memory_limits import Ask, LimitStore, MemoryLimits
+from gateway.rate_limits.rate_limit_headers import write_fields
+from gateway.rate_limits.rate_limiter import RateLimiter
+from gateway.rate_limits.redis_limits import RedisLimits
+from gateway.redis.redis_store import RedisStore
 from tests.support.limits import keys, limit
 from tests.support.redis import redis_server
 

@@ -23,10 +23,10 @@ from typing import Any
 import uvloop
 import yaml
 
-from gateway.simulator import DEFAULT_API_KEY, DEFAULT_API_SECRET, ApiKey, Simulator
 from tests.bench.keep_alive import Callers, Tally
 from tests.bench.processes import FORM, PATH
 from tests.support.running import ACCOUNT_SID, Spawned, configuration, consumer, digest, spawned_gateway
+from twilio_simulator import DEFAULT_API_KEY, DEFAULT_API_SECRET, ApiKey, Simulator
 
 RATE = 200
 _OUTCOMES = ("configuration reloaded", "configuration not reloaded")

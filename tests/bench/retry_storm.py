@@ -17,9 +17,9 @@ from tempfile import TemporaryDirectory
 import uvloop
 
 from gateway.commands.simulate import read_account
-from gateway.simulator import Simulator
 from tests.support.caller import MESSAGES, raw_caller, request
 from tests.support.running import ENVIRON, spawned_gateway
+from twilio_simulator import Simulator
 
 _CALLERS = 20
 _THINK_SECONDS = 0.02

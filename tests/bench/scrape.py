@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from gateway.catalogue import load_catalogue
+from gateway.twilio.catalogue import load_catalogue
 from tests.bench.latency import measure, percentiles
 from tests.bench.processes import (
     Cores,

@@ -18,9 +18,9 @@ from typing import Any
 import uvloop
 
 from gateway.commands.simulate import read_account
-from gateway.simulator import Simulator
 from tests.support.caller import FORM, MESSAGES, RawAnswer, raw_caller, request
 from tests.support.running import ENVIRON, spawned_gateway
+from twilio_simulator import Simulator
 
 _CALLERS = 60
 _LIMIT = 20

@@ -17,12 +17,12 @@ from tempfile import TemporaryDirectory
 import uvloop
 
 from gateway.commands.simulate import read_account
-from gateway.simulator import Simulator
 from tests.bench.memory import MIB, rss_bytes
 from tests.bench.processes import Started
 from tests.bench.side_effects import SETTINGS, run_storm
 from tests.support.caller import ask
 from tests.support.running import ENVIRON, Spawned, spawned_gateway
+from twilio_simulator import Simulator
 
 _SETTINGS = {**SETTINGS, "idempotency": {"ttl_seconds": 60}}  # by default answers are kept for a day
 _REST_SECONDS = 45.0  # the pool gives an idle connection up after 15

@@ -15,22 +15,22 @@ from typing import TypeVar
 
 import yaml
 
-from gateway.config.resolve import load_resolved
-from gateway.config.snapshot import Snapshot, compile_snapshot
+from gateway.config.compile import Snapshot, compile_snapshot
+from gateway.config.loading.resolve import load_resolved
 from gateway.exchange import Exchange, StepKind, new_request_id
-from gateway.observe.lines import LineWriter
-from gateway.observe.log import log_exchange, open_log
-from gateway.observe.metrics import Metrics
+from gateway.http.header_fields import build_answer_fields
+from gateway.http.request_head import require_head
+from gateway.identity.authentication import Caller, authenticate
+from gateway.observe.log.line_writer import LineWriter
+from gateway.observe.log.structured_log import log_exchange, open_log
+from gateway.observe.metrics.registry import Metrics
 from gateway.policy.addressing import resolve_address
-from gateway.policy.consumers import Caller, authenticate
-from gateway.policy.content import finish_body, require_body_kind
-from gateway.policy.head import require_head
-from gateway.policy.headers import build_answer_fields
+from gateway.policy.authorization import authorize, authorize_form, match_route
+from gateway.policy.bodies import finish_body, require_body_kind
 from gateway.policy.methods import translate_method
 from gateway.policy.outbound import build_outbound
-from gateway.policy.routes import authorize, authorize_form, match_route
-from gateway.policy.segments import read_sent
-from gateway.upstream.wire import build_wire
+from gateway.twilio.message_segments import read_sent
+from gateway.upstream.request_writer import build_wire
 from tests.bench.processes import FIELDS, FORM, PATH, consumers
 from tests.bench.upstream import ANSWER_BODY, ANSWER_FIELDS
 from tests.support.running import ENVIRON, configuration

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway.simulator import DEFAULT_API_KEY, DEFAULT_API_SECRET, Entry, Simulator
 from tests.support.running import (
     ACCOUNT_SID,
     KEY,
@@ -22,6 +21,7 @@ from tests.support.running import (
     running_gateway,
     spawned_gateway,
 )
+from twilio_simulator import DEFAULT_API_KEY, DEFAULT_API_SECRET, Entry, Simulator
 
 ZERO_SID = "AC" + "0" * 32
 """Stands for the account that the gateway holds."""

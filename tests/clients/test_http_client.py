@@ -12,10 +12,10 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from gateway.simulator.media import pattern_bytes
 from tests.clients.programs import Reply
 from tests.clients.scene import READER_KEY, Scene, basic_token
 from tests.support.running import ACCOUNT_SID, KEY
+from twilio_simulator.media_resources import pattern_bytes
 
 _PATH = f"/2010-04-01/Accounts/{ACCOUNT_SID}/Messages"
 _SEEN = "api.twilio.com /2010-04-01/Accounts/{account}/Messages"

@@ -6,10 +6,10 @@ login are in test_python_sdk.py and test_node_sdk.py.
 
 import pytest
 
-from gateway.simulator import DEFAULT_AUTH_TOKEN
 from tests.clients.programs import Curl
 from tests.clients.scene import OLD_TOKEN, WRONG_KEY, Scene
 from tests.support.running import ACCOUNT_SID, KEY
+from twilio_simulator import DEFAULT_AUTH_TOKEN
 
 _PATH = f"/2010-04-01/Accounts/{ACCOUNT_SID}/Messages"
 _SEEN = "api.twilio.com /2010-04-01/Accounts/{account}/Messages"

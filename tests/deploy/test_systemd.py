@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gateway.config.schema import Settings
+from gateway.config.schema.settings import Settings
 from tests.clients.programs import require_tool
 from tests.support.caller import MESSAGES, ask, ask_admin, request
 from tests.support.running import ENVIRON, configuration

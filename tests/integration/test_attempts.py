@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from gateway.upstream.breaker import State
+from gateway.retry.circuit_breaker import State
 from tests.support.attempts import (
     DELETE,
     GET,

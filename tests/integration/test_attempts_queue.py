@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.admission.gate import Gate
+from gateway.concurrency.concurrency_limiter import Gate
 from tests.support.attempts import DELETE, GET, OK, POST, SIGNAL, SOON, coded, until, with_field
 from tests.support.caller import ask, raw_caller
 from tests.support.running import ENVIRON, Running, running_gateway

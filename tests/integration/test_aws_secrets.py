@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.secret_stores.remote import RemoteSecrets
+from gateway.secret_stores.secret_cache import RemoteSecrets
 from tests.support.aws import REGION, AwsPeer, aws_peer
 from tests.support.remote_secrets import Events, complaint_of, load, secret_of, write_configuration
 from tests.support.upstream import Step, hang, raw, raw_upstream, reply

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import KINDS
-from gateway.upstream.forward import Forwarder
+from gateway.upstream.forwarder import Forwarder
 from tests.support.caller import FORM, ask, raw_caller, request
 from tests.support.collector import collector
 from tests.support.jwt import AUDIENCE, ISSUER, SUBJECT, claims, jwks, rsa_key, sign, unsigned

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.policy.certificates import read_certificate
+from gateway.identity.client_certificates import read_certificate
 from tests.support.caller import AUTHORIZATION, FORM, MESSAGES, RawAnswer, ask, raw_caller, request
 from tests.support.running import consumer, running_gateway
 from tests.support.tls import Authority, connect
@@ -90,7 +90,7 @@ async def test_a_certificate_is_read_once_per_connection(
         read.append(shown)
         return read_certificate(shown)
 
-    monkeypatch.setattr("gateway.listener.server.read_certificate", count)
+    monkeypatch.setattr("gateway.listener.data_server.read_certificate", count)
     setting = Setting(tmp_path)
     async with (
         running_gateway(upstream.url, tls=setting.tls, consumers=CONSUMERS) as gateway,

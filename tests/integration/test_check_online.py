@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from gateway.__main__ import main
-from gateway.simulator import ApiKey, KeyKind, Simulator
-from gateway.upstream.online import REFUSED, UNTRIED, WORKS, judge
+from gateway.upstream.key_probe import REFUSED, UNTRIED, WORKS, judge
 from tests.support.running import ACCOUNT_SID, ENVIRON, configuration, consumer
+from twilio_simulator import ApiKey, KeyKind, Simulator
 
 OTHER = ApiKey("SK" + "7a" * 16, "secret-of-a-standard-key", KeyKind.STANDARD)
 WRONG = "secret-that-is-not-the-keys"

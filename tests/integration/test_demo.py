@@ -8,7 +8,7 @@ import sys
 
 import aiohttp
 
-from gateway.simulator.traffic import SERVICES
+from twilio_simulator.demo_traffic import SERVICES
 
 
 def free_port() -> int:

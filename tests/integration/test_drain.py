@@ -7,7 +7,7 @@ import socket
 import time
 from pathlib import Path
 
-from gateway.listener.draining import refuse_handshakes
+from gateway.listener.drain import refuse_handshakes
 from tests.integration.test_reload_signal import events, port_of
 from tests.support.caller import FORM, MESSAGES, raw_caller, request
 from tests.support.running import Spawned, spawned_gateway

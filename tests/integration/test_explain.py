@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from gateway.explaining import Ask, Explanation, explain
+from gateway.explanation import Ask, Explanation, explain
 from tests.support.attempts import SIGNAL, SOON, closed_upstream, coded
 from tests.support.caller import FORM, RawAnswer, ask
 from tests.support.running import ACCOUNT_SID, ENVIRON, Running, configuration, consumer, running_gateway

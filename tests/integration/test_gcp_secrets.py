@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.secret_stores.remote import RemoteSecrets
+from gateway.secret_stores.secret_cache import RemoteSecrets
 from tests.support.gcp import PROJECT, GcpPeer, gcp_peer
 from tests.support.remote_secrets import Events, complaint_of, load, secret_of, write_configuration
 from tests.support.running import ENVIRON

@@ -133,7 +133,7 @@ async def test_an_unforeseen_fault_after_the_answer_began_aborts(
     gateway: Running, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second head in the middle of a body would be the worst answer of all."""
-    from gateway.listener.response import RawResponse
+    from gateway.listener.raw_response import RawResponse
 
     async def fail(self: RawResponse, data: bytes) -> None:
         raise RuntimeError("unforeseen")

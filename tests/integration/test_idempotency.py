@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from gateway.simulator import Simulator
 from tests.support.caller import AUTHORIZATION, FORM, MESSAGES, RawAnswer, ask, raw_caller, request
 from tests.support.idempotency import RedisServer, redis_server
 from tests.support.running import Running, consumer, running_gateway
 from tests.support.upstream import RawUpstream, answer, gated
+from twilio_simulator import Simulator
 
 BODY = b"To=%2B15551112222&From=%2B15553334444&Body=hello"
 OTHER_KEY = "gw_test-key-of-the-consumer-called-billing-0"

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.admission.idempotency import Idempotency, IdempotencyOptions
-from gateway.admission.idempotency_rules import ANSWER_BYTES, Claim
 from gateway.errors import Phase, Refusal, UpstreamFailure
-from gateway.store.redis import RedisStore
-from gateway.upstream.answer import Answer
+from gateway.idempotency.claim_rules import ANSWER_BYTES, Claim
+from gateway.idempotency.keyed_requests import Idempotency, IdempotencyOptions
+from gateway.redis.redis_store import RedisStore
+from gateway.upstream.response_reader import Answer
 from tests.support.idempotency import FaultyStore, RedisServer, redis_server
 
 TTL = 100.0

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from gateway.admission.idempotency_rules import Claim
-from gateway.upstream.answer import Answer
+from gateway.idempotency.claim_rules import Claim
+from gateway.upstream.response_reader import Answer
 from tests.support.idempotency import CLAIM, LEASE, RECORD, RedisServer, Replica, redis_server, replica
 
 OTHER_BODY = CLAIM._replace(fingerprint="2" * 64)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.admin.guard import is_own_host
+from gateway.admin.request_guard import is_own_host
 from tests.support.caller import FORM, MESSAGES, RawAnswer, ask, ask_admin, raw_caller, request
 from tests.support.running import Running, spawned_gateway
 from tests.support.upstream import RawUpstream, answer, gated

@@ -6,12 +6,12 @@ from itertools import pairwise
 
 import pytest
 
-from gateway.admission.gcra import Verdict
-from gateway.admission.limit_leases import LEASE_US, LeasedLimits
-from gateway.admission.limit_redis import RedisLimits
-from gateway.admission.limit_stores import Ask
-from gateway.policy.limits import LimitKey
-from gateway.store.redis import RedisStore
+from gateway.consumers.rate_limit_rules import LimitKey
+from gateway.rate_limits.gcra import Verdict
+from gateway.rate_limits.limit_leases import LEASE_US, LeasedLimits
+from gateway.rate_limits.memory_limits import Ask
+from gateway.rate_limits.redis_limits import RedisLimits
+from gateway.redis.redis_store import RedisStore
 from tests.support.limits import SECOND, keys, limit
 from tests.support.redis import RedisServer, redis_server
 

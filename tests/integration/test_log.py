@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gateway.app import Gateway
-from gateway.config.resolve import load_resolved
-from gateway.observe.lines import LineWriter
-from gateway.observe.log import open_log
+from gateway.app.gateway import Gateway
+from gateway.config.loading.resolve import load_resolved
+from gateway.observe.log.line_writer import LineWriter
+from gateway.observe.log.structured_log import open_log
 from tests.support.attempts import GET, POST, with_field
 from tests.support.caller import ask, raw_caller
 from tests.support.running import ENVIRON, LogCapture, configuration, running_gateway, spawned_gateway
@@ -118,9 +118,9 @@ async def test_a_storm_of_malformed_requests_puts_no_byte_into_the_log(
 
 LOUD = """
 import asyncio, gc, logging, sys, threading, warnings
-from gateway.observe.libraries import route_libraries
-from gateway.observe.lines import LineWriter
-from gateway.observe.log import open_log
+from gateway.observe.log.library_logs import route_libraries
+from gateway.observe.log.line_writer import LineWriter
+from gateway.observe.log.structured_log import open_log
 
 writer = LineWriter(1)
 route_libraries(open_log(writer, "info", "json"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from gateway.catalogue import load_catalogue
+from gateway.twilio.catalogue import load_catalogue
 from tests.support.caller import FORM, MESSAGES, ask, raw_caller, request
 from tests.support.metrics import (
     OPENMETRICS,

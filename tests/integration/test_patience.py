@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from gateway.listener.patience import Closed, Guests
+from gateway.listener.connections import Closed, Guests
 from tests.support.attempts import until
 from tests.support.caller import FORM, MESSAGES, RawCaller, ask, raw_caller, request
 from tests.support.running import Running, running_gateway

@@ -8,15 +8,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from gateway.admission.gcra import Held, Verdict, decide
-from gateway.admission.limit_redis import RedisLimits
-from gateway.admission.limit_stores import Ask, MemoryLimits
-from gateway.admission.limits import RateLimiter
+from gateway.consumers.rate_limit_rules import LimitKey, Per, make_limit_set, select_limits
 from gateway.errors import Refusal
-from gateway.policy.limits import LimitKey, Per, make_limit_set, select_limits
-from gateway.store.breaker import StoreState
-from gateway.store.memory import Moments
-from gateway.store.redis import RedisStore
+from gateway.rate_limits.expiry_table import Moments
+from gateway.rate_limits.gcra import Held, Verdict, decide
+from gateway.rate_limits.memory_limits import Ask, MemoryLimits
+from gateway.rate_limits.rate_limiter import RateLimiter
+from gateway.rate_limits.redis_limits import RedisLimits
+from gateway.redis.availability import StoreState
+from gateway.redis.redis_store import RedisStore
 from tests.support.limits import SECOND, keys, limit
 from tests.support.redis import RedisServer, redis_server
 

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.store.breaker import StoreState, StoreUnavailable
-from gateway.store.redis import RedisStore, Script
+from gateway.redis.availability import StoreState, StoreUnavailable
+from gateway.redis.redis_store import RedisStore, Script
 from tests.support.redis import RedisServer, redis_server
 
 COUNT = Script.of("return redis.call('INCRBY', KEYS[1], ARGV[1])")

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway.config.reload import Reload, Reloader, Result
-from gateway.config.resolve import load_resolved
-from gateway.config.resolved import ResolvedSettings
-from gateway.config.snapshot import Snapshot
+from gateway.config.compile import Snapshot
+from gateway.config.loading.resolve import load_resolved
+from gateway.config.loading.resolved import ResolvedSettings
+from gateway.config.reloading.reloader import Reload, Reloader, Result
 from tests.support.running import ENVIRON, configuration, consumer
 
 KEYS = {name: f"gw_test-key-of-consumer-{name}-0123456789" for name in ("app", "other", "third")}
@@ -203,7 +203,7 @@ async def test_a_fault_of_ours_ends_nothing(tmp_path: Path, monkeypatch: Any) ->
     path.write_text(text_of("app"))
     async with reloading(path) as scene:
         with monkeypatch.context() as broken:
-            broken.setattr("gateway.config.reload.compile_snapshot", _fail)
+            broken.setattr("gateway.config.reloading.reloader.compile_snapshot", _fail)
             scene.reloader.trigger("SIGHUP")
             failed = await scene.next()
         assert [str(each) for each in failed.problems] == [

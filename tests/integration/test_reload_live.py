@@ -8,9 +8,9 @@ import pytest
 import trustme
 import yaml
 
-from gateway.config.live import LIVE
-from gateway.config.resolve import load_resolved
-from gateway.config.snapshot import compile_snapshot
+from gateway.config.compile import compile_snapshot
+from gateway.config.loading.resolve import load_resolved
+from gateway.config.reloading.live_settings import LIVE
 from tests.support.running import ENVIRON, Running, configuration
 
 Witness = Callable[[Any], object]

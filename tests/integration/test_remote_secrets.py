@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.problems import ConfigError
-from gateway.secret_stores.remote import RemoteSecrets
+from gateway.secret_stores.secret_cache import RemoteSecrets
 from tests.support.remote_secrets import Clock, Events, complaint_of, load, secret_of, write_configuration
 from tests.support.running import ENVIRON
 from tests.support.vault import STATIC_TOKEN, VaultPeer, vault_peer

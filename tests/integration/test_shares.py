@@ -6,9 +6,9 @@ from collections.abc import Callable
 import aiohttp
 from aiohttp import ClientSession
 
-from gateway.simulator import Simulator
 from tests.support.redis import redis_server
 from tests.support.running import KEY, Running, running_gateway
+from twilio_simulator import Simulator
 
 PATH = "/2010-04-01/Accounts/AC00000000000000000000000000000000/Messages.json"
 FORM = {"To": "+15005550006", "From": "+15005550001", "Body": "x"}

@@ -3,10 +3,10 @@
 import pytest
 
 from gateway.commands.simulate import read_account
-from gateway.simulator import Simulator
 from tests.bench.retry_storm import run_retry_storm
 from tests.bench.side_effects import SETTINGS, run_storm
 from tests.support.running import ENVIRON, running_gateway
+from twilio_simulator import Simulator
 
 
 @pytest.mark.parametrize("keyed", [False, True], ids=["plain", "keyed"])

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway.config.loading.resolve import load_resolved
 from gateway.config.problems import ConfigError
-from gateway.config.resolve import load_resolved
 from tests.support.caller import FORM, MESSAGES, ask, raw_caller, request
 from tests.support.running import ENVIRON, Running, configuration, running_gateway, spawned_gateway
 from tests.support.tls import PAST, Authority, connect, server_certificate

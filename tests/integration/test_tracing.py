@@ -199,7 +199,7 @@ async def test_a_missing_package_is_said_at_the_start(
     upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in [
-        name for name in sys.modules if name.startswith(("opentelemetry.sdk", "gateway.observe.spans"))
+        name for name in sys.modules if name.startswith(("opentelemetry.sdk", "gateway.observe.traces.spans"))
     ]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk", None)

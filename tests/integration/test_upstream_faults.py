@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.upstream.transport import CleanConnector
+from gateway.upstream.session import CleanConnector
 from tests.support.caller import FORM, MESSAGES, ask, raw_caller, request
 from tests.support.running import Running, running_gateway
 from tests.support.upstream import (

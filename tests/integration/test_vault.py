@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trustme
 
-from gateway.secret_stores.remote import RemoteSecrets
+from gateway.secret_stores.secret_cache import RemoteSecrets
 from tests.support.remote_secrets import Clock, complaint_of, secret_of, write_configuration
 from tests.support.running import ENVIRON
 from tests.support.vault import JWT, ROLE, STATIC_TOKEN, VaultPeer, vault_peer

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.upstream.links import conceal_tokens, is_link, rewrite_links
+from gateway.upstream.json_links import conceal_tokens, is_link, rewrite_links
 from tests.property.strategies import documents
 from tests.support.judging import HOSTS
 

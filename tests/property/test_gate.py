@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.admission.gate import Gate, Release, Slot
-from gateway.admission.governor import Governor, GovernorOptions
+from gateway.concurrency.adaptive_limit import Governor, GovernorOptions
+from gateway.concurrency.concurrency_limiter import Gate, Release, Slot
 from gateway.errors import Refusal
-from gateway.policy.consumers import Priority
+from gateway.identity.authentication import Priority
 from tests.support.virtual_time import VirtualTimeLoop, run_in_virtual_time
 
 TICK = 0.01  # few moments, so that many things happen in the same one

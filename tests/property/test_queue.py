@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from gateway.admission.queue import WEIGHTS, FairQueue, Waiting
-from gateway.policy.consumers import Priority
+from gateway.concurrency.fair_queue import WEIGHTS, FairQueue, Waiting
+from gateway.identity.authentication import Priority
 
 CONSUMERS = st.sampled_from("abcd")
 PRIORITIES = st.sampled_from(Priority)

@@ -5,13 +5,13 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.consumers.form_rules import FormRules, match_prefix
 from gateway.errors import KINDS, Refusal
-from gateway.policy.consumers import Consumer, Emit, Mode
-from gateway.policy.forms import FormRules, match_prefix
-from gateway.policy.head import Inbound, require_head
+from gateway.http.request_head import Inbound, require_head
+from gateway.identity.authentication import Consumer, Emit, Mode
+from gateway.policy.authorization import Grant
 from gateway.policy.methods import emit_method
-from gateway.policy.routes import Grant
-from gateway.rendering import render_error
+from gateway.twilio.error_body import render_error
 from tests.property.strategies import bodies, fields, methods, targets, versions
 from tests.support.judging import AUTHORIZATION, FOREIGN, HOSTS, KEY, TOKEN, TWILIO_SECRET, consumer, judge
 

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 import redis
 
-from gateway.admission.idempotency import Held, Idempotency, IdempotencyOptions
-from gateway.admission.idempotency_rules import Claim
 from gateway.errors import Refusal
-from gateway.store.breaker import StoreUnavailable
-from gateway.store.redis import RedisStore, Script
-from gateway.upstream.answer import Answer
+from gateway.idempotency.claim_rules import Claim
+from gateway.idempotency.keyed_requests import Held, Idempotency, IdempotencyOptions
+from gateway.redis.availability import StoreUnavailable
+from gateway.redis.redis_store import RedisStore, Script
+from gateway.upstream.response_reader import Answer
 
 CLAIM = Claim("a" * 64, "1" * 64)
 RECORD = "gateway:idempotency:{" + CLAIM.scope + "}"

@@ -3,17 +3,17 @@
 import base64
 from typing import Any
 
-from gateway.catalogue import Catalogue, load_catalogue
+from gateway.consumers.allow_rules import parse_rules
+from gateway.consumers.credentials import Account, ApiKey, Credential
 from gateway.errors import Refusal
+from gateway.http.request_head import Inbound, require_head
+from gateway.identity.authentication import Caller, Consumer, Identities, KeyEntry, authenticate, digest_of
 from gateway.policy.addressing import make_host_table, resolve_address
-from gateway.policy.consumers import Caller, Consumer, Identities, KeyEntry, authenticate, digest_of
-from gateway.policy.content import NO_BODY, BodyLimits, finish_body, require_body_kind
-from gateway.policy.credentials import Account, ApiKey, Credential
-from gateway.policy.head import Inbound, require_head
+from gateway.policy.authorization import Grant, authorize, authorize_form, authorize_stream, match_route
+from gateway.policy.bodies import NO_BODY, BodyLimits, finish_body, require_body_kind
 from gateway.policy.methods import translate_method
 from gateway.policy.outbound import Outbound, build_outbound
-from gateway.policy.routes import Grant, authorize, authorize_form, authorize_stream, match_route
-from gateway.policy.rules import parse_rules
+from gateway.twilio.catalogue import Catalogue, load_catalogue
 
 OWN = "AC" + "1" * 31 + "a"
 SUB = "AC" + "2" * 31 + "b"

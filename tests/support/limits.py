@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.policy.limits import Limit, LimitKey, make_limit
+from gateway.consumers.rate_limit_rules import Limit, LimitKey, make_limit
 
 SECOND = 1_000_000
 

@@ -10,7 +10,7 @@ import aiohttp
 from prometheus_client.openmetrics import parser
 from prometheus_client.samples import Sample
 
-from gateway.catalogue import Route
+from gateway.twilio.catalogue import Route
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 _ASK_EVERY_SECONDS = 0.1

@@ -7,10 +7,10 @@ from typing import Any
 
 import yaml
 
+from gateway.config.loading.resolve import load_resolved
+from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.problems import ConfigError
-from gateway.config.resolve import load_resolved
-from gateway.config.resolved import ResolvedSettings
-from gateway.secret_stores.remote import RemoteSecrets
+from gateway.secret_stores.secret_cache import RemoteSecrets
 from tests.support.running import ENVIRON, configuration
 
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import yaml
 
-from gateway.app import Gateway
-from gateway.config.resolve import load_resolved
-from gateway.observe.lines import LineWriter
-from gateway.observe.log import open_log
+from gateway.app.gateway import Gateway
+from gateway.config.loading.resolve import load_resolved
+from gateway.observe.log.line_writer import LineWriter
+from gateway.observe.log.structured_log import open_log
 
 ACCOUNT_SID = "AC00112233445566778899aabbccddeeff"
 KEY = "gw_test-key-of-the-consumer-called-app-0123"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import KINDS, GatewayError, Phase, Refusal, UpstreamFailure
-from gateway.rendering import REASONS
+from gateway.twilio.error_body import REASONS
 
 _DOCUMENT = Path(__file__).parents[2] / "docs" / "errors.md"
 

@@ -1,7 +1,7 @@
 // Draws panels with uPlot over the last 15 minutes: one time axis and one cursor for all, a legend that reads the
 // second under the cursor (or the latest), colours out of the style sheet. Knows nothing of what a series means.
 
-import uPlot from "./uPlot.esm.js";
+import uPlot from "./vendor/uPlot.esm.js";
 import { element, reconcile, setText } from "./dom.js";
 import { clock, minute } from "./format.js";
 

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from gateway.__main__ import main
-from gateway.config.fields import DIGEST
-from gateway.config.load import load_settings
+from gateway.config.loading.load import load_settings
+from gateway.config.schema.values import DIGEST
 
 
 def test_new(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""`gateway schema`: both of its outputs. That they are right is `tests/unit/config/test_reference.py`."""
+"""`gateway schema`: both of its outputs. That they are right is `tests/unit/config/schema/test_documentation.py`."""
 
 import json
 from pathlib import Path

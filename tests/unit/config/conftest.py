@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from _pytest.mark import ParameterSet
 
+from gateway.config.loading.resolve import load_resolved
 from gateway.config.problems import ConfigError
-from gateway.config.resolve import load_resolved
 
 ACCOUNT_SID = "AC" + "0a" * 16
 KEY_SID = "SK" + "1b" * 16

@@ -3,8 +3,8 @@
 import pytest
 
 from gateway.errors import Refusal
+from gateway.http.request_head import require_head
 from gateway.policy.addressing import Address, regional_suffix, resolve_address, upstream_host
-from gateway.policy.head import require_head
 from tests.support.judging import HOSTS
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from gateway.consumers.account_pinning import MY_ACCOUNT
 from gateway.errors import Refusal
-from gateway.policy.accounts import MY_ACCOUNT
-from gateway.policy.consumers import Emit
+from gateway.identity.authentication import Emit
 from gateway.policy.outbound import wants_identity
 from tests.support.judging import (
     FORM,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.config.secrets import SecretError
+from gateway.config.schema.secret_values import SecretError
 from gateway.secret_stores.store import Content, pick, split_place
 
 CANARY = "c4nary0f16aaaaaaaaaaaaaaaaaaaaaaa"

@@ -1,0 +1,126 @@
+"""The admin port: its own thread and loop, so that it never stalls traffic, and which room answers what.
+
+The rooms of `admin/`: `guard` stands before all, `access`, `sessions` and `login` know who may come in,
+`status`, `api`, `events` and `pages` answer, and the metrics.
+"""
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from gateway.admin.admin_authentication import Doors
+from gateway.admin.api import Api, json_response
+from gateway.admin.events import Events
+from gateway.admin.login import Login
+from gateway.admin.request_guard import AdminProtocol, Guard, add_headers
+from gateway.admin.static_files import Pages
+from gateway.observe.metrics.exposition import Page
+from gateway.observe.runtime import Sources
+from gateway.observe.status.health import Status
+
+_SWITCH_SECONDS = 0.001  # measured: a large scrape then costs the data loop's p99 a quarter (design 5)
+_STOP_SECONDS = 2.0
+_CONNECTION: Any = {"access_log": None, "keepalive_timeout": 75.0, "lingering_time": 1.0}
+_LARGEST_BODY = 4096
+_LONGEST_SILENCE_SECONDS = 20.0  # a reload or a collection takes no second of the data loop
+_BACKLOG = 128
+
+
+class AdminServer:
+    """Serves health, metrics, page and API. `metrics` is called, and `sources` read, on the admin thread."""
+
+    def __init__(
+        self, host: str, port: int, sources: Sources, doors: Doors, metrics: Callable[[str, str], Page]
+    ) -> None:
+        self.port = port
+        self._host = host
+        self._doors = doors
+        self._status = Status(sources)
+        self._pulse = sources.pulse
+        self._metrics = metrics
+        self._events = Events(sources, self._status)
+        self._application = self._build(sources)
+        self._loop = asyncio.new_event_loop()
+        self._runner: web.AppRunner | None = None
+        self._listening: asyncio.Server | None = None
+        self._thread = threading.Thread(target=self._loop.run_forever, name="admin", daemon=True)
+
+    def start(self) -> None:
+        """Listen. Raises `OSError` if the address cannot be bound."""
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        self._thread.start()
+        try:
+            asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()
+        except OSError:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop listening, end what is being answered, and end the thread."""
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _build(self, sources: Sources) -> web.Application:
+        guard = Guard(self._doors, self._host)
+        application = web.Application(middlewares=[guard.stand], client_max_size=_LARGEST_BODY)
+        application.on_response_prepare.append(add_headers)
+        router = application.router
+        router.add_get("/livez", self._livez)
+        router.add_get("/readyz", self._readyz)
+        router.add_get("/metrics", self._scrape)
+        router.add_get("/api/events", self._events.handle)
+        Api(sources, self._status).add_to(router)
+        Login(self._doors).add_to(router)
+        Pages().add_to(router)
+        return application
+
+    async def _open(self) -> None:
+        runner = web.AppRunner(
+            self._application, access_log=None, handle_signals=False, shutdown_timeout=_STOP_SECONDS
+        )
+        await runner.setup()
+        self._runner = runner
+        manager: Any = runner.server
+        self._listening = await self._loop.create_server(
+            lambda: AdminProtocol(manager, loop=self._loop, **_CONNECTION),
+            self._host,
+            self.port,
+            backlog=_BACKLOG,
+        )
+        self.port = self._listening.sockets[0].getsockname()[1]
+        self._events.start()
+
+    async def _close(self) -> None:
+        if self._listening is not None:
+            self._listening.close()
+        await self._events.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _livez(self, _: web.Request) -> web.Response:
+        """Whether the *data* loop lives: this one is another, and answers beside a stuck one, too."""
+        silent_seconds = self._pulse.silent_seconds()
+        if silent_seconds > _LONGEST_SILENCE_SECONDS:
+            text = f"the data port's loop has not moved for {silent_seconds:.0f} s\n"
+            return web.Response(status=503, text=text)
+        return web.Response(text="ok\n")
+
+    async def _readyz(self, request: web.Request) -> web.Response:
+        """To strangers only what a probe must know: what ails us helps an attacker."""
+        health = self._status.health()
+        known = self._doors.is_logged_in(request)
+        detail = health.detail if known else {}
+        return json_response({"ready": health.ready, **detail}, 200 if health.ready else 503)
+
+    async def _scrape(self, request: web.Request) -> web.Response:
+        page = self._metrics(request.headers.get("Accept", ""), request.headers.get("Accept-Encoding", ""))
+        headers = {"Content-Type": page.content_type, "Vary": "Accept, Accept-Encoding"}
+        if page.encoding:
+            headers["Content-Encoding"] = page.encoding
+        return web.Response(body=page.body, headers=headers)

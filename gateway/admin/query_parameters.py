@@ -1,0 +1,109 @@
+"""The query parameters of /api: read strictly, so that a mistyped filter is never taken for none. Pure.
+
+Raises `ValueError` with a text that says what is accepted and quotes nothing that was given.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from multidict import MultiMapping
+
+from gateway.consumers.credentials import mask_sid
+from gateway.errors import KINDS
+from gateway.observe.live.recent_exchanges import MOST_KEPT, Filter
+
+_DEFAULT_LIMIT = 100
+_TEXT = re.compile(r"[\x21-\x7e…][\x20-\x7e…]{0,199}")
+_STATUS = re.compile(r"[1-5](?:xx|[0-9][0-9])", re.IGNORECASE)
+_ACCOUNT = re.compile(r"AC[0-9a-fA-F]{32}")
+_MASKED = re.compile(r"AC[0-9a-fA-F]{4}…[0-9a-fA-F]{4}")
+_NUMBER = re.compile(r"[0-9]{1,16}")
+
+
+class Page(NamedTuple):
+    """Which stretch of the matching exchanges is meant; numbers are exclusive."""
+
+    limit: int = _DEFAULT_LIMIT
+    after: int | None = None
+    before: int | None = None
+
+
+def read_filter(query: MultiMapping[str], besides: frozenset[str] = frozenset()) -> Filter:
+    """The filter; `besides` names the parameters that others read."""
+    require_known(query, frozenset(_FILTERS) | besides)
+    return Filter(**{name: _FILTERS[name](query[name]) for name in query if name in _FILTERS and query[name]})
+
+
+def read_page(query: MultiMapping[str]) -> Page:
+    """limit, after, before."""
+    limit = read_number(query, "limit")
+    limit = _DEFAULT_LIMIT if limit is None else limit
+    if not 1 <= limit <= MOST_KEPT:
+        raise ValueError(f"limit is a number from 1 to {MOST_KEPT}")
+    return Page(limit, read_number(query, "after"), read_number(query, "before"))
+
+
+def read_number(query: MultiMapping[str], name: str) -> int | None:
+    """A parameter that is a number; None if it is left out or empty."""
+    given = query.get(name, "")
+    return _number(name, given) if given else None
+
+
+PAGE = frozenset(Page._fields)
+
+
+def require_known(query: MultiMapping[str], known: frozenset[str]) -> None:
+    """Only these parameters, each once."""
+    if not query.keys() <= known:
+        names = ", ".join(sorted(known))
+        raise ValueError(f"unknown parameter; known are: {names}" if known else "no parameter is taken here")
+    if len(query) != len(set(query)):
+        raise ValueError("a parameter may be given once")
+
+
+def _text(value: str) -> str:
+    if not _TEXT.fullmatch(value):
+        raise ValueError("consumer, route and request_id are up to 200 printable characters")
+    return value
+
+
+def _status(value: str) -> str:
+    if not _STATUS.fullmatch(value):
+        raise ValueError("status is a number like 404, or a class like 4xx")
+    return value.lower()
+
+
+def _account(value: str) -> str:
+    if _ACCOUNT.fullmatch(value):
+        return mask_sid(value)
+    if not _MASKED.fullmatch(value):
+        raise ValueError("account is an AccountSid, in full or masked as AC0011…eeff")
+    return value
+
+
+def _slug(value: str) -> str:
+    if value not in KINDS:
+        raise ValueError("slug is one of docs/errors.md, such as rate_limited")
+    return value
+
+
+def _code(value: str) -> int:
+    return _number("code", value)
+
+
+def _number(name: str, value: str) -> int:
+    if not _NUMBER.fullmatch(value):
+        raise ValueError(f"{name} is a whole number")
+    return int(value)
+
+
+_FILTERS: Mapping[str, Callable[[str], Any]] = {
+    "consumer": _text,
+    "route": _text,
+    "status": _status,
+    "request_id": _text,
+    "account": _account,
+    "slug": _slug,
+    "code": _code,
+}

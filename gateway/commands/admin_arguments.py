@@ -1,0 +1,23 @@
+"""How commands are told of a running gateway's admin port: the token's variable, and the client of both."""
+
+import argparse
+import os
+
+from gateway.commands.admin_client import AdminClient
+
+_TOKEN_ENV = "GATEWAY_ADMIN_TOKEN"  # noqa: S105 - a variable's name
+
+
+def add_token_argument(parser: argparse.ArgumentParser) -> None:
+    """`--token-env`; the token itself never stands on a command line, where everybody could read it."""
+    parser.add_argument(
+        "--token-env",
+        default=_TOKEN_ENV,
+        metavar="NAME",
+        help=f"the variable with the value of `admin.page_token`, if there is one; default: {_TOKEN_ENV}",
+    )
+
+
+def open_client(args: argparse.Namespace) -> AdminClient:
+    """The client for `args.admin`. Raises `AdminError` if that is no URL."""
+    return AdminClient(args.admin, os.environ.get(args.token_env, "").strip(), args.token_env)

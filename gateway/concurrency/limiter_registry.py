@@ -1,0 +1,46 @@
+"""All gates of the process, one per account, region and product, made when first asked for.
+
+They live outside the snapshot under stable names, so that a reload forgets nothing that was learned.
+"""
+
+import random
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from gateway.concurrency.adaptive_limit import Governor, GovernorOptions
+from gateway.concurrency.concurrency_limiter import Gate
+
+
+class GateName(NamedTuple):
+    """What Twilio limits: the account's SID, the credential's region, the product."""
+
+    account: str
+    region: str
+    product: str
+
+
+class Gates:
+    """Bounded by the configuration: accounts times products."""
+
+    def __init__(self, options: GovernorOptions, queue_size: int) -> None:
+        self._options = options
+        self._queue_size = queue_size
+        self._gates: dict[GateName, Gate] = {}
+
+    def gate(self, name: GateName) -> Gate:
+        """The gate of that name."""
+        gate = self._gates.get(name)
+        if gate is None:
+            gate = Gate(Governor(self._options, random.uniform), self._queue_size)
+            self._gates[name] = gate
+        return gate
+
+    def adopt(self, options: GovernorOptions, queue_size: int) -> None:
+        """Other bounds from now on; what was learned stays, as far as they permit it."""
+        self._options = options
+        self._queue_size = queue_size
+        for gate in self._gates.values():
+            gate.adopt(options, queue_size)
+
+    def __iter__(self) -> Iterator[tuple[GateName, Gate]]:
+        return iter(self._gates.copy().items())  # in one step: other threads ask, too

@@ -1,0 +1,254 @@
+"""What concerns two values of the file at once, and what is allowed but probably not meant.
+
+`find_contradictions` works on the plain values, so that it speaks even while other values are wrong, and all
+is reported at once. `find_doubts` works on good settings; its findings are warnings. Both are pure.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeGuard
+
+from gateway.config.checking.identity_contradictions import find_identity_contradictions, find_identity_doubts
+from gateway.config.checking.pydantic_errors import suggest
+from gateway.config.problems import Finding, KeyPath
+from gateway.config.schema.addresses import parse_address
+from gateway.config.schema.admin_settings import Admin, is_loopback
+from gateway.config.schema.consumer_settings import Consumer, ConsumerKey
+from gateway.config.schema.settings import Governor, Settings, Upstream
+from gateway.config.schema.values import LABEL
+
+DEFAULT_EDGES: Final[Mapping[str, str | None]] = {
+    "us1": None,
+    "ie1": "dublin",
+    "au1": "sydney",
+    "jp1": "tokyo",
+}
+"""Region -> the edge that is used unless the file names one (design 4.1)."""
+
+_EXPIRES_SOON: Final = timedelta(days=14)
+
+
+def find_contradictions(tree: Mapping[str, object]) -> list[Finding]:
+    """Errors between values. Skips whatever has not the form it should have: the schema reports that."""
+    return [
+        *_listeners(tree),
+        *_remote_admin(tree),
+        *_tls(tree),
+        *_waits(tree),
+        *_secret_stores(tree),
+        *_tracing(tree),
+        *_credentials(tree),
+        *_consumers(tree),
+        *find_identity_contradictions(tree.get("jwt"), list(_sections(tree, "consumers"))),
+    ]
+
+
+def _section(tree: Mapping[str, object], name: str) -> Mapping[str, object]:
+    found = tree.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _sections(tree: Mapping[str, object], name: str) -> Iterator[tuple[str, Mapping[str, object]]]:
+    section = _section(tree, name)
+    return ((key, _section(section, key)) for key in section if isinstance(section[key], dict))
+
+
+def _listeners(tree: Mapping[str, object]) -> Iterator[Finding]:
+    listen = tree.get("listen", Settings.model_fields["listen"].default)
+    given = _section(tree, "admin").get("listen")
+    admin = Admin.model_fields["listen"].default if given is None else given
+    if isinstance(admin, str) and admin == listen and not admin.endswith(":0"):
+        path: KeyPath = ("listen",) if given is None else ("admin", "listen")
+        yield Finding(path, "`listen` and `admin.listen` are the same address", "choose another port")
+
+
+def _remote_admin(tree: Mapping[str, object]) -> Iterator[Finding]:
+    """A port that others reach shows who calls whom: only to who has a token."""
+    admin = _section(tree, "admin")
+    allowed = admin.get("allow_remote")
+    if allowed is not True and _is_remote(admin.get("listen")):
+        yield Finding(
+            ("admin", "listen"),
+            "others could reach this address, and everything that the admin port shows",
+            "write 127.0.0.1:9090, or set `allow_remote: true`, `page_token` and `metrics_token` beside it",
+        )
+    for name in ("page_token", "metrics_token"):
+        if allowed is True and not admin.get(name):
+            hint = f"add `{name}: {{env: NAME}}` with a secret of 16 characters or more"
+            yield Finding(("admin", "allow_remote"), f"needs `admin.{name}`", hint)
+
+
+def _is_remote(listen: object) -> bool:
+    try:
+        return isinstance(listen, str) and not is_loopback(parse_address(listen).host)
+    except ValueError:
+        return False
+
+
+def _tls(tree: Mapping[str, object]) -> Iterator[Finding]:
+    """Callers' certificates are of use only with the CAs that may have issued them."""
+    tls = _section(tree, "tls")
+    asks = tls.get("client_certificates") in ("optional", "required")
+    if asks and not tls.get("client_ca_file"):
+        hint = "add `client_ca_file: …`, the CAs whose client certificates are accepted"
+        yield Finding(("tls", "client_certificates"), "no CA is named that could have issued them", hint)
+    if tls.get("client_ca_file") and not asks:
+        hint = "write `client_certificates: optional` or `required`"
+        yield Finding(("tls", "client_ca_file"), "callers are not asked for a certificate", hint)
+
+
+def _waits(tree: Mapping[str, object]) -> Iterator[Finding]:
+    """Bounds that exclude each other."""
+    upstream, retry, governor = (_section(tree, name) for name in ("upstream", "retry", "governor"))
+    deadline = upstream.get("deadline_seconds", Upstream.model_fields["deadline_seconds"].default)
+    for name in ("first_backoff_seconds", "longest_backoff_seconds"):
+        backoff = retry.get(name)
+        if _is_number(deadline) and _is_number(backoff) and deadline < backoff:
+            yield Finding(
+                ("retry", name),
+                "a wait before a new try would be longer than the whole request may take",
+                f"make it less than `upstream.deadline_seconds` ({deadline:g})",
+            )
+    bounds = [
+        governor.get(name, Governor.model_fields[name].default) for name in ("floor", "initial", "ceiling")
+    ]
+    numbers = [bound for bound in bounds if _is_number(bound)]
+    if len(numbers) == len(bounds) and numbers != sorted(numbers):
+        yield Finding(
+            ("governor",),
+            "`floor`, `initial` and `ceiling` are not in order",
+            "make floor <= initial <= ceiling",
+        )
+
+
+def _secret_stores(tree: Mapping[str, object]) -> Iterator[Finding]:
+    vault = _section(tree, "secret_stores").get("vault")
+    if isinstance(vault, dict) and (vault.get("token") is None) == (vault.get("kubernetes") is None):
+        yield Finding(
+            ("secret_stores", "vault"),
+            "needs one of `token` and `kubernetes`",
+            "write `token: {file: PATH}`, or `kubernetes: {role: NAME}`",
+        )
+
+
+def _tracing(tree: Mapping[str, object]) -> Iterator[Finding]:
+    tracing = _section(tree, "tracing")
+    if tracing.get("send_upstream") is True and not tracing.get("enabled"):
+        yield Finding(
+            ("tracing", "send_upstream"),
+            "there is no span of ours to send while tracing is off",
+            "write `enabled: true` beside it, or remove the line",
+        )
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _credentials(tree: Mapping[str, object]) -> Iterator[Finding]:
+    for name, credential in _sections(tree, "credentials"):
+        path: KeyPath = ("credentials", name)
+        if not credential.get("keys") and not credential.get("auth_token"):
+            yield Finding(
+                path, "has nothing to prove who we are", "add `keys: [{sid: SK…, secret: {env: NAME}}]`"
+            )
+        region = credential.get("region", "us1")
+        if isinstance(region, str) and LABEL.matches(region) and not _has_edge(region, credential):
+            known = ", ".join(DEFAULT_EDGES)
+            yield Finding(
+                (*path, "region"), f"only {known} have an edge of their own", "add `edge: …` beside it"
+            )
+
+
+def _has_edge(region: str, credential: Mapping[str, object]) -> bool:
+    return region in DEFAULT_EDGES or credential.get("edge") is not None
+
+
+def _consumers(tree: Mapping[str, object]) -> Iterator[Finding]:
+    credentials = list(_section(tree, "credentials"))
+    for name, consumer in _sections(tree, "consumers"):
+        path: KeyPath = ("consumers", name)
+        credential = consumer.get("credential")
+        if isinstance(credential, str) and credential not in credentials:
+            yield Finding(
+                (*path, "credential"), "no credential has this name", suggest(credential, credentials)
+            )
+        limits = consumer.get("limits")
+        for index, limit in enumerate(limits if isinstance(limits, list) else []):
+            if isinstance(limit, dict) and _never_passes(limit):
+                hint = "raise `burst`, or lower `weight`"
+                yield Finding(
+                    (*path, "limits", index), "admits nothing: one request weighs more than `burst`", hint
+                )
+
+
+def _never_passes(limit: Mapping[str, object]) -> bool:
+    rate, burst, weight = limit.get("rate"), limit.get("burst"), limit.get("weight", 1)
+    if burst is None and isinstance(rate, str) and (count := re.match(r"[0-9]{1,9}", rate)):
+        burst = int(count[0])
+    return isinstance(weight, int) and isinstance(burst, int) and weight > burst > 0
+
+
+def find_doubts(settings: Settings, now: datetime) -> list[Finding]:
+    """Warnings: the gateway runs with these, but somebody should look."""
+    return [
+        *_doubtful_store(settings),
+        *_doubtful_credentials(settings),
+        *_doubtful_consumers(settings, now),
+        *find_identity_doubts(settings),
+    ]
+
+
+def _doubtful_store(settings: Settings) -> Iterator[Finding]:
+    if settings.reuse_port and settings.store == "memory":
+        yield Finding(
+            ("reuse_port",),
+            "replicas with `store: memory` count limits and remember an Idempotency-Key each for itself",
+            "write `store: redis://…`, so that they share both",
+        )
+
+
+def _doubtful_credentials(settings: Settings) -> Iterator[Finding]:
+    used = {consumer.credential for consumer in settings.consumers.values()}
+    advice = (
+        "Twilio advises the AuthToken for local tests only",
+        "make an API key in the Twilio Console, and use `keys`",
+    )
+    for name, credential in settings.credentials.items():
+        path: KeyPath = ("credentials", name)
+        if credential.auth_token is not None:
+            yield Finding((*path, "auth_token"), *advice)
+        for index, subaccount in enumerate(credential.subaccounts):
+            if not isinstance(subaccount, str) and subaccount.auth_token is not None:
+                yield Finding((*path, "subaccounts", index, "auth_token"), *advice)
+        if name not in used:
+            yield Finding(path, "no consumer uses it", "remove it, or name it as a consumer's `credential`")
+
+
+def _doubtful_consumers(settings: Settings, now: datetime) -> Iterator[Finding]:
+    for name, consumer in settings.consumers.items():
+        if not consumer.allow:
+            hint = 'add rules, such as `allow: ["messages:send"]`'
+            yield Finding(("consumers", name), "may call nothing: it has no `allow` rules", hint)
+        yield from _expiries(name, consumer, now)
+
+
+def find_expiring_certificate(expires: float, now: datetime) -> list[Finding]:
+    """A warning where the listener's certificate ends soon; `expires` is in seconds since the epoch."""
+    ends = datetime.fromtimestamp(expires, UTC)
+    if ends - now > _EXPIRES_SOON:
+        return []
+    hint = "put a new certificate and key in place of the old; the gateway need not be restarted"
+    return [Finding(("tls", "cert_file"), _ending(ends, now), hint)]
+
+
+def _ending(ends: datetime, now: datetime) -> str:
+    return f"expired at {ends.isoformat()}" if ends <= now else f"expires soon, at {ends.isoformat()}"
+
+
+def _expiries(name: str, consumer: Consumer, now: datetime) -> Iterator[Finding]:
+    for index, key in enumerate(consumer.keys):
+        if isinstance(key, ConsumerKey) and key.expires is not None and key.expires - now <= _EXPIRES_SOON:
+            hint = f"run `gateway key new {name}` and replace it"
+            yield Finding(("consumers", name, "keys", index), _ending(key.expires, now), hint)

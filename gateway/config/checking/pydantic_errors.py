@@ -1,0 +1,144 @@
+"""pydantic's errors in our words: what was expected, and what to write instead. Never what was given.
+
+Works on error types and key paths alone. An error type that is not in the table is reported without
+pydantic's text, because a text we have not read may quote its input.
+"""
+
+import difflib
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from gateway.config.problems import Finding, KeyPath, looks_like_a_secret
+from gateway.config.schema.secret_values import MAPPING, TEXT
+from gateway.config.schema.settings import Settings
+
+_NOT_IN_THE_FILE: Final = frozenset({TEXT, MAPPING, "[key]"})
+
+_MAPPING: Final = ("must be a mapping", "write `name: value` beneath it")
+_LIST: Final = ("must be a list", 'write ["a", "b"], or lines that begin with "-"')
+_TIME: Final = ("must be a date and time", "write it like 2027-01-01T00:00:00Z")
+_WHOLE: Final = ("must be a whole number", "write it in digits")
+_NUMBER: Final = ("must be a number", "write it in digits")
+_BOOLEAN: Final = ("must be true or false", "write true or false")
+_WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    "int_type": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_parsing_size": _WHOLE,
+    "int_from_float": _WHOLE,
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "finite_number": _NUMBER,
+    "bool_type": _BOOLEAN,
+    "bool_parsing": _BOOLEAN,
+    "model_type": _MAPPING,
+    "model_attributes_type": _MAPPING,
+    "dict_type": _MAPPING,
+    "mapping_type": _MAPPING,
+    "tuple_type": _LIST,
+    "list_type": _LIST,
+    "too_short": ("is empty", "write at least one"),
+    "timezone_aware": ("needs a time zone", "write it like 2027-01-01T00:00:00Z"),
+    "greater_than": ("must be more than {gt}", "choose a larger number"),
+    "greater_than_equal": ("must be at least {ge}", "choose a larger number"),
+    "less_than_equal": ("must be at most {le}", "choose a smaller number"),
+    "literal_error": ("must be one of {expected}", ""),
+}
+
+
+def explain(error: ValidationError, tree: Mapping[str, object]) -> list[Finding]:
+    """What pydantic found. `tree` is what was judged; it is asked only whether a value is there."""
+    lines = (
+        (str(line["type"]), _key_path(line["loc"]), line.get("ctx") or {})
+        for line in error.errors(include_url=False, include_input=False)
+    )
+    return [
+        _explain_one(kind, path, context, tree)
+        for kind, path, context in lines
+        # pydantic counts only the good items: a list of one bad item is "too short" as well.
+        if kind != "too_short" or not _value_at(tree, path)
+    ]
+
+
+def _explain_one(kind: str, path: KeyPath, context: Mapping[str, Any], tree: Mapping[str, object]) -> Finding:
+    if kind == "gateway":  # fields.refuse
+        return Finding(path, str(context["message"]), str(context["hint"]))
+    if kind == "extra_forbidden":
+        return Finding(path, "unknown name", suggest(str(path[-1]), known_names(path[:-1])))
+    if kind == "missing":
+        return Finding(path, "missing", f"add `{path[-1]}: …`. {_description(path)}".rstrip())
+    if kind.startswith(("datetime", "date_")):
+        return Finding(path, *_TIME)
+    if kind == "string_type":
+        return Finding(path, "must be text", f"put it in quotes. {_description(path)}".rstrip())
+    if kind in ("model_type", "dict_type", "mapping_type") and _value_at(tree, path) is None:
+        return Finding(path, "is empty", "write `name: value` beneath it, or remove the line")
+    message, hint = _WORDS.get(kind, ("not a value that can be used here", _description(path)))
+    return Finding(path, message.format_map(context), hint)
+
+
+def _key_path(location: tuple[int | str, ...]) -> KeyPath:
+    return tuple(part for part in location if part not in _NOT_IN_THE_FILE)
+
+
+def suggest(name: str, known: list[str]) -> str:
+    """`did you mean 'allow'?`, or all names there are."""
+    known = [each for each in known if not looks_like_a_secret(each)]
+    if close := difflib.get_close_matches(name, known, n=1):
+        return f"did you mean '{close[0]}'?"
+    return f"known here: {', '.join(known)}" if known else "remove it"
+
+
+def known_names(path: KeyPath) -> list[str]:
+    """The names that the schema knows in the section at `path`."""
+    return [name for place in _places(path) for name in place.get("properties", {})]
+
+
+def _description(path: KeyPath) -> str:
+    """What the schema says of the name at `path`."""
+    for section in _places(path[:-1]):
+        if found := section.get("properties", {}).get(path[-1]):
+            return str(found.get("description", ""))
+    return ""
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return Settings.model_json_schema()
+
+
+def _places(path: KeyPath) -> list[dict[str, Any]]:
+    """The parts of the JSON Schema that may describe the value at `path`: several if it has several forms."""
+    places = _forms(_schema())
+    for part in path:
+        places = [form for place in places for inner in _inner(place, part) for form in _forms(inner)]
+    return places
+
+
+def _inner(place: Mapping[str, Any], part: str | int) -> list[dict[str, Any]]:
+    if isinstance(part, int):
+        return [place["items"]] if "items" in place else []
+    if part in place.get("properties", {}):
+        return [place["properties"][part]]
+    # A mapping by names of the author's choice: its one pattern is that of a name.
+    return list(place.get("patternProperties", {}).values())
+
+
+def _forms(place: dict[str, Any]) -> list[dict[str, Any]]:
+    if reference := place.get("$ref"):
+        return _forms(_schema()["$defs"][reference.rpartition("/")[2]])
+    choices = place.get("anyOf") or place.get("oneOf")
+    return [form for choice in choices for form in _forms(choice)] if choices else [place]
+
+
+def _value_at(tree: object, path: KeyPath) -> object:
+    for part in path:
+        if isinstance(tree, dict):
+            tree = tree.get(part)
+        elif isinstance(tree, list) and isinstance(part, int) and part < len(tree):
+            tree = tree[part]
+        else:
+            return None
+    return tree

@@ -1,0 +1,257 @@
+"""The configuration in force, compiled: what the hot path looks things up in (design 3).
+
+`compile_snapshot` is pure. A snapshot is never changed; a reload builds another and swaps one reference.
+Counters, pools and health of keys live elsewhere, so that a reload forgets nothing.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.config.loading.resolved import (
+    ResolvedAccount,
+    ResolvedConsumer,
+    ResolvedCredential,
+    ResolvedIssuer,
+    ResolvedKey,
+    ResolvedSettings,
+)
+from gateway.config.problems import ConfigError, KeyPath, Problem
+from gateway.config.schema.consumer_settings import FormRules as FormSettings
+from gateway.config.schema.consumer_settings import Limit as LimitSettings
+from gateway.config.schema.secret_values import Secret
+from gateway.consumers.allow_rules import RuleSet, parse_rules
+from gateway.consumers.credentials import Account, ApiKey, Credential, basic_value, mask_sid
+from gateway.consumers.form_rules import FormRules, match_country, match_prefix
+from gateway.consumers.rate_limit_rules import (
+    NO_LIMITS,
+    LimitSet,
+    Per,
+    derive_secret,
+    make_limit,
+    make_limit_set,
+)
+from gateway.identity.authentication import Consumer, Emit, Identities, KeyEntry, Mode, Priority
+from gateway.identity.jwks import KeyRing, is_installed, parse_key_ring
+from gateway.identity.jwt_claims import ClaimRule, Issuer, parse_claim_path
+from gateway.policy.addressing import HostTable, make_host_table
+from gateway.policy.bodies import BodyLimits
+from gateway.twilio.catalogue import Catalogue, load_catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that one exchange is judged by. `key_rings` are the keys of issuers that have them in a file."""
+
+    catalogue: Catalogue
+    hosts: HostTable
+    identities: Identities
+    key_rings: Mapping[str, KeyRing]
+    limits: BodyLimits
+    body_seconds: float
+    body_total_seconds: float
+    deadline_seconds: float
+    public_url: str
+    config_hash: str
+    consumers: Mapping[str, Consumer]
+    credentials: Mapping[str, Credential]
+
+
+def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = None) -> Snapshot:
+    """Compile a resolved configuration. Raises `ConfigError` with every rule that does not parse."""
+    catalogue = catalogue or load_catalogue()
+    settings = resolved.settings
+    public_url = (settings.public_url or "").rstrip("/")
+    local = {_authority(public_url)} if public_url else set()
+    for host in {resolved.listen.host, "localhost"}:
+        local.add(f"{host}:{resolved.listen.port}")
+    hosts = make_host_table(catalogue.products, catalogue.hosts, settings.upstream.extra_hosts, local)
+    credentials = {name: _credential(each) for name, each in resolved.credentials.items()}
+    problems: list[Problem] = []
+    keys: dict[str, KeyEntry] = {}
+    consumers: dict[str, Consumer] = {}
+    certificates: dict[str, Consumer] = {}
+    rules: dict[str, list[ClaimRule[Consumer]]] = {issuer.settings.name: [] for issuer in resolved.issuers}
+    for each in resolved.consumers.values():
+        compiler = _ConsumerCompiler(each, hosts.products, resolved.origins.problem, problems)
+        consumer = consumers[each.name] = compiler.compile(credentials[each.settings.credential])
+        keys.update({key.digest: KeyEntry(consumer, key.expires) for key in each.keys})
+        certificates.update({entry.name: consumer for entry in each.settings.certificates})
+        for token in each.settings.jwt:
+            claims = tuple((parse_claim_path(claim), text) for claim, text in token.claims.items())
+            rules[token.issuer].append(ClaimRule(claims, consumer))
+    rings = _key_rings(resolved, problems)
+    if problems:
+        raise ConfigError(problems)
+    return Snapshot(
+        catalogue=catalogue,
+        hosts=hosts,
+        identities=Identities(keys, certificates, _issuers(resolved.issuers, rules)),
+        key_rings=rings,
+        limits=BodyLimits(settings.callers.body_bytes, settings.callers.stream_bytes),
+        body_seconds=settings.callers.body_seconds,
+        body_total_seconds=settings.callers.body_total_seconds,
+        deadline_seconds=settings.upstream.deadline_seconds,
+        public_url=public_url,
+        config_hash=resolved.config_hash,
+        consumers=consumers,
+        credentials=credentials,
+    )
+
+
+class _ConsumerCompiler:
+    """Compiles one consumer and collects what is wrong with it, so that all of it is told at once."""
+
+    def __init__(
+        self,
+        resolved: ResolvedConsumer,
+        products: frozenset[str],
+        problem: Callable[[KeyPath, str, str], Problem],
+        problems: list[Problem],
+    ) -> None:
+        self._resolved = resolved
+        self._products = products
+        self._problem = problem
+        self._problems = problems
+
+    def compile(self, credential: Credential) -> Consumer:
+        settings = self._resolved.settings
+        return Consumer(
+            name=self._resolved.name,
+            usernames=frozenset({self._resolved.name, *settings.usernames}),
+            credential=credential,
+            rules=self._rules(settings.allow),
+            forms=self._forms(settings.form),
+            mode=Mode(settings.mode),
+            emit=Emit(settings.emit),
+            legacy=settings.legacy,
+            convert=settings.convert,
+            priority=Priority[settings.priority.upper()],
+            limits=self._limits(settings.limits, credential),
+        )
+
+    def _rules(self, texts: Iterable[str], place: KeyPath | None = None) -> RuleSet:
+        sets: list[RuleSet] = []
+        for index, text in enumerate(texts):
+            try:
+                sets.append(parse_rules([text], self._products))
+            except ValueError as error:
+                self._refuse(place or ("allow", index), str(error), "see 'allow' in docs/configuration.md")
+        return RuleSet(tuple(rule for each in sets for rule in each.rules))
+
+    def _limits(self, limits: Sequence[LimitSettings], credential: Credential) -> LimitSet:
+        if not limits:
+            return NO_LIMITS
+        secret = derive_secret(credential.account.keys[0].authorization)
+        return make_limit_set(
+            make_limit(
+                f"{self._resolved.name}/{index}",
+                limit.count,
+                limit.period_seconds,
+                limit.largest_burst,
+                per=Per(limit.per),
+                weight=limit.weight,
+                max_wait_seconds=limit.max_wait_seconds,
+                reports=limit.mode == "report",
+                rules=None if limit.route is None else self._rules([limit.route], ("limits", index, "route")),
+                secret=secret,
+            )
+            for index, limit in enumerate(limits)
+        )
+
+    def _forms(self, form: FormSettings | None) -> FormRules | None:
+        if form is None:
+            return None
+        recipients = None
+        if form.to is not None:
+            recipients = tuple(
+                test for index, entry in enumerate(form.to) if (test := self._recipient(entry, index))
+            )
+        return FormRules(
+            senders=None if form.from_ is None else frozenset(form.from_),
+            messaging_services=None
+            if form.messaging_services is None
+            else frozenset(form.messaging_services),
+            recipients=recipients,
+            callback_hosts=None
+            if form.callback_hosts is None
+            else tuple(host.lower() for host in form.callback_hosts),
+        )
+
+    def _recipient(self, entry: str, index: int) -> Callable[[str], bool] | None:
+        if not (len(entry) == 2 and entry.isalpha()):
+            return match_prefix(entry)
+        try:
+            return match_country(entry.upper())
+        except ImportError:
+            self._refuse(
+                ("form", "to", index),
+                "countries need the phonenumbers package",
+                "pip install 'twilio-gateway[phonenumbers]', or give a prefix such as +1",
+            )
+            return None
+
+    def _refuse(self, path: KeyPath, message: str, hint: str) -> None:
+        self._problems.append(self._problem(("consumers", self._resolved.name, *path), message, hint))
+
+
+def _issuers(
+    issuers: Iterable[ResolvedIssuer], rules: Mapping[str, list[ClaimRule[Consumer]]]
+) -> dict[str, Issuer[Consumer]]:
+    """By their `iss`."""
+    return {
+        each.settings.issuer: Issuer(
+            name=each.settings.name,
+            url=each.settings.issuer,
+            audience=each.settings.audience,
+            algorithms=frozenset(each.settings.algorithms),
+            leeway_seconds=each.settings.leeway_seconds,
+            rules=tuple(rules[each.settings.name]),
+        )
+        for each in issuers
+    }
+
+
+def _key_rings(resolved: ResolvedSettings, problems: list[Problem]) -> dict[str, KeyRing]:
+    """Of the issuers whose keys are in a file."""
+    if resolved.issuers and not is_installed():
+        hint = "pip install 'twilio-gateway[jwt]'"
+        problems.append(resolved.origins.problem(("jwt",), "needs the joserfc package", hint))
+        return {}
+    rings = {}
+    for index, each in enumerate(resolved.issuers):
+        if each.jwks is not None:
+            try:
+                rings[each.settings.name] = parse_key_ring(each.jwks)
+            except ValueError as error:
+                path = ("jwt", index, "jwks_file")
+                message = f"the file cannot be used: {error}"
+                problems.append(resolved.origins.problem(path, message, "give the issuer's public keys"))
+    return rings
+
+
+def _credential(resolved: ResolvedCredential) -> Credential:
+    account = _account(resolved.account_sid, resolved.keys, resolved.auth_token)
+    return Credential(
+        name=resolved.name,
+        account=account,
+        subaccounts={sub.account_sid: _subaccount(sub, account) for sub in resolved.subaccounts},
+        region=resolved.region,
+        edge=resolved.edge or "",
+    )
+
+
+def _subaccount(resolved: ResolvedAccount, parent: Account) -> Account:
+    if not resolved.keys and resolved.auth_token is None:
+        return Account(resolved.account_sid, parent.keys)
+    return _account(resolved.account_sid, resolved.keys, resolved.auth_token)
+
+
+def _account(sid: str, keys: Iterable[ResolvedKey], auth_token: Secret | None) -> Account:
+    compiled = [ApiKey(mask_sid(key.sid), basic_value(key.sid, key.secret.reveal())) for key in keys]
+    if auth_token is not None:
+        compiled.append(ApiKey(mask_sid(sid), basic_value(sid, auth_token.reveal())))
+    return Account(sid, tuple(compiled))
+
+
+def _authority(url: str) -> str:
+    return url.split("://", 1)[1].split("/", 1)[0].lower()

@@ -1,0 +1,56 @@
+"""What a configuration holds in vain: rules that can never match, hosts that are no more. Warnings only.
+
+What a rule can reach is `policy/reach`'s; here is where it stands in the file.
+"""
+
+import re
+from collections.abc import Iterator
+
+from gateway.config.checking.contradictions import DEFAULT_EDGES
+from gateway.config.compile import Snapshot
+from gateway.config.loading.resolved import ResolvedSettings
+from gateway.config.problems import Problem
+from gateway.consumers.allow_rules import NAMED_SETS
+from gateway.consumers.rule_lint import find_unreachable
+from gateway.identity.authentication import Consumer
+from gateway.twilio.catalogue import Catalogue
+
+_REGIONAL = re.compile(r"([a-z0-9-]+)\.([a-z]{2}[0-9])\.twilio\.com")
+
+
+def find_vain(resolved: ResolvedSettings, snapshot: Snapshot) -> list[Problem]:
+    """Warnings for what is compiled already. Pure."""
+    problems = [*_vain_hosts(resolved)]
+    for name, consumer in sorted(snapshot.consumers.items()):
+        problems += _vain_rules(resolved, name, consumer, snapshot.catalogue)
+    return problems
+
+
+def _vain_rules(
+    resolved: ResolvedSettings, name: str, consumer: Consumer, catalogue: Catalogue
+) -> Iterator[Problem]:
+    allow = resolved.consumers[name].settings.allow
+    for doubt in find_unreachable(consumer, catalogue):
+        if doubt.rule.text in allow:  # a named set's rules are ours, not the author's
+            index = len(allow) - 1 - allow[::-1].index(doubt.rule.text)
+            place = ("consumers", name, "allow", index)
+            yield resolved.origins.problem(place, f"the rule {doubt.rule.text!r} {doubt.message}", doubt.hint)
+    for index, text in enumerate(allow):
+        if text in NAMED_SETS and text in allow[:index]:
+            yield resolved.origins.problem(
+                ("consumers", name, "allow", index), f"{text} stands here twice", "remove one of them"
+            )
+
+
+def _vain_hosts(resolved: ResolvedSettings) -> Iterator[Problem]:
+    """Twilio's region-only hosts stopped working in April 2026 (its changelog)."""
+    for index, host in enumerate(resolved.settings.upstream.extra_hosts):
+        match = _REGIONAL.fullmatch(host.lower())
+        if match is not None and match[2] != "us1":
+            edge = DEFAULT_EDGES.get(match[2]) or "EDGE"
+            instead = f"{match[1]}.{edge}.{match[2]}.twilio.com"
+            yield resolved.origins.problem(
+                ("upstream", "extra_hosts", index),
+                f"{host} stopped working in April 2026: a regional host needs its edge",
+                f"set `region: {match[2]}` at the credential, which gives {instead}",
+            )

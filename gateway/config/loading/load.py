@@ -1,0 +1,100 @@
+"""Reads the configuration file and the overrides, and gives checked settings or all the problems at once.
+
+The one door to `Settings`. Does not follow secrets' references (`resolve.py` does); if the file has problems
+anyway, it adds the references that lead nowhere, so that one run tells everything.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_settings import InitSettingsSource
+
+from gateway.config.checking.contradictions import find_contradictions, find_doubts
+from gateway.config.checking.pydantic_errors import explain
+from gateway.config.loading.environment import apply_overrides, override_names
+from gateway.config.loading.yaml_document import parse_document
+from gateway.config.problems import ConfigError, Finding, KeyPath, Origins, Problem
+from gateway.config.schema.secret_values import LocalRef, SecretError, resolve
+from gateway.config.schema.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings that are right in themselves, and where they came from."""
+
+    settings: Settings
+    source: Path
+    warnings: tuple[Problem, ...]
+    config_hash: str
+    """12 hexadecimal digits that change with the file's bytes and the overrides."""
+    origins: Origins
+
+
+def load_settings(path: Path, environ: Mapping[str, str], now: datetime | None = None) -> Loaded:
+    """Read and check the file at `path`, with the overrides of `environ` over it.
+
+    `now` (with a time zone; by default the clock's) decides which keys are about to expire. Raises
+    ConfigError with every problem there is.
+    """
+    content = _read(path)
+    document = parse_document(content, str(path))
+    overridden = apply_overrides(document.tree, environ)
+    origins = Origins(str(path), document.lines, overridden.variables)
+    settings, invalid = _validate(overridden.tree)
+    findings = [*document.findings, *overridden.findings, *find_contradictions(overridden.tree)]
+    # Where a value could not be read, what stands in its place is not the author's.
+    unread = {finding.path for finding in document.findings}
+    findings += [finding for finding in invalid if finding.path not in unread]
+    if findings or settings is None:
+        findings += _unread_references(overridden.tree, (), environ, path.parent)
+        raise ConfigError(origins.problems(findings))
+    doubts = find_doubts(settings, now or datetime.now(UTC))
+    return Loaded(settings, path, tuple(origins.problems(doubts)), _hash(content, environ), origins)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        hint = "name a file by --config PATH; config/gateway.yaml in the source tree is one to start from"
+        raise ConfigError([Problem(str(path), f"cannot be read ({reason})", hint)]) from None
+
+
+def _validate(tree: Mapping[str, object]) -> tuple[Settings | None, list[Finding]]:
+    # As keyword arguments, a name like `_env_file` in the file would be an order to pydantic-settings.
+    source = InitSettingsSource(Settings, init_kwargs=dict(tree))
+    try:
+        return Settings(_build_sources=((source,), {})), []  # type: ignore[call-arg]  # the source has them
+    except ValidationError as error:
+        return None, explain(error, tree)
+
+
+def _unread_references(
+    value: object, path: KeyPath, environ: Mapping[str, str], base_dir: Path
+) -> Iterator[Finding]:
+    """References in the plain values that lead nowhere, as far as this machine knows: no store is asked for a
+    file that is wrong anyway. Nothing else in a file is called env or file."""
+    if isinstance(value, dict):
+        try:
+            named = {name: text for name, text in value.items() if name in LocalRef.model_fields}
+            resolve(LocalRef.model_validate(named), environ, base_dir)
+        except ValidationError:
+            pass  # not a reference, or a bad one, which the schema reports
+        except SecretError as error:
+            yield Finding(path, error.message, error.hint)
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for part, inside in inner:
+        yield from _unread_references(inside, (*path, part), environ, base_dir)
+
+
+def _hash(content: bytes, environ: Mapping[str, str]) -> str:
+    digest = hashlib.sha256(content)
+    for name in override_names(environ):
+        # Names and values end in NUL, which neither can contain.
+        digest.update(f"{name}\0{environ[name]}\0".encode(errors="surrogatepass"))
+    return digest.hexdigest()[:12]

@@ -1,0 +1,243 @@
+"""From settings to resolved settings: reads variables and files, has stores asked, and judges what was there.
+
+Collects every finding before it gives up. Its errors name the variable, the file or the place in a store,
+never what it holds. How a store is asked, it must not know: it is given a `RemoteSource`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from gateway.config.checking.contradictions import DEFAULT_EDGES, find_expiring_certificate
+from gateway.config.loading.load import Loaded, load_settings
+from gateway.config.loading.named_files import NamedFiles
+from gateway.config.loading.references import remote_references
+from gateway.config.loading.resolved import (
+    ResolvedAccount,
+    ResolvedConsumer,
+    ResolvedConsumerKey,
+    ResolvedCredential,
+    ResolvedKey,
+    ResolvedSettings,
+)
+from gateway.config.problems import ConfigError, Finding, KeyPath
+from gateway.config.schema import addresses, values
+from gateway.config.schema.account_settings import ApiKey, Credential, Subaccount
+from gateway.config.schema.addresses import UrlForm, parse_address
+from gateway.config.schema.admin_settings import find_weak_tokens
+from gateway.config.schema.consumer_settings import Consumer, ConsumerKey
+from gateway.config.schema.secret_store_settings import SecretStores
+from gateway.config.schema.secret_values import RemoteSecret, Secret, SecretError, SecretRef, path_of, resolve
+from gateway.config.schema.values import Shape
+
+_UNREAD = Secret("", "unread")
+"""Stands for a secret that could not be read, until all findings are collected; it never leaves this file."""
+
+
+class RemoteSource(Protocol):
+    """Asks stores: `gateway.secret_stores.secret_cache.RemoteSecrets`."""
+
+    def fetch(
+        self,
+        stores: SecretStores,
+        references: Sequence[SecretRef],
+        environ: Mapping[str, str],
+        base_dir: Path,
+    ) -> RemoteSecret:
+        """Ask for all `references`, none of which is local, at once. Blocks for `stores.timeout_seconds` at
+        most."""
+
+
+def load_resolved(
+    path: Path, environ: Mapping[str, str], remote: RemoteSource | None = None
+) -> ResolvedSettings:
+    """The configuration at `path`, for `compile_snapshot`. Blocks while stores are asked: not for a loop that
+    has something else to do. Raises ConfigError with all that is wrong."""
+    return resolve_all(load_settings(path, environ), environ, remote)
+
+
+def resolve_all(
+    loaded: Loaded, environ: Mapping[str, str], remote: RemoteSource | None = None
+) -> ResolvedSettings:
+    """Follow every reference. Raises ConfigError with all that is wrong."""
+    base_dir = loaded.source.parent
+    references = remote_references(loaded.settings)
+    ask: RemoteSecret = _ask_nobody
+    if remote is not None:
+        ask = remote.fetch(loaded.settings.secret_stores, references, environ, base_dir)
+    resolver = _Resolver(environ, base_dir, ask)
+    resolved = resolver.all(loaded)
+    if resolver.findings:
+        raise ConfigError(loaded.origins.problems(resolver.findings))
+    return resolved
+
+
+def _ask_nobody(reference: SecretRef) -> Secret:
+    raise SecretError(
+        f"{reference} is in a store, and none is asked here", "write {env: NAME} or {file: PATH}"
+    )
+
+
+class _Resolver:
+    """Follows references, and collects what is wrong with what they lead to."""
+
+    def __init__(self, environ: Mapping[str, str], base_dir: Path, ask: RemoteSecret) -> None:
+        self._environ = environ
+        self._base_dir = base_dir
+        self._ask = ask
+        self.findings: list[Finding] = []
+        self._files: dict[Path, None] = {}
+
+    def all(self, loaded: Loaded) -> ResolvedSettings:
+        settings = loaded.settings
+        upstream = settings.upstream
+        credentials = {
+            name: self._credential(name, credential, ("credentials", name))
+            for name, credential in settings.credentials.items()
+        }
+        consumers = {
+            name: self._consumer(name, consumer, ("consumers", name))
+            for name, consumer in settings.consumers.items()
+        }
+        self._find_duplicates(consumers)
+        page_token = self._token(settings.admin.page_token, ("admin", "page_token"))
+        metrics_token = self._token(settings.admin.metrics_token, ("admin", "metrics_token"))
+        self.findings += find_weak_tokens(page_token, metrics_token)
+        files = NamedFiles(self._base_dir, self._files, self._refuse)
+        tls = files.tls(settings.tls, ("tls",))
+        doubts = find_expiring_certificate(tls.expires, datetime.now(UTC)) if tls else []
+        return ResolvedSettings(
+            settings=settings,
+            listen=parse_address(settings.listen),
+            tls=tls,
+            admin_listen=parse_address(settings.admin.listen),
+            page_token=page_token,
+            metrics_token=metrics_token,
+            store=self._store(settings.store),
+            proxy=self._url(upstream.proxy, addresses.PROXY_URL, ("upstream", "proxy")),
+            ca_file=files.authorities(upstream.ca_file, ("upstream", "ca_file")),
+            credentials=credentials,
+            consumers=consumers,
+            issuers=tuple(files.issuer(issuer, ("jwt", index)) for index, issuer in enumerate(settings.jwt)),
+            files=(loaded.source, *self._files),
+            origins=loaded.origins,
+            warnings=(*loaded.warnings, *loaded.origins.problems(doubts)),
+            config_hash=loaded.config_hash,
+        )
+
+    def _refuse(self, path: KeyPath, message: str, hint: str) -> None:
+        self.findings.append(Finding(path, message, hint))
+
+    def _secret(self, reference: SecretRef, path: KeyPath) -> Secret | None:
+        if file := path_of(reference, self._base_dir):
+            self._files[file] = None
+        try:
+            if reference.is_remote:
+                return self._ask(reference)
+            return resolve(reference, self._environ, self._base_dir)
+        except SecretError as error:
+            self._refuse(path, error.message, error.hint)
+            return None
+
+    def _text(self, given: str | SecretRef, shape: Shape, path: KeyPath) -> str:
+        """A value that is no secret, though it may come by reference. What did not is judged already."""
+        if isinstance(given, str):
+            return given
+        secret = self._secret(given, path)
+        if secret is not None and not shape.matches(secret.reveal()):
+            self._refuse(path, f"the value of {given} is {shape.message}", shape.hint)
+        return "" if secret is None else secret.reveal()
+
+    def _url(self, given: str | SecretRef | None, form: UrlForm, path: KeyPath) -> Secret | None:
+        if given is None:
+            return None
+        if isinstance(given, str):
+            return Secret(given, f"text:{'.'.join(map(str, path))}")
+        secret = self._secret(given, path)
+        if secret is not None and not form.matches(secret.reveal()):
+            self._refuse(path, f"the value of {given} is {form.message}", form.hint)
+        return secret
+
+    def _store(self, given: str | SecretRef) -> Secret | None:
+        url = self._url(given, addresses.STORE, ("store",))
+        return None if url is None or url.reveal() == addresses.MEMORY else url
+
+    def _api_keys(self, keys: tuple[ApiKey, ...], path: KeyPath) -> tuple[ResolvedKey, ...]:
+        return tuple(
+            ResolvedKey(
+                self._text(key.sid, values.KEY_SID, (*path, index, "sid")),
+                self._secret(key.secret, (*path, index, "secret")) or _UNREAD,
+            )
+            for index, key in enumerate(keys)
+        )
+
+    def _token(self, reference: SecretRef | None, path: KeyPath) -> Secret | None:
+        return None if reference is None else self._secret(reference, path)
+
+    def _credential(self, name: str, credential: Credential, path: KeyPath) -> ResolvedCredential:
+        account_sid = self._text(credential.account_sid, values.ACCOUNT_SID, (*path, "account_sid"))
+        seen = {account_sid}
+        subaccounts = []
+        for index, entry in enumerate(credential.subaccounts):
+            place = (*path, "subaccounts", index)
+            subaccount = self._subaccount(entry, place)
+            if subaccount.account_sid and subaccount.account_sid in seen:
+                self._refuse(place, "this account is listed twice in its credential", "keep one of the two")
+            seen.add(subaccount.account_sid)
+            subaccounts.append(subaccount)
+        return ResolvedCredential(
+            name=name,
+            account_sid=account_sid,
+            keys=self._api_keys(credential.keys, (*path, "keys")),
+            auth_token=self._token(credential.auth_token, (*path, "auth_token")),
+            subaccounts=tuple(subaccounts),
+            region=credential.region,
+            edge=credential.edge or DEFAULT_EDGES.get(credential.region),
+        )
+
+    def _subaccount(self, entry: str | Subaccount, path: KeyPath) -> ResolvedAccount:
+        if isinstance(entry, str):
+            return ResolvedAccount(entry, (), None)
+        return ResolvedAccount(
+            self._text(entry.account_sid, values.ACCOUNT_SID, (*path, "account_sid")),
+            self._api_keys(entry.keys, (*path, "keys")),
+            self._token(entry.auth_token, (*path, "auth_token")),
+        )
+
+    def _consumer(self, name: str, consumer: Consumer, path: KeyPath) -> ResolvedConsumer:
+        keys = (self._consumer_key(key, (*path, "keys", index)) for index, key in enumerate(consumer.keys))
+        return ResolvedConsumer(name, tuple(keys), consumer)
+
+    def _consumer_key(self, entry: str | ConsumerKey, path: KeyPath) -> ResolvedConsumerKey:
+        if isinstance(entry, str):
+            return ResolvedConsumerKey(_bare(entry), None)
+        expires = None if entry.expires is None else entry.expires.timestamp()
+        reference = entry.reference
+        if reference is None:
+            return ResolvedConsumerKey(_bare(entry.digest or ""), expires)
+        secret = self._secret(reference, path)
+        digest = "" if secret is None else secret.reveal()
+        reason = values.why_no_digest(digest)
+        if secret is not None and reason:
+            self._refuse(path, f"the value of {reference} is {reason}", values.DIGEST.hint)
+        return ResolvedConsumerKey(_bare(digest), expires)
+
+    def _find_duplicates(self, consumers: Mapping[str, ResolvedConsumer]) -> None:
+        """A key says who is calling, so it can be that of one consumer only."""
+        owners: dict[str, str] = {}
+        for path, digest in _digests(consumers):
+            if digest in owners:
+                self._refuse(path, f"the same key as {owners[digest]}", "make one key per consumer")
+            elif digest:
+                owners[digest] = ".".join(map(str, path))
+
+
+def _digests(consumers: Mapping[str, ResolvedConsumer]) -> Iterator[tuple[KeyPath, str]]:
+    for name, consumer in consumers.items():
+        for index, key in enumerate(consumer.keys):
+            yield ("consumers", name, "keys", index), key.digest
+
+
+def _bare(digest: str) -> str:
+    return digest.removeprefix(values.DIGEST_PREFIX).lower()

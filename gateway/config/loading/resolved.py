@@ -1,0 +1,108 @@
+"""The configuration with every reference followed: what `snapshot.py` compiles from.
+
+Values only; `resolve.py` makes them. Secrets stay `Secret` until the snapshot builds a header out of one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.config.loading.certificate_files import TlsMaterial
+from gateway.config.problems import Origins, Problem
+from gateway.config.schema.addresses import Address
+from gateway.config.schema.consumer_settings import Consumer
+from gateway.config.schema.identity_settings import Issuer
+from gateway.config.schema.secret_values import Secret
+from gateway.config.schema.settings import Settings
+
+
+class ResolvedKey(NamedTuple):
+    """A Twilio API key: the user name and password of Basic authentication."""
+
+    sid: str
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedAccount:
+    """A subaccount. Without keys and token of its own, its credential's are used."""
+
+    account_sid: str
+    keys: tuple[ResolvedKey, ...]
+    auth_token: Secret | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedCredential:
+    """A Twilio account, with at least one key or a token."""
+
+    name: str
+    account_sid: str
+    keys: tuple[ResolvedKey, ...]
+    """In the order in which they are tried; `auth_token` comes after them."""
+    auth_token: Secret | None
+    subaccounts: tuple[ResolvedAccount, ...]
+    region: str
+    edge: str | None
+    """The file's, or the region's default; None is for us1 alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedConsumerKey:
+    """The digest of a consumer's key. No two in a configuration have the same digest."""
+
+    digest: str
+    """64 lower-case hexadecimal digits: SHA-256 of the key's UTF-8 bytes, without `sha256:`."""
+    expires: float | None
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedConsumer:
+    """A consumer; what needed no resolving is in `settings`."""
+
+    name: str
+    keys: tuple[ResolvedConsumerKey, ...]
+    settings: Consumer
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedIssuer:
+    """An issuer of JWTs; what needed no resolving is in `settings`."""
+
+    settings: Issuer
+    jwks: bytes | None
+    """What `jwks_file` holds; None if the keys are fetched."""
+    ca_file: Path | None
+    token_file: Path | None
+    """Exists and was readable. Read anew at each fetch, and so not among `files`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedSettings:
+    """The whole configuration; what needed no resolving is in `settings`."""
+
+    settings: Settings
+    listen: Address
+    tls: TlsMaterial | None
+    """A context of this configuration's own, for `listen`."""
+    admin_listen: Address
+    page_token: Secret | None
+    metrics_token: Secret | None
+    store: Secret | None
+    """The URL of Redis, which may hold a password; None is `memory`."""
+    proxy: Secret | None
+    """The URL of the egress proxy, which may hold a password."""
+    ca_file: Path | None
+    """Exists and was readable."""
+    credentials: Mapping[str, ResolvedCredential]
+    consumers: Mapping[str, ResolvedConsumer]
+    issuers: tuple[ResolvedIssuer, ...]
+    files: tuple[Path, ...]
+    """The configuration file and every file that was read for it: what a reload watches."""
+    origins: Origins
+    """Makes Problems with file and line: `origins.problem(("consumers", "billing", "allow", 0), "…")`."""
+    warnings: tuple[Problem, ...]
+    config_hash: str
+    """12 hexadecimal digits that change with the file's bytes and the overrides."""

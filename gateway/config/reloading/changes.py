@@ -1,0 +1,161 @@
+"""What differs between two configurations, said for the log: by path, name, short digest and masked SID.
+
+Pure. A value is shown only where it can be no secret: numbers, switches, and the words of a few settings.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, TypeVar
+
+from gateway.config.loading.resolved import (
+    ResolvedAccount,
+    ResolvedConsumer,
+    ResolvedConsumerKey,
+    ResolvedCredential,
+    ResolvedKey,
+    ResolvedSettings,
+)
+from gateway.config.reloading.live_settings import RESTART
+from gateway.config.schema.secret_values import Secret
+from gateway.config.schema.settings import Settings
+from gateway.consumers.credentials import mask_sid
+
+_WORDS: Final = frozenset(
+    {"level", "format", "mode", "emit", "priority", "credential", "region", "edge", "on_store_failure"}
+)
+"""Settings whose text is one of a few words, or a name."""
+_DIGITS: Final = 8
+
+Item = TypeVar("Item")
+
+
+def describe_changes(old: ResolvedSettings, new: ResolvedSettings) -> tuple[str, ...]:
+    """A line per change: `governor.queue: 1000 -> 500`, `consumers.billing.keys: sha256:1a2b3c4d… added`."""
+    return (
+        *_settings(_flat(old.settings), _flat(new.settings)),
+        *_secret("store", old.store, new.store),
+        *_secret("upstream.proxy", old.proxy, new.proxy),
+        *_secret("admin.page_token", old.page_token, new.page_token),
+        *_secret("admin.metrics_token", old.metrics_token, new.metrics_token),
+        *_named("credentials", old.credentials, new.credentials, _credential),
+        *_named("consumers", old.consumers, new.consumers, _consumer),
+    )
+
+
+def find_waiting(started_with: ResolvedSettings, new: ResolvedSettings) -> tuple[str, ...]:
+    """The paths at which `new` differs from what the process was started with, but cannot have its way."""
+    before, after = _flat(started_with.settings), _flat(new.settings)
+    before["tls"], after["tls"] = started_with.tls is None, new.tls is None
+    before["store"], after["store"] = _reveal(started_with.store), _reveal(new.store)
+    return tuple(sorted(path for path in RESTART if before.get(path) != after.get(path)))
+
+
+def _flat(settings: Settings) -> dict[str, object]:
+    """Path -> value of the gateway's own sections, lists in one piece."""
+    plain = settings.model_dump(by_alias=True, exclude={"credentials", "consumers", "store"})
+    for section, name in (("upstream", "proxy"), ("admin", "page_token"), ("admin", "metrics_token")):
+        plain[section].pop(name)
+    return dict(_leaves("", plain))
+
+
+def _leaves(prefix: str, values: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    for name, value in values.items():
+        path = f"{prefix}{name}"
+        if isinstance(value, dict):
+            yield from _leaves(f"{path}.", value)
+        else:
+            yield path, value
+
+
+def _settings(old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[str]:
+    for path in sorted(old.keys() | new.keys()):
+        before, after = old.get(path), new.get(path)
+        if before != after:
+            yield f"{path}: {_shown(path, before)} -> {_shown(path, after)}"
+
+
+def _shown(path: str, value: object) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float) or path.rpartition(".")[2] in _WORDS:
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    return "…"
+
+
+def _secret(path: str, old: Secret | None, new: Secret | None) -> Iterator[str]:
+    if _reveal(old) != _reveal(new):
+        yield f"{path}: changed"
+
+
+def _named(prefix: str, old: Mapping[str, Any], new: Mapping[str, Any], compare: Any) -> Iterator[str]:
+    for name in sorted(old.keys() | new.keys()):
+        path = f"{prefix}.{name}"
+        if name not in new:
+            yield f"{path}: removed"
+        elif name not in old:
+            yield f"{path}: added"
+        else:
+            yield from compare(path, old[name], new[name])
+
+
+def _consumer(path: str, old: ResolvedConsumer, new: ResolvedConsumer) -> Iterator[str]:
+    plain = [
+        dict(_leaves("", each.settings.model_dump(by_alias=True, exclude={"keys"}))) for each in (old, new)
+    ]
+    yield from (f"{path}.{line}" for line in _settings(*plain))
+    before, after = ({key.digest: key for key in each.keys} for each in (old, new))
+    place = f"{path}.keys"
+    yield from _members(place, [_digest(key) for key in old.keys], [_digest(key) for key in new.keys])
+    for digest in before.keys() & after.keys():
+        if before[digest].expires != after[digest].expires:
+            yield f"{place}: {_digest(after[digest])} expires at another time"
+
+
+def _digest(key: ResolvedConsumerKey) -> str:
+    return f"sha256:{key.digest[:_DIGITS]}…"
+
+
+def _credential(path: str, old: ResolvedCredential, new: ResolvedCredential) -> Iterator[str]:
+    yield from _settings(
+        {f"{path}.region": old.region, f"{path}.edge": old.edge},
+        {f"{path}.region": new.region, f"{path}.edge": new.edge},
+    )
+    if old.account_sid != new.account_sid:
+        yield f"{path}.account_sid: {mask_sid(old.account_sid)} -> {mask_sid(new.account_sid)}"
+    yield from _proofs(path, (old.keys, old.auth_token), (new.keys, new.auth_token))
+    before, after = ({each.account_sid: each for each in found.subaccounts} for found in (old, new))
+    place = f"{path}.subaccounts"
+    yield from _members(place, map(mask_sid, before), map(mask_sid, after))
+    for sid in before.keys() & after.keys():
+        yield from _subaccount(f"{place}.{mask_sid(sid)}", before[sid], after[sid])
+
+
+def _subaccount(path: str, old: ResolvedAccount, new: ResolvedAccount) -> Iterator[str]:
+    yield from _proofs(path, (old.keys, old.auth_token), (new.keys, new.auth_token))
+
+
+_Proofs = tuple[tuple[ResolvedKey, ...], Secret | None]
+
+
+def _proofs(path: str, old: _Proofs, new: _Proofs) -> Iterator[str]:
+    place = f"{path}.keys"
+    yield from _members(place, (mask_sid(key.sid) for key in old[0]), (mask_sid(key.sid) for key in new[0]))
+    before = {key.sid: key.secret.reveal() for key in old[0]}
+    for key in new[0]:
+        if before.get(key.sid, key.secret.reveal()) != key.secret.reveal():
+            yield f"{place}: {mask_sid(key.sid)} has another secret"
+    if _reveal(old[1]) != _reveal(new[1]):
+        yield f"{path}.auth_token: changed"
+
+
+def _members(path: str, old: Iterable[Item], new: Iterable[Item]) -> Iterator[str]:
+    before, after = list(old), list(new)
+    yield from (f"{path}: {each} removed" for each in before if each not in after)
+    yield from (f"{path}: {each} added" for each in after if each not in before)
+    if before != after and sorted(map(str, before)) == sorted(map(str, after)):
+        yield f"{path}: in another order"
+
+
+def _reveal(secret: Secret | None) -> str | None:
+    return None if secret is None else secret.reveal()

@@ -1,0 +1,113 @@
+"""The forms of addresses and URLs in the configuration. Knows nothing of what is reached there."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Final, NamedTuple
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator
+
+from gateway.config.schema.values import refuse
+
+
+class Address(NamedTuple):
+    """Where to listen. An IPv6 host is without brackets."""
+
+    host: str
+    port: int
+
+
+def parse_address(text: str) -> Address:
+    """`127.0.0.1:8080`, `[::1]:8080`, `localhost:0`. Raises ValueError."""
+    match = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})", text)
+    if match is None or int(match[3]) > 65_535:
+        raise ValueError("not host:port")
+    return Address(match[1] or match[2], int(match[3]))
+
+
+def _check_address(text: str) -> str:
+    try:
+        parse_address(text)
+    except ValueError:
+        hint = 'write 127.0.0.1:8080, 0.0.0.0:8080 for every interface, or "[::1]:8080" in quotes'
+        refuse("not host:port", hint)
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class UrlForm:
+    """Which URLs a setting takes."""
+
+    schemes: tuple[str, ...]
+    example: str
+    path: bool = False
+    query: bool = False
+    by_reference: bool = False
+    """A user and password may be given by `{env:}` or `{file:}`; in the file they would be a secret."""
+    word: str | None = None
+    """A word that may stand in a URL's place."""
+
+    @property
+    def hint(self) -> str:
+        return (
+            f"write {self.word}, or a URL like {self.example}"
+            if self.word
+            else f"write it like {self.example}"
+        )
+
+    @property
+    def message(self) -> str:
+        return "not a URL that can be used here"
+
+    def check(self, text: str) -> str:
+        """A pydantic validator for what stands in the file. The value is without a slash at its end."""
+        if text == self.word:
+            return text
+        parts = self._split(text)
+        if parts is None:
+            refuse(self.message, self.hint)
+        if parts.username is not None or parts.password is not None or "password" in parts.query.lower():
+            remedy = (
+                "give the whole URL by {env: NAME} or {file: PATH}" if self.by_reference else "leave it out"
+            )
+            refuse("a user name or password must not stand in a URL here", remedy)
+        return text.rstrip("/")
+
+    def matches(self, text: str) -> bool:
+        """Whether a value that came by reference can be used; it may hold a user and password."""
+        return text == self.word or self._split(text) is not None
+
+    def _split(self, text: str) -> SplitResult | None:
+        if not re.fullmatch(r"[\x21-\x7e]+", text):  # urlsplit drops tabs and line breaks silently
+            return None
+        try:
+            parts = urlsplit(text)
+            good = parts.scheme in self.schemes and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # a port out of range, a broken IPv6 address
+            return None
+        good = good and (self.path or parts.path in ("", "/")) and (self.query or "?" not in text)
+        return parts if good and "#" not in text else None
+
+
+MEMORY: Final = "memory"
+PUBLIC_URL: Final = UrlForm(("http", "https"), "https://twilio.example.com", path=True)
+CONNECT_URL: Final = UrlForm(("http", "https"), "http://127.0.0.1:9101")
+PROXY_URL: Final = UrlForm(("http",), "http://proxy.example.com:3128", by_reference=True)
+JWKS_URL: Final = UrlForm(
+    ("http", "https"), "https://issuer.example.com/.well-known/jwks.json", path=True, query=True
+)
+STORE: Final = UrlForm(
+    ("redis", "rediss", "valkey", "valkeys"),
+    "redis://127.0.0.1:6379/0",
+    path=True,
+    query=True,
+    by_reference=True,
+    word=MEMORY,
+)
+
+Listen = Annotated[str, AfterValidator(_check_address)]
+PublicUrl = Annotated[str, AfterValidator(PUBLIC_URL.check)]
+ConnectUrl = Annotated[str, AfterValidator(CONNECT_URL.check)]
+ProxyUrl = Annotated[str, AfterValidator(PROXY_URL.check)]
+JwksUrl = Annotated[str, AfterValidator(JWKS_URL.check)]
+Store = Annotated[str, AfterValidator(STORE.check)]

@@ -1,0 +1,58 @@
+"""The file's `admin:`: where health, metrics and the page are, and who may see them from elsewhere.
+
+Owns the names beneath it. That a port beyond loopback has its tokens is `checks.py`'s.
+"""
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Final
+
+from pydantic import Field
+
+from gateway.config.problems import Finding
+from gateway.config.schema import addresses, values
+from gateway.config.schema.secret_values import Secret, SecretRef
+from gateway.config.schema.values import Section
+
+_SHORTEST_TOKEN: Final = 16
+
+
+class Admin(Section):
+    """Health, metrics and the live page, on a port of their own that callers cannot reach."""
+
+    listen: addresses.Listen = Field(default="127.0.0.1:9090", description="`host:port` of the admin server.")
+    allow_remote: bool = Field(
+        default=False,
+        description="Whether `listen` may be an address that others can reach. Needs both tokens.",
+    )
+    page_token: SecretRef | None = Field(
+        default=None,
+        description="Opens the page (by a login) and `/api` (as `Authorization: Bearer`). By reference.",
+    )
+    metrics_token: SecretRef | None = Field(
+        default=None, description="Opens `/metrics` (as `Authorization: Bearer`). By reference."
+    )
+    hosts: tuple[values.Host, ...] = Field(
+        default=(),
+        description="DNS names under which it may be asked for, besides addresses, localhost and `listen`'s.",
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a port bound to `host`. A name but localhost may be anything."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def find_weak_tokens(page: Secret | None, metrics: Secret | None) -> Iterator[Finding]:
+    """Both may be guessed at from outside; the one for metrics is in the hands of Prometheus besides."""
+    for name, token in (("page_token", page), ("metrics_token", metrics)):
+        if token is not None and len(token.reveal()) < _SHORTEST_TOKEN:
+            message = f"the value of {token.origin} has fewer than {_SHORTEST_TOKEN} characters"
+            yield Finding(("admin", name), message, "make one with: openssl rand -hex 32")
+    if page is not None and metrics is not None and page.reveal() == metrics.reveal():
+        yield Finding(("admin", "metrics_token"), "the same as `admin.page_token`", "give it its own value")

@@ -1,0 +1,188 @@
+"""The file's `consumers:`: the services that call us, their keys, and what each may do.
+
+Owns the names beneath `consumers.<name>`, and their forms. The meaning of rules and limits is policy's.
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AwareDatetime, Discriminator, Field, Tag, model_validator
+
+from gateway.config.problems import looks_like_a_secret
+from gateway.config.schema import values
+from gateway.config.schema.identity_settings import ConsumerCertificate, ConsumerToken
+from gateway.config.schema.secret_values import (
+    MAPPING,
+    TEXT,
+    AwsPlace,
+    GcpPlace,
+    ReferenceName,
+    ReferencePath,
+    SecretRef,
+    VaultPlace,
+    exactly_one,
+    form_of,
+    in_words,
+)
+from gateway.config.schema.values import Section
+
+Mode = Literal["enforce", "report"]
+
+_PLACES: Final = tuple(SecretRef.model_fields)
+_KEY_HINT: Final = (
+    "run `gateway key new NAME`, then write its sha256: line, or {digest: …, expires: …}, or {env: NAME}"
+)
+
+
+class ConsumerKey(Section):
+    """A consumer's key with a date on which it ends, or whose digest stands elsewhere. Holds one of `digest`,
+    `env`, `file`, `vault`, `aws`, `gcp`."""
+
+    digest: values.Digest | None = Field(
+        default=None, description="`sha256:` and 64 hexadecimal digits, as `gateway key new` prints it."
+    )
+    env: ReferenceName | None = Field(
+        default=None, description="The environment variable that holds the `sha256:` line (not the key)."
+    )
+    file: ReferencePath | None = Field(
+        default=None, description="The file that holds the `sha256:` line (not the key)."
+    )
+    vault: VaultPlace | None = Field(
+        default=None, description="The place in Vault, `PATH#KEY`, that holds the `sha256:` line."
+    )
+    aws: AwsPlace | None = Field(
+        default=None, description="The secret in AWS Secrets Manager that holds the `sha256:` line."
+    )
+    gcp: GcpPlace | None = Field(
+        default=None, description="The secret in Google Secret Manager that holds the `sha256:` line."
+    )
+    expires: AwareDatetime | None = Field(
+        default=None, description="When the key ends, with a time zone: `2027-01-01T00:00:00Z`."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_form(cls, given: Any) -> Any:
+        """Judged before the fields, because an unknown *name* in their errors could be the key itself."""
+        if not exactly_one(given, frozenset({"digest", *_PLACES}), besides=frozenset({"expires"})):
+            names = in_words(("digest", *_PLACES))
+            values.refuse(f"must be a sha256: line, or hold one of {names}", _KEY_HINT)
+        if any(looks_like_a_secret(given.get(name, "")) for name in _PLACES):
+            values.refuse("this looks like a key itself, not like the name of its digest's place", _KEY_HINT)
+        return given
+
+    @property
+    def reference(self) -> SecretRef | None:
+        """Where the digest stands, if it is not in `digest`."""
+        places = {name: getattr(self, name) for name in _PLACES}
+        return (
+            None
+            if self.digest is not None
+            else SecretRef(**{n: p for n, p in places.items() if p is not None})
+        )
+
+
+ConsumerKeyEntry = Annotated[
+    Annotated[values.Digest, Tag(TEXT)] | Annotated[ConsumerKey, Tag(MAPPING)], Discriminator(form_of)
+]
+
+
+class FormRules(Section):
+    """What a consumer may write into a form. A rule that is left out allows all, an empty list nothing."""
+
+    from_: tuple[values.Filled, ...] | None = Field(
+        default=None,
+        alias="from",
+        description="Senders (`From`): numbers, sender names, `whatsapp:` addresses.",
+    )
+    messaging_services: tuple[values.ServiceSid, ...] | None = Field(
+        default=None, description="Messaging services (`MessagingServiceSid`), `MG…`."
+    )
+    to: tuple[values.Destination, ...] | None = Field(
+        default=None, description='Destinations (`To`): prefixes like `"+1"`, or countries like `"US"`.'
+    )
+    callback_hosts: tuple[values.HostPattern, ...] | None = Field(
+        default=None, description='Hosts of callback URLs: `hooks.example.com`, `"*.example.org"`.'
+    )
+
+
+class Limit(Section):
+    """A rate that is not to be exceeded."""
+
+    rate: values.Rate = Field(
+        description="Requests per second, minute, hour or day: `20/s`, `600/m`, `1000/h`, `5/d`."
+    )
+    burst: values.Count | None = Field(
+        default=None, description="How many may come at once; by default the number in `rate`."
+    )
+    per: Literal["consumer", "destination", "account"] = Field(
+        default="consumer", description="What is counted."
+    )
+    route: values.Filled | None = Field(
+        default=None,
+        description="Only requests that this rule allows, in the syntax of `allow`; by default all.",
+    )
+    max_wait_seconds: values.SecondsOrNone = Field(
+        default=0, description="How long a request may wait for its turn before it is refused."
+    )
+    weight: values.Count = Field(default=1, description="How much one request counts.")
+    mode: Mode = Field(
+        default="enforce", description="`report` counts what would have been refused and lets it through."
+    )
+
+    @property
+    def count(self) -> int:
+        """The number in `rate`."""
+        return int(self.rate.partition("/")[0])
+
+    @property
+    def period_seconds(self) -> int:
+        """The unit of `rate`."""
+        return {"s": 1, "m": 60, "h": 3600, "d": 86_400}[self.rate.partition("/")[2]]
+
+    @property
+    def largest_burst(self) -> int:
+        """`burst`, or its default."""
+        return self.count if self.burst is None else self.burst
+
+
+class Consumer(Section):
+    """An internal service that calls the gateway. Needs `keys`, `certificates` or `jwt` to be known by."""
+
+    keys: tuple[ConsumerKeyEntry, ...] = Field(
+        default=(), description="Digests of its keys; several, so that a key can be replaced without a gap."
+    )
+    certificates: tuple[ConsumerCertificate, ...] = Field(
+        default=(), description="Names in client certificates, each of which stands for it (see `tls`)."
+    )
+    jwt: tuple[ConsumerToken, ...] = Field(
+        default=(), description="Claims of JWTs, each entry of which stands for it (see `jwt`)."
+    )
+    usernames: tuple[values.UserName, ...] = Field(
+        default=(), description="Further user names for Basic authentication, such as a burnt-in AccountSid."
+    )
+    credential: values.Name = Field(description="The name of the credential its requests are sent with.")
+    allow: tuple[values.Filled, ...] = Field(
+        default=(),
+        description="What it may call: named sets (`messages:send`) and rules "
+        "(`GET api /2010-04-01/Accounts/{AccountSid}/**`). Nothing, if empty.",
+    )
+    form: FormRules | None = Field(default=None, description="What it may write into a request's form.")
+    mode: Mode = Field(
+        default="enforce",
+        description="`report` lets through and counts what `allow` and `form` would have refused.",
+    )
+    emit: Literal["native", "post"] = Field(
+        default="native",
+        description="How PUT and DELETE go to Twilio: as they are, or as `POST ?_method=` (`api` only).",
+    )
+    legacy: bool = Field(default=False, description="Whether `X-HTTP-Method-Override` is honoured.")
+    convert: bool = Field(
+        default=False,
+        description="Whether flat JSON, and forms in other character sets, are made UTF-8 forms.",
+    )
+    priority: Literal["high", "normal", "low"] = Field(
+        default="normal", description="Its class where requests wait for Twilio."
+    )
+    limits: tuple[Limit, ...] = Field(
+        default=(), description="Rates that it must not exceed; all of them hold."
+    )

@@ -1,0 +1,234 @@
+"""The configuration file: every name that may stand in it, its form, default and meaning.
+
+Here are the top level and the sections of the gateway itself; `accounts.py`, `consumers.py` and
+`secret_stores.py` have the others. The descriptions are the reference: `docs/configuration.md` and the JSON
+Schema are made of them. What concerns two values at once is in `checks.py`; where the values come from, in
+`load.py`. Must not read a file, variable or clock.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from gateway.config.schema import addresses, values
+from gateway.config.schema.account_settings import Credential
+from gateway.config.schema.admin_settings import Admin
+from gateway.config.schema.consumer_settings import Consumer
+from gateway.config.schema.identity_settings import Issuer
+from gateway.config.schema.secret_store_settings import SecretStores
+from gateway.config.schema.secret_values import OrReference
+from gateway.config.schema.tls_settings import Tls
+from gateway.config.schema.values import Section
+
+
+class Log(Section):
+    """What is written to standard output."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least important level that is written."
+    )
+    format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="`auto` is colours on a terminal, else one JSON object per line."
+    )
+    sample_successes: Annotated[float, Field(ge=0, le=1), values.NUMBER] = Field(
+        default=1,
+        description="Which share of plain successes is written, from 0 to 1. Refusals, failures, hang-ups, "
+        "retried exchanges and unknown outcomes always are.",
+    )
+
+
+class Tracing(Section):
+    """OpenTelemetry traces. Exporter and sampling are chosen by the standard `OTEL_*` variables."""
+
+    enabled: bool = Field(
+        default=False,
+        description="Whether spans are made and exported. Needs `pip install 'twilio-gateway[otel]'`.",
+    )
+    send_upstream: bool = Field(
+        default=False,
+        description="Whether Twilio is sent a `traceparent` (with our span) and the caller's `tracestate`.",
+    )
+
+
+class Callers(Section):
+    """What one caller may do to the gateway, before anything is known of it."""
+
+    header_bytes: Annotated[int, Field(ge=1024, le=1 << 20), values.NUMBER] = Field(
+        default=65_536, description="Longest request line, and longest header field."
+    )
+    headers_max: Annotated[int, Field(ge=8, le=10_000), values.NUMBER] = Field(
+        default=128, description="Most header fields of a request."
+    )
+    body_bytes: values.Bytes = Field(
+        default=1_048_576, description="Largest body that is read before it is sent on."
+    )
+    stream_bytes: values.Bytes = Field(
+        default=524_288_000, description="Largest body on the upload routes, which is streamed."
+    )
+    connections: values.Count = Field(
+        default=10_000, description="Most connections at the same time; one more is answered 503."
+    )
+    connections_per_address: values.Count = Field(
+        default=8_000,
+        description="Most connections from one source address (IPv6: from one /64). Behind a load balancer "
+        "that is the balancer's.",
+    )
+    idle_seconds: values.Seconds = Field(default=75, description="How long an idle connection is kept.")
+    head_seconds: values.Seconds = Field(
+        default=10, description="How long a request's head may take, from its first byte."
+    )
+    body_seconds: values.Seconds = Field(
+        default=30, description="Longest wait for the next bytes of a request's body."
+    )
+    body_total_seconds: values.Seconds = Field(
+        default=120, description="How long a body may take that is read before it is sent on."
+    )
+    write_seconds: values.Seconds = Field(
+        default=30,
+        description="Longest time that a caller may leave 48 KiB of its answer unread; then it is cut off.",
+    )
+
+
+class Upstream(Section):
+    """How Twilio is reached."""
+
+    connect_to: addresses.ConnectUrl | None = Field(
+        default=None,
+        description="Reach every Twilio host at this `http(s)://host:port`: for tests and the simulator.",
+    )
+    proxy: OrReference[addresses.ProxyUrl] | None = Field(
+        default=None,
+        description="An egress proxy, `http://host:port`. If it has a password: by `{env:}` or `{file:}`.",
+    )
+    ca_file: values.Filled | None = Field(
+        default=None,
+        description="Certificates to trust (PEM) instead of the system's, for a proxy that re-signs.",
+    )
+    extra_hosts: tuple[values.Host, ...] = Field(
+        default=(), description="Literal host names that may be reached besides those of Twilio's catalogue."
+    )
+    connections: Annotated[int, Field(ge=1, le=100_000), values.NUMBER] = Field(
+        default=1000, description="Most connections to Twilio at the same time."
+    )
+    connect_seconds: values.Seconds = Field(
+        default=5, description="Longest wait for a connection, TLS included."
+    )
+    deadline_seconds: values.Seconds = Field(
+        default=25,
+        description="Longest time to the head of an answer, all waiting and all attempts together.",
+    )
+    idle_seconds: values.Seconds = Field(
+        default=10, description="Longest silence while an answer's body arrives."
+    )
+
+
+class Retry(Section):
+    """What is tried again, beyond what is always safe."""
+
+    post_on_503: bool = Field(
+        default=False,
+        description="Whether a POST is sent again after a 503. Twilio may already have acted on it.",
+    )
+    attempts: Annotated[int, Field(ge=1, le=10), values.NUMBER] = Field(
+        default=4, description="Most tries of one request after failures; 1 tries nothing again."
+    )
+    first_backoff_seconds: values.Seconds = Field(
+        default=0.1, description="Longest wait before the first new try; doubled for each further one."
+    )
+    longest_backoff_seconds: values.Seconds = Field(default=5, description="Longest wait before any new try.")
+    budget_percent: Annotated[float, Field(ge=0, le=100), values.NUMBER] = Field(
+        default=20,
+        description="How many new tries there may be per 100 requests of the last ten seconds (at least 3).",
+    )
+
+
+class Governor(Section):
+    """How the number of requests that Twilio takes at once from an account is found, and who waits."""
+
+    floor: values.Count = Field(default=1, description="The least that is sent at once.")
+    ceiling: values.Count = Field(default=1000, description="The most that is sent at once.")
+    initial: values.Count = Field(default=10, description="Where the search begins.")
+    queue: values.Count = Field(
+        default=1000, description="Most requests that wait for one account, region and product."
+    )
+
+
+class Idempotency(Section):
+    """How a POST with an `Idempotency-Key` is remembered, so that it is sent once."""
+
+    ttl_seconds: Annotated[float, Field(ge=60, le=604_800), values.NUMBER] = Field(
+        default=86_400, description="How long a request and its answer are remembered."
+    )
+    max_bytes: values.Bytes = Field(
+        default=67_108_864,
+        description="Memory for answers. Above it the oldest is dropped; a repeat is then 409, not sent.",
+    )
+    max_entries: values.Count = Field(
+        default=100_000,
+        description="Requests remembered in memory. Above it the oldest finished one is forgotten: allow for "
+        "all of `ttl_seconds`, or use Redis (with `maxmemory-policy noeviction`).",
+    )
+
+
+class Settings(BaseSettings):
+    """The whole file. Built by `load.load_settings` only: built bare, it reads nothing."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+    listen: addresses.Listen = Field(
+        default="127.0.0.1:8080", description="`host:port` for callers; port 0 takes a free one."
+    )
+    reuse_port: bool = Field(
+        default=False, description="Lets several replicas on one machine share the port."
+    )
+    tls: Tls | None = Field(default=None, description="TLS on `listen`; plain HTTP without it.")
+    public_url: addresses.PublicUrl | None = Field(
+        default=None,
+        description="What callers see if a load balancer stands in front. May have a path, no query.",
+    )
+    store: OrReference[addresses.Store] = Field(
+        default=addresses.MEMORY,
+        description="What replicas share: `memory` (nothing) or `redis://host:6379/0`.",
+    )
+    on_store_failure: Literal["local", "refuse"] = Field(
+        default="local",
+        description="While Redis is away: `local` counts in each replica alone, `refuse` answers 503.",
+    )
+    drain_seconds: values.SecondsOrNone = Field(
+        default=30, description="How long exchanges may take to end when the gateway is told to stop."
+    )
+    admin: Admin = Field(default_factory=Admin)
+    log: Log = Field(default_factory=Log)
+    tracing: Tracing = Field(default_factory=Tracing)
+    callers: Callers = Field(default_factory=Callers)
+    upstream: Upstream = Field(default_factory=Upstream)
+    credentials: Mapping[values.Name, Credential] = Field(
+        min_length=1,
+        description="Twilio accounts, by name.",
+        json_schema_extra={"additionalProperties": False},
+    )
+    consumers: Mapping[values.Name, Consumer] = Field(
+        min_length=1,
+        description="Internal services, by name, which is also their user name.",
+        json_schema_extra={"additionalProperties": False},
+    )
+    jwt: tuple[Issuer, ...] = Field(
+        default=(), description="Issuers of JWTs by which consumers may be known instead of keys."
+    )
+    retry: Retry = Field(default_factory=Retry)
+    governor: Governor = Field(
+        default_factory=Governor, description="How many requests are sent to Twilio at once."
+    )
+    idempotency: Idempotency = Field(default_factory=Idempotency)
+    secret_stores: SecretStores = Field(default_factory=SecretStores)
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only the source that `load.py` gives: by default, a variable named LISTEN would be read as well."""
+        return (init_settings,)

@@ -1,0 +1,91 @@
+"""Which account a call is for, and whether it may be touched (design 4.4): pinning and management endpoints.
+
+These two hold for every consumer, `mode: report` included: they guard the credential, not the consumer.
+"""
+
+import re
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from gateway.consumers.allow_rules import strip_suffix
+from gateway.consumers.credentials import Account, Credential
+from gateway.errors import Refusal
+
+# The look-behind comes after the two letters, so that the search can skip to the next A.
+_SID = re.compile(r"[Aa][Cc](?<![0-9A-Za-z][Aa][Cc])[0-9a-fA-F]{32}(?![0-9A-Za-z])")
+MY_ACCOUNT = "AC" + "0" * 32
+"""Stands for the credential's own account, so that callers need not know its SID."""
+
+_MY_ACCOUNT = re.compile(rf"(?<![0-9A-Za-z]){MY_ACCOUNT}(?![0-9A-Za-z])")
+
+_KEY_PRODUCTS = frozenset({"api", "accounts"})
+_IAM_PRODUCTS = frozenset({"iam", "preview-iam"})
+# A segment is what its letters say, whatever stands round them: `keys`, `Keys.html`, `%20Keys`, `Keys~`.
+_SEGMENT = r"/(?:[^a-z0-9/%]++|%[0-9a-f]{{2}})*+(?:{words})"
+_END = r"(?![a-z0-9])"
+_TOKENS = re.compile(_SEGMENT.format(words="authtokens|signingkeys") + _END, re.ASCII | re.IGNORECASE)
+_KEYS = re.compile(
+    _SEGMENT.format(
+        words=f"(?:authtokens|signingkeys|keys){_END}"
+        rf"|accounts{_END}[^/]*+(?:/[^/]*+)?/?\Z"  # the list of accounts, and an account itself
+    ),
+    re.ASCII | re.IGNORECASE,
+)
+
+
+class Pinned(NamedTuple):
+    """The account a call is for, and path and query with the all-zero SID replaced."""
+
+    account: Account
+    path: str
+    query: str
+
+    def __repr__(self) -> str:  # path and query may hold phone numbers
+        return "Pinned()"
+
+
+def pin_account(credential: Credential, path: str, query: str) -> Pinned:
+    """Every AccountSid in path and query must be the credential's. Raises `Refusal("foreign_account")`."""
+    own = credential.account.sid
+    if MY_ACCOUNT in path:
+        path = _MY_ACCOUNT.sub(own, path)
+    if MY_ACCOUNT in query:
+        query = _MY_ACCOUNT.sub(own, query)
+    target = f"{path}?{query}" if query else path
+    require_owned(credential, target)
+    if "%" in target:
+        require_owned(credential, unquote(target))
+    segments = path.split("/", 4)
+    if len(segments) < 4 or segments[2].lower() != "accounts":
+        return Pinned(credential.account, path, query)
+    sid = strip_suffix(segments[3])
+    if sid and not credential.owns(sid):
+        raise _foreign()
+    return Pinned(credential.account_of(sid), path, query)
+
+
+def require_owned(credential: Credential, text: str) -> None:
+    """Refuse a text that holds an AccountSid which is not the credential's, in whatever case."""
+    for sid in _SID.findall(text):
+        if not credential.owns(sid):
+            raise _foreign()
+
+
+def is_management(product: str, path: str) -> bool:
+    """Whether a path, known or not, is about accounts themselves, keys, tokens or IAM.
+
+    Compared case-insensitively, suffix and trailing slash removed. The 2010 API is looked for under every
+    product's host, because nothing says that only one of them serves it.
+    """
+    if product in _IAM_PRODUCTS:
+        return True
+    words = _KEYS if product in _KEY_PRODUCTS or path.startswith("/20") else _TOKENS
+    return words.search(path) is not None
+
+
+def _foreign() -> Refusal:
+    return Refusal(
+        "foreign_account",
+        "The request names an AccountSid that your credential does not own. "
+        f"Use {MY_ACCOUNT} for the account that the gateway holds.",
+    )

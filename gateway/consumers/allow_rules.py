@@ -1,0 +1,160 @@
+"""The language of `allow:`: `METHOD product path-template`, with `*` and `**`, or the name of a set.
+
+`{Name}` and `*` stand for one segment, `**` for any number. Paths are compared segment by segment, case and
+all, less the representation suffix (.json, .xml, …). A rule is *exact* if nothing in it is a glob.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from gateway.http.request_head import METHODS
+from gateway.twilio.catalogue import SUFFIXES
+
+_ACCOUNT = "/2010-04-01/Accounts/{AccountSid}"
+NAMED_SETS: dict[str, tuple[str, ...]] = {
+    "messages:send": (f"POST api {_ACCOUNT}/Messages",),
+    "messages:read": (
+        f"GET api {_ACCOUNT}/Messages",
+        f"GET api {_ACCOUNT}/Messages/{{Sid}}",
+        f"GET api {_ACCOUNT}/Messages/{{MessageSid}}/Media",
+        f"GET api {_ACCOUNT}/Messages/{{MessageSid}}/Media/{{Sid}}",
+    ),
+    "calls:create": (f"POST api {_ACCOUNT}/Calls",),
+    "verify": ("* verify /**",),
+    "lookups": ("* lookups /**",),
+    "read-only": ("GET * /**",),
+    "everything": ("* * /**",),
+}
+
+_METHODS = METHODS - {"HEAD"}  # a rule for HEAD alone would never match: it takes GET's permission
+_SPELT_OUT = frozenset({"accounts", "authtokens", "keys", "signingkeys"})
+_ONE = "*"
+_REST = "**"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One compiled rule. `text` is what the configuration says; `method` and `product` may be '*'."""
+
+    text: str
+    method: str
+    product: str
+    segments: tuple[str, ...]
+    exact: bool
+
+    def spells_out(self, segments: tuple[str, ...]) -> bool:
+        """Whether no placeholder stands for `Keys` and its like; `…/{AccountSid}/{List}` names none."""
+        return not any(
+            part == _ONE and segment.lower() in _SPELT_OUT
+            for part, segment in zip(self.segments, segments, strict=True)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """A consumer's rules, in the order written."""
+
+    rules: tuple[Rule, ...]
+    _by_call: Mapping[tuple[str, str], tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
+    """Those of `rules` that name a method and a product, or mean them by '*'. '' is every other product."""
+
+    def __post_init__(self) -> None:
+        products = {rule.product for rule in self.rules if rule.product != _ONE} | {""}
+        by_call = {
+            (method, product): tuple(
+                rule
+                for rule in self.rules
+                if rule.method in (_ONE, method) and rule.product in (_ONE, product)
+            )
+            for method in _METHODS
+            for product in products
+        }
+        object.__setattr__(self, "_by_call", by_call)
+
+    def find(self, method: str, product: str, segments: tuple[str, ...]) -> Rule | None:
+        """The first rule that covers the call, by its effective method (HEAD counts as GET)."""
+        for rule in self._named(method, product):
+            if _match_segments(rule.segments, segments):
+                return rule
+        return None
+
+    def find_exact(self, method: str, product: str, segments: tuple[str, ...]) -> Rule | None:
+        """The first rule without a glob that covers the call and spells out what is delegated with care."""
+        for rule in self._named(method, product):
+            if rule.exact and _match_segments(rule.segments, segments) and rule.spells_out(segments):
+                return rule
+        return None
+
+    def _named(self, method: str, product: str) -> tuple[Rule, ...]:
+        rules = self._by_call.get((method, product))
+        return self._by_call.get((method, ""), ()) if rules is None else rules
+
+
+def split_path(path: str) -> tuple[str, ...]:
+    """The segments of a canonical path, the last one without its representation suffix."""
+    segments = path[1:].split("/")
+    segments[-1] = strip_suffix(segments[-1])
+    return tuple(segments)
+
+
+def strip_suffix(segment: str) -> str:
+    """'Messages.json' to 'Messages'; other dots stay."""
+    if "." in segment and segment.endswith(SUFFIXES):
+        return segment.rpartition(".")[0] or segment
+    return segment
+
+
+def parse_rules(texts: Iterable[str], products: frozenset[str]) -> RuleSet:
+    """Compile `allow:`. Raises `ValueError` that names the rule and says what is wrong with it."""
+    rules: list[Rule] = []
+    for text in texts:
+        rules.extend(_parse_rule(part, products) for part in NAMED_SETS.get(text, (text,)))
+    return RuleSet(tuple(rules))
+
+
+def _parse_rule(text: str, products: frozenset[str]) -> Rule:
+    parts = text.split()
+    if len(parts) != 3:
+        raise ValueError(
+            f"{text!r} is neither 'METHOD product /path' nor one of the sets {', '.join(NAMED_SETS)}"
+        )
+    method, product, path = parts
+    if method != _ONE and method not in _METHODS:
+        raise ValueError(f"{text!r}: the method is one of {', '.join(sorted(_METHODS))} or *; HEAD is GET's")
+    if product != _ONE and product not in products:
+        raise ValueError(
+            f"{text!r}: {product!r} is no Twilio product (the first label of its host) and not *"
+        )
+    if not path.startswith("/"):
+        raise ValueError(f"{text!r}: the path begins with /")
+    segments = tuple(_parse_segment(text, segment) for segment in split_path(path))
+    return Rule(text, method, product, segments, exact=_is_exact(method, product, path))
+
+
+def _parse_segment(text: str, segment: str) -> str:
+    if segment in (_ONE, _REST):
+        return segment
+    if segment.startswith("{") and segment.endswith("}"):
+        return _ONE
+    if any(character in segment for character in "*{}?"):
+        raise ValueError(f"{text!r}: *, ** and {{Name}} stand for whole segments only, not {segment!r}")
+    return segment
+
+
+def _is_exact(method: str, product: str, path: str) -> bool:
+    return _ONE not in (method, product) and "*" not in path
+
+
+def _match_segments(pattern: tuple[str, ...], segments: tuple[str, ...]) -> bool:
+    """Glob over segments; `**` takes as many as it must (tried from none upwards)."""
+    if len(pattern) != len(segments) and _REST not in pattern:
+        return False
+    for index, part in enumerate(pattern):
+        if part == _REST:
+            rest = pattern[index + 1 :]
+            if not rest:
+                return True
+            return any(_match_segments(rest, segments[at:]) for at in range(index, len(segments) + 1))
+        if index >= len(segments) or not (segments[index] if part == _ONE else part == segments[index]):
+            return False
+    return len(pattern) == len(segments)

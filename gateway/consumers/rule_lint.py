@@ -1,0 +1,123 @@
+"""Which `allow` rules can never grant anything, and why: for `gateway check`, which warns of them.
+
+A path that the catalogue does not know may still be Twilio's newest, so these are doubts and no errors.
+"""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from gateway.consumers.account_pinning import is_management, require_owned
+from gateway.consumers.allow_rules import Rule, split_path
+from gateway.errors import Refusal
+from gateway.identity.authentication import Consumer, Emit
+from gateway.twilio.catalogue import Catalogue
+
+_ANY = "*"
+_REST = "**"
+_CLOSE = 0.6
+
+
+class Doubt(NamedTuple):
+    """A rule that never grants anything: what is the matter with it, and what to do."""
+
+    rule: Rule
+    message: str
+    hint: str
+
+
+def find_unreachable(consumer: Consumer, catalogue: Catalogue) -> Iterator[Doubt]:
+    """The consumer's rules that no request can be granted by."""
+    earlier: list[Rule] = []
+    for rule in consumer.rules.rules:
+        doubt = _doubt(rule, consumer, catalogue) or _find_cover(rule, earlier)
+        if doubt is not None:
+            yield doubt
+        earlier.append(rule)
+
+
+def _doubt(rule: Rule, consumer: Consumer, catalogue: Catalogue) -> Doubt | None:
+    path = "/" + "/".join(rule.segments)
+    try:
+        require_owned(consumer.credential, path)
+    except Refusal:
+        return Doubt(rule, "names an account that its credential does not own", "write {AccountSid} instead")
+    if not rule.exact and _REST not in rule.segments and is_management(rule.product, path):
+        return Doubt(
+            rule,
+            "grants nothing: accounts, keys and tokens need a rule without globs",
+            "name method, product and path exactly, if this is really meant",
+        )
+    if consumer.emit is Emit.POST and rule.method in ("PUT", "DELETE") and rule.product not in (_ANY, "api"):
+        return Doubt(
+            rule, "is always answered 501: `emit: post` works on the `api` product only", "remove one of them"
+        )
+    return _find_no_route(rule, catalogue)
+
+
+def _find_no_route(rule: Rule, catalogue: Catalogue) -> Doubt | None:
+    """A rule that fits none of the routes that are known of its product."""
+    if rule.product != _ANY and all(route.product != rule.product for route in catalogue.routes):
+        return None  # upload hosts and the like, of which no route is known
+    routes = [route for route in catalogue.routes if rule.product in (_ANY, route.product)]
+    fitting = [route for route in routes if _unify(rule.segments, split_path(route.template))]
+    methods = {route.method for route in fitting} | {"PUT" for route in fitting if route.product == "api"}
+    if not fitting:
+        wanted = "/" + "/".join(rule.segments)
+        close = get_close_matches(wanted, {_pattern_of(route.template) for route in routes}, 1, _CLOSE)
+        near = next((route.template for route in routes if _pattern_of(route.template) in close), "")
+        hint = f"did you mean {near}?" if near else "compare it with Twilio's reference"
+        return Doubt(rule, "fits no path that is known of Twilio's", hint)
+    if rule.method != _ANY and rule.method not in methods:
+        known = ", ".join(sorted(methods - {"PUT"}))
+        return Doubt(rule, f"Twilio knows no {rule.method} there", f"it knows {known}")
+    return None
+
+
+def _find_cover(rule: Rule, earlier: list[Rule]) -> Doubt | None:
+    """An earlier rule that grants all that this one does."""
+    path = "/" + "/".join(rule.segments)
+    if rule.exact and is_management(rule.product, path):
+        return None  # no glob covers it
+    for other in earlier:
+        if (
+            other.method in (_ANY, rule.method)
+            and other.product in (_ANY, rule.product)
+            and _covers(other.segments, rule.segments)
+        ):
+            return Doubt(rule, f"adds nothing to {other.text!r} before it", "remove one of them")
+    return None
+
+
+def _pattern_of(template: str) -> str:
+    return "/" + "/".join(_ANY if part.startswith("{") else part for part in split_path(template))
+
+
+def _unify(pattern: tuple[str, ...], template: tuple[str, ...]) -> bool:
+    """Whether some path fits both."""
+    if not pattern or pattern[0] == _REST:
+        rest = pattern[1:]
+        if not pattern or not rest:
+            return bool(pattern) or not template
+        return any(_unify(rest, template[at:]) for at in range(len(template) + 1))
+    if not template:
+        return False
+    same = pattern[0] == _ANY or template[0].startswith("{") or pattern[0] == template[0]
+    return same and _unify(pattern[1:], template[1:])
+
+
+def _covers(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
+    """Whether every path that fits `narrow` fits `wide`; a cautious no where that takes thought."""
+    if wide == narrow:
+        return True
+    if wide and wide[-1] == _REST:
+        head = wide[:-1]
+        return len(narrow) >= len(head) and _covers_segments(head, narrow[: len(head)])
+    return len(wide) == len(narrow) and _covers_segments(wide, narrow)
+
+
+def _covers_segments(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
+    return _REST not in wide and all(
+        mine == theirs or (mine == _ANY and theirs != _REST)
+        for mine, theirs in zip(wide, narrow, strict=True)
+    )

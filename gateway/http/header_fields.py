@@ -1,0 +1,158 @@
+"""Which header fields cross the gateway, both ways: strip first, inject last (design 4.5, 4.8).
+
+Fields are byte strings and go out as they came in: order, case and repeats kept. RFC 9110 7.6.1 names what is
+hop-by-hop; the rest of what is dropped concerns only one side.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+from functools import lru_cache
+
+from gateway.http.request_head import OVERRIDE_FIELDS, Inbound
+from gateway.http.trace_context import TRACE_FIELDS
+
+_HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"http2-settings",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authentication-info",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+_OURS_INBOUND = _HOP_BY_HOP | {
+    b"authorization",
+    b"content-length",
+    b"content-type",  # that of the body which is sent, below
+    b"cookie",
+    b"expect",
+    b"forwarded",
+    b"host",
+    b"idempotency-key",  # only where the catalogue declares it, below
+    b"x-real-ip",
+    *OVERRIDE_FIELDS,
+    *TRACE_FIELDS,  # ours are written where the configuration says so, below
+}
+_OURS_INBOUND_PREFIXES = (b"x-forwarded-", b"gateway-")
+# Whatever field it stands in (X-Authorization, X-Original-Authorization …): the key under another user name.
+_CREDENTIALS = re.compile(rb": *(?:basic|bearer) ", re.IGNORECASE)
+_OURS_ANSWER = _HOP_BY_HOP | {b"content-length", b"x-request-id"}
+_REQUEST_ID = re.compile(rb"RQ[0-9a-fA-F]{32}")
+_VIA = b"Via: 1.1 twilio-gateway\r\n"
+
+
+def build_request_fields(
+    inbound: Inbound,
+    secrets: Collection[bytes],
+    *,
+    content_type: bytes | None,
+    keeps_idempotency_key: bool,
+    asks_identity: bool,
+    trace: bytes = b"",
+) -> bytes:
+    """The outbound field lines but Host, Authorization and framing, each with its CRLF.
+
+    `content_type` replaces the received one; None keeps it. `trace` are lines of ours, which may hold a
+    `tracestate` of the caller's.
+    """
+    singles, connection = inbound.singles, inbound.connection
+    lines = [
+        b"%b: %b\r\n" % (name, value)
+        for lower, name, value in inbound.fields
+        if lower not in _OURS_INBOUND
+        and lower not in connection
+        and not lower.startswith(_OURS_INBOUND_PREFIXES)
+        and not (asks_identity and lower == b"accept-encoding")
+    ]
+    if keeps_idempotency_key and b"idempotency-key" in singles:
+        lines.append(b"Idempotency-Key: %b\r\n" % singles[b"idempotency-key"])
+    if content_type is None:
+        content_type = singles.get(b"content-type")
+    if content_type is not None:
+        lines.append(b"Content-Type: %b\r\n" % content_type)
+    if trace:
+        lines += trace.splitlines(keepends=True)
+    joined = b"".join(lines)
+    if _holds_secret(joined, secrets):
+        lines = [line for line in lines if not _holds_secret(line, secrets)]
+        joined = b"".join(lines)
+    if asks_identity:
+        joined += b"Accept-Encoding: identity\r\n"
+    return joined + _VIA
+
+
+def _holds_secret(lines: bytes, secrets: Collection[bytes]) -> bool:
+    for secret in secrets:  # not `any`: a generator costs more than the search
+        if secret in lines:
+            return True
+    return _CREDENTIALS.search(lines) is not None
+
+
+def build_answer_fields(
+    raw_headers: Iterable[tuple[bytes, bytes]], content_length: int | None, *, keeps_length: bool
+) -> bytes:
+    """The field lines of an answer, each with its CRLF; framing is ours.
+
+    `content_length` in bytes is written where the answer had its own, else at the end; None leaves it out,
+    unless `keeps_length` (HEAD and 304 announce the length of a body that does not follow).
+    """
+    lines: list[bytes] = []
+    named: set[bytes] = set()
+    for name, value in raw_headers:
+        if _reaches_caller(name):
+            lines.append(b"%b: %b\r\n" % (name, value))
+            continue
+        lower = name.lower()
+        if lower == b"content-length":
+            if content_length is not None:
+                lines.append(b"%b: %d\r\n" % (name, content_length))
+                content_length = None
+            elif keeps_length:
+                lines.append(b"%b: %b\r\n" % (name, value))
+        elif lower == b"connection":
+            named |= {token.strip().lower() for token in value.split(b",")}
+    named -= _OURS_ANSWER  # all of them are gone, but for the length
+    if named:
+        lines = [line for line in lines if line.partition(b":")[0].lower() not in named]
+    if content_length is not None:
+        lines.append(b"Content-Length: %d\r\n" % content_length)
+    return b"".join(lines)
+
+
+# Answers have the same names again and again. Bounded, because what is asked for is not ours.
+@lru_cache(maxsize=512)
+def _reaches_caller(name: bytes) -> bool:
+    """Whether an answer's field crosses as it is, unless Connection names it."""
+    lower = name.lower()
+    return lower not in _OURS_ANSWER and not lower.startswith(b"gateway-")
+
+
+def replace_field(
+    raw_headers: Iterable[tuple[bytes, bytes]], name: bytes, value: bytes
+) -> tuple[tuple[bytes, bytes], ...]:
+    """The fields with `name` (lower case) given another value where it stood."""
+    return tuple((field, value if field.lower() == name else old) for field, old in raw_headers)
+
+
+def drop_field(raw_headers: Iterable[tuple[bytes, bytes]], name: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """The fields without `name` (lower case)."""
+    return tuple((field, value) for field, value in raw_headers if field.lower() != name)
+
+
+def find_field(raw_headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
+    """The first value of a field (`name` in lower case), or b''."""
+    for field, value in raw_headers:
+        if field.lower() == name:
+            return value
+    return b""
+
+
+def read_request_id(value: bytes) -> str:
+    """A `Twilio-Request-Id` that is one, and so fit for logs; else ''."""
+    return value.decode("ascii") if _REQUEST_ID.fullmatch(value) else ""

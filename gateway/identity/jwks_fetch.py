@@ -1,0 +1,63 @@
+"""One fetch of an issuer's keys over HTTPS. Knows nothing of when, nor of what becomes of them."""
+
+import asyncio
+import ssl
+from pathlib import Path
+from typing import NamedTuple
+
+from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+
+from gateway.identity.jwks import KeyRing, parse_key_ring
+
+_FETCH_SECONDS = 5.0
+_LARGEST_BYTES = 1 << 20
+
+
+class FetchError(Exception):
+    """There are no new keys. The text says why, and holds nothing that was sent or received."""
+
+
+class KeyAddress(NamedTuple):
+    """Where keys are fetched. `token_file` and `ca_file` are read each time, because they are replaced."""
+
+    url: str
+    ca_file: Path | None
+    token_file: Path | None
+
+
+async def fetch_key_ring(address: KeyAddress) -> KeyRing:
+    """Ask once. Raises `FetchError`."""
+    try:
+        trust, headers = await asyncio.to_thread(_read_files, address)
+        connector = TCPConnector(ssl=trust, force_close=True)
+        async with (
+            ClientSession(
+                connector=connector,
+                cookie_jar=DummyCookieJar(),
+                timeout=ClientTimeout(total=_FETCH_SECONDS),
+                trust_env=False,
+            ) as session,
+            session.get(address.url, headers=headers, allow_redirects=False) as answer,
+        ):
+            if answer.status != 200:
+                raise FetchError(f"answered {answer.status}")
+            document = await answer.content.read(_LARGEST_BYTES + 1)
+            while not answer.content.at_eof() and len(document) <= _LARGEST_BYTES:
+                document += await answer.content.read(_LARGEST_BYTES + 1)
+        if len(document) > _LARGEST_BYTES:
+            raise FetchError(f"the answer is longer than {_LARGEST_BYTES} bytes")
+        return parse_key_ring(document)
+    except TimeoutError:
+        raise FetchError(f"no answer within {_FETCH_SECONDS:g} s") from None
+    except (ClientError, OSError) as error:  # their texts may hold headers
+        raise FetchError(type(error).__name__) from None
+    except ValueError as error:
+        raise FetchError(str(error)) from None
+
+
+def _read_files(address: KeyAddress) -> tuple[ssl.SSLContext, dict[str, str]]:
+    trust = ssl.create_default_context(cafile=None if address.ca_file is None else str(address.ca_file))
+    headers = {"Accept": "application/jwk-set+json, application/json"}
+    if address.token_file is not None:
+        headers["Authorization"] = f"Bearer {address.token_file.read_text('ascii').strip()}"
+    return trust, headers

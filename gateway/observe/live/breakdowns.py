@@ -1,0 +1,172 @@
+"""Who called what, and how it went, over 15 minutes: by consumer, route, Twilio's code and slug. Pure.
+
+Counted in slices of three minutes, of which the oldest is dropped; bounded by the configuration's
+consumers, the catalogue's labels, our slugs, and a fixed number of codes.
+"""
+
+from collections import deque
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
+
+from gateway.exchange import Ending, Exchange
+from gateway.observe.live.quantiles import Counts, bucket_of, read_quantiles
+
+_SLICE_SECONDS = 180
+_SLICES = 5
+RATE_SECONDS = 30
+MOST_CODES = 100
+OTHER_CODE = 0
+"""Stands for Twilio codes beyond `MOST_CODES`."""
+_OURS = ("upstream_", "internal_")
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class RouteName(NamedTuple):
+    """What tells routes apart: the catalogue's label, never a path."""
+
+    product: str
+    label: str
+    method: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """`errors` are answers from 400 up and exchanges without one; `refusals` are those that were our no.
+
+    `last_at` is in seconds since the epoch.
+    """
+
+    requests: int = 0
+    errors: int = 0
+    refusals: int = 0
+    last_at: float = 0.0
+    durations: Counts = field(default_factory=dict)
+
+    def count(self, at: float, failed: bool, refused: bool, bucket: int) -> None:
+        """One exchange more."""
+        self.requests += 1
+        if failed:
+            self.errors += 1
+            self.refusals += refused
+        self.last_at = at  # they come nearly in order
+        durations = self.durations
+        durations[bucket] = durations.get(bucket, 0) + 1
+
+    def add(self, other: "Tally") -> None:
+        """All of another tally."""
+        self.requests += other.requests
+        self.errors += other.errors
+        self.refusals += other.refusals
+        self.last_at = max(self.last_at, other.last_at)
+        for bucket, count in other.durations.items():
+            self.durations[bucket] = self.durations.get(bucket, 0) + count
+
+    def quantiles(self) -> dict[str, float | None]:
+        """Medians and 95th percentiles of the durations, in seconds."""
+        p50, p95 = read_quantiles(self.durations, (0.5, 0.95))
+        return {"p50": p50, "p95": p95}
+
+
+@dataclass(slots=True)
+class _Slice:
+    number: int
+    consumers: dict[str, Tally] = field(default_factory=dict)
+    routes: dict[tuple[str, str, str], Tally] = field(default_factory=dict)
+    codes: dict[int, Tally] = field(default_factory=dict)
+    slugs: dict[str, Tally] = field(default_factory=dict)
+
+
+class Tables:
+    """`now` and all moments are seconds since the epoch."""
+
+    def __init__(self) -> None:
+        self._slices: deque[_Slice] = deque(maxlen=_SLICES)
+        self._seconds: deque[tuple[int, dict[str, int]]] = deque(maxlen=RATE_SECONDS + 1)
+
+    def add(self, exchanges: Iterable[Exchange]) -> None:
+        """Count exchanges; those of a slice that is over, in the newest."""
+        for exchange in exchanges:
+            at, slug = exchange.ended_at, exchange.slug
+            current = self._slice(int(at) // _SLICE_SECONDS)
+            failed = exchange.status >= 400 or exchange.ending is not Ending.ANSWERED
+            refused = failed and is_refusal(slug)
+            bucket = bucket_of(exchange.ended - exchange.began)
+            _of(current.consumers, exchange.consumer).count(at, failed, refused, bucket)
+            self._count_second(int(at), exchange.consumer)
+            if exchange.label:
+                name = (exchange.product, exchange.label, exchange.method)
+                _of(current.routes, name).count(at, failed, refused, bucket)
+            if slug:
+                _of(current.slugs, slug).count(at, failed, refused, bucket)
+            if code := exchange.twilio_code:
+                if code not in current.codes and len(current.codes) >= MOST_CODES:
+                    code = OTHER_CODE
+                _of(current.codes, code).count(at, failed, refused, bucket)
+
+    def consumers(self, now: float) -> dict[str, Tally]:
+        """By name; '' is for callers that nobody knows."""
+        return _merged(each.consumers for each in self._recent(now))
+
+    def routes(self, now: float) -> dict[RouteName, Tally]:
+        """By route."""
+        merged = _merged(each.routes for each in self._recent(now))
+        return {RouteName(*name): tally for name, tally in merged.items()}
+
+    def codes(self, now: float) -> dict[int, Tally]:
+        """By Twilio's code."""
+        return _merged(each.codes for each in self._recent(now))
+
+    def slugs(self, now: float) -> dict[str, Tally]:
+        """By our slug."""
+        return _merged(each.slugs for each in self._recent(now))
+
+    def rates(self, now: float) -> dict[str, float]:
+        """Requests per second of each consumer over the last `RATE_SECONDS` whole seconds."""
+        first = int(now) - RATE_SECONDS
+        found: dict[str, int] = {}
+        for second, counts in self._seconds:
+            if first <= second < int(now):
+                for name, count in counts.items():
+                    found[name] = found.get(name, 0) + count
+        return {name: round(count / RATE_SECONDS, 3) for name, count in found.items()}
+
+    def _slice(self, number: int) -> _Slice:
+        slices = self._slices
+        if slices and slices[-1].number - number > _SLICES:
+            slices.clear()  # the clock was set back
+        if not slices or slices[-1].number < number:
+            slices.append(_Slice(number))
+        return slices[-1]
+
+    def _recent(self, now: float) -> list[_Slice]:
+        first = int(now) // _SLICE_SECONDS - _SLICES
+        return [each for each in self._slices if each.number > first]
+
+    def _count_second(self, second: int, consumer: str) -> None:
+        seconds = self._seconds
+        if not seconds or seconds[-1][0] != second:
+            seconds.append((second, {}))
+        counts = seconds[-1][1]
+        counts[consumer] = counts.get(consumer, 0) + 1
+
+
+def is_refusal(slug: str) -> bool:
+    """Whether a slug says our no, and not a failure of Twilio's or ours."""
+    return bool(slug) and not slug.startswith(_OURS)
+
+
+def _of(tallies: dict[Key, Tally], key: Key) -> Tally:
+    tally = tallies.get(key)
+    if tally is None:
+        tally = tallies[key] = Tally()
+    return tally
+
+
+def _merged(slices: Iterable[dict[Key, Tally]]) -> dict[Key, Tally]:
+    merged: dict[Key, Tally] = {}
+    for tallies in slices:
+        for key, tally in tallies.items():
+            _of(merged, key).add(tally)
+    return merged

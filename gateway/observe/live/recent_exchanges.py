@@ -1,0 +1,135 @@
+"""The latest exchanges, each with a running number, and how they are found and shown. Pure.
+
+What is shown is named here, field by field, and is no more than the log holds: SIDs are masked; there is no
+phone number, query, body, header value or secret in the record to begin with.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
+
+from gateway.consumers.credentials import mask_sid
+from gateway.exchange import Exchange, Step
+
+MOST_KEPT = 2000
+UNKNOWN_CONSUMER = "(unknown)"
+"""Shown for callers that nobody knows; no consumer can have this name."""
+
+
+class Numbered(NamedTuple):
+    """An exchange and its number, which grows by one with each; over restarts too, as the clock begins it."""
+
+    seq: int
+    exchange: Exchange
+
+    def as_json(self) -> dict[str, object]:
+        """As /api/exchanges has it. `at` is in seconds since the epoch."""
+        seq, exchange = self
+        return {
+            "seq": seq,
+            "at": round(exchange.ended_at, 3),
+            "request_id": exchange.request_id,
+            "twilio_request_id": exchange.twilio_request_id,
+            "consumer": exchange.consumer or UNKNOWN_CONSUMER,
+            "method": exchange.method,
+            "product": exchange.product,
+            "route": exchange.label,
+            "status": exchange.status,
+            "slug": exchange.slug,
+            "twilio_code": exchange.twilio_code,
+            "attempts": exchange.attempts,
+            "seconds": round(exchange.seconds, 6),
+            "upstream_seconds": round(exchange.upstream_seconds, 6),
+            "queue_seconds": round(exchange.queued_seconds, 6),
+            "backoff_seconds": round(exchange.backoff_seconds, 6),
+            "overhead_seconds": round(exchange.overhead_seconds, 6),
+            "caller_seconds": round(exchange.caller_seconds, 6),
+            "bytes_in": exchange.bytes_in,
+            "bytes_out": exchange.bytes_out,
+            "account": mask_sid(exchange.account) if exchange.account else "",
+            "credential": exchange.credential,
+            "key": exchange.key,
+            "ending": exchange.ending,
+            "unknown": exchange.unknown,
+            "reported": exchange.reported,
+            "trace_id": exchange.trace.trace_id if exchange.trace is not None else "",
+            "steps": [_step(step, exchange.began) for step in exchange.steps],
+        }
+
+
+def _step(step: Step, began: float) -> dict[str, object]:
+    return {
+        "kind": step.kind,
+        "offset": round(step.began - began, 6),
+        "seconds": round(step.seconds, 6),
+        "status": step.status,
+        "code": step.code,
+        "failed": step.failed,
+        "key": step.key,
+        "then": step.then,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which exchanges are meant; what is left empty excludes nothing.
+
+    `route` is any part of the label, whatever its case. `status` is '404' or '4xx'. `account` is masked.
+    """
+
+    consumer: str = ""
+    route: str = ""
+    status: str = ""
+    request_id: str = ""
+    account: str = ""
+    slug: str = ""
+    code: int = 0
+
+    def admits(self, exchange: Exchange) -> bool:
+        """Whether this exchange is meant."""
+        return not (
+            (self.consumer and self.consumer != (exchange.consumer or UNKNOWN_CONSUMER))
+            or (self.status and not _has_status(exchange.status, self.status))
+            or (self.route and self.route.lower() not in exchange.label.lower())
+            or (self.request_id and self.request_id != exchange.request_id)
+            or (self.slug and self.slug != exchange.slug)
+            or (self.code and self.code != exchange.twilio_code)
+            or (self.account and self.account != mask_sid(exchange.account))
+        )
+
+
+def _has_status(status: int, wanted: str) -> bool:
+    return status // 100 == int(wanted[0]) if wanted.endswith("xx") else status == int(wanted)
+
+
+class Recent:
+    """The last `MOST_KEPT` exchanges. `now` (seconds since the epoch) is when the first number is made."""
+
+    def __init__(self, now: float, most: int = MOST_KEPT) -> None:
+        self.last_seq = int(now * 1_000_000)  # no process numbers a million exchanges a second
+        self._kept: deque[Numbered] = deque(maxlen=most)
+
+    def add(self, exchanges: Iterable[Exchange]) -> None:
+        """Number exchanges and keep them."""
+        for exchange in exchanges:
+            self.last_seq += 1
+            self._kept.append(Numbered(self.last_seq, exchange))
+
+    def find(
+        self, wanted: Filter, most: int, *, after: int | None = None, before: int | None = None
+    ) -> list[Numbered]:
+        """At most so many, newest first, with numbers above `after` and below `before`."""
+        return list(islice(self._matching(wanted, after, before), most))
+
+    def count(self, wanted: Filter, *, after: int) -> int:
+        """How many there are with numbers above `after`."""
+        return sum(1 for _ in self._matching(wanted, after, None))
+
+    def _matching(self, wanted: Filter, after: int | None, before: int | None) -> Iterator[Numbered]:
+        for each in reversed(self._kept):
+            if after is not None and each.seq <= after:
+                return
+            if (before is None or each.seq < before) and wanted.admits(each.exchange):
+                yield each

@@ -1,0 +1,70 @@
+"""What the admin thread keeps of the traffic: the latest exchanges, history, tables, and what became of keys.
+
+Everything in it belongs to that thread; the feed is its only way in. Knows neither HTTP nor what is shown
+to whom.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from gateway.exchange import Exchange
+from gateway.observe.live.breakdowns import Tables
+from gateway.observe.live.exchange_queue import Feed
+from gateway.observe.live.history import GateReading, History
+from gateway.observe.live.recent_exchanges import Recent
+
+_REFUSED = 401
+_TOO_MANY = 429
+
+
+@dataclass(slots=True)
+class KeyUse:
+    """What the attempts told of a key since the start. Times are seconds since the epoch."""
+
+    first_used_at: float | None = None
+    refused: int = 0
+    last_401_at: float | None = None
+    refused_in_a_row: int = 0
+    """Since Twilio last took the key: answered anything else that it looks at the key for."""
+
+
+class Board:
+    """`clock` gives seconds since the epoch."""
+
+    def __init__(self, feed: Feed, clock: Callable[[], float] = time.time) -> None:
+        now = clock()
+        self._clock = clock
+        self.feed = feed
+        self.recent = Recent(now)
+        self.history = History(now)
+        self.tables = Tables()
+        self.keys: dict[str, KeyUse] = {}
+        """By masked SID: as many as the configuration had keys."""
+
+    def refresh(self) -> float:
+        """Take in what ended since the last time; gives the moment of it."""
+        if exchanges := self.feed.take():
+            self.recent.add(exchanges)
+            self.history.add(exchanges)
+            self.tables.add(exchanges)
+            for exchange in exchanges:
+                self._note_keys(exchange)
+        return self._clock()
+
+    def close_second(self, gates: Mapping[str, GateReading]) -> None:
+        """End the seconds that are over; `gates` are as they are now."""
+        self.history.close(self.refresh(), gates)
+
+    def _note_keys(self, exchange: Exchange) -> None:
+        for step in exchange.steps:
+            if step.key:
+                use = self.keys.get(step.key)
+                if use is None:
+                    use = self.keys[step.key] = KeyUse(exchange.ended_at)
+                if step.status == _REFUSED:
+                    use.refused += 1
+                    use.refused_in_a_row += 1
+                    use.last_401_at = exchange.ended_at
+                elif 200 <= step.status < _TOO_MANY:
+                    use.refused_in_a_row = 0

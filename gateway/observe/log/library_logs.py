@@ -1,0 +1,72 @@
+"""What Python and libraries say on their own, brought into our log's shape, without a caller's bytes.
+
+Messages of `logging` appear by their unformatted text and the type of their exception; warnings and what
+nobody could catch, by type and place.
+"""
+
+import logging
+import sys
+import threading
+import traceback
+import warnings
+from types import TracebackType
+from typing import Any, TextIO
+
+from gateway.observe.log.structured_log import Logger
+
+_LONGEST_TEXT = 120
+
+
+class LibraryHandler(logging.Handler):
+    """Brings the messages of aiohttp, asyncio and others into our shape, without their arguments."""
+
+    def __init__(self, log: Logger) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record; the text is the template, which holds no caller's bytes."""
+        values: dict[str, Any] = {"library": record.name}
+        if record.exc_info and record.exc_info[0] is not None:
+            values["error"] = record.exc_info[0].__name__
+        text = str(record.msg).split("\n", 1)[0].partition("<")[0][:_LONGEST_TEXT].strip()
+        level = "error" if record.levelno >= logging.ERROR else "warning"
+        getattr(self._log, level)(text or "library message", **values)
+
+
+def route_libraries(log: Logger) -> None:
+    """From now on, send all of it to our log only."""
+    root = logging.getLogger()
+    root.handlers = [LibraryHandler(log)]
+    root.setLevel(logging.WARNING)
+
+    def show_warning(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        log.warning("python warning", error=category.__name__, where=f"{_short(filename)}:{lineno}")
+
+    def show_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
+        log.error(
+            "exception ignored", error=unraisable.exc_type.__name__, where=_where(unraisable.exc_traceback)
+        )
+
+    def show_thread(ended: threading.ExceptHookArgs) -> None:
+        log.error("thread failed", error=ended.exc_type.__name__, where=_where(ended.exc_traceback))
+
+    warnings.showwarning = show_warning
+    sys.unraisablehook = show_unraisable
+    threading.excepthook = show_thread
+
+
+def _where(trace: TracebackType | None) -> str:
+    frames = traceback.extract_tb(trace)
+    return f"{_short(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
+
+
+def _short(filename: str) -> str:
+    return filename.rpartition("/")[2]

@@ -1,0 +1,230 @@
+"""What finished exchanges add up to: plain numbers in dicts, fed on the data loop, read at a scrape.
+
+Knows nothing of Prometheus. Its keys come from the catalogue, the configuration and fixed sets only, so that
+whatever callers send, the number of entries is bounded (issue 4).
+"""
+
+from bisect import bisect_left
+from operator import add
+from typing import Final, NamedTuple, TypeVar
+
+from gateway.exchange import Ending, Exchange, StepKind
+from gateway.observe.metrics.cooperative import paced
+
+NONE: Final = "{none}"
+"""Where an exchange ended before it was known: whose it is, or what it wants."""
+OTHER: Final = "{other}"
+MOST_CONSUMERS: Final = 2_000
+"""Consumers outlive their removal from the configuration, for counters must not vanish; so many in all."""
+
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+TWILIO_CODES: Final = frozenset(
+    {
+        *(20001, 20002, 20003, 20004, 20005, 20006, 20007, 20008, 20010, 20012, 20101, 20104, 20107),
+        *(20400, 20401, 20403, 20404, 20409, 20410, 20412, 20413, 20422, 20423, 20426, 20429),
+        *(20500, 20502, 20503, 20504),
+        *(21201, 21203, 21205, 21206, 21210, 21211, 21212, 21213, 21214, 21215, 21216, 21217, 21218, 21219),
+        *(21220, 21401, 21402, 21403, 21404, 21405, 21408, 21421, 21422, 21450, 21452, 21470, 21471),
+        *(21601, 21602, 21603, 21604, 21605, 21606, 21608, 21609, 21610, 21611, 21612, 21613, 21614, 21615),
+        *(21617, 21619, 21620, 21621, 21622, 21623, 21627, 21635, 21654, 21655, 21656, 21660),
+        *(21701, 21703, 21704, 21705, 21710, 21711, 21712),
+        *(30001, 30002, 30003, 30004, 30005, 30006, 30007, 30008, 30022, 30032, 30034, 45780),
+        *(50050, 50200, 50300, 50350, 50353, 50404, 50416, 50430, 50433, 50435, 50438),
+        *(60200, 60202, 60203, 60205, 60207, 60210, 60212, 60220, 60223, 60238, 60410, 60600, 60605, 60616),
+        *(63003, 63007, 63016, 63018, 63024, 63030, 70002, 70051),
+    }
+)
+"""Codes of Twilio's that are counted one by one: of its API as a whole, calls, messages, services, Verify,
+channels, keys (twilio.com/docs/api/errors). All others are counted together."""
+
+
+K = TypeVar("K")
+
+
+class Span(NamedTuple):
+    """One of the four durations: its upper bounds in seconds, +Inf left out, and where its counts begin."""
+
+    name: str
+    bounds: tuple[float, ...]
+    at: int
+
+
+TOTAL: Final = Span("request", (0.1, 0.25, 0.5, 1.0, 2.5, 10.0), 0)
+UPSTREAM: Final = Span("upstream", (0.1, 0.25, 1.0, 5.0), 7)
+QUEUE: Final = Span("queue", (0.1, 1.0, 5.0), 12)
+OVERHEAD: Final = Span("overhead", (0.002, 0.01, 0.1), 16)
+SPANS: Final = (TOTAL, UPSTREAM, QUEUE, OVERHEAD)
+"""Few buckets, for there are four durations of each consumer: 200 of them fill half of a megabyte."""
+_TOTAL, _UPSTREAM, _QUEUE, _OVERHEAD = (each.bounds for each in SPANS)
+_, _UPSTREAM_AT, _QUEUE_AT, _OVERHEAD_AT = (each.at for each in SPANS)
+_SUMS_AT = 20
+_TOTAL_SUM, _UPSTREAM_SUM, _QUEUE_SUM, _OVERHEAD_SUM = range(_SUMS_AT, _SUMS_AT + len(SPANS))
+_EMPTY = [0] * _SUMS_AT + [0.0] * len(SPANS)
+_REASONS: Final = {"requeue": "signal", "next_key": "key_refused"}
+"""Why another attempt followed; of a plain retry the status or the phase says it."""
+_RATE_LIMITED = "rate_limited"
+OTHER_CODE: Final = -1
+# An enumeration's member costs 0.2 µs each time it is asked for by name.
+_ANSWERED, _ATTEMPT = Ending.ANSWERED, StepKind.ATTEMPT
+
+Requests = tuple[str, str, str, int]
+"""(product, route or consumer …, method, status class)"""
+
+
+class Distribution(NamedTuple):
+    """A duration's counts, one for each bucket and the last for +Inf, not accumulated; and its sum."""
+
+    counts: tuple[float, ...]
+    seconds: float
+
+
+class Refused(NamedTuple):
+    """Attempts with one key that Twilio answered 401, and when it last did (seconds since the epoch)."""
+
+    times: int
+    last: float
+
+
+class Tally:
+    """Written by one thread, read by any. The public dicts may be copied (`.copy()`), never iterated over."""
+
+    def __init__(self, consumers_max: int = MOST_CONSUMERS) -> None:
+        self.attempts: dict[int | str, int] = {}
+        """By status of the answer, else by the phase it failed in, '' for given up under way."""
+        self.retries: dict[str, int] = {}
+        """By what made another attempt necessary."""
+        self.refusals: dict[str, int] = {}
+        self.reported: dict[str, int] = {}
+        self.twilio_codes: dict[int, int] = {}
+        """Of answers that callers got; 0 for failures without a code. Only codes of `TWILIO_CODES`, or -1."""
+        self.unfinished: dict[str, int] = {}
+        self.limited: dict[tuple[str, str], int] = {}
+        """By (consumer, what its rate limits did: refused, waited, reported)."""
+        self.segments: dict[tuple[str, str], int] = {}
+        """Of messages sent, by (consumer, country)."""
+        self.refused_keys: dict[tuple[str, str], Refused] = {}
+        """By (credential, masked SID)."""
+        self.key_events: dict[tuple[str, str], int] = {}
+        """By (event, masked SID)."""
+        self.idempotency_events: dict[str, int] = {}
+        self._consumers_max = consumers_max
+        self._names: set[str] = set()
+        self._routes: dict[Requests, list[int]] = {}
+        self._consumers: dict[Requests, list[int]] = {}
+        self._durations: dict[tuple[str, str], list[float]] = {}
+
+    def add(self, exchange: Exchange) -> None:
+        """Count one finished exchange; about a microsecond and a half (docs/performance.md)."""
+        status = exchange.status // 100 or exchange.status_class
+        product, method, consumer = exchange.product, exchange.method, exchange.consumer
+        try:
+            route = self._routes[product, exchange.label, method, status]
+            called = self._consumers[consumer, product, method, status]
+            cell = self._durations[consumer, product]
+        except KeyError:
+            method = method if method in METHODS or not method else OTHER
+            consumer = self._admit(consumer)
+            route = self._routes.setdefault((product, exchange.label, method, status), [0])
+            called = self._consumers.setdefault((consumer, product, method, status), [0])
+            cell = self._durations.setdefault((consumer, product), _EMPTY.copy())
+        route[0] += 1
+        called[0] += 1
+        seconds = exchange.ended - exchange.began
+        upstream, queued = exchange.upstream_seconds, exchange.queued_seconds
+        # What `overhead_seconds` says, without the cost of asking.
+        own = seconds - upstream - queued - exchange.backoff_seconds - exchange.caller_seconds
+        cell[bisect_left(_TOTAL, seconds)] += 1
+        cell[_OVERHEAD_AT + bisect_left(_OVERHEAD, own)] += 1
+        cell[_TOTAL_SUM] += seconds
+        cell[_OVERHEAD_SUM] += own if own > 0 else 0.0
+        if exchange.steps:  # it came as far as waiting or being sent
+            cell[_QUEUE_AT + bisect_left(_QUEUE, queued)] += 1
+            cell[_QUEUE_SUM] += queued
+            if exchange.attempts:
+                cell[_UPSTREAM_AT + bisect_left(_UPSTREAM, upstream)] += 1
+                cell[_UPSTREAM_SUM] += upstream
+            self._add_steps(exchange, consumer)
+        if exchange.segments:
+            _add(self.segments, (consumer, exchange.country), exchange.segments)
+        if exchange.status >= 400 or exchange.reported or exchange.ending is not _ANSWERED:
+            self._add_trouble(exchange, consumer)
+
+    def count_key_event(self, event: str, key_label: str) -> None:
+        """A key was refused, put aside or restored."""
+        _add(self.key_events, (event, key_label))
+
+    def count_idempotency_event(self, event: str) -> None:
+        """Something became of a request with an Idempotency-Key."""
+        _add(self.idempotency_events, event)
+
+    def _add_steps(self, exchange: Exchange, consumer: str) -> None:
+        attempts = self.attempts
+        for kind, _, _, status, _, failed, key, then in exchange.steps:
+            if kind is _ATTEMPT:
+                outcome = status or failed
+                attempts[outcome] = attempts.get(outcome, 0) + 1
+                if then:
+                    _add(self.retries, _REASONS.get(then) or str(outcome))
+                if status == 401:
+                    name = (exchange.credential, key)
+                    before = self.refused_keys.get(name)
+                    self.refused_keys[name] = Refused((before.times if before else 0) + 1, exchange.ended_at)
+            elif kind is StepKind.LIMIT:
+                _add(self.limited, (consumer, "waited"))
+
+    def _add_trouble(self, exchange: Exchange, consumer: str) -> None:
+        if exchange.ending is not _ANSWERED:
+            _add(self.unfinished, exchange.ending.value)
+        if exchange.slug:
+            _add(self.refusals, exchange.slug)
+            if exchange.slug == _RATE_LIMITED:
+                _add(self.limited, (consumer, "refused"))
+        elif exchange.status >= 400:
+            code = exchange.twilio_code
+            _add(self.twilio_codes, code if code in TWILIO_CODES or not code else OTHER_CODE)
+        if exchange.reported:
+            _add(self.reported, exchange.reported)
+            if exchange.reported == _RATE_LIMITED:
+                _add(self.limited, (consumer, "reported"))
+
+    def _admit(self, consumer: str) -> str:
+        """The name that a consumer is counted under."""
+        if not consumer or consumer in self._names:
+            return consumer
+        if len(self._names) >= self._consumers_max:
+            return OTHER
+        self._names.add(consumer)
+        return consumer
+
+    def routes(self) -> dict[Requests, int]:
+        """Exchanges by (product, route label, method, status class)."""
+        return {name: count[0] for name, count in self._routes.copy().items()}
+
+    def consumers(self) -> dict[Requests, int]:
+        """Exchanges by (consumer, product, method, status class)."""
+        return {name: count[0] for name, count in self._consumers.copy().items()}
+
+    def durations(self) -> tuple["Durations", "Durations"]:
+        """By product, and by consumer; both of the same moment."""
+        by_product: dict[str, list[float]] = {}
+        by_consumer: dict[str, list[float]] = {}
+        for (consumer, product), cell in paced(self._durations.copy().items()):
+            numbers = cell.copy()
+            for sums, name in ((by_product, product), (by_consumer, consumer)):
+                before = sums.get(name)
+                sums[name] = numbers if before is None else list(map(add, before, numbers))
+        return by_product, by_consumer
+
+
+Durations = dict[str, list[float]]
+"""The numbers of all four durations, by name; `distribution` reads them."""
+
+
+def distribution(numbers: list[float], span: Span) -> Distribution:
+    """One duration out of them."""
+    counts = tuple(numbers[span.at : span.at + len(span.bounds) + 1])
+    return Distribution(counts, numbers[_SUMS_AT + SPANS.index(span)])
+
+
+def _add(sums: dict[K, int], name: K, count: int = 1) -> None:
+    sums[name] = sums.get(name, 0) + count

@@ -1,0 +1,279 @@
+"""Metric families out of what was counted: the names, texts and labels of everything an exchange adds to.
+
+Made at each scrape, on the admin thread, while the data loop goes on counting: whatever is iterated over is
+a copy. Owns Prometheus' words for the tally's; counts nothing itself.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from gateway.errors import KINDS, Phase
+from gateway.exchange import Ending
+from gateway.observe.metrics.configuration_info import ConfigurationRecord
+from gateway.observe.metrics.cooperative import paced
+from gateway.observe.metrics.exchange_counts import (
+    NONE,
+    OTHER,
+    OTHER_CODE,
+    SPANS,
+    Durations,
+    Span,
+    Tally,
+    distribution,
+)
+
+_OUTCOMES = ("2xx", "3xx", "4xx", "429", "5xx", *Phase, "abandoned")
+_REASONS = ("signal", "key_refused", "502", "503", "504", *Phase)
+_REPORTED = ("not_allowed", "form_rule", "rate_limited")
+_KEY_EVENTS = ("refused", "put_aside", "restored")
+_KEYED = (
+    *("sent", "waited", "replayed", "forgotten", "store_away"),
+    *("idempotency_conflict", "idempotency_full", "idempotency_in_flight", "idempotency_not_kept"),
+    *("idempotency_unknown", "store_unavailable"),
+)
+_REQUEST_LABELS = ("product", "method", "status_class")
+_SPAN_TEXTS = {
+    "request": "Time from a request's head to the end of its answer.",
+    "upstream": "Time at Twilio, all attempts of an exchange together; of exchanges that were sent.",
+    "queue": "Time waited for a slot or a rate limit; of exchanges that came so far.",
+    "overhead": "Time in the gateway itself: neither at Twilio, nor waiting for anything or anybody.",
+}
+
+
+Rows = Iterable[tuple[Sequence[str], float]]
+"""The values of a sample's labels, and its own."""
+
+
+def counter(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:
+    """A family of counters (`name` without `_total`), one sample for each row."""
+    family = CounterMetricFamily(name, text, labels=labels)
+    for values, count in paced(rows):
+        family.add_metric(values, count)
+    return family
+
+
+def gauge(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:
+    """A family of gauges."""
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for values, value in paced(rows):
+        family.add_metric(values, value)
+    return family
+
+
+def single_counter(name: str, text: str, count: float) -> Metric:
+    """A counter without labels."""
+    return counter(name, text, (), [((), count)])
+
+
+def single_gauge(name: str, text: str, value: float) -> Metric:
+    """A gauge without labels."""
+    return gauge(name, text, (), [((), value)])
+
+
+class TallyCollector(Collector):
+    """Everything that exchanges add up to. What can be named beforehand is there from the start, with 0:
+    `increase()` would miss the first event otherwise."""
+
+    def __init__(self, tally: Tally, configuration: ConfigurationRecord) -> None:
+        self._tally = tally
+        self._configuration = configuration
+
+    def collect(self) -> Iterable[Metric]:
+        """All families."""
+        yield from self._collect_requests()
+        yield from self._collect_durations()
+        yield from self._collect_attempts()
+        yield from self._collect_answers()
+        yield from self._collect_consumers()
+        yield from self._collect_keys()
+        yield counter(
+            "gateway_idempotency_events",
+            "What became of requests with an Idempotency-Key.",
+            ("event",),
+            _filled(_KEYED, self._tally.idempotency_events),
+        )
+
+    def _collect_requests(self) -> Iterator[Metric]:
+        yield counter(
+            "gateway_requests",
+            "Exchanges finished, by route.",
+            ("route", *_REQUEST_LABELS),
+            (
+                ((route or NONE, product or NONE, method or NONE, f"{status}xx"), count)
+                for (product, route, method, status), count in self._tally.routes().items()
+            ),
+        )
+        yield counter(
+            "gateway_consumer_requests",
+            "Exchanges finished, by consumer.",
+            ("consumer", *_REQUEST_LABELS),
+            (
+                ((consumer or NONE, product or NONE, method or NONE, f"{status}xx"), count)
+                for (consumer, product, method, status), count in self._tally.consumers().items()
+            ),
+        )
+
+    def _collect_durations(self) -> Iterator[Metric]:
+        by_product, by_consumer = self._tally.durations()
+        for span in SPANS:
+            yield _histogram(f"gateway_{span.name}_seconds", span, "product", by_product)
+        for span in SPANS:
+            yield _histogram(f"gateway_consumer_{span.name}_seconds", span, "consumer", by_consumer)
+
+    def _collect_attempts(self) -> Iterator[Metric]:
+        outcomes: dict[str, float] = {}
+        for outcome, count in self._tally.attempts.copy().items():
+            name = _outcome(outcome)
+            outcomes[name] = outcomes.get(name, 0) + count
+        yield counter(
+            "gateway_attempts",
+            "Tries at Twilio, by the answer's status class, 429 apart, or the phase they failed in.",
+            ("outcome",),
+            _filled(_OUTCOMES, outcomes),
+        )
+        yield counter(
+            "gateway_retries",
+            "Further attempts, by what made them necessary.",
+            ("reason",),
+            _filled(_REASONS, self._tally.retries),
+        )
+
+    def _collect_answers(self) -> Iterator[Metric]:
+        tally = self._tally
+        yield counter(
+            "gateway_refusals",
+            "Answers of ours, by slug.",
+            ("slug",),
+            _filled(KINDS, tally.refusals),
+        )
+        yield counter(
+            "gateway_reported",
+            "What `mode: report` let through, by the slug it would have been refused with.",
+            ("slug",),
+            _filled(_REPORTED, tally.reported),
+        )
+        yield counter(
+            "gateway_twilio_errors",
+            "Twilio's answers from 400 up that callers got, by Twilio's code.",
+            ("code",),
+            (((_code(code),), count) for code, count in tally.twilio_codes.copy().items()),
+        )
+        yield counter(
+            "gateway_unfinished",
+            "Exchanges whose answer did not reach its end: the caller left, or we broke off.",
+            ("ending",),
+            _filled((Ending.HUNG_UP, Ending.ABORTED), tally.unfinished),
+        )
+
+    def _collect_consumers(self) -> Iterator[Metric]:
+        yield counter(
+            "gateway_rate_limit_events",
+            "What rate limits did to requests: refused, waited, or reported (would have been refused).",
+            ("consumer", "event"),
+            self._tally.limited.copy().items(),
+        )
+        yield counter(
+            "gateway_message_segments",
+            "Segments of messages that Twilio accepted, by country (calling code).",
+            ("consumer", "country"),
+            self._tally.segments.copy().items(),
+        )
+
+    def _collect_keys(self) -> Iterator[Metric]:
+        ages = self._configuration.key_ages()
+        labels = ("credential", "key")
+        yield gauge(
+            "gateway_credential_key_age_seconds",
+            "Since this process first had the key in its configuration.",
+            labels,
+            ages.items(),
+        )
+        events = {(event, name.key): 0 for name in ages for event in _KEY_EVENTS}
+        events.update(self._tally.key_events.copy())
+        yield counter(
+            "gateway_credential_key_events",
+            "Twilio keys refused, put aside and restored.",
+            ("event", "key"),
+            events.items(),
+        )
+        refused = self._tally.refused_keys.copy()
+        times: dict[tuple[str, str], int] = dict.fromkeys(ages, 0)
+        times.update({name: each.times for name, each in refused.items()})
+        yield counter(
+            "gateway_credential_key_unauthorized",
+            "Attempts that Twilio answered 401.",
+            labels,
+            times.items(),
+        )
+        yield gauge(
+            "gateway_credential_key_last_unauthorized_timestamp_seconds",
+            "When Twilio last answered 401.",
+            labels,
+            ((name, each.last) for name, each in refused.items()),
+        )
+
+
+class ConfigurationCollector(Collector):
+    """Which configuration is in force, and how the last reload went."""
+
+    def __init__(self, configuration: ConfigurationRecord) -> None:
+        self._configuration = configuration
+
+    def collect(self) -> Iterable[Metric]:
+        """All families."""
+        record = self._configuration
+        yield InfoMetricFamily(
+            "gateway_config", "The hash of the configuration in force.", {"hash": record.hash}
+        )
+        yield single_gauge(
+            "gateway_config_last_reload_success",
+            "0 if the last reload was refused and the configuration before it is in force.",
+            float(record.last_reload_good),
+        )
+        yield single_gauge(
+            "gateway_config_last_reload_timestamp_seconds",
+            "When the configuration in force was loaded, at the start or by a reload.",
+            record.loaded_at,
+        )
+        yield counter(
+            "gateway_config_reloads",
+            "Reloads since the start.",
+            ("result",),
+            (((result,), count) for result, count in record.reloads.items()),
+        )
+
+
+def _histogram(name: str, span: Span, label: str, durations: Durations) -> Metric:
+    family = HistogramMetricFamily(name, _SPAN_TEXTS[span.name], labels=(label,))
+    bounds = [*map(floatToGoString, span.bounds), "+Inf"]
+    for value, numbers in paced(durations.items()):
+        counts, seconds = distribution(numbers, span)
+        if any(counts):
+            family.add_metric(
+                (value or NONE,), list(zip(bounds, accumulate(counts), strict=True)), round(seconds, 6)
+            )
+    return family
+
+
+def _filled(names: Iterable[str], counts: Mapping[str, float]) -> Rows:
+    return [((name,), count) for name, count in {**dict.fromkeys(names, 0), **counts}.items()]
+
+
+def _outcome(outcome: int | str) -> str:
+    if isinstance(outcome, int):
+        return "429" if outcome == 429 else f"{outcome // 100}xx"
+    return outcome or "abandoned"
+
+
+def _code(code: int) -> str:
+    return OTHER if code == OTHER_CODE else str(code) if code else NONE

@@ -1,0 +1,57 @@
+"""The gateway's metrics as one thing: the registry, what is counted, and where others hang what they know.
+
+Exchanges add up in a `Tally`; names and texts are in `exchange_families.py`; what is read off running parts
+is in `runtime_families.py`. Labels come from the catalogue, the configuration and fixed sets only, so they
+are bounded.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from gateway.observe.metrics.configuration_info import ConfigurationRecord
+from gateway.observe.metrics.exchange_counts import Tally
+from gateway.observe.metrics.exchange_families import ConfigurationCollector, TallyCollector, gauge
+
+Table = Callable[[], Mapping[str, float]]
+"""Values by the value of the one label; called on the admin thread at each scrape."""
+
+
+class Metrics:
+    """Owns the registry. `observe` counts one finished exchange, on the data loop."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self.registry = CollectorRegistry()
+        self.tally = Tally()
+        self.observe = self.tally.add
+        self.count_key_event = self.tally.count_key_event
+        self.count_idempotency_event = self.tally.count_idempotency_event
+        self.configuration = ConfigurationRecord(clock)
+        """To be told of the start and of each reload."""
+        self.secret_ages: Table = dict
+        """Set by whoever fetches secrets: seconds since each was last known to be current, by its name."""
+        self.registry.register(TallyCollector(self.tally, self.configuration))
+        self.registry.register(ConfigurationCollector(self.configuration))
+        self.registry.register(_SecretAges(self))
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+
+class _SecretAges(Collector):
+    """How old secrets are, by whoever fetches them."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        """All families."""
+        yield gauge(
+            "gateway_secret_age_seconds",
+            "Since a secret was last known to be what its store holds.",
+            ("secret",),
+            (((name,), age) for name, age in self._metrics.secret_ages().items()),
+        )

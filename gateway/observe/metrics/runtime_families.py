@@ -1,0 +1,188 @@
+"""Metrics that are read off the running parts at each scrape: gates, budget, breakers, stores, connections.
+
+Called on the admin thread; it only reads numbers, each of which is right at the moment it is read.
+"""
+
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+import aiohttp
+from prometheus_client.core import InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from gateway import __version__
+from gateway.concurrency.concurrency_limiter import Gate
+from gateway.config.compile import Snapshot
+from gateway.consumers.credentials import mask_sid
+from gateway.consumers.rate_limit_rules import Per
+from gateway.identity.authentication import Priority
+from gateway.listener.connections import Closed
+from gateway.observe.metrics.configuration_info import KeyName
+from gateway.observe.metrics.exchange_families import counter, gauge, single_counter, single_gauge
+from gateway.observe.runtime import Sources
+
+_GATE_LABELS = ("account", "region", "product")
+_CLASSES = (*(each.name.lower() for each in Priority), "in_front")
+
+
+class StateCollector(Collector):
+    """Labels are masked SIDs, regions, products and hosts of the configuration: bounded."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._from = sources
+
+    def collect(self) -> Iterable[Metric]:
+        """All families."""
+        yield InfoMetricFamily(
+            "gateway_build",
+            "What runs.",
+            {
+                "version": __version__,
+                "python": platform.python_version(),
+                "aiohttp": aiohttp.__version__,
+            },
+        )
+        yield from self._collect_gates()
+        yield gauge(
+            "gateway_rate_limit_used_ratio",
+            "How much of a consumer's rate limit is used up; of limits per consumer that are counted here.",
+            ("consumer", "limit"),
+            self._read_limits(),
+        )
+        yield from self._collect_upstream()
+        yield from self._collect_stores()
+        yield from self._collect_listener()
+
+    def _collect_gates(self) -> Iterator[Metric]:
+        gates = list(self._from.forwarder.gates)
+
+        def read(number: Callable[[Gate], float]) -> Iterable[tuple[tuple[str, ...], float]]:
+            # Summed, for two masked SIDs could be the same, and a scrape with a series twice is refused.
+            sums: dict[tuple[str, ...], float] = {}
+            for name, gate in gates:
+                labels = (mask_sid(name.account), name.region, name.product)
+                sums[labels] = sums.get(labels, 0) + number(gate)
+            return sums.items()
+
+        yield gauge(
+            "gateway_concurrency_limit",
+            "How many requests are sent at once, as learned.",
+            _GATE_LABELS,
+            read(lambda gate: gate.governor.limit),
+        )
+        yield gauge(
+            "gateway_in_flight", "Slots that attempts hold.", _GATE_LABELS, read(lambda gate: gate.in_flight)
+        )
+        yield gauge(
+            "gateway_queued", "Attempts that wait for a slot.", _GATE_LABELS, read(lambda gate: gate.waiting)
+        )
+        yield counter(
+            "gateway_concurrency_signals",
+            "429s that said: too many at once.",
+            _GATE_LABELS,
+            read(lambda gate: gate.governor.signals),
+        )
+        sizes = [gate.waiting_by_class for _, gate in gates]
+        yield gauge(
+            "gateway_queued_by_priority",
+            "Attempts that wait for a slot, of all accounts; in_front have been at Twilio before.",
+            ("priority",),
+            (((name,), sum(each[at] for each in sizes)) for at, name in enumerate(_CLASSES)),
+        )
+
+    def _read_limits(self) -> Iterator[tuple[tuple[str, str], float]]:
+        """Not of limits per destination, which are as many as numbers, nor of those that the store counts."""
+        for name, consumer in self._from.snapshot().consumers.items():
+            for limit in consumer.limits.limits:
+                used = self._from.limiter.use_of(limit) if limit.per is Per.CONSUMER else None
+                if used is not None:
+                    yield (name, limit.name), used
+
+    def _collect_upstream(self) -> Iterator[Metric]:
+        forwarder = self._from.forwarder
+        now = time.monotonic()
+        yield single_gauge(
+            "gateway_retry_budget",
+            "New tries that the budget would pay for now.",
+            max(0.0, forwarder.budget.left(now)),
+        )
+        yield single_counter(
+            "gateway_retry_budget_exhausted",
+            "Retries that the budget did not pay for.",
+            forwarder.budget.exhausted,
+        )
+        yield gauge(
+            "gateway_breaker_open",
+            "1 for an upstream host that is not tried for a while.",
+            ("host",),
+            (((host,), 1.0) for host in forwarder.breakers.states(now)),
+        )
+
+    def _collect_stores(self) -> Iterator[Metric]:
+        """Without a shared store its families have no sample."""
+        store = self._from.store
+        yield gauge(
+            "gateway_store_available",
+            "1 while the shared store answers.",
+            (),
+            [] if store is None else [((), float(store.state.available))],
+        )
+        yield counter(
+            "gateway_store_questions",
+            "Scripts that the store was asked to run.",
+            (),
+            [] if store is None else [((), store.questions)],
+        )
+        idempotency = self._from.idempotency
+        yield single_gauge(
+            "gateway_idempotency_entries",
+            "Keyed requests that this process remembers; with a shared store, those not yet written there.",
+            idempotency.entries,
+        )
+        yield single_gauge(
+            "gateway_idempotency_answer_bytes", "Their answers, in this process.", idempotency.answer_bytes
+        )
+
+    def _collect_listener(self) -> Iterator[Metric]:
+        guests = self._from.guests
+        yield single_gauge("gateway_connections", "Connections of callers that are open.", guests.open)
+        yield single_counter(
+            "gateway_connections_accepted", "Connections of callers since the start.", guests.accepted
+        )
+        yield counter(
+            "gateway_connections_closed",
+            "Connections that the gateway closed by itself, by why.",
+            ("reason",),
+            (((reason.value,), guests.closed[reason]) for reason in Closed),
+        )
+        yield single_gauge(
+            "gateway_exchanges_in_flight",
+            "Requests that are being worked on, waiting ones included.",
+            self._from.in_flight(),
+        )
+        yield single_gauge(
+            "gateway_tasks",
+            "asyncio tasks of the data port's loop; about one a connection.",
+            self._from.tasks(),
+        )
+        yield single_counter(
+            "gateway_log_lines_dropped",
+            "Log lines that found no room, because standard output did not take them.",
+            self._from.log_dropped(),
+        )
+        yield single_counter(
+            "gateway_traces_dropped",
+            "Exchanges left out of the traces, because no collector took them.",
+            self._from.traces_dropped(),
+        )
+
+
+def name_keys(snapshot: Snapshot) -> set[KeyName]:
+    """Every key of Twilio's that a configuration holds."""
+    return {
+        KeyName(credential.name, key.label)
+        for credential in snapshot.credentials.values()
+        for account in (credential.account, *credential.subaccounts.values())
+        for key in account.keys
+    }

@@ -1,0 +1,176 @@
+"""How the gateway is: serving, draining or degraded, and why; the same for `/readyz` and the page.
+
+Called on the admin thread only. Degraded is not unready: traffic still belongs here.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from gateway import __version__
+from gateway.consumers.credentials import mask_sid
+from gateway.observe.live.traffic_window import KeyUse
+from gateway.observe.runtime import Sources
+
+_LATELY_SECONDS = 60.0
+_MOST_ACCOUNTS = 200
+_REFUSED_IN_A_ROW = 5
+"""A healthy key is refused now and then, for what it is not for."""
+_REFUSED_SECONDS = 300.0
+_UNUSED = KeyUse()
+
+
+class Health(NamedTuple):
+    """Whether traffic should come here, and what there is to say about it."""
+
+    ready: bool
+    detail: dict[str, object]
+
+
+class Lately:
+    """Whether a counter has grown in the last minute. `now` is monotonic, in seconds."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque([(float("-inf"), 0)])
+
+    def grew(self, count: int, now: float) -> int:
+        """By how much."""
+        seen = self._seen
+        if count != seen[-1][1]:
+            seen.append((now, count))
+        while len(seen) > 1 and seen[1][0] <= now - _LATELY_SECONDS:
+            seen.popleft()
+        return count - seen[0][1]
+
+
+class Status:
+    """`clock` gives seconds since the epoch, `monotonic` those that never go back."""
+
+    def __init__(
+        self,
+        sources: Sources,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sources = sources
+        self._clock = clock
+        self._monotonic = monotonic
+        self._lines_lost = Lately()
+        self._records_lost = Lately()
+
+    def health(self) -> Health:
+        """What /readyz answers."""
+        state, why = self._judge()
+        return Health(
+            state != "draining",
+            {
+                "state": state,
+                "why": why,
+                "version": __version__,
+                "config": self._sources.snapshot().config_hash,
+                "after_restart": self._sources.condition.after_restart,
+                "store": self._store(),
+            },
+        )
+
+    def describe(self) -> dict[str, object]:
+        """What /api/state answers."""
+        sources = self._sources
+        condition, forwarder = sources.condition, sources.forwarder
+        state, why = self._judge()
+        now, moment = self._clock(), self._monotonic()
+        reload = condition.last_reload
+        return {
+            "state": state,
+            "why": why,
+            "version": __version__,
+            "config": {
+                "hash": sources.snapshot().config_hash,
+                "loaded_at": condition.loaded_at,
+                "last_reload": reload and reload._asdict(),
+                "after_restart": condition.after_restart,
+            },
+            "started_at": condition.started_at,
+            "uptime_seconds": round(now - condition.started_at, 3),
+            "now": now,
+            "connections": sources.connections(),
+            "in_flight": sources.in_flight(),
+            "store": self._store(),
+            "accounts": self._accounts(),
+            "retry_budget_left": round(max(0.0, forwarder.budget.left(moment)), 1),
+            "breakers": [
+                {"host": host, "state": each} for host, each in forwarder.breakers.states(moment).items()
+            ],
+            "log_dropped": sources.log_dropped(),
+            "records_dropped": sources.board.feed.dropped,
+        }
+
+    def _judge(self) -> tuple[str, list[str]]:
+        why = list(self._reasons())
+        if self._sources.condition.draining:
+            return "draining", ["told to stop; what is in flight may finish", *why]
+        return ("degraded" if why else "serving"), why
+
+    def _reasons(self) -> Iterator[str]:
+        sources, moment = self._sources, self._monotonic()
+        if sources.store is not None and not sources.store.state.available:
+            yield f"store away: {sources.store.state.reason}"
+        for host, state in sources.forwarder.breakers.states(moment).items():
+            yield f"breaker {state.replace('_', ' ')} for {host}"
+        reload = sources.condition.last_reload
+        if reload is not None and not reload.ok:
+            yield f"reload failed: {reload.detail}"
+        if sources.forwarder.budget.left(moment) < 1:
+            yield "retry budget spent"
+        yield from self._refused_keys()
+        if lost := self._lines_lost.grew(sources.log_dropped(), moment):
+            yield f"log lines dropped: {lost} in the last minute"
+        if lost := self._records_lost.grew(sources.board.feed.dropped, moment):
+            yield f"records dropped: {lost} in the last minute"
+        yield from sources.condition.reasons.values()
+
+    def _refused_keys(self) -> Iterator[str]:
+        """Those put aside for another one, and the last of a credential's, which go on being used."""
+        keyring, board = self._sources.forwarder.keyring, self._sources.board
+        since = board.refresh() - _REFUSED_SECONDS
+        for credential in self._sources.snapshot().credentials.values():
+            for key in credential.account.keys:
+                if keyring.is_aside(key):
+                    yield f"key {key.label} of credential {credential.name} is refused by Twilio"
+                    continue
+                use = board.keys.get(key.label, _UNUSED)
+                if use.refused_in_a_row >= _REFUSED_IN_A_ROW and (use.last_401_at or 0.0) > since:
+                    yield (
+                        f"key {key.label} of credential {credential.name}: Twilio answered its last "
+                        f"{use.refused_in_a_row} attempts 401"
+                    )
+
+    def _store(self) -> dict[str, object]:
+        store = self._sources.store
+        if store is None:
+            return {"kind": "memory", "available": True, "reason": ""}
+        state = store.state
+        return {
+            "kind": "redis",
+            "available": state.available,
+            "reason": state.reason,
+            "since": state.since,
+        }
+
+    def _accounts(self) -> list[dict[str, object]]:
+        gates = sorted(
+            self._sources.forwarder.gates, key=lambda item: (-item[1].waiting, -item[1].in_flight, item[0])
+        )
+        return [
+            {
+                "account": mask_sid(name.account),
+                "region": name.region,
+                "product": name.product,
+                "limit": gate.governor.limit,
+                "in_flight": gate.in_flight,
+                "queued": gate.waiting,
+                "signals": gate.governor.signals,
+            }
+            for name, gate in gates[:_MOST_ACCOUNTS]
+        ]

@@ -1,0 +1,148 @@
+"""May this consumer do this (design 4.4): the route of a call, and the grant that the rest is built on."""
+
+from typing import NamedTuple
+
+from gateway.consumers.account_pinning import is_management, pin_account
+from gateway.consumers.allow_rules import Rule, split_path
+from gateway.consumers.credentials import Account
+from gateway.consumers.form_rules import judge_form, require_plain_fields
+from gateway.errors import Refusal
+from gateway.http.form_data import Fields, Unreadable, is_suspect, read_json, read_multipart, read_urlencoded
+from gateway.identity.authentication import Consumer, Mode
+from gateway.policy.addressing import upstream_host
+from gateway.policy.bodies import Body, Shape
+from gateway.policy.methods import Call
+from gateway.twilio.catalogue import Catalogue, Route
+
+_READS = frozenset({"GET", "HEAD"})
+
+
+class Grant(NamedTuple):
+    """What was granted: whose keys, which host, and path and query as they go upstream.
+
+    `conceals` asks for `auth_token` in the answer to be made null; `reported` is the slug that `mode: report`
+    let through, or ''; `rule` is what allowed it.
+    """
+
+    consumer: Consumer
+    route: Route
+    call: Call
+    account: Account
+    host: str
+    path: str
+    query: str
+    conceals: bool
+    reported: str
+    rule: Rule | None = None
+
+    def __repr__(self) -> str:  # path and query may hold phone numbers
+        return f"Grant({self.consumer.name}: {self.call.method} {self.host} {self.route.label})"
+
+
+def match_route(catalogue: Catalogue, call: Call) -> Route:
+    """The catalogue's route by the effective method; unknown paths have one, too."""
+    return catalogue.match(call.address.product, call.method, call.path)
+
+
+def authorize(consumer: Consumer, route: Route, call: Call) -> Grant:
+    """Pin the account and find a rule. Raises `Refusal` (403)."""
+    credential = consumer.credential
+    product = call.address.product
+    host = upstream_host(call.address, credential.region, credential.edge)
+    pinned = pin_account(credential, call.path, call.query)
+    segments = split_path(pinned.path)
+    method = "GET" if call.method == "HEAD" else call.method
+    conceals = is_management(product, pinned.path)
+    reported = ""
+    if conceals:
+        rule = consumer.rules.find_exact(method, product, segments)
+        if rule is None:
+            raise Refusal(
+                "management_endpoint",
+                f"Accounts, keys and tokens are not delegated. Consumer {consumer.name} needs an allow rule "
+                "that names this method and path without a glob.",
+            )
+    else:
+        rule = consumer.rules.find(method, product, segments)
+        if rule is None:
+            if consumer.mode is Mode.ENFORCE:
+                raise Refusal(
+                    "not_allowed",
+                    f"Consumer {consumer.name} has no allow rule for {method} {product} {route.label}.",
+                )
+            reported = "not_allowed"
+    return Grant(
+        consumer, route, call, pinned.account, host, pinned.path, pinned.query, conceals, reported, rule
+    )
+
+
+def authorize_form(grant: Grant, body: Body) -> str:
+    """Judge a buffered body. Raises `Refusal`; returns the slug that `mode: report` let through, or ''."""
+    rules = grant.consumer.forms
+    judged = rules is not None and grant.call.method not in _READS
+    if not judged and not _is_suspect(body):
+        return ""
+    try:
+        fields = _read_fields(body)
+    except Unreadable as error:
+        # In `mode: report`, too, a body must be read that may name an account: that is no consumer's rule.
+        enforced = judged and grant.consumer.mode is Mode.ENFORCE
+        if judged and not enforced and not _is_suspect(body):
+            return "form_rule"
+        slug = "form_rule" if enforced else "bad_body"
+        raise Refusal(slug, f"The body cannot be judged: {error}.") from error
+    require_plain_fields(grant.consumer.credential, fields)
+    if rules is not None and judged:
+        try:
+            judge_form(rules, fields, _read_query(grant.query))
+        except Refusal as refusal:
+            return _report(grant, refusal)
+    return ""
+
+
+def authorize_stream(grant: Grant) -> str:
+    """The same for a body that is streamed on unread: form rules cannot see into it, so they refuse it."""
+    if grant.consumer.forms is None:
+        return ""
+    return _report(
+        grant, Refusal("form_rule", "This consumer has form rules, and an upload cannot be judged by them.")
+    )
+
+
+def _report(grant: Grant, refusal: Refusal) -> str:
+    """Raise it, or in `mode: report` give its slug."""
+    if grant.consumer.mode is Mode.REPORT:
+        return refusal.slug
+    raise refusal
+
+
+def _is_suspect(body: Body) -> bool:
+    """Whether a body must be read even without form rules."""
+    match body.shape:
+        case Shape.FORM:
+            return is_suspect(body.data, is_json=False)
+        case Shape.JSON:
+            return is_suspect(body.data, is_json=True)
+        case shape:
+            return shape is Shape.MULTIPART
+
+
+def _read_fields(body: Body) -> Fields:
+    match body.shape:
+        case Shape.FORM:
+            return read_urlencoded(body.data)
+        case Shape.MULTIPART:
+            return read_multipart(body.data, body.boundary)
+        case Shape.JSON:
+            return read_json(body.data)
+        case _:
+            return []
+
+
+def _read_query(query: str) -> Fields:
+    if not query:
+        return []
+    try:
+        return read_urlencoded(query.encode("ascii"))
+    except Unreadable as error:
+        raise Refusal("form_rule", f"The query cannot be judged: {error}.") from error

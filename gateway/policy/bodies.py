@@ -1,0 +1,216 @@
+"""Which bodies a route takes, and how other ones are made to fit (design 4.5).
+
+Two steps around the reading: `require_body_kind` looks at the head and says how to read, `finish_body`
+looks at the bytes. Content-Type is looked at only when there is a body. Forms are never decoded and
+encoded again, except for a consumer with `convert: true`.
+"""
+
+import json
+import re
+from encodings import normalize_encoding
+from encodings.aliases import aliases
+from enum import Enum
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlencode
+
+from gateway.errors import Refusal
+from gateway.http.form_data import Unreadable, load_json
+from gateway.http.media_type import read_parameters
+from gateway.http.request_head import Inbound
+from gateway.identity.authentication import Consumer
+from gateway.twilio.catalogue import BodyKind, Route
+
+FORM_TYPE = b"application/x-www-form-urlencoded"
+# What form encoders leave unescaped, generously; without '"' and braces, which tell JSON.
+_FORM_SHAPE = re.compile(rb"[!#-z|~]+")
+_UTF8 = frozenset({"", "utf_8", "ascii"})
+# Charsets that browsers ever sent forms in, by every name that Python knows them by. Not `codecs.lookup`: it
+# keeps each name that it was ever asked for, and some codecs are slow (`idna` is quadratic: CVE-2022-45061).
+_FORM_CHARSET = re.compile(
+    r"ascii|utf_8|latin_1|iso8859_[0-9]{1,2}|cp(?:125[0-8]|866|874|932|949|950)|koi8_[ru]"
+    r"|mac_(?:roman|cyrillic)|shift_jis|euc_jp|euc_kr|iso2022_jp|gb2312|gbk|gb18030|big5(?:hkscs)?"
+)
+_CHARSETS = {
+    alias: codec
+    for known in aliases.items()
+    for alias, codec in (known, (known[1], known[1]))
+    if _FORM_CHARSET.fullmatch(codec)
+}
+_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046 5.1.1
+_JSON_TYPE = re.compile(r"application/(?:[a-z0-9!#$&^_.+-]+\+)?json")
+
+
+class Shape(Enum):
+    """What the bytes of a body are, once it is known that they may be sent."""
+
+    NONE = "none"
+    FORM = "form"
+    MULTIPART = "multipart"
+    JSON = "json"
+    RAW = "raw"
+    UNTYPED = "untyped"  # no Content-Type: to be recognised
+    FOREIGN = "foreign"  # refused, unless it turns out empty
+
+
+class BodyPlan(NamedTuple):
+    """How to read a body: its shape, the most bytes, and whether it is streamed on unread."""
+
+    shape: Shape
+    limit: int
+    stream: bool = False
+    charset: str = ""
+    boundary: str = ""
+    convert: bool = False
+    refusal: Refusal | None = None
+
+
+class Body(NamedTuple):
+    """A buffered body as it goes upstream. `content_type` replaces the received one unless None."""
+
+    data: bytes
+    shape: Shape
+    boundary: str = ""
+    content_type: bytes | None = None
+
+    def __repr__(self) -> str:  # it is somebody's message
+        return f"Body({self.shape}, {len(self.data)} bytes)"
+
+
+NO_BODY = Body(b"", Shape.NONE)
+
+
+class BodyLimits(NamedTuple):
+    """In bytes: the most for a buffered and for a streamed body."""
+
+    buffered: int
+    streamed: int
+
+
+def require_body_kind(route: Route, consumer: Consumer, inbound: Inbound, limits: BodyLimits) -> BodyPlan:
+    """Decide by the head alone. Raises `Refusal` (413, 415) at once where a body is declared."""
+    if not inbound.has_body:
+        return BodyPlan(Shape.NONE, 0)
+    streamed = route.body_kind is BodyKind.ANY
+    limit = limits.streamed if streamed else limits.buffered
+    if inbound.content_length is not None and inbound.content_length > limit:
+        raise too_large(limit)
+    if streamed:
+        return BodyPlan(Shape.RAW, limit, stream=True)
+    singles = inbound.singles
+    if (
+        singles.get(b"content-type") == FORM_TYPE  # to the byte, as nearly every caller writes it
+        and route.body_kind is not BodyKind.JSON
+        and b"content-encoding" not in singles
+    ):
+        return BodyPlan(Shape.FORM, limit)
+    plan = _plan_buffered(route.body_kind, consumer, inbound, limit)
+    if plan.refusal is not None and inbound.content_length:
+        raise plan.refusal
+    return plan
+
+
+def finish_body(plan: BodyPlan, data: bytes) -> Body:
+    """Turn what was read into what is sent. Raises `Refusal` (400, 415)."""
+    if not data:
+        return NO_BODY
+    if plan.refusal is not None:
+        raise plan.refusal
+    shape = plan.shape
+    if shape is Shape.UNTYPED:
+        if b"=" not in data or _FORM_SHAPE.fullmatch(data) is None:
+            raise _refuse_type("The body has no Content-Type and is not a form", (FORM_TYPE.decode(),))
+        return Body(data, Shape.FORM, content_type=FORM_TYPE)
+    if shape is Shape.JSON and plan.convert:
+        return Body(_form_from_json(data), Shape.FORM, content_type=FORM_TYPE)
+    if shape is Shape.FORM and plan.charset not in _UTF8:
+        return Body(_transcode(data, plan.charset), Shape.FORM, content_type=FORM_TYPE)
+    return Body(data, shape, plan.boundary)
+
+
+def too_large(limit: int) -> Refusal:
+    """413 with the limit in bytes."""
+    return Refusal("body_too_large", f"The body may have at most {limit} bytes here.", closes=True)
+
+
+def _plan_buffered(kind: BodyKind, consumer: Consumer, inbound: Inbound, limit: int) -> BodyPlan:
+    accepts_form = kind is not BodyKind.JSON
+    accepts_json = kind is not BodyKind.FORM
+    accepted = ((FORM_TYPE.decode(), "multipart/form-data") if accepts_form else ()) + (
+        ("application/json",) if accepts_json else ()
+    )
+
+    def foreign(why: str) -> BodyPlan:
+        return BodyPlan(Shape.FOREIGN, limit, refusal=_refuse_type(why, accepted))
+
+    if inbound.single(b"content-encoding").lower() not in ("", "identity"):
+        return foreign("Content-Encoding is not taken by Twilio")
+    received = inbound.single(b"content-type")
+    if not received.strip():
+        return BodyPlan(Shape.UNTYPED, limit) if accepts_form else foreign("The body has no Content-Type")
+    parameters = read_parameters(received)
+    if parameters is None:
+        return foreign("The Content-Type can be read in more than one way")
+    media_type, options = parameters
+    charset = _canonical_charset(options.get("charset", ""))
+    if media_type == FORM_TYPE.decode() and accepts_form:
+        if charset in _UTF8 or (consumer.convert and charset is not None):
+            return BodyPlan(Shape.FORM, limit, charset=charset or "")
+        return foreign("The form is in another charset than UTF-8")
+    if media_type == "multipart/form-data" and accepts_form:
+        boundary = options.get("boundary", "")
+        if charset is None or _BOUNDARY.fullmatch(boundary) is None:
+            return foreign("multipart/form-data needs a boundary of 1 to 70 characters, and UTF-8")
+        return BodyPlan(Shape.MULTIPART, limit, boundary=boundary)
+    if _JSON_TYPE.fullmatch(media_type) and charset in _UTF8:
+        if accepts_json:
+            return BodyPlan(Shape.JSON, limit)
+        if consumer.convert:
+            return BodyPlan(Shape.JSON, limit, convert=True)
+    return foreign("This route does not take that Content-Type")
+
+
+def _canonical_charset(name: str) -> str | None:
+    """Python's name of a charset, '' for none, None for one that no form is in."""
+    return _CHARSETS.get(normalize_encoding(name).lower()) if name else ""
+
+
+def _form_from_json(data: bytes) -> bytes:
+    """A flat JSON object as a form: arrays of scalars repeat the name, null is dropped."""
+    try:
+        loaded = load_json(data)
+    except Unreadable as error:
+        raise Refusal("bad_body", f"The body cannot be made a form: {error}.") from error
+    if not isinstance(loaded, dict):
+        raise Refusal("bad_body", "The body cannot be made a form: it is not a JSON object.")
+    pairs: list[tuple[str, str]] = []
+    for name, value in loaded.items():
+        for item in value if isinstance(value, list) else (value,):
+            if isinstance(item, dict | list):
+                raise Refusal("bad_body", "The body cannot be made a form: it is nested; make it flat.")
+            if item is not None:
+                pairs.append((name, _scalar(item)))
+    try:
+        return urlencode(pairs).encode("ascii")
+    except UnicodeEncodeError as error:  # a lone surrogate: "\ud800" is JSON, but no text
+        raise Refusal("bad_body", "The body cannot be made a form: a string is not valid Unicode.") from error
+
+
+def _scalar(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _transcode(data: bytes, charset: str) -> bytes:
+    """A form whose escapes are in `charset`, as one in UTF-8; order and repeats stay."""
+    try:
+        pairs = parse_qsl(data.decode(charset), keep_blank_values=True, encoding=charset, errors="strict")
+        return urlencode(pairs).encode("ascii")
+    except ValueError as error:
+        raise Refusal("bad_body", "The form's bytes are not in the charset that it declares.") from error
+
+
+def _refuse_type(why: str, accepted: tuple[str, ...]) -> Refusal:
+    return Refusal(
+        "content_type",
+        f"{why}. Send {' or '.join(accepted)}.",
+        headers=(("Accept-Post", ", ".join(accepted)),),
+    )

@@ -1,0 +1,71 @@
+"""What is decided about a request, in its order, without a byte of I/O (design 3).
+
+`handler.py` calls these steps between reading and sending, `explaining.py` without doing either: that is why
+what `gateway explain` says is what happens. Each step notes what it knows in the exchange's record, so that
+a refusal's log line has it, too.
+"""
+
+from typing import NamedTuple
+
+from gateway.config.compile import Snapshot
+from gateway.exchange import Exchange
+from gateway.http.request_head import Inbound
+from gateway.idempotency.claim_rules import Claim, require_claim
+from gateway.identity.authentication import Caller, Consumer
+from gateway.policy.addressing import resolve_address
+from gateway.policy.authorization import Grant, authorize, authorize_form, authorize_stream, match_route
+from gateway.policy.bodies import Body, BodyPlan, finish_body, require_body_kind
+from gateway.policy.deadlines import read_deadline
+from gateway.policy.methods import translate_method
+from gateway.policy.outbound import Outbound, build_outbound
+
+
+class Prepared(NamedTuple):
+    """What is to be sent, what is remembered of it, and the seconds that it may take."""
+
+    outbound: Outbound
+    claim: Claim | None
+    seconds: float
+
+
+def judge_head(
+    snapshot: Snapshot, consumer: Consumer, inbound: Inbound, exchange: Exchange
+) -> tuple[Grant, BodyPlan]:
+    """All that a head decides, once it is known whose it is. Raises `Refusal`."""
+    exchange.consumer = consumer.name
+    address = resolve_address(snapshot.hosts, inbound)
+    call = translate_method(inbound, address, consumer)
+    route = match_route(snapshot.catalogue, call)
+    exchange.method, exchange.product, exchange.label = call.method, address.product, route.label
+    grant = authorize(consumer, route, call)
+    exchange.account, exchange.reported = grant.account.sid, grant.reported
+    exchange.credential = consumer.credential.name
+    return grant, require_body_kind(route, consumer, inbound, snapshot.limits)
+
+
+def judge_stream(grant: Grant, exchange: Exchange) -> None:
+    """A body that is streamed on unread. Raises `Refusal`."""
+    exchange.reported = exchange.reported or authorize_stream(grant)
+
+
+def judge_body(grant: Grant, plan: BodyPlan, data: bytes, exchange: Exchange) -> Body:
+    """A body that was read. Raises `Refusal`."""
+    body = finish_body(plan, data)
+    exchange.reported = exchange.reported or authorize_form(grant, body)
+    return body
+
+
+def prepare(
+    snapshot: Snapshot,
+    caller: Caller,
+    inbound: Inbound,
+    grant: Grant,
+    body: Body,
+    *,
+    streams: bool,
+    trace: bytes = b"",
+) -> Prepared:
+    """The request as it goes to Twilio. Raises `Refusal`."""
+    outbound = build_outbound(inbound, caller, grant, body, streams=streams, trace=trace)
+    claim = require_claim(inbound, grant, outbound, body)
+    return Prepared(outbound, claim, read_deadline(inbound, snapshot.deadline_seconds))

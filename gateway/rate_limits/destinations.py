@@ -1,0 +1,48 @@
+"""Whom a request is meant to reach: the `To` of its body, for limits per destination (design 4.6). Pure."""
+
+import re
+
+from gateway.consumers.form_rules import normal_name
+from gateway.http.form_data import Fields, Unreadable, read_json, read_multipart, read_urlencoded
+from gateway.policy.bodies import Body, Shape
+
+_READS = frozenset({"GET", "HEAD", "DELETE"})
+_CHANNEL = re.compile(r"[a-z_]+:")
+_NOT_A_DIGIT = re.compile(r"\D+")
+_FEWEST_DIGITS = 5
+UNREADABLE = "unreadable"
+"""Stands for the destination of a body that cannot be read: all of these are counted together."""
+
+
+def find_destinations(method: str, query: str, body: Body) -> tuple[str, ...]:
+    """Every `To` of body and query, normalised, without repeats; none for what sends nothing."""
+    if method in _READS:
+        return ()
+    try:
+        fields = _read(body)
+        if query:
+            fields = fields + read_urlencoded(query.encode("ascii"))
+    except (Unreadable, ValueError):
+        return (UNREADABLE,)
+    found = (normalise(value) for name, value in fields if normal_name(name) == "to")
+    return tuple(dict.fromkeys(each for each in found if each))
+
+
+def normalise(destination: str) -> str:
+    """'+1 (555) 010-0001' and 'whatsapp:+15550100001' are one number; other addresses ignore case."""
+    text = destination.strip().casefold()
+    bare = _CHANNEL.sub("", text, count=1) if not text.startswith(("sip:", "sips:", "client:")) else ""
+    digits = _NOT_A_DIGIT.sub("", bare)
+    if len(digits) >= _FEWEST_DIGITS and not any(letter.isalpha() for letter in bare):
+        return digits
+    return text
+
+
+def _read(body: Body) -> Fields:
+    if body.shape is Shape.FORM:
+        return read_urlencoded(body.data)
+    if body.shape is Shape.MULTIPART:
+        return read_multipart(body.data, body.boundary)
+    if body.shape is Shape.JSON:
+        return read_json(body.data)
+    return []

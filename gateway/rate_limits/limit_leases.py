@@ -1,0 +1,102 @@
+"""Small leases on large limits, so that Redis is asked once in 20 ms and not for every request (design 4.6).
+
+Where all limits of a request are of 100/s or more, a replica spends in Redis what it is likely to need for
+the next 20 ms, and admits from that without asking. Error bound: what is spent may be used up to 20 ms later,
+so that a window may hold `rate x 20 ms` more than burst and rate allow, however many replicas there are. What
+is not used is lost; only what stands above half of the burst is leased, so that this costs at most the upper
+half.
+"""
+
+from collections.abc import Callable
+
+from gateway.consumers.rate_limit_rules import Limit, LimitKey, Per
+from gateway.rate_limits.gcra import Decision, Held, Verdict
+from gateway.rate_limits.memory_limits import Ask, Taken
+from gateway.rate_limits.redis_limits import RedisLimits
+
+LEASE_US = 20_000
+_LARGEST_COST_US = 10_000  # 100/s
+
+
+class _Lease:
+    """What is left of one batch, in requests. `tat` is the limit's state once all of it is used."""
+
+    __slots__ = ("asking", "batch", "ends", "granted", "left", "tat")
+
+    def __init__(self) -> None:
+        self.asking = False
+        self.batch = 0
+        self.ends = 0
+        self.granted = 0
+        self.left = 0
+        self.tat = 0
+
+    def next_batch(self, limit: Limit, now: int) -> int:
+        """Twice the last one if that was used up in its time, else what was used of it."""
+        wanted = max(1, 2 * self.batch) if now < self.ends else self.granted - self.left
+        self.batch = min(wanted, LEASE_US // limit.cost_us)
+        return self.batch
+
+    def renew(self, granted: int, tat: int, now: int) -> None:
+        self.granted = self.left = granted
+        self.tat = tat
+        self.ends = now + LEASE_US
+
+    def covers(self, now: int) -> bool:
+        return self.left > 0 and now < self.ends
+
+
+class LeasedLimits:
+    """A `LimitStore` over Redis, on the same clock as that. Leases are as few as large limits are."""
+
+    def __init__(self, shared: RedisLimits, clock: Callable[[], float]) -> None:
+        self._shared = shared
+        self._clock = clock
+        self._leases: dict[str, _Lease] = {}
+
+    async def take(self, ask: Ask) -> Taken:
+        """From leases alone if they cover all limits; otherwise by one question."""
+        if ask.held is not None or not all(_is_leased(limit) for limit, _ in ask.keys):
+            return await self._shared.take(ask)
+        now = round(self._clock() * 1_000_000)
+        leases = [self._leases.get(key) or self._leases.setdefault(key, _Lease()) for _, key in ask.keys]
+        if all(lease.covers(now) for lease in leases):
+            return _take_leased(ask, leases, now)
+        # Of those who ask at the same time, one asks for more than itself.
+        renewed = [not lease.asking and not lease.covers(now) for lease in leases]
+        batches = [
+            lease.next_batch(each.limit, now) if is_renewed else 0
+            for each, lease, is_renewed in zip(ask.keys, leases, renewed, strict=True)
+        ]
+        for lease, is_renewed in zip(leases, renewed, strict=True):
+            lease.asking = lease.asking or is_renewed
+        try:
+            taken, granted = await self._shared.take_more(ask, batches)
+            for which, lease in enumerate(leases):
+                if renewed[which]:
+                    lease.renew(granted[which], taken.decision.tats[which], now)
+        finally:
+            for lease, is_renewed in zip(leases, renewed, strict=True):
+                lease.asking = lease.asking and not is_renewed
+        return taken
+
+    async def release(self, key: LimitKey, held: Held) -> None:
+        await self._shared.release(key, held)
+
+
+def _is_leased(limit: Limit) -> bool:
+    """A limit that may be waited for has places in line, which a batch would break."""
+    return (
+        limit.cost_us <= _LARGEST_COST_US
+        and not limit.max_wait_us
+        and not limit.reports
+        and limit.per is not Per.DESTINATION
+    )
+
+
+def _take_leased(ask: Ask, leases: list[_Lease], now: int) -> Taken:
+    tats: list[int] = []
+    for (limit, _), lease in zip(ask.keys, leases, strict=True):
+        lease.left -= 1
+        tats.append(lease.tat - lease.left * limit.cost_us)
+    return Taken(Decision(Verdict.ADMITTED, -1, 0, False, tats), now, ask.keys)

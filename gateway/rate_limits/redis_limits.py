@@ -1,0 +1,114 @@
+"""Limits that replicas share: one script per admission over all of its keys, atomic (design 4.6).
+
+The script is `gcra.decide` in Lua. `now` comes from the replica (TIME in scripts fails on some servers), so
+the replicas' clocks have to agree: one that is ahead by d admits what d brings, once. Keys expire by
+themselves; with another `maxmemory-policy` than `noeviction` Redis may forget limits that are in force.
+"""
+
+from collections.abc import Callable, Sequence
+
+from gateway.consumers.rate_limit_rules import LimitKey
+from gateway.rate_limits.gcra import Decision, Held, Verdict
+from gateway.rate_limits.memory_limits import Ask, Taken
+from gateway.redis.redis_store import RedisStore, Script
+
+_TAKE = Script.of("""
+local now, waited, left = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local held, held_tat = tonumber(ARGV[4]), tonumber(ARGV[5])
+local found = redis.call('MGET', unpack(KEYS))
+local tats, after = {}, {}
+local worst, longest, refused, reported = 0, 0, false, 0
+for i = 1, #KEYS do
+  local at = 1 + 5 * i
+  local cost, tolerance = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
+  local max_wait, reports = tonumber(ARGV[at + 2]), ARGV[at + 3] == '1'
+  local tat = tonumber(found[i] or '0')
+  local next = math.max(tat, now) + cost
+  local wait = next - tolerance - now
+  tats[i] = tat
+  after[i] = next
+  if i == held then
+    after[i] = tat
+  elseif wait > 0 and reports then
+    if wait > max_wait then
+      after[i] = tat
+      reported = 1
+    end
+  elseif wait > 0 then
+    if wait > left or wait > max_wait - waited then refused = true end
+    if wait > longest then worst, longest = i, wait end
+  end
+end
+local verdict, granted = 0, {}
+if worst > 0 then
+  local reserved = after[worst]
+  after = {unpack(tats)}
+  if held > 0 and tats[held] == held_tat then
+    after[held] = held_tat - tonumber(ARGV[1 + 5 * held])
+  end
+  verdict = 2
+  if not refused then
+    verdict = 1
+    after[worst] = reserved
+  end
+end
+for i = 1, #KEYS do
+  local at = 1 + 5 * i
+  granted[i] = 0
+  if verdict == 0 and ARGV[at + 4] ~= '0' then
+    local spare = math.floor((now + tonumber(ARGV[at + 1]) / 2 - after[i]) / tonumber(ARGV[at]))
+    granted[i] = math.max(0, math.min(tonumber(ARGV[at + 4]), spare))
+    after[i] = after[i] + granted[i] * tonumber(ARGV[at])
+  end
+  if after[i] ~= tats[i] then
+    local life = math.max(1, math.ceil((after[i] - now) / 1000) + 1000)
+    redis.call('SET', KEYS[i], string.format('%d', after[i]), 'PX', string.format('%d', life))
+  end
+end
+for i = 1, #KEYS do after[#KEYS + i] = granted[i] end
+return {verdict, worst - 1, longest, reported, unpack(after)}
+""")
+
+_RELEASE = Script.of("""
+local tat = redis.call('GET', KEYS[1])
+if tat == ARGV[1] then
+  redis.call('SET', KEYS[1], string.format('%d', tonumber(tat) - tonumber(ARGV[2])), 'KEEPTTL')
+end
+return 1
+""")
+
+
+class RedisLimits:
+    """A `LimitStore`. `clock` is in seconds since the epoch."""
+
+    def __init__(self, store: RedisStore, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def take(self, ask: Ask) -> Taken:
+        """One round trip, whatever the number of limits."""
+        return (await self.take_more(ask, [0] * len(ask.keys)))[0]
+
+    async def take_more(self, ask: Ask, batches: Sequence[int]) -> tuple[Taken, list[int]]:
+        """Also spend, for each limit, up to so many requests in advance; returns how many these were.
+
+        Only what stands above half of the burst is given in advance.
+        """
+        keys, waited_us, left_us, held = ask
+        now = round(self._clock() * 1_000_000)
+        args = [now, waited_us, left_us, held.which + 1 if held else 0, held.tat if held else 0]
+        for (limit, _), batch in zip(keys, batches, strict=True):
+            args += (limit.cost_us, limit.tolerance_us, limit.max_wait_us, int(limit.reports), batch)
+        answer = await self._store.run(_TAKE, [redis_key(each) for each in keys], args)
+        verdict, which, wait_us, reported, *rest = answer
+        tats, granted = rest[: len(keys)], rest[len(keys) :]
+        return Taken(Decision(Verdict(verdict), which, wait_us, bool(reported), tats), now, keys), granted
+
+    async def release(self, key: LimitKey, held: Held) -> None:
+        await self._store.run(_RELEASE, [redis_key(key)], [held.tat, key.limit.cost_us])
+
+
+def redis_key(key: LimitKey) -> str:
+    """'billing/0:…' as 'gateway:limit:{billing}/0:…': a consumer's limits share one slot of a cluster."""
+    consumer, _, rest = key.key.partition("/")
+    return f"gateway:limit:{{{consumer}}}/{rest}"

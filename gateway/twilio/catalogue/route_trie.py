@@ -1,0 +1,146 @@
+"""Finding the route of a request path: a trie of path segments per product, literals before parameters.
+
+Knows nothing of policy, and of Twilio only what the rows tell it. `match` is on the path of every request:
+no regular expression, no allocation but the segments and the rare branch to come back to.
+"""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from gateway.twilio.catalogue.hosts import PRODUCTS_WITHOUT_ROUTES, UPLOAD_HOSTS, unknown_body_kind
+from gateway.twilio.catalogue.route import OTHER, UNLISTED, Route
+from gateway.twilio.catalogue.route_table import AUTHORIZATION, IDEMPOTENCY_KEY, Row
+
+SUFFIXES: Final = (".json", ".xml", ".csv", ".mp3", ".wav")
+"""The representations a last segment may ask for; `foo.bar` is a name and keeps its dot."""
+
+
+class _Node:
+    """The segments that may follow, and, where a template ends, its routes by method."""
+
+    __slots__ = ("literals", "parameter", "routes", "unlisted")
+
+    def __init__(self) -> None:
+        self.literals: dict[str, _Node] = {}
+        self.parameter: _Node | None = None
+        self.routes: dict[str, Route] = {}
+        self.unlisted: Route | None = None  # the answer to any other method; None: no template ends here
+
+
+class Catalogue:
+    """Every route the gateway knows. Immutable once built, and safe to share between threads."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._roots: dict[str, _Node] = {}
+        self._others: dict[str, Route] = {}
+        self._most_segments = 0
+        listed = tuple(self._add(row) for row in rows)
+        for product in {*self._roots, *UPLOAD_HOSTS, *PRODUCTS_WITHOUT_ROUTES}:
+            self._roots.setdefault(product, _Node())
+            self._others[product] = _other_route(product)
+        for product, root in self._roots.items():
+            _alias_methods(root, product)
+        self.routes: tuple[Route, ...] = listed
+        """One for each row, in the order of the file."""
+        self.products: frozenset[str] = frozenset(self._roots)
+        """All product labels, with those of which no route is known."""
+        self.labels: frozenset[str] = frozenset({OTHER, *(route.label for route in listed)})
+        """Every label that `match` can give."""
+        self.hosts: Mapping[str, str] = MappingProxyType({host: name for name, host in UPLOAD_HOSTS.items()})
+        """Literal host -> product: the hosts without regional forms. Every other product has `host_of`."""
+
+    def match(self, product: str, method: str, path: str) -> Route:
+        """The route of a request; always one, and one whose label is bounded.
+
+        `path` is canonical (design 4.1), percent-encoded, without the query; case matters. HEAD has GET's
+        route, and PUT on `api` POST's. A method not listed on a known path gets the path's label and
+        `known=False`; a path that is not known, `OTHER`. So does a trailing slash: nothing says that Twilio
+        takes it for the same path.
+        """
+        node = self._roots.get(product)
+        if node is None:  # `upstream.extra_hosts`: a host of the configuration's own
+            return _other_route(product)
+        segments = path.split("/", self._most_segments)  # a longer path has one segment too many: no match
+        if segments[-1].endswith(SUFFIXES):
+            segments[-1] = segments[-1].rpartition(".")[0]
+        depth, end = 0, len(segments)
+        branches: list[tuple[int, _Node]] = []  # parameters passed over for a literal
+        nearest: Route | None = None  # a path that fits, but does not list the method
+        while True:
+            if depth < end:
+                segment = segments[depth]
+                depth += 1
+                parameter = node.parameter if segment else None
+                literal = node.literals.get(segment)
+                if literal is not None:
+                    if parameter is not None:
+                        branches.append((depth, parameter))
+                    node = literal
+                    continue
+                if parameter is not None:
+                    node = parameter
+                    continue
+            elif node.unlisted is not None:
+                # voice: POST /v2/Configurations/Recording/Default is {Type}/Default, although the path
+                # fits Recording/{IdOrUniqueName}, too.
+                route = node.routes.get(method)
+                if route is not None:
+                    return route
+                nearest = nearest or node.unlisted
+            if not branches:
+                return nearest or self._others[product]
+            depth, node = branches.pop()
+
+    def _add(self, row: Row) -> Route:
+        segments = row.template.split("/")
+        self._most_segments = max(self._most_segments, len(segments))
+        node = self._roots.setdefault(row.product, _Node())
+        for segment in segments:
+            if segment.startswith("{"):
+                if node.parameter is None:
+                    node.parameter = _Node()
+                node = node.parameter
+            else:
+                node = node.literals.setdefault(segment, _Node())
+        route = _row_route(row)
+        if row.method in node.routes:
+            raise ValueError(f"two routes for {row.method} {row.product} {row.template}")
+        node.routes[row.method] = route
+        if node.unlisted is None:
+            node.unlisted = _unlisted_route(route)
+        return route
+
+
+def _alias_methods(node: _Node, product: str) -> None:
+    """HEAD takes GET's route; on `api`, PUT takes POST's (design 4.4)."""
+    if "GET" in node.routes:
+        node.routes.setdefault("HEAD", node.routes["GET"])
+    if product == "api" and "POST" in node.routes:
+        node.routes.setdefault("PUT", node.routes["POST"])
+    for child in (*node.literals.values(), node.parameter):
+        if child is not None:
+            _alias_methods(child, product)
+
+
+def _row_route(row: Row) -> Route:
+    return Route(
+        product=row.product,
+        method=row.method,
+        template=row.template,
+        label=row.template,
+        body_kind=row.body_kind or unknown_body_kind(row.product),
+        known=True,
+        instance=row.template.endswith("}"),
+        idempotency_key=IDEMPOTENCY_KEY in row.flags,
+        authorization=AUTHORIZATION in row.flags,
+    )
+
+
+def _unlisted_route(listed: Route) -> Route:
+    kind = unknown_body_kind(listed.product)
+    return Route(listed.product, UNLISTED, listed.template, listed.label, kind, False, listed.instance)
+
+
+def _other_route(product: str) -> Route:
+    return Route(product, UNLISTED, OTHER, OTHER, unknown_body_kind(product), known=False, instance=False)

@@ -1,0 +1,83 @@
+"""Our own errors in Twilio's shape (design 4.9), so that every SDK raises its usual exception."""
+
+from typing import NamedTuple
+from xml.sax.saxutils import escape
+
+import orjson
+
+from gateway.errors import GatewayError, Refusal, UpstreamFailure
+from gateway.twilio.catalogue import SUFFIXES
+
+_MORE_INFO = "https://www.twilio.com/docs/errors/{code}"
+_NOT_XML = tuple(suffix for suffix in SUFFIXES if suffix != ".xml")
+REASONS = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    409: "Conflict",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    417: "Expectation Failed",
+    422: "Unprocessable Content",
+    429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+}
+"""RFC 9110 15."""
+
+
+class Rendered(NamedTuple):
+    """An answer of ours: `fields` are its header fields but framing."""
+
+    status: int
+    reason: str
+    fields: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+
+def render_error(error: GatewayError, path: str) -> Rendered:
+    """`path` is the request's, to choose JSON or XML by; it is not echoed."""
+    if wants_xml(path):
+        body, content_type = _as_xml(error), b"application/xml"
+    else:
+        body, content_type = _as_json(error), b"application/json"
+    fields = [(b"Content-Type", content_type), (b"Gateway-Error", error.slug.encode())]
+    if isinstance(error, Refusal):
+        fields += [(name.encode(), value.encode()) for name, value in error.headers]
+    if isinstance(error, UpstreamFailure) and error.unknown:
+        fields.append((b"Gateway-Outcome", b"unknown"))
+    return Rendered(error.status, REASONS[error.status], tuple(fields), body)
+
+
+def wants_xml(path: str) -> bool:
+    """Whether the caller asked for a `.xml` or extension-less resource of the 2010 API."""
+    path = path.partition("?")[0]
+    return "/2010-04-01/" in path and not path.endswith(_NOT_XML)
+
+
+def _as_json(error: GatewayError) -> bytes:
+    return orjson.dumps(
+        {
+            "code": error.code,
+            "message": error.detail,
+            "more_info": _MORE_INFO.format(code=error.code),
+            "status": error.status,
+            "gateway_error": error.slug,
+        }
+    )
+
+
+def _as_xml(error: GatewayError) -> bytes:
+    return (
+        "<?xml version='1.0' encoding='UTF-8'?>\n<TwilioResponse><RestException>"
+        f"<Code>{error.code}</Code><Message>{escape(error.detail)}</Message>"
+        f"<MoreInfo>{_MORE_INFO.format(code=error.code)}</MoreInfo><Status>{error.status}</Status>"
+        f"<GatewayError>{error.slug}</GatewayError></RestException></TwilioResponse>"
+    ).encode()

@@ -1,0 +1,68 @@
+"""A gate before nothing, on a loop whose time jumps; a player of scripts that checks what is left."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from gateway.concurrency.adaptive_limit import Governor, GovernorOptions
+from gateway.concurrency.concurrency_limiter import Gate, Release, Slot
+from gateway.identity.authentication import Priority
+from tests.support.virtual_time import VirtualTimeLoop, run_in_virtual_time
+
+FAR = 1000.0
+SUCCESS, IGNORED, DROPPED = Release
+
+
+def middle(low: float, high: float) -> float:
+    return (low + high) / 2
+
+
+@dataclass
+class Scene:
+    """A gate with a limit that only signals change, and who got what in which order."""
+
+    loop: VirtualTimeLoop
+    limit: int = 1
+    queue_size: int = 100
+    yields: bool = False
+    order: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        options = GovernorOptions(initial=self.limit, ceiling=self.limit, yields=self.yields)
+        self.gate = Gate(Governor(options, middle), self.queue_size, self.loop.time)
+
+    async def slot(
+        self,
+        consumer: str = "a",
+        priority: Priority = Priority.NORMAL,
+        deadline: float = FAR,
+        in_front: bool = False,
+    ) -> Slot:
+        slot = await self.gate.acquire(consumer, priority, deadline, in_front=in_front)
+        self.order.append(consumer)
+        return slot
+
+    async def wait(
+        self,
+        consumer: str = "a",
+        priority: Priority = Priority.NORMAL,
+        deadline: float = FAR,
+        in_front: bool = False,
+    ) -> "asyncio.Task[Slot]":
+        """A task that waits in the queue by now, or has a slot."""
+        task = self.loop.create_task(self.slot(consumer, priority, deadline, in_front))
+        await asyncio.sleep(0)
+        return task
+
+    def assert_idle(self) -> None:
+        assert (self.gate.in_flight, self.gate.waiting) == (0, 0)
+        assert self.loop.timers() == []
+
+
+def played(script: Callable[[VirtualTimeLoop], Awaitable[Scene]]) -> None:
+    """Run a script; at its end no slot, no waiter and no timer may be left."""
+
+    async def main(loop: VirtualTimeLoop) -> None:
+        (await script(loop)).assert_idle()
+
+    run_in_virtual_time(main)

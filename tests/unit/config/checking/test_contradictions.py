@@ -1,0 +1,117 @@
+"""Warnings: what the gateway runs with, though somebody should look."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.config.checking import contradictions as checks
+from gateway.config.loading.load import load_settings
+from gateway.config.problems import ConfigError
+from gateway.policy import addressing
+from tests.unit.config.conftest import DIGEST, ENVIRON, GOOD, Write, cases
+
+NOW = datetime(2026, 12, 20, tzinfo=UTC)
+
+DOUBTS = cases(
+    (
+        "replicas_with_memory",
+        "reuse_port: true",
+        "10: reuse_port: replicas with `store: memory` count limits and remember an Idempotency-Key "
+        "each for itself; write `store: redis://…`, so that they share both",
+    ),
+    (
+        "no_rules",
+        f"  fax: {{keys: ['{DIGEST.replace('2c', '01')}'], credential: main}}",
+        "10: consumers.fax: may call nothing: it has no `allow` rules; "
+        'add rules, such as `allow: ["messages:send"]`',
+    ),
+)  # fmt: skip
+EXPIRIES = [
+    pytest.param("2026-12-19T23:59:59Z", "expired at 2026-12-19T23:59:59+00:00", id="over"),
+    pytest.param("2026-12-20T00:00:00Z", "expired at 2026-12-20T00:00:00+00:00", id="now"),
+    pytest.param("2027-01-03T00:00:00Z", "expires soon, at 2027-01-03T00:00:00+00:00", id="in_14_days"),
+    pytest.param("2027-01-03T00:00:01Z", None, id="later"),
+]
+
+
+def _warnings(path_text: str, write: Write) -> list[str]:
+    path = write(path_text)
+    loaded = load_settings(path, ENVIRON, NOW)
+    return [str(warning).removeprefix(f"{path}:") for warning in loaded.warnings]
+
+
+def test_nothing_to_say(write: Write) -> None:
+    assert _warnings(GOOD, write) == []
+
+
+@pytest.mark.parametrize(("text", "expected"), DOUBTS)
+def test_doubts(write: Write, text: str, expected: str) -> None:
+    assert _warnings(f"{GOOD}{text}\n", write) == [expected]
+
+
+@pytest.mark.parametrize(("expires", "expected"), EXPIRIES)
+def test_expiries(write: Write, expires: str, expected: str | None) -> None:
+    text = GOOD.replace(f'"{DIGEST}"', f'{{digest: "{DIGEST}", expires: {expires}}}')
+    lines = [f"7: consumers.billing.keys.0: {expected}; run `gateway key new billing` and replace it"]
+    assert _warnings(text, write) == (lines if expected else [])
+
+
+def test_auth_tokens_and_unused_credentials(write: Write) -> None:
+    other = """\
+  other:
+    account_sid: {env: ACCOUNT_SID}
+    auth_token: {env: KEY_SECRET}
+    subaccounts: [{account_sid: {env: SUB}, auth_token: {env: KEY_SECRET}}]
+consumers:
+"""
+    advice = (
+        "Twilio advises the AuthToken for local tests only; "
+        "make an API key in the Twilio Console, and use `keys`"
+    )
+    assert _warnings(GOOD.replace("consumers:\n", other), write) == [
+        "5: credentials.other: no consumer uses it; remove it, or name it as a consumer's `credential`",
+        f"7: credentials.other.auth_token: {advice}",
+        f"8: credentials.other.subaccounts.0.auth_token: {advice}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    cases(
+        (
+            "backoff_beyond_deadline",
+            "upstream: {deadline_seconds: 2}\nretry: {longest_backoff_seconds: 3}",
+            "retry.longest_backoff_seconds: a wait before a new try would be longer than the whole request "
+            "may take; make it less than `upstream.deadline_seconds` (2)",
+        ),
+        (
+            "governor_out_of_order",
+            "governor: {floor: 20}",
+            "governor: `floor`, `initial` and `ceiling` are not in order; make floor <= initial <= ceiling",
+        ),
+        (
+            "a_span_that_is_not_made",
+            "tracing: {send_upstream: true}",
+            "tracing.send_upstream: there is no span of ours to send while tracing is off; "
+            "write `enabled: true` beside it, or remove the line",
+        ),
+        (
+            "rate_of_nothing",
+            "consumers: {app: {keys: [], credential: main, limits: [{rate: 0/s}]}}",
+            "consumers.app.limits.0.rate:",
+        ),
+    ),
+)
+def test_nonsense_is_refused(write: Write, text: str, expected: str) -> None:
+    """Bounds that exclude each other, and a rate of nothing."""
+    replaced = {line.partition(":")[0] for line in text.splitlines()}
+    kept = [part for part in GOOD.split("\n") if part.partition(":")[0] not in replaced]
+    path = write("\n".join([*kept, text]) + "\n" if "consumers" not in replaced else f"{text}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path, ENVIRON, NOW)
+    assert expected in str(caught.value)
+
+
+def test_both_tables_of_edges_are_one() -> None:
+    """The file's readers must not import policy (design 3), so these stand in two places."""
+    assert {region: edge or "" for region, edge in checks.DEFAULT_EDGES.items()} == addressing.DEFAULT_EDGES

@@ -1,0 +1,140 @@
+"""The request head: what is let in, and what each refusal says about the connection."""
+
+import pytest
+
+from gateway.errors import Refusal
+from gateway.http.request_head import METHODS, require_head
+
+_HOST = (b"Host", b"gateway.internal:8080")
+_TARGET = "/2010-04-01/Accounts.json?PageSize=1"
+Fields = tuple[tuple[bytes, bytes], ...]
+
+
+def test_an_ordinary_head_is_kept_as_it_came() -> None:
+    raw = (
+        _HOST,
+        (b"X-TwiLio", b"a"),
+        (b"x-twilio", b"b"),
+        (b"Connection", b"close, X-One"),
+        (b"connection", b" x-two"),
+        (b"Content-Type", b"text/plain"),
+        (b"Content-Length", b"12"),
+    )
+    inbound = require_head("POST", _TARGET, (1, 1), raw)
+    assert tuple((name, value) for _, name, value in inbound.fields) == raw
+    assert [lower for lower, _, _ in inbound.fields] == [name.lower() for name, _ in raw]
+    assert inbound.connection == {b"close", b"x-one", b"x-two"}
+    assert (inbound.method, inbound.version, inbound.path) == ("POST", (1, 1), "/2010-04-01/Accounts.json")
+    assert (inbound.query, inbound.host) == ("PageSize=1", "gateway.internal:8080")
+    assert (inbound.content_length, inbound.chunked, inbound.has_body) == (12, False, True)
+    assert inbound.single(b"content-type") == "text/plain"
+    assert inbound.single(b"expect") == ""
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_the_six_methods_pass(method: str) -> None:
+    assert require_head(method, _TARGET, (1, 1), (_HOST,)).method == method
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "get", "Post", "PROPFIND", "", "GET "])
+def test_other_methods_are_405(method: str) -> None:
+    with pytest.raises(Refusal) as refusal:
+        require_head(method, _TARGET, (1, 1), (_HOST,))
+    assert (refusal.value.slug, refusal.value.closes) == ("method_not_allowed", True)
+    assert refusal.value.headers == (("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE"),)
+
+
+@pytest.mark.parametrize("version", [(0, 9), (1, 2), (2, 0), (1, 10)])
+def test_other_versions_are_refused(version: tuple[int, int]) -> None:
+    with pytest.raises(Refusal, match="malformed_request"):
+        require_head("GET", _TARGET, version, (_HOST,))
+
+
+_REFUSED: list[tuple[str, str, Fields, str]] = [
+    ("connect", "CONNECT", (_HOST,), "connect_unsupported"),
+    ("no host", "GET", (), "bad_host"),
+    ("empty host", "GET", ((b"Host", b""),), "bad_host"),
+    ("host with a path", "GET", ((b"Host", b"a/b"),), "bad_host"),
+    ("host with a user", "GET", ((b"Host", b"a@b"),), "bad_host"),
+    ("host list", "GET", ((b"Host", b"a, b"),), "bad_host"),
+    ("host with a bad port", "GET", ((b"Host", b"a:b"),), "bad_host"),
+    ("host with no port", "GET", ((b"Host", b"a:"),), "bad_host"),
+    ("two hosts", "GET", (_HOST, (b"host", b"b")), "bad_header"),
+    ("two authorizations", "GET", (_HOST, (b"Authorization", b"a"), (b"authorization", b"a")), "bad_header"),
+    ("two types", "POST", (_HOST, (b"Content-Type", b"a/b"), (b"Content-Type", b"a/b")), "bad_header"),
+    ("two lengths", "POST", (_HOST, (b"Content-Length", b"1"), (b"Content-Length", b"1")), "bad_header"),
+    ("two codings", "POST", (_HOST, *((b"Transfer-Encoding", b"chunked"),) * 2), "bad_header"),
+    ("two overrides", "POST", (_HOST, *((b"X-HTTP-Method-Override", b"PUT"),) * 2), "bad_header"),
+    ("two request ids", "GET", (_HOST, *((b"X-Request-Id", b"a"),) * 2), "bad_header"),
+    ("latin-1 value", "GET", (_HOST, (b"X-Name", b"J\xfcrgen")), "bad_header"),
+    ("utf-8 value", "GET", (_HOST, (b"X-Name", "…".encode())), "bad_header"),
+    ("8-bit name", "GET", (_HOST, (b"X-N\xe9", b"a")), "bad_header"),
+    ("underscore", "POST", (_HOST, (b"Content_Length", b"5")), "bad_header"),
+    ("line break in a value", "GET", (_HOST, (b"X-A", b"a\r\nAuthorization: b")), "bad_header"),
+    ("nul in a value", "GET", (_HOST, (b"X-A", b"a\x00")), "bad_header"),
+    ("delete in a value", "GET", (_HOST, (b"X-A", b"a\x7f")), "bad_header"),
+    ("colon in a name", "GET", (_HOST, (b"X-A: b", b"a")), "bad_header"),
+    ("space in a name", "GET", (_HOST, (b"X A", b"a")), "bad_header"),
+    ("gzip, chunked", "POST", (_HOST, (b"Transfer-Encoding", b"gzip, chunked")), "malformed_request"),
+    ("identity", "POST", (_HOST, (b"Transfer-Encoding", b"identity")), "malformed_request"),
+    ("chunked with a tail", "POST", (_HOST, (b"Transfer-Encoding", b"chunked;q=1")), "malformed_request"),
+    (
+        "length and chunked", "POST",
+        (_HOST, (b"Transfer-Encoding", b"chunked"), (b"Content-Length", b"1")), "malformed_request",
+    ),
+    ("signed length", "POST", (_HOST, (b"Content-Length", b"+1")), "malformed_request"),
+    ("length list", "POST", (_HOST, (b"Content-Length", b"1, 1")), "malformed_request"),
+    ("empty length", "POST", (_HOST, (b"Content-Length", b"")), "malformed_request"),
+    ("hex length", "POST", (_HOST, (b"Content-Length", b"0x1")), "malformed_request"),
+    ("underscored length", "POST", (_HOST, (b"Content-Length", b"1_0")), "malformed_request"),
+    ("length of 19 digits", "POST", (_HOST, (b"Content-Length", b"1" * 19)), "malformed_request"),
+    ("body on GET", "GET", (_HOST, (b"Content-Length", b"1")), "unexpected_body"),
+    ("chunks on GET", "GET", (_HOST, (b"Transfer-Encoding", b"chunked")), "unexpected_body"),
+    ("body on HEAD", "HEAD", (_HOST, (b"Content-Length", b"1")), "unexpected_body"),
+    ("upgrade", "GET", (_HOST, (b"Connection", b"Upgrade"), (b"Upgrade", b"h2c")), "upgrade_unsupported"),
+    ("expectation", "POST", (_HOST, (b"Expect", b"200-ok")), "expectation"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "slug"), [row[1:] for row in _REFUSED], ids=[row[0] for row in _REFUSED]
+)
+def test_refused_heads_close_the_connection(method: str, fields: Fields, slug: str) -> None:
+    with pytest.raises(Refusal) as refusal:
+        require_head(method, _TARGET, (1, 1), fields)
+    assert refusal.value.slug == slug
+    assert refusal.value.closes
+
+
+@pytest.mark.parametrize(
+    ("method", "version", "fields", "length", "has_body"),
+    [
+        ("GET", (1, 1), (_HOST, (b"Content-Length", b"0")), 0, False),
+        ("GET", (1, 0), (), None, False),
+        ("POST", (1, 0), ((b"Content-Length", b"3"),), 3, True),
+        ("POST", (1, 1), (_HOST,), None, False),
+        ("POST", (1, 1), (_HOST, (b"Transfer-Encoding", b"Chunked")), None, True),
+        ("DELETE", (1, 1), (_HOST, (b"Content-Length", b"0")), 0, False),
+        ("DELETE", (1, 1), (_HOST, (b"Content-Length", b"3")), 3, True),
+        ("POST", (1, 1), (_HOST, (b"Expect", b"100-Continue"), (b"Content-Length", b"3")), 3, True),
+        ("GET", (1, 1), (_HOST, (b"Upgrade", b"h2c")), None, False),
+        ("GET", (1, 1), (_HOST, (b"X-Empty", b""), (b"X-Tab", b"a\tb")), None, False),
+    ],
+)
+def test_framing(
+    method: str, version: tuple[int, int], fields: Fields, length: int | None, has_body: bool
+) -> None:
+    inbound = require_head(method, _TARGET, version, fields)
+    assert (inbound.content_length, inbound.has_body) == (length, has_body)
+
+
+def test_chunked_needs_http_1_1() -> None:
+    with pytest.raises(Refusal, match="malformed_request"):
+        require_head("POST", _TARGET, (1, 0), (_HOST, (b"Transfer-Encoding", b"chunked")))
+
+
+def test_repr_shows_no_field_path_or_query() -> None:
+    inbound = require_head(
+        "GET", "/Messages.json?To=%2B1500", (1, 1), (_HOST, (b"Authorization", b"Bearer canary"))
+    )
+    assert repr(inbound) == "Inbound(GET)"

@@ -1,0 +1,61 @@
+"""Names in client certificates: which are read, and whom they stand for."""
+
+from typing import Any
+
+import pytest
+
+from gateway.errors import Refusal
+from gateway.identity.client_certificates import PeerCertificate, find_holder, read_certificate
+
+ENDS = "Jun  1 12:00:00 2030 GMT"
+INDEX = {"dns:billing.internal": "billing", "uri:spiffe://a/b": "billing", "cn:mail": "mail", "cn:": "nobody"}
+
+
+def shown(*sans: tuple[str, str], subject: tuple[tuple[tuple[str, str], ...], ...] = ()) -> dict[str, Any]:
+    """A certificate as `getpeercert` gives it."""
+    return {"subject": subject, "subjectAltName": sans, "notAfter": ENDS, "version": 3}
+
+
+def common(*names: str) -> tuple[tuple[tuple[str, str], ...], ...]:
+    """A subject with these common names."""
+    return ((("organizationName", "x"),), *((("commonName", name),) for name in names))
+
+
+@pytest.mark.parametrize(
+    ("certificate", "names"),
+    [
+        (shown(), ()),
+        (shown(("DNS", "Billing.INTERNAL")), ("dns:billing.internal",)),
+        (shown(("URI", "spiffe://A/b"), ("DNS", "b")), ("uri:spiffe://A/b", "dns:b")),
+        (shown(("email", "a@b"), ("IP Address", "10.0.0.1"), ("othername", "<unsupported>")), ()),
+        (shown(subject=common("Mail")), ("cn:Mail",)),
+        (shown(subject=common("mail", "billing")), ()),
+        (shown(("DNS", "*.internal")), ("dns:*.internal",)),
+        ({"notAfter": ENDS}, ()),
+    ],
+)
+def test_names_and_end(certificate: dict[str, Any], names: tuple[str, ...]) -> None:
+    assert read_certificate(certificate) == PeerCertificate(names, 1_906_545_600.0)
+
+
+@pytest.mark.parametrize(
+    ("names", "holder"),
+    [
+        ((), None),
+        (("dns:billing.internal",), "billing"),
+        (("dns:BILLING.internal",), None),
+        (("dns:x.billing.internal", "dns:internal", "cn:billing.internal"), None),
+        (("uri:billing.internal", "dns:spiffe://a/b"), None),
+        (("dns:a", "uri:spiffe://a/b", "dns:billing.internal"), "billing"),
+        (("cn:mail", "dns:b"), "mail"),
+    ],
+)
+def test_whom_a_certificate_stands_for(names: tuple[str, ...], holder: str | None) -> None:
+    assert find_holder(INDEX, PeerCertificate(names, 1000.0), 999.0) == holder
+    assert find_holder(INDEX, PeerCertificate(names, 1000.0), 1000.0) is None
+
+
+def test_a_certificate_of_two_is_nobodys() -> None:
+    certificate = PeerCertificate(("cn:mail", "dns:billing.internal"), 1000.0)
+    with pytest.raises(Refusal, match="several consumers"):
+        find_holder(INDEX, certificate, 0.0)

@@ -1,0 +1,75 @@
+"""The memory store is bounded, and forgets no limit that is in force."""
+
+from itertools import count
+
+from gateway.consumers.rate_limit_rules import LimitKey
+from gateway.rate_limits.expiry_table import Moments
+from gateway.rate_limits.gcra import Verdict
+from gateway.rate_limits.memory_limits import Ask, MemoryLimits
+from tests.support.limits import keys, limit
+
+PER_DESTINATION = limit("1/m", 1, "app/0")
+
+
+def _to(number: int) -> tuple[LimitKey, ...]:
+    return (LimitKey(PER_DESTINATION, f"app/0:{number}"),)
+
+
+class Bench:
+    """A store of ten keys, and its clock."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        self.moments = Moments(keys_max=10)
+        self.limits = MemoryLimits(self.moments, lambda: self.now)
+
+    def passes(self, *wanted: LimitKey) -> bool:
+        return self.limits.take_now(Ask(wanted)).decision.verdict is Verdict.ADMITTED
+
+
+def test_full_of_limits_in_force() -> None:
+    bench = Bench()
+    assert all(bench.passes(*_to(number)) for number in range(10))
+    assert bench.passes(*_to(10))  # the eleventh and all after it share one bucket
+    assert not any(bench.passes(*_to(number)) for number in range(200))
+    assert len(bench.moments) == 11
+    bench.now += 60
+    assert all(bench.passes(*_to(number)) for number in range(100, 110))
+
+
+def test_two_newcomers_in_one_request_share_it_once() -> None:
+    bench = Bench()
+    for number in range(10):
+        bench.passes(*_to(number))
+    taken = bench.limits.take_now(Ask((*_to(10), *_to(11))))
+    assert [key.key for key in taken.keys] == ["app/0:overflow"]
+    assert len(taken.decision.tats) == 1
+
+
+def test_what_is_past_makes_room() -> None:
+    """A long run of ever new destinations holds as many keys as are in force, and a few."""
+    bench = Bench()
+    for number in count():
+        assert bench.passes(*_to(number))
+        bench.now += 7
+        assert len(bench.moments) <= 10
+        if number == 500:
+            break
+
+
+def test_known_keys_go_on_when_it_is_full() -> None:
+    bench = Bench()
+    wanted = keys(limit("2/m", 2, "app/1"))
+    assert bench.passes(*wanted)
+    for number in range(20):
+        bench.passes(*_to(number))
+    assert bench.passes(*wanted)
+    assert not bench.passes(*wanted)
+
+
+def test_a_reload_with_another_rate_keeps_what_was_spent() -> None:
+    bench = Bench()
+    assert bench.passes(*keys(limit("1/m", 1)))
+    assert not bench.passes(*keys(limit("2/m", 1)))
+    bench.now += 60
+    assert bench.passes(*keys(limit("2/m", 1)))

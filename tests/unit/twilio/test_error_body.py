@@ -1,0 +1,95 @@
+"""Our own errors in Twilio's shape: JSON or XML, and nothing of the request in them."""
+
+from xml.etree import ElementTree
+
+import orjson
+import pytest
+
+from gateway.errors import KINDS, GatewayError, Phase, Refusal, UpstreamFailure
+from gateway.twilio.error_body import REASONS, render_error, wants_xml
+
+_DETAIL = "Send <this> & \"that\" or 'it' … instead."
+_JSON, _XML = "/2010-04-01/Accounts/AC1/Messages.json", "/2010-04-01/Accounts/AC1/Messages"
+
+
+@pytest.mark.parametrize("slug", KINDS)
+def test_every_slug_as_json(slug: str) -> None:
+    rendered = render_error(Refusal(slug, _DETAIL), _JSON)
+    kind = KINDS[slug]
+    assert (rendered.status, rendered.reason) == (kind.status, REASONS[kind.status])
+    assert rendered.fields == ((b"Content-Type", b"application/json"), (b"Gateway-Error", slug.encode()))
+    assert orjson.loads(rendered.body) == {
+        "code": kind.code,
+        "message": _DETAIL,
+        "more_info": f"https://www.twilio.com/docs/errors/{kind.code}",
+        "status": kind.status,
+        "gateway_error": slug,
+    }
+
+
+@pytest.mark.parametrize("slug", KINDS)
+def test_every_slug_as_xml(slug: str) -> None:
+    rendered = render_error(Refusal(slug, _DETAIL), _XML)
+    kind = KINDS[slug]
+    assert rendered.fields == ((b"Content-Type", b"application/xml"), (b"Gateway-Error", slug.encode()))
+    root = ElementTree.fromstring(rendered.body)
+    assert [(node.tag, node.text) for node in root[0]] == [
+        ("Code", str(kind.code)),
+        ("Message", _DETAIL),
+        ("MoreInfo", f"https://www.twilio.com/docs/errors/{kind.code}"),
+        ("Status", str(kind.status)),
+        ("GatewayError", slug),
+    ]
+    assert (root.tag, root[0].tag) == ("TwilioResponse", "RestException")
+
+
+@pytest.mark.parametrize(
+    ("error", "fields"),
+    [
+        (
+            Refusal("missing_key", "", headers=(("WWW-Authenticate", 'Basic realm="twilio-gateway"'),)),
+            ((b"WWW-Authenticate", b'Basic realm="twilio-gateway"'),),
+        ),
+        (UpstreamFailure("upstream_lost", Phase.SENT, ""), ()),
+        (
+            UpstreamFailure("upstream_lost", Phase.SENT, "").with_outcome(replayable=False),
+            ((b"Gateway-Outcome", b"unknown"),),
+        ),
+        (UpstreamFailure("upstream_lost", Phase.SENT, "").with_outcome(replayable=True), ()),
+        (GatewayError("internal_error", ""), ()),
+    ],
+    ids=["challenge", "failure", "unknown outcome", "known outcome", "fault"],
+)
+def test_further_fields(error: GatewayError, fields: tuple[tuple[bytes, bytes], ...]) -> None:
+    assert render_error(error, _JSON).fields[2:] == fields
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/2010-04-01/Accounts/AC1/Messages", True),
+        ("/2010-04-01/Accounts/AC1/Messages.xml", True),
+        ("/2010-04-01/Accounts/AC1/Messages?a=.json", True),
+        ("/api/2010-04-01/Accounts/AC1/Messages/SM1", True),
+        ("http://api.twilio.com/2010-04-01/Accounts/AC1", True),
+        ("/2010-04-01/../x", True),
+        ("/2010-04-01/Accounts/AC1/Messages.json", False),
+        ("/2010-04-01/Accounts/AC1/Messages.json?a=b.xml", False),
+        ("/2010-04-01/Accounts/AC1/Usage/Records.csv", False),
+        ("/2010-04-01/Accounts/AC1/Recordings/RE1.mp3", False),
+        ("/verify/v2/Services", False),
+        ("/verify/v2/Services?x=/2010-04-01/", False),
+        ("", False),
+        ("*", False),
+        ("\udc80", False),
+    ],
+)
+def test_xml_is_for_the_2010_api_without_another_suffix(path: str, expected: bool) -> None:
+    assert wants_xml(path) == expected
+
+
+@pytest.mark.parametrize("path", [_JSON, _XML])
+def test_the_path_is_not_echoed(path: str) -> None:
+    body = render_error(Refusal("bad_target", "no"), path + "?canary").body
+    assert b"canary" not in body
+    assert b"AC1" not in body

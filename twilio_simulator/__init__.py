@@ -1,0 +1,38 @@
+"""A Twilio-like upstream, for demos and tests.
+
+It answers as Twilio does, counts what it created, and fails on demand. It knows nothing of the gateway,
+and the gateway's data path knows nothing of it.
+"""
+
+from twilio_simulator.created_resources import Store
+from twilio_simulator.faults import FAULTS, Faults, FaultSyntaxError
+from twilio_simulator.journal import Entry, Journal
+from twilio_simulator.simulated_accounts import (
+    DEFAULT_ACCOUNT,
+    DEFAULT_ACCOUNT_SID,
+    DEFAULT_API_KEY,
+    DEFAULT_API_SECRET,
+    DEFAULT_AUTH_TOKEN,
+    Account,
+    ApiKey,
+    KeyKind,
+)
+from twilio_simulator.simulator import Simulator
+
+__all__ = [
+    "DEFAULT_ACCOUNT",
+    "DEFAULT_ACCOUNT_SID",
+    "DEFAULT_API_KEY",
+    "DEFAULT_API_SECRET",
+    "DEFAULT_AUTH_TOKEN",
+    "FAULTS",
+    "Account",
+    "ApiKey",
+    "Entry",
+    "FaultSyntaxError",
+    "Faults",
+    "Journal",
+    "KeyKind",
+    "Simulator",
+    "Store",
+]

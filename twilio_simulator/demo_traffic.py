@@ -1,0 +1,147 @@
+"""Callers for a demonstration: a few services that send a gentle mix of requests, in waves and with mistakes.
+
+They know a URL and their keys; that a gateway stands there is nothing to them. Twilio's part in the trouble
+(a concurrency limit, slow answers, 503s) is set on the simulator's faults.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+import aiohttp
+
+from twilio_simulator.faults import Faults
+
+_ACCOUNT: Final = "/2010-04-01/Accounts/AC" + "0" * 32
+_MESSAGES: Final = f"{_ACCOUNT}/Messages.json"
+_WAVE_SECONDS: Final = 210.0
+_BURST_EVERY_SECONDS: Final = 47.0
+_ANSWER_SECONDS: Final = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One kind of request. `weight` is its share of its service's requests."""
+
+    weight: int
+    method: str
+    path: str
+    form: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One caller: its mean requests per second, how many come at once in a burst, and what it asks for."""
+
+    per_second: float
+    calls: tuple[Call, ...]
+    burst: int = 0
+
+
+def _message(to: str, body: str) -> dict[str, str]:
+    return {"To": to, "From": "+15005550001", "Body": body}
+
+
+_SEND: Final = Call(6, "POST", _MESSAGES, _message("+15005550006", "Your order is on its way"))
+SERVICES: Final[Mapping[str, Service]] = {
+    "billing": Service(
+        6.0,
+        (
+            _SEND,
+            Call(4, "GET", f"{_MESSAGES}?PageSize=20"),
+            Call(1, "GET", f"{_ACCOUNT}/Messages/SM{'0' * 32}.json"),
+        ),
+    ),
+    "reminders": Service(
+        7.0,
+        (
+            _SEND,
+            Call(
+                2,
+                "POST",
+                f"{_ACCOUNT}/Calls.json",
+                {"To": "+15005550006", "From": "+15005550001", "Url": "https://example.com/r"},
+            ),
+            Call(1, "POST", _MESSAGES, _message("not a number", "hello")),
+        ),
+    ),
+    "campaigns": Service(3.0, (_SEND,), burst=40),
+    "crm": Service(
+        5.0,
+        (
+            Call(3, "GET", f"{_MESSAGES}?PageSize=5"),
+            Call(2, "GET", "/messaging/v1/Services"),
+            Call(1, "POST", f"{_ACCOUNT}/Keys.json", {"FriendlyName": "mine"}),
+        ),
+    ),
+}
+"""Whom a demonstration's configuration names as consumers."""
+
+
+def trouble(faults: Faults) -> None:
+    """What the simulated Twilio does to them."""
+    faults.concurrency_limit = 8
+    faults.service_seconds, faults.service_sigma = 0.18, 0.5
+    faults.add("status=503", probability=0.02)
+    faults.add("delay=1.5", probability=0.006)
+    faults.add("status=500", method="POST", probability=0.003)
+    faults.add("reset-after", method="POST", probability=0.001)
+
+
+class Traffic:
+    """Runs until it is cancelled. `keys` are the services' passwords, by name."""
+
+    def __init__(self, url: str, keys: Mapping[str, str], random: Random) -> None:
+        self._url = url
+        self._keys = keys
+        self._random = random
+        self._numbers = itertools.count(1)
+
+    async def run(self) -> None:
+        """Send, for ever."""
+        timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
+        connector = aiohttp.TCPConnector(limit=0)
+        async with (
+            aiohttp.ClientSession(timeout=timeout, connector=connector) as session,
+            asyncio.TaskGroup() as group,
+        ):
+            for name, service in SERVICES.items():
+                group.create_task(self._drip(group, session, name, service))
+                if service.burst:
+                    group.create_task(self._burst(group, session, name, service))
+
+    async def _drip(
+        self, group: asyncio.TaskGroup, session: aiohttp.ClientSession, name: str, service: Service
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            wave = 1 + 0.6 * math.sin(loop.time() * 2 * math.pi / _WAVE_SECONDS)
+            await asyncio.sleep(self._random.expovariate(service.per_second * wave))
+            group.create_task(self._send(session, name, service))
+
+    async def _burst(
+        self, group: asyncio.TaskGroup, session: aiohttp.ClientSession, name: str, service: Service
+    ) -> None:
+        while True:
+            await asyncio.sleep(self._random.uniform(0.3, 1) * _BURST_EVERY_SECONDS)
+            for _ in range(service.burst):
+                group.create_task(self._send(session, name, service))
+
+    async def _send(self, session: aiohttp.ClientSession, name: str, service: Service) -> None:
+        call = self._random.choices(service.calls, [each.weight for each in service.calls])[0]
+        headers = {
+            "Authorization": aiohttp.encode_basic_auth(name, self._keys[name]),
+            "X-Request-Id": f"{name}-{next(self._numbers):06d}",
+        }
+        with suppress(aiohttp.ClientError, TimeoutError):  # what went wrong is for the page to show
+            async with session.request(
+                call.method, self._url + call.path, data=call.form, headers=headers
+            ) as answer:
+                await answer.read()
