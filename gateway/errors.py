@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
-class Kind(NamedTuple):
+class ErrorKind(NamedTuple):
     """What a slug stands for: the HTTP status, the Twilio error code, and a sentence for the documents."""
 
     status: int
@@ -22,62 +22,88 @@ class Kind(NamedTuple):
 
 
 # Codes are Twilio's own where it has one for the case (facts/twilio.md), so that SDKs treat ours alike.
-KINDS: dict[str, Kind] = {
-    "malformed_request": Kind(400, 20001, "the bytes are not an HTTP/1 request that this gateway accepts"),
-    "bad_target": Kind(400, 20001, "the request target is not canonical (dot segments, //, odd escapes …)"),
-    "bad_header": Kind(400, 20001, "a header field is repeated, misspelt or holds bytes that are refused"),
-    "bad_host": Kind(400, 20001, "the Host field is missing or is not a host name"),
-    "unexpected_body": Kind(400, 20001, "a GET or HEAD came with a body"),
-    "incomplete_body": Kind(400, 20001, "the body ended early or its chunks are malformed"),
-    "bad_body": Kind(400, 20001, "the body cannot be read as its Content-Type says, or cannot be converted"),
-    "method_override": Kind(400, 20001, "a method override that is ambiguous or not permitted"),
-    "idempotency_unsupported": Kind(400, 20001, "an Idempotency-Key on a body that is streamed"),
-    "missing_key": Kind(401, 20003, "the request carries no consumer key"),
-    "unknown_consumer": Kind(
+KINDS: dict[str, ErrorKind] = {
+    "malformed_request": ErrorKind(
+        400, 20001, "the bytes are not an HTTP/1 request that this gateway accepts"
+    ),
+    "bad_target": ErrorKind(
+        400, 20001, "the request target is not canonical (dot segments, //, odd escapes …)"
+    ),
+    "bad_header": ErrorKind(
+        400, 20001, "a header field is repeated, misspelt or holds bytes that are refused"
+    ),
+    "bad_host": ErrorKind(400, 20001, "the Host field is missing or is not a host name"),
+    "unexpected_body": ErrorKind(400, 20001, "a GET or HEAD came with a body"),
+    "incomplete_body": ErrorKind(400, 20001, "the body ended early or its chunks are malformed"),
+    "bad_body": ErrorKind(
+        400, 20001, "the body cannot be read as its Content-Type says, or cannot be converted"
+    ),
+    "method_override": ErrorKind(400, 20001, "a method override that is ambiguous or not permitted"),
+    "idempotency_unsupported": ErrorKind(400, 20001, "an Idempotency-Key on a body that is streamed"),
+    "missing_key": ErrorKind(401, 20003, "the request carries no consumer key"),
+    "unknown_consumer": ErrorKind(
         401, 20003, "the key, the name it came with, the certificate or the JWT is no consumer's"
     ),
-    "expired_key": Kind(401, 20003, "the consumer key is past its `expires`"),
-    "expired_certificate": Kind(401, 20003, "the client certificate has ended while its connection was held"),
-    "invalid_token": Kind(401, 20003, "the JWT is not one of a trusted issuer for this gateway"),
-    "expired_token": Kind(401, 20003, "the JWT is past its `exp`"),
-    "not_allowed": Kind(403, 20403, "no `allow` rule of the consumer covers this method and path"),
-    "management_endpoint": Kind(403, 20403, "accounts, keys and tokens need a rule that names them exactly"),
-    "foreign_account": Kind(403, 20403, "an AccountSid that the consumer's credential does not own"),
-    "wrong_region": Kind(403, 20403, "the host names a region that the credential is not for"),
-    "form_rule": Kind(403, 20403, "a `form` rule of the consumer refuses a sender, recipient or callback"),
-    "unknown_address": Kind(404, 20404, "neither host nor path says which Twilio product is meant"),
-    "method_not_allowed": Kind(405, 20004, "a method other than GET HEAD POST PUT PATCH DELETE"),
-    "head_timeout": Kind(408, 20001, "the request's head did not arrive in time"),
-    "body_timeout": Kind(408, 20001, "the body did not arrive in time"),
-    "slow_reader": Kind(
+    "expired_key": ErrorKind(401, 20003, "the consumer key is past its `expires`"),
+    "expired_certificate": ErrorKind(
+        401, 20003, "the client certificate has ended while its connection was held"
+    ),
+    "invalid_token": ErrorKind(401, 20003, "the JWT is not one of a trusted issuer for this gateway"),
+    "expired_token": ErrorKind(401, 20003, "the JWT is past its `exp`"),
+    "not_allowed": ErrorKind(403, 20403, "no `allow` rule of the consumer covers this method and path"),
+    "management_endpoint": ErrorKind(
+        403, 20403, "accounts, keys and tokens need a rule that names them exactly"
+    ),
+    "foreign_account": ErrorKind(403, 20403, "an AccountSid that the consumer's credential does not own"),
+    "wrong_region": ErrorKind(403, 20403, "the host names a region that the credential is not for"),
+    "form_rule": ErrorKind(
+        403, 20403, "a `form` rule of the consumer refuses a sender, recipient or callback"
+    ),
+    "unknown_address": ErrorKind(404, 20404, "neither host nor path says which Twilio product is meant"),
+    "method_not_allowed": ErrorKind(405, 20004, "a method other than GET HEAD POST PUT PATCH DELETE"),
+    "head_timeout": ErrorKind(408, 20001, "the request's head did not arrive in time"),
+    "body_timeout": ErrorKind(408, 20001, "the body did not arrive in time"),
+    "slow_reader": ErrorKind(
         408, 20001, "the caller left its answer unread and was cut off; seen in records only"
     ),
-    "idempotency_in_flight": Kind(409, 20409, "the first request with this key has no answer yet"),
-    "idempotency_not_kept": Kind(409, 20409, "done before; the answer was too large or too secret to keep"),
-    "body_too_large": Kind(413, 20413, "the body is longer than the limit"),
-    "content_type": Kind(415, 20001, "the route does not take this Content-Type or Content-Encoding"),
-    "expectation": Kind(417, 20001, "an Expect other than 100-continue"),
-    "idempotency_conflict": Kind(422, 20422, "this Idempotency-Key came before with another body"),
-    "header_too_large": Kind(
+    "idempotency_in_flight": ErrorKind(409, 20409, "the first request with this key has no answer yet"),
+    "idempotency_not_kept": ErrorKind(
+        409, 20409, "done before; the answer was too large or too secret to keep"
+    ),
+    "body_too_large": ErrorKind(413, 20413, "the body is longer than the limit"),
+    "content_type": ErrorKind(415, 20001, "the route does not take this Content-Type or Content-Encoding"),
+    "expectation": ErrorKind(417, 20001, "an Expect other than 100-continue"),
+    "idempotency_conflict": ErrorKind(422, 20422, "this Idempotency-Key came before with another body"),
+    "header_too_large": ErrorKind(
         431, 20001, "the request line or a header field is too long, or there are too many"
     ),
-    "rate_limited": Kind(429, 20429, "a rate limit of ours is reached; Retry-After says when to come"),
-    "queue_full": Kind(429, 20429, "too many requests wait for Twilio; Retry-After says when to come"),
-    "queue_timeout": Kind(429, 20429, "no slot came free before the deadline"),
-    "internal_error": Kind(500, 20500, "a fault in the gateway; the log line with this request id says more"),
-    "connect_unsupported": Kind(501, 20500, "CONNECT tunnels are not built yet"),
-    "upgrade_unsupported": Kind(501, 20500, "protocol upgrades are not relayed"),
-    "emit_unsupported": Kind(501, 20500, "`emit: post` works on the `api` product only"),
-    "upstream_unreachable": Kind(502, 20500, "no connection to Twilio; nothing was sent"),
-    "upstream_lost": Kind(502, 20500, "the connection to Twilio broke before an answer"),
-    "upstream_unreadable": Kind(502, 20500, "Twilio's answer is not valid HTTP or broke off"),
-    "idempotency_unknown": Kind(502, 20500, "sent before with this key, outcome unknown; not sent again"),
-    "too_many_connections": Kind(503, 20503, "too many connections are open, in all or from this address"),
-    "draining": Kind(503, 20503, "this replica is shutting down; try another"),
-    "idempotency_full": Kind(503, 20503, "no keyed request can be remembered, and none may be forgotten"),
-    "issuer_unavailable": Kind(503, 20503, "the keys to verify the JWT with could not be fetched"),
-    "store_unavailable": Kind(503, 20503, "the shared store is away, and `on_store_failure` is `refuse`"),
-    "upstream_timeout": Kind(504, 20500, "Twilio did not answer inside the deadline"),
+    "rate_limited": ErrorKind(429, 20429, "a rate limit of ours is reached; Retry-After says when to come"),
+    "queue_full": ErrorKind(429, 20429, "too many requests wait for Twilio; Retry-After says when to come"),
+    "queue_timeout": ErrorKind(429, 20429, "no slot came free before the deadline"),
+    "internal_error": ErrorKind(
+        500, 20500, "a fault in the gateway; the log line with this request id says more"
+    ),
+    "connect_unsupported": ErrorKind(501, 20500, "CONNECT tunnels are not built yet"),
+    "upgrade_unsupported": ErrorKind(501, 20500, "protocol upgrades are not relayed"),
+    "emit_unsupported": ErrorKind(501, 20500, "`emit: post` works on the `api` product only"),
+    "upstream_unreachable": ErrorKind(502, 20500, "no connection to Twilio; nothing was sent"),
+    "upstream_lost": ErrorKind(502, 20500, "the connection to Twilio broke before an answer"),
+    "upstream_unreadable": ErrorKind(502, 20500, "Twilio's answer is not valid HTTP or broke off"),
+    "idempotency_unknown": ErrorKind(
+        502, 20500, "sent before with this key, outcome unknown; not sent again"
+    ),
+    "too_many_connections": ErrorKind(
+        503, 20503, "too many connections are open, in all or from this address"
+    ),
+    "draining": ErrorKind(503, 20503, "this replica is shutting down; try another"),
+    "idempotency_full": ErrorKind(
+        503, 20503, "no keyed request can be remembered, and none may be forgotten"
+    ),
+    "issuer_unavailable": ErrorKind(503, 20503, "the keys to verify the JWT with could not be fetched"),
+    "store_unavailable": ErrorKind(
+        503, 20503, "the shared store is away, and `on_store_failure` is `refuse`"
+    ),
+    "upstream_timeout": ErrorKind(504, 20500, "Twilio did not answer inside the deadline"),
 }
 
 
@@ -112,7 +138,7 @@ class Refusal(GatewayError):
         self.headers = headers
 
 
-class Phase(StrEnum):
+class FailurePhase(StrEnum):
     """How far an attempt had come when it failed; what may be retried follows from it (design 4.7)."""
 
     CONNECT = "connect"  # no byte was sent
@@ -123,12 +149,12 @@ class Phase(StrEnum):
 class UpstreamFailure(GatewayError):
     """Their no: the attempt failed in `phase`. `unknown` marks an outcome that nobody can tell."""
 
-    def __init__(self, slug: str, phase: Phase, detail: str) -> None:
+    def __init__(self, slug: str, phase: FailurePhase, detail: str) -> None:
         super().__init__(slug, detail)
         self.phase = phase
         self.unknown = False
 
     def with_outcome(self, *, replayable: bool) -> "UpstreamFailure":
         """Itself, marked: once bytes were sent, nobody knows what became of what must not be done twice."""
-        self.unknown = self.phase is not Phase.CONNECT and not replayable
+        self.unknown = self.phase is not FailurePhase.CONNECT and not replayable
         return self

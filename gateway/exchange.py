@@ -18,7 +18,7 @@ class Ending(StrEnum):
     HUNG_UP = "hung_up"  # the caller left
 
 
-class StepKind(StrEnum):
+class PhaseKind(StrEnum):
     """What an exchange spent a stretch of its time on."""
 
     LIMIT = "limit"  # waited for a rate limit of ours
@@ -27,7 +27,7 @@ class StepKind(StrEnum):
     BACKOFF = "backoff"  # waited before the next attempt
 
 
-class Step(NamedTuple):
+class Phase(NamedTuple):
     """One stretch of an exchange's timeline. `began` is on the exchange's clock, both times in seconds.
 
     Of an attempt: `status` and Twilio's `code`, or 0 and the phase it `failed` in ('' with status 0: given up
@@ -35,7 +35,7 @@ class Step(NamedTuple):
     '', 'retry', 'requeue' or 'next_key' (`policy.retries.Decision`).
     """
 
-    kind: StepKind
+    kind: PhaseKind
     began: float
     seconds: float
     status: int = 0
@@ -144,26 +144,26 @@ class Exchange:
         self.ending = Ending.ANSWERED
         self.finished = False
         self.trace: Trace | None = None
-        self.steps: list[Step] = []
+        self.steps: list[Phase] = []
 
-    def note_queue(self, kind: StepKind, began: float, now: float) -> None:
+    def note_queue(self, kind: PhaseKind, began: float, now: float) -> None:
         """It waited for its turn: for a slot, or for a rate limit."""
         seconds = now - began
         self.queued_seconds += seconds
         if seconds >= _SHORTEST_WAIT_SECONDS:
-            self.steps.append(Step(kind, began, seconds))
+            self.steps.append(Phase(kind, began, seconds))
 
     def note_backoff(self, began: float, seconds: float) -> None:
         """It is going to wait before its next attempt."""
         self.backoff_seconds += seconds
         if seconds >= _SHORTEST_WAIT_SECONDS:
-            self.steps.append(Step(StepKind.BACKOFF, began, seconds))
+            self.steps.append(Phase(PhaseKind.BACKOFF, began, seconds))
 
     def note_attempt(self, began: float, now: float, status: int, code: int, failed: str, then: str) -> None:
-        """An attempt has ended, as `Step` says."""
+        """An attempt has ended, as `Phase` says."""
         seconds = now - began
         self.upstream_seconds += seconds
-        self.steps.append(Step(StepKind.ATTEMPT, began, seconds, status, code, failed, self.key, then))
+        self.steps.append(Phase(PhaseKind.ATTEMPT, began, seconds, status, code, failed, self.key, then))
 
     @property
     def seconds(self) -> float:

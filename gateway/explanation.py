@@ -7,40 +7,41 @@ SIDs, in the place where their value would stand.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gateway.config.compile import Snapshot
+from gateway.consumers.consumer import Consumer
 from gateway.consumers.credentials import ApiKey
 from gateway.consumers.rate_limit_rules import Limit
-from gateway.errors import KINDS, GatewayError, Phase
+from gateway.errors import KINDS, FailurePhase, GatewayError
 from gateway.exchange import Exchange
 from gateway.http.request_head import require_head
-from gateway.identity.authentication import Caller, Consumer
+from gateway.identity.authentication import Caller
 from gateway.policy.authorization import Grant
 from gateway.policy.bodies import NO_BODY
+from gateway.policy.snapshot import Snapshot
 from gateway.policy.steps import Prepared, judge_body, judge_head, judge_stream, prepare
 from gateway.rate_limits.rate_limiter import find_limits
-from gateway.retry.retry_policy import AUTHENTICATE, Decision, Outcome, Situation, decide_attempt
+from gateway.retry.retry_policy import AUTHENTICATE, NextStep, Outcome, Situation, decide_attempt
 from gateway.upstream.request_writer import build_wire
 
 _OUTCOMES = (
-    ("no connection, nothing sent", Outcome(failed_in=Phase.CONNECT)),
+    ("no connection, nothing sent", Outcome(failed_in=FailurePhase.CONNECT)),
     ("429, code 20429", Outcome(429, 20429)),
     ("429, another code", Outcome(429, 60203)),
     ("401, code 20003", Outcome(401, AUTHENTICATE)),
     ("503", Outcome(503)),
     ("502 or 504", Outcome(502)),
     ("500", Outcome(500)),
-    ("lost after it was sent", Outcome(failed_in=Phase.SENT)),
+    ("lost after it was sent", Outcome(failed_in=FailurePhase.SENT)),
 )
 _WORDS = {
-    Decision.HAND_BACK: "goes back to the caller",
-    Decision.NEXT_KEY: "sent again with the next key",
-    Decision.REQUEUE: "waits for a slot, and is sent again",
-    Decision.RETRY: "sent again after a backoff",
+    NextStep.HAND_BACK: "goes back to the caller",
+    NextStep.NEXT_KEY: "sent again with the next key",
+    NextStep.REQUEUE: "waits for a slot, and is sent again",
+    NextStep.RETRY: "sent again after a backoff",
 }
 _UNKNOWN = "goes back to the caller, Gateway-Outcome: unknown"
 
 
-class Ask(NamedTuple):
+class RequestDraft(NamedTuple):
     """A request as a parser delivers it: raw target, fields in order, and the whole body."""
 
     method: str
@@ -93,7 +94,7 @@ class Explanation:
     outcomes: tuple[AfterOutcome, ...]
 
 
-def explain(snapshot: Snapshot, consumer: Consumer, ask: Ask, *, post_on_503: bool) -> Explanation:
+def explain(snapshot: Snapshot, consumer: Consumer, ask: RequestDraft, *, post_on_503: bool) -> Explanation:
     """Judge a request of a consumer whose key is good."""
     record = Exchange(0.0)
     refusal: GatewayError | None = None
@@ -155,7 +156,7 @@ def _outcomes(prepared: Prepared, *, post_on_503: bool) -> tuple[AfterOutcome, .
     found = []
     for text, outcome in _OUTCOMES:
         decision = decide_attempt(outcome, situation)
-        unknown = outcome.failed_in is Phase.SENT and not outbound.replayable
-        words = _UNKNOWN if unknown and decision is Decision.HAND_BACK else _WORDS[decision]
-        found.append(AfterOutcome(text, words, decision is not Decision.HAND_BACK))
+        unknown = outcome.failed_in is FailurePhase.SENT and not outbound.replayable
+        words = _UNKNOWN if unknown and decision is NextStep.HAND_BACK else _WORDS[decision]
+        found.append(AfterOutcome(text, words, decision is not NextStep.HAND_BACK))
     return tuple(found)

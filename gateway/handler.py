@@ -12,14 +12,13 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from gateway.config.compile import Snapshot
 from gateway.consumers.rate_limit_rules import NO_LIMITS
 from gateway.errors import GatewayError, UpstreamFailure
-from gateway.exchange import Ending, Exchange, StepKind, new_request_id
+from gateway.exchange import Ending, Exchange, PhaseKind, new_request_id
 from gateway.http.request_head import Inbound, require_head
-from gateway.idempotency.claim_rules import Claim
+from gateway.http.response import Response
 from gateway.idempotency.keyed_requests import Idempotency
-from gateway.identity.authentication import Claimant, authenticate
+from gateway.identity.authentication import UnverifiedCaller, authenticate
 from gateway.identity.jwt_verifier import TokenVerifier
 from gateway.listener.data_server import CallerConnection, abort_connection, close_at_once
 from gateway.listener.raw_response import RawResponse
@@ -28,22 +27,16 @@ from gateway.listener.response_relay import make_error_response, relay_answer
 from gateway.observe.observers import Observers
 from gateway.policy.authorization import Grant
 from gateway.policy.bodies import NO_BODY, Body, BodyPlan
+from gateway.policy.idempotency_key import Claim
 from gateway.policy.outbound import Outbound
+from gateway.policy.snapshot import Snapshot, Snapshots
 from gateway.policy.steps import judge_body, judge_head, judge_stream, prepare
 from gateway.rate_limits.rate_limiter import RateLimiter
 from gateway.twilio.error_body import render_error
 from gateway.upstream.forwarder import Forwarder
-from gateway.upstream.response_reader import Answer
 from gateway.upstream.response_rewriting import Base, adapt_answer, is_adapted
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-
-
-class Snapshots:
-    """Holds the snapshot in force; a reload replaces `current`."""
-
-    def __init__(self, current: Snapshot) -> None:
-        self.current = current
 
 
 class _Ready(NamedTuple):
@@ -128,7 +121,7 @@ class Handler:
         connection.may_leave(True)
         inbound = require_head(request.method, request.raw_path, request.version, request.raw_headers)
         caller = authenticate(snapshot.identities, inbound, time.time(), connection.certificate)
-        if isinstance(caller, Claimant):
+        if isinstance(caller, UnverifiedCaller):
             caller = await self._tokens.admit(caller, snapshot.identities, inbound, time.time())
         grant, plan = judge_head(snapshot, caller.consumer, inbound, exchange)
         ready = await self._read(request, exchange, snapshot, inbound, grant, plan)
@@ -154,7 +147,7 @@ class Handler:
             answer.close()
             exchange.bytes_in = request.content.total_bytes
 
-    async def _send_once(self, claim: Claim, ask: _Ask, exchange: Exchange) -> tuple[Answer, bytes]:
+    async def _send_once(self, claim: Claim, ask: _Ask, exchange: Exchange) -> tuple[Response, bytes]:
         """A POST with an Idempotency-Key: sent, or answered by what came of it before."""
         held = self._idempotency.hold(claim, deadline=ask.deadline, in_doubt=lambda: exchange.in_doubt)
         try:
@@ -166,7 +159,7 @@ class Handler:
         finally:
             exchange.caller_seconds += held.waited_seconds
 
-    async def _admit_and_send(self, ask: _Ask, exchange: Exchange) -> tuple[Answer, bytes]:
+    async def _admit_and_send(self, ask: _Ask, exchange: Exchange) -> tuple[Response, bytes]:
         """Spend the rate limits, then make attempts. The bytes are the limits' fields for the answer."""
         grant, outbound, ready, connection, deadline = ask
         fields = b""
@@ -174,7 +167,7 @@ class Handler:
         if limits is not NO_LIMITS:
             asked = self._clock()
             fields, reported = await self._limiter.admit(limits, grant, ready.body, deadline)
-            exchange.note_queue(StepKind.LIMIT, asked, self._clock())
+            exchange.note_queue(PhaseKind.LIMIT, asked, self._clock())
             exchange.reported = exchange.reported or reported
         stream = ready.stream
         try:

@@ -4,7 +4,7 @@ It answers as Twilio does, counts what it created, and fails on demand. It knows
 and the gateway's data path knows nothing of it.
 """
 
-from twilio_simulator.created_resources import Store
+from twilio_simulator.created_resources import ResourceStore
 from twilio_simulator.faults import FAULTS, Faults, FaultSyntaxError
 from twilio_simulator.journal import Entry, Journal
 from twilio_simulator.simulated_accounts import (
@@ -13,9 +13,9 @@ from twilio_simulator.simulated_accounts import (
     DEFAULT_API_KEY,
     DEFAULT_API_SECRET,
     DEFAULT_AUTH_TOKEN,
-    Account,
-    ApiKey,
     KeyKind,
+    SimulatedAccount,
+    SimulatedKey,
 )
 from twilio_simulator.simulator import Simulator
 
@@ -26,13 +26,13 @@ __all__ = [
     "DEFAULT_API_SECRET",
     "DEFAULT_AUTH_TOKEN",
     "FAULTS",
-    "Account",
-    "ApiKey",
     "Entry",
     "FaultSyntaxError",
     "Faults",
     "Journal",
     "KeyKind",
+    "ResourceStore",
+    "SimulatedAccount",
+    "SimulatedKey",
     "Simulator",
-    "Store",
 ]

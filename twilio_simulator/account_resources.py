@@ -6,13 +6,13 @@ They are the resources that a gateway must guard: an account's answer holds its 
 from __future__ import annotations
 
 from twilio_simulator.core_resources import copy_fields
-from twilio_simulator.created_resources import Record
+from twilio_simulator.created_resources import StoredResource
 from twilio_simulator.received_request import API_VERSION
-from twilio_simulator.simulated_accounts import Account, ApiKey, KeyKind
-from twilio_simulator.values import Context, Draft, Fields, Form
+from twilio_simulator.resource_values import Context, Draft, Fields, Form
+from twilio_simulator.simulated_accounts import KeyKind, SimulatedAccount, SimulatedKey
 
 
-def account_fields(account: Account, stamp: str) -> Fields:
+def account_fields(account: SimulatedAccount, stamp: str) -> Fields:
     """An account as Twilio shows it, the Auth Token included: that is why the gateway guards this route."""
     uri = f"/{API_VERSION}/Accounts/{account.sid}"
     children = {"calls": "Calls", "incoming_phone_numbers": "IncomingPhoneNumbers", "messages": "Messages"}
@@ -32,7 +32,7 @@ def account_fields(account: Account, stamp: str) -> Fields:
 
 def build_account(draft: Draft) -> Fields:
     """A new subaccount of the caller's account."""
-    account = Account(
+    account = SimulatedAccount(
         sid=draft.sid,
         auth_token=draft.mint(""),
         friendly_name=draft.form.get("FriendlyName", f"SubAccount Created at {draft.stamp}"),
@@ -46,10 +46,10 @@ def change_account(fields: Fields, form: Form) -> None:
     copy_fields(fields, form, {"FriendlyName": "friendly_name", "Status": "status"})
 
 
-def account_created(context: Context, record: Record) -> None:
+def account_created(context: Context, record: StoredResource) -> None:
     """Open the new subaccount, and show it in its own scope too."""
     fields = record.fields
-    account = Account(
+    account = SimulatedAccount(
         sid=record.sid,
         auth_token=str(fields["auth_token"]),
         friendly_name=str(fields["friendly_name"]),
@@ -75,12 +75,12 @@ def change_key(fields: Fields, form: Form) -> None:
     copy_fields(fields, form, {"FriendlyName": "friendly_name"})
 
 
-def key_created(context: Context, record: Record) -> None:
+def key_created(context: Context, record: StoredResource) -> None:
     """Make the new key work; the 2010 API makes Standard keys."""
-    key = ApiKey(record.sid, str(record.fields.pop("secret")), KeyKind.STANDARD)
+    key = SimulatedKey(record.sid, str(record.fields.pop("secret")), KeyKind.STANDARD)
     context.directory.add_key(context.account_sid, key)
 
 
-def key_deleted(context: Context, record: Record) -> None:
+def key_deleted(context: Context, record: StoredResource) -> None:
     """Make the key stop working."""
     context.directory.revoke_key(record.sid)

@@ -5,17 +5,17 @@ The kinds say what a record contains; this file says what happens to it, and whe
 
 from __future__ import annotations
 
-from twilio_simulator.created_resources import Record
+from twilio_simulator.created_resources import StoredResource
 from twilio_simulator.dates import iso_stamp, rfc2822_stamp
 from twilio_simulator.paging import core_list, cut_page, match_records, product_list
 from twilio_simulator.received_request import parse_form, parse_json
+from twilio_simulator.resource_values import Action, Answer, Context, Draft, ResourceBodyKind, ResourceKind
 from twilio_simulator.simulated_errors import not_found
-from twilio_simulator.values import Action, Answer, BodyKind, Context, Draft, Kind
 
 _NOT_SCOPED_BY = ("AccountSid", "Sid")
 
 
-def create(kind: Kind, body: BodyKind = BodyKind.FORM) -> Action:
+def create(kind: ResourceKind, body: ResourceBodyKind = ResourceBodyKind.FORM) -> Action:
     """201 and the new record."""
 
     def act(context: Context) -> Answer:
@@ -26,7 +26,7 @@ def create(kind: Kind, body: BodyKind = BodyKind.FORM) -> Action:
             uri=f"{_base(context)}/{sid}",
             stamp=_stamp(context),
             form=parse_form(context.received),
-            body=parse_json(context.received) if body is BodyKind.JSON else {},
+            body=parse_json(context.received) if body is ResourceBodyKind.JSON else {},
             mint=context.mint,
         )
         fields = kind.build(draft)
@@ -39,7 +39,7 @@ def create(kind: Kind, body: BodyKind = BodyKind.FORM) -> Action:
     return act
 
 
-def fetch(kind: Kind) -> Action:
+def fetch(kind: ResourceKind) -> Action:
     """200 and the record, or 404."""
 
     def act(context: Context) -> Answer:
@@ -48,7 +48,7 @@ def fetch(kind: Kind) -> Action:
     return act
 
 
-def list_page(kind: Kind) -> Action:
+def list_page(kind: ResourceKind) -> Action:
     """200 and one page, newest first."""
 
     def act(context: Context) -> Answer:
@@ -65,7 +65,7 @@ def list_page(kind: Kind) -> Action:
     return act
 
 
-def update(kind: Kind) -> Action:
+def update(kind: ResourceKind) -> Action:
     """200 and the changed record."""
 
     def act(context: Context) -> Answer:
@@ -77,7 +77,7 @@ def update(kind: Kind) -> Action:
     return act
 
 
-def delete(kind: Kind) -> Action:
+def delete(kind: ResourceKind) -> Action:
     """204, and 404 the second time."""
 
     def act(context: Context) -> Answer:
@@ -90,7 +90,7 @@ def delete(kind: Kind) -> Action:
     return act
 
 
-def _require(kind: Kind, context: Context) -> Record:
+def _require(kind: ResourceKind, context: Context) -> StoredResource:
     sid = context.params["Sid"]
     record = context.store.find(kind.key, _scope(context), sid)
     if record is None:

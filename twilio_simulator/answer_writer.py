@@ -21,8 +21,8 @@ from multidict import CIMultiDict
 from twilio_simulator.faults import Plan
 from twilio_simulator.media_resources import BLOCK, pattern_bytes
 from twilio_simulator.received_request import Upload
-from twilio_simulator.rendering import Rendered
-from twilio_simulator.values import Pattern
+from twilio_simulator.rendering import RenderedAnswer
+from twilio_simulator.resource_values import Pattern
 
 _LINGER_ZERO: Final = struct.pack("ii", 1, 0)
 _CUT_STREAM_BYTES: Final = 64 * 1024
@@ -30,7 +30,7 @@ _SLOW_PIECES: Final = 10
 _RAW_FAULTS: Final = ("truncate", "truncate-chunked", "garbage", "close-after")
 
 
-class Connection(web.RequestHandler):
+class AnswerConnection(web.RequestHandler):
     """aiohttp's protocol, which also tells when it was lost, and refuses without naming itself."""
 
     __slots__ = ("closed",)
@@ -62,14 +62,14 @@ class Connection(web.RequestHandler):
 class Acceptor(web.Server):
     """aiohttp's low-level server, making our connections."""
 
-    def __call__(self) -> Connection:
-        return Connection(self, loop=self._loop, **self._kwargs)
+    def __call__(self) -> AnswerConnection:
+        return AnswerConnection(self, loop=self._loop, **self._kwargs)
 
 
 def closed_future(request: web.BaseRequest) -> asyncio.Future[None]:
     """Done when the caller's connection is lost. Await it shielded: it belongs to the connection."""
     protocol = request.protocol
-    assert isinstance(protocol, Connection)  # Acceptor makes no others
+    assert isinstance(protocol, AnswerConnection)  # Acceptor makes no others
     return protocol.closed
 
 
@@ -102,7 +102,7 @@ def reset(request: web.BaseRequest) -> None:
 
 async def send(
     request: web.BaseRequest,
-    rendered: Rendered,
+    rendered: RenderedAnswer,
     plan: Plan,
     sleep: Callable[[float], Awaitable[None]],
 ) -> web.StreamResponse:
@@ -117,7 +117,9 @@ async def send(
     return web.Response(status=rendered.status, body=rendered.body, headers=CIMultiDict(rendered.headers))
 
 
-async def _send_pattern(request: web.BaseRequest, rendered: Rendered, pattern: Pattern) -> web.StreamResponse:
+async def _send_pattern(
+    request: web.BaseRequest, rendered: RenderedAnswer, pattern: Pattern
+) -> web.StreamResponse:
     response = web.StreamResponse(status=rendered.status, headers=CIMultiDict(rendered.headers))
     if not pattern.chunked:
         response.content_length = pattern.size_bytes
@@ -135,7 +137,7 @@ async def _send_pattern(request: web.BaseRequest, rendered: Rendered, pattern: P
 
 async def _send_slowly(
     request: web.BaseRequest,
-    rendered: Rendered,
+    rendered: RenderedAnswer,
     seconds: float,
     sleep: Callable[[float], Awaitable[None]],
 ) -> web.StreamResponse:
@@ -150,7 +152,7 @@ async def _send_slowly(
     return response
 
 
-def _send_raw(request: web.BaseRequest, rendered: Rendered, plan: Plan) -> None:
+def _send_raw(request: web.BaseRequest, rendered: RenderedAnswer, plan: Plan) -> None:
     """Write the bytes of a broken answer, then close."""
     transport = request.transport
     if transport is None:
@@ -162,7 +164,7 @@ def _send_raw(request: web.BaseRequest, rendered: Rendered, plan: Plan) -> None:
     transport.close()
 
 
-def _broken_answer(request: web.BaseRequest, rendered: Rendered, plan: Plan) -> Iterable[bytes]:
+def _broken_answer(request: web.BaseRequest, rendered: RenderedAnswer, plan: Plan) -> Iterable[bytes]:
     body, size_bytes = rendered.body, len(rendered.body)
     if rendered.stream is not None:
         size_bytes = rendered.stream.size_bytes

@@ -10,7 +10,7 @@ import asyncio
 from twilio_simulator.simulated_errors import too_many_requests
 
 
-class Gate:
+class ConcurrencyGate:
     """One counter per account; the limit is the same for each, or None."""
 
     def __init__(self) -> None:

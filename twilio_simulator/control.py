@@ -13,7 +13,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from twilio_simulator.faults import Faults, FaultSyntaxError
-from twilio_simulator.values import Fields
+from twilio_simulator.resource_values import Fields
 
 if TYPE_CHECKING:
     from twilio_simulator.simulator import Simulator

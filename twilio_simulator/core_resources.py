@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from twilio_simulator.created_resources import Record
+from twilio_simulator.created_resources import StoredResource
 from twilio_simulator.received_request import API_VERSION
+from twilio_simulator.resource_values import Context, Draft, Fields, Form
 from twilio_simulator.simulated_errors import TwilioError
-from twilio_simulator.values import Context, Draft, Fields, Form
 
 _SEGMENT_CHARACTERS: Final = 160
 _LONGEST_BODY: Final = 1600
@@ -74,7 +74,7 @@ def change_message(fields: Fields, form: Form) -> None:
     copy_fields(fields, form, {"Body": "body", "Status": "status"})
 
 
-def message_created(context: Context, record: Record) -> None:
+def message_created(context: Context, record: StoredResource) -> None:
     """Count the text, and keep one media record per MediaUrl."""
     context.store.note_body(str(record.fields["body"]), record.sid)
     media_count = int(str(record.fields["num_media"]))
@@ -85,7 +85,7 @@ def message_created(context: Context, record: Record) -> None:
         context.store.add("media_list", f"{context.account_sid}/{record.sid}", sid, record.created, fields)
 
 
-def build_media(sid: str, account_sid: str, message: Record, uri: str) -> Fields:
+def build_media(sid: str, account_sid: str, message: StoredResource, uri: str) -> Fields:
     """The description of one picture of a message."""
     return {
         "sid": sid,

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
-from twilio_simulator.values import Fields
+from twilio_simulator.resource_values import Fields
 
 
 @dataclass(slots=True)
-class Record:
+class StoredResource:
     """One resource. `created` is Unix time in seconds; `sequence` orders records and makes page tokens."""
 
     sid: str
@@ -22,13 +22,13 @@ class Record:
     fields: Fields
 
 
-class Store:
+class ResourceStore:
     """Collections by kind and scope. A scope is an account's SID, or that and a parent's."""
 
     def __init__(self, keep: int = 100_000) -> None:
         self.keep = keep
         self.created: Counter[str] = Counter()
-        self._collections: dict[tuple[str, str], OrderedDict[str, Record]] = {}
+        self._collections: dict[tuple[str, str], OrderedDict[str, StoredResource]] = {}
         self._sequence = 0
         self._first_with_body: dict[str, str] = {}
         self._repeated_bodies: dict[str, list[str]] = {}
@@ -42,20 +42,20 @@ class Store:
         self._repeated_bodies.clear()
         self._attempts.clear()
 
-    def add(self, kind: str, scope: str, sid: str, created: float, fields: Fields) -> Record:
+    def add(self, kind: str, scope: str, sid: str, created: float, fields: Fields) -> StoredResource:
         """Keep a new record and count it."""
         record = self.seed(kind, scope, sid, created, fields)
         self.created[kind] += 1
         return record
 
-    def seed(self, kind: str, scope: str, sid: str, created: float, fields: Fields) -> Record:
+    def seed(self, kind: str, scope: str, sid: str, created: float, fields: Fields) -> StoredResource:
         """Keep a record that nobody asked to create: the accounts and keys the simulator starts with."""
         self._sequence += 1
-        record = Record(sid, self._sequence, created, fields)
+        record = StoredResource(sid, self._sequence, created, fields)
         self.share(kind, scope, record)
         return record
 
-    def share(self, kind: str, scope: str, record: Record) -> None:
+    def share(self, kind: str, scope: str, record: StoredResource) -> None:
         """Show a record in a scope: a subaccount appears in its own and its parent's."""
         collection = self._collections.get((kind, scope))
         if collection is None:
@@ -64,7 +64,7 @@ class Store:
         if len(collection) > self.keep:
             collection.popitem(last=False)  # a plain dict would search its deleted front each time
 
-    def find(self, kind: str, scope: str, sid: str) -> Record | None:
+    def find(self, kind: str, scope: str, sid: str) -> StoredResource | None:
         """The record with this SID, if the scope has it."""
         collection = self._collections.get((kind, scope))
         return None if collection is None else collection.get(sid)
@@ -75,7 +75,7 @@ class Store:
         if collection is not None:
             collection.pop(sid, None)
 
-    def newest_first(self, kind: str, scope: str) -> list[Record]:
+    def newest_first(self, kind: str, scope: str) -> list[StoredResource]:
         """The scope's records, the latest created first."""
         collection = self._collections.get((kind, scope))
         return [] if collection is None else list(reversed(collection.values()))

@@ -27,7 +27,7 @@ _ANSWER_SECONDS: Final = 40.0
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class DemoCall:
     """One kind of request. `weight` is its share of its service's requests."""
 
     weight: int
@@ -37,11 +37,11 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class DemoService:
     """One caller: its mean requests per second, how many come at once in a burst, and what it asks for."""
 
     per_second: float
-    calls: tuple[Call, ...]
+    calls: tuple[DemoCall, ...]
     burst: int = 0
 
 
@@ -49,36 +49,36 @@ def _message(to: str, body: str) -> dict[str, str]:
     return {"To": to, "From": "+15005550001", "Body": body}
 
 
-_SEND: Final = Call(6, "POST", _MESSAGES, _message("+15005550006", "Your order is on its way"))
-SERVICES: Final[Mapping[str, Service]] = {
-    "billing": Service(
+_SEND: Final = DemoCall(6, "POST", _MESSAGES, _message("+15005550006", "Your order is on its way"))
+SERVICES: Final[Mapping[str, DemoService]] = {
+    "billing": DemoService(
         6.0,
         (
             _SEND,
-            Call(4, "GET", f"{_MESSAGES}?PageSize=20"),
-            Call(1, "GET", f"{_ACCOUNT}/Messages/SM{'0' * 32}.json"),
+            DemoCall(4, "GET", f"{_MESSAGES}?PageSize=20"),
+            DemoCall(1, "GET", f"{_ACCOUNT}/Messages/SM{'0' * 32}.json"),
         ),
     ),
-    "reminders": Service(
+    "reminders": DemoService(
         7.0,
         (
             _SEND,
-            Call(
+            DemoCall(
                 2,
                 "POST",
                 f"{_ACCOUNT}/Calls.json",
                 {"To": "+15005550006", "From": "+15005550001", "Url": "https://example.com/r"},
             ),
-            Call(1, "POST", _MESSAGES, _message("not a number", "hello")),
+            DemoCall(1, "POST", _MESSAGES, _message("not a number", "hello")),
         ),
     ),
-    "campaigns": Service(3.0, (_SEND,), burst=40),
-    "crm": Service(
+    "campaigns": DemoService(3.0, (_SEND,), burst=40),
+    "crm": DemoService(
         5.0,
         (
-            Call(3, "GET", f"{_MESSAGES}?PageSize=5"),
-            Call(2, "GET", "/messaging/v1/Services"),
-            Call(1, "POST", f"{_ACCOUNT}/Keys.json", {"FriendlyName": "mine"}),
+            DemoCall(3, "GET", f"{_MESSAGES}?PageSize=5"),
+            DemoCall(2, "GET", "/messaging/v1/Services"),
+            DemoCall(1, "POST", f"{_ACCOUNT}/Keys.json", {"FriendlyName": "mine"}),
         ),
     ),
 }
@@ -118,7 +118,7 @@ class Traffic:
                     group.create_task(self._burst(group, session, name, service))
 
     async def _drip(
-        self, group: asyncio.TaskGroup, session: aiohttp.ClientSession, name: str, service: Service
+        self, group: asyncio.TaskGroup, session: aiohttp.ClientSession, name: str, service: DemoService
     ) -> None:
         loop = asyncio.get_running_loop()
         while True:
@@ -127,14 +127,14 @@ class Traffic:
             group.create_task(self._send(session, name, service))
 
     async def _burst(
-        self, group: asyncio.TaskGroup, session: aiohttp.ClientSession, name: str, service: Service
+        self, group: asyncio.TaskGroup, session: aiohttp.ClientSession, name: str, service: DemoService
     ) -> None:
         while True:
             await asyncio.sleep(self._random.uniform(0.3, 1) * _BURST_EVERY_SECONDS)
             for _ in range(service.burst):
                 group.create_task(self._send(session, name, service))
 
-    async def _send(self, session: aiohttp.ClientSession, name: str, service: Service) -> None:
+    async def _send(self, session: aiohttp.ClientSession, name: str, service: DemoService) -> None:
         call = self._random.choices(service.calls, [each.weight for each in service.calls])[0]
         headers = {
             "Authorization": aiohttp.encode_basic_auth(name, self._keys[name]),

@@ -10,25 +10,25 @@ import binascii
 from dataclasses import dataclass
 from hmac import compare_digest
 
-from twilio_simulator.simulated_accounts import Account, ApiKey, KeyKind
+from twilio_simulator.resource_values import ResourceRoute
+from twilio_simulator.simulated_accounts import KeyKind, SimulatedAccount, SimulatedKey
 from twilio_simulator.simulated_errors import TwilioError, authenticate
-from twilio_simulator.values import Route
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class SimulatedCaller:
     """An authenticated caller: the account, and the key if it used one (None: the Auth Token)."""
 
-    account: Account
-    key: ApiKey | None
+    account: SimulatedAccount
+    key: SimulatedKey | None
 
 
 class Directory:
     """The accounts and keys in force."""
 
     def __init__(self) -> None:
-        self._accounts: dict[str, Account] = {}
-        self._keys: dict[str, tuple[str, ApiKey]] = {}
+        self._accounts: dict[str, SimulatedAccount] = {}
+        self._keys: dict[str, tuple[str, SimulatedKey]] = {}
 
     def clear(self) -> None:
         """Close every account."""
@@ -36,17 +36,17 @@ class Directory:
         self._keys.clear()
 
     @property
-    def accounts(self) -> tuple[Account, ...]:
+    def accounts(self) -> tuple[SimulatedAccount, ...]:
         """Every account, in the order they were added."""
         return tuple(self._accounts.values())
 
-    def add(self, account: Account) -> None:
+    def add(self, account: SimulatedAccount) -> None:
         """Open an account, with its keys."""
         self._accounts[account.sid] = account
         for key in account.keys:
             self.add_key(account.sid, key)
 
-    def add_key(self, account_sid: str, key: ApiKey) -> None:
+    def add_key(self, account_sid: str, key: SimulatedKey) -> None:
         """Make a key work for an account."""
         self._keys[key.sid] = (account_sid, key)
 
@@ -54,22 +54,22 @@ class Directory:
         """Make a key stop working; an unknown one is no error."""
         self._keys.pop(sid, None)
 
-    def authenticate(self, authorization: str | None) -> Caller:
+    def authenticate(self, authorization: str | None) -> SimulatedCaller:
         """The caller behind a Basic `Authorization` value, or 401/20003."""
         username, password = _read_basic(authorization)
         held = self._keys.get(username)
         if held is not None:
-            caller, secret = Caller(self._accounts[held[0]], held[1]), held[1].secret
+            caller, secret = SimulatedCaller(self._accounts[held[0]], held[1]), held[1].secret
         elif username in self._accounts:
             account = self._accounts[username]
-            caller, secret = Caller(account, None), account.auth_token
+            caller, secret = SimulatedCaller(account, None), account.auth_token
         else:
             raise authenticate()
         if not compare_digest(secret.encode(), password.encode()):
             raise authenticate()
         return caller
 
-    def require_account(self, caller: Caller, account_sid: str | None) -> None:
+    def require_account(self, caller: SimulatedCaller, account_sid: str | None) -> None:
         """401/20003 unless the path's account is the caller's own or its subaccount's.
 
         The 2010 API answers so for another's account, although the credentials are right.
@@ -81,7 +81,7 @@ class Directory:
             raise authenticate()
 
 
-def require_permission(caller: Caller, route: Route, permission: str) -> None:
+def require_permission(caller: SimulatedCaller, route: ResourceRoute, permission: str) -> None:
     """Refuse what the key's kind may not do: 401/20003 for Standard keys, 403/70051 for restricted ones."""
     key = caller.key
     if key is None or key.kind is KeyKind.MAIN:

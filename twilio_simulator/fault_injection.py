@@ -12,8 +12,8 @@ from http import HTTPStatus
 from typing import Final
 
 from twilio_simulator.faults import Plan
+from twilio_simulator.resource_values import Answer, Headers
 from twilio_simulator.simulated_errors import TwilioError, authenticate
-from twilio_simulator.values import Answer, Headers
 
 _PAGES: Final = frozenset({502, 504})  # these come from what stands in front of Twilio, not from its API
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, TypeAlias
 
-from twilio_simulator.values import Fields
+from twilio_simulator.resource_values import Fields
 
 HEADER: Final = "X-Sim-Fault"
 
@@ -46,7 +46,7 @@ class FaultSyntaxError(ValueError):
 
 
 @dataclass(slots=True)
-class Rule:
+class FaultRule:
     """A standing fault. `path` is a part of the path; None matches anything. `count` is what is left."""
 
     plan: Plan
@@ -83,7 +83,7 @@ class Faults:
 
     def __init__(self, random: Random) -> None:
         self._random = random
-        self.rules: list[Rule] = []
+        self.rules: list[FaultRule] = []
         self.concurrency_limit: int | None = None
         self.service_seconds = 0.0
         self.service_sigma = 0.0
@@ -97,11 +97,11 @@ class Faults:
         host: str | None = None,
         count: int | None = None,
         probability: float = 1.0,
-    ) -> Rule:
+    ) -> FaultRule:
         """Add a rule; `method` is the effective one. Raises FaultSyntaxError."""
         if not 0 <= probability <= 1:
             raise FaultSyntaxError("probability must be between 0 and 1")
-        rule = Rule(read_faults(fault), method and method.upper(), path, host, count, probability)
+        rule = FaultRule(read_faults(fault), method and method.upper(), path, host, count, probability)
         self.rules.append(rule)
         return rule
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from twilio_simulator.received_request import Received
-from twilio_simulator.values import Fields
+from twilio_simulator.resource_values import Fields
 
 _KEPT_BODY_BYTES: Final = 4096
 _SECRET_HEADERS: Final = frozenset({"authorization", "proxy-authorization"})

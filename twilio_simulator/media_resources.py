@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import Final
 
 from twilio_simulator.actions import fetch
+from twilio_simulator.resource_values import Action, Answer, Context, Pattern, ResourceKind
 from twilio_simulator.simulated_errors import TwilioError
-from twilio_simulator.values import Action, Answer, Context, Kind, Pattern
 
 BLOCK: Final = bytes(range(256)) * 256
 MEDIA_HOST: Final = "media.twiliocdn.com"
 
 
-def fetch_media(kind: Kind) -> Action:
+def fetch_media(kind: ResourceKind) -> Action:
     """The description (`.json`, `.xml`), `?Size=N[&Chunked=1]` bytes, or a 307 to the media host.
 
     The bytes and the redirect do not ask whether the message exists: a test need not create one.

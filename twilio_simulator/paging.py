@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
-from twilio_simulator.created_resources import Record
+from twilio_simulator.created_resources import StoredResource
 from twilio_simulator.dates import iso_day
+from twilio_simulator.resource_values import Fields, Form, ResourceKind
 from twilio_simulator.simulated_errors import TwilioError
-from twilio_simulator.values import Fields, Form, Kind
 
 _DEFAULT_SIZE: Final = 50
 _LARGEST_SIZE: Final = 1000
@@ -22,17 +22,17 @@ _PAGING: Final = ("PageSize", "Page", "PageToken")
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ResourcePage:
     """One page of a list. A token is None where there is no page on that side."""
 
-    records: Sequence[Record]
+    records: Sequence[StoredResource]
     number: int
     size: int
     next_token: str | None
     previous_token: str | None
 
 
-def match_records(kind: Kind, records: Sequence[Record], query: Form) -> list[Record]:
+def match_records(kind: ResourceKind, records: Sequence[StoredResource], query: Form) -> list[StoredResource]:
     """The records that the query's filters let through; `DateSent<` and `DateSent>` compare days."""
     kept = list(records)
     for parameter, field in kind.filters.items():
@@ -51,14 +51,14 @@ def match_records(kind: Kind, records: Sequence[Record], query: Form) -> list[Re
     return kept
 
 
-def cut_page(records: Sequence[Record], query: Form) -> Page:
+def cut_page(records: Sequence[StoredResource], query: Form) -> ResourcePage:
     """One page of records that stand newest first. Raises 400 for numbers or tokens that are none."""
     size = min(max(_number(query, "PageSize", _DEFAULT_SIZE), 1), _LARGEST_SIZE)
     number = _number(query, "Page", 0)
     start = _start(records, query.get("PageToken"), number, size)
     shown = records[start : start + size]
     more = start + size < len(records)
-    return Page(
+    return ResourcePage(
         records=shown,
         number=number,
         size=size,
@@ -67,7 +67,7 @@ def cut_page(records: Sequence[Record], query: Form) -> Page:
     )
 
 
-def core_list(kind: Kind, page: Page, path: str, query: Form, items: list[Fields]) -> Fields:
+def core_list(kind: ResourceKind, page: ResourcePage, path: str, query: Form, items: list[Fields]) -> Fields:
     """A list as the 2010 API writes it, with URIs relative to the host."""
     start = page.number * page.size
     return {
@@ -83,7 +83,9 @@ def core_list(kind: Kind, page: Page, path: str, query: Form, items: list[Fields
     }
 
 
-def product_list(kind: Kind, page: Page, url: str, query: Form, items: list[Fields]) -> Fields:
+def product_list(
+    kind: ResourceKind, page: ResourcePage, url: str, query: Form, items: list[Fields]
+) -> Fields:
     """A list as the product APIs write it, with absolute URLs in `meta`."""
     return {
         "meta": {
@@ -106,7 +108,7 @@ def _number(query: Form, name: str, default: int) -> int:
     return int(text)
 
 
-def _start(records: Sequence[Record], token: str | None, number: int, size: int) -> int:
+def _start(records: Sequence[StoredResource], token: str | None, number: int, size: int) -> int:
     if not token:
         return number * size
     try:
@@ -118,13 +120,13 @@ def _start(records: Sequence[Record], token: str | None, number: int, size: int)
     return max(0, bisect_left(records, -sequence, key=lambda record: -record.sequence) - size)
 
 
-def _next(base: str, query: Form, page: Page) -> str | None:
+def _next(base: str, query: Form, page: ResourcePage) -> str | None:
     if page.next_token is None:
         return None
     return _link(base, query, page.size, page.number + 1, page.next_token)
 
 
-def _previous(base: str, query: Form, page: Page) -> str | None:
+def _previous(base: str, query: Form, page: ResourcePage) -> str | None:
     if page.previous_token is None:
         return None
     return _link(base, query, page.size, max(page.number - 1, 0), page.previous_token)

@@ -16,8 +16,8 @@ import orjson
 from aiohttp import web
 from multidict import MultiDict
 
+from twilio_simulator.resource_values import Fields, Form, ResourceBodyKind
 from twilio_simulator.simulated_errors import TwilioError
-from twilio_simulator.values import BodyKind, Fields, Form
 
 API_VERSION: Final = "2010-04-01"
 FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -129,15 +129,15 @@ def effective_method(method: str, product: str, query: Form) -> str:
     return method
 
 
-def require_body_kind(received: Received, kind: BodyKind) -> None:
+def require_body_kind(received: Received, kind: ResourceBodyKind) -> None:
     """Refuse a body of the wrong type: 400 on form routes, 415 on JSON routes."""
     if not received.body:
         return
     content_type = received.content_type
-    if kind is BodyKind.FORM and content_type and content_type not in FORM_TYPES:
+    if kind is ResourceBodyKind.FORM and content_type and content_type not in FORM_TYPES:
         message = f"Content-Type {content_type} is not supported; send {FORM_TYPES[0]}"
         raise TwilioError(400, 20001, message)
-    if kind is BodyKind.JSON and content_type != "application/json":
+    if kind is ResourceBodyKind.JSON and content_type != "application/json":
         raise TwilioError(415, 20415, "Content-Type must be application/json")
 
 

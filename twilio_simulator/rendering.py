@@ -14,14 +14,14 @@ from xml.sax.saxutils import escape, quoteattr
 import orjson
 
 from twilio_simulator.received_request import Received
-from twilio_simulator.values import Answer, Fields, Pattern
+from twilio_simulator.resource_values import Answer, Fields, Pattern
 
 _SMALLEST_GZIP_BYTES: Final = 200
 _XML_HEAD: Final = "<?xml version='1.0' encoding='UTF-8'?>\n"
 
 
 @dataclass(slots=True)
-class Rendered:
+class RenderedAnswer:
     """What goes on the wire, but for the headers every answer has."""
 
     status: int
@@ -30,17 +30,17 @@ class Rendered:
     stream: Pattern | None = None
 
 
-def render(answer: Answer, received: Received) -> Rendered:
+def render(answer: Answer, received: Received) -> RenderedAnswer:
     """The bytes of an answer for the caller that asked: format, encoding, and 304 if its ETag still holds."""
     headers = list(answer.headers)
     if answer.stream is not None:
         headers.append(("Content-Type", "image/jpeg"))
-        return Rendered(answer.status, headers, b"", answer.stream)
+        return RenderedAnswer(answer.status, headers, b"", answer.stream)
     if answer.raw is not None:
         headers.append(("Content-Type", answer.raw[0]))
-        return Rendered(answer.status, headers, answer.raw[1])
+        return RenderedAnswer(answer.status, headers, answer.raw[1])
     if answer.fields is None:
-        return Rendered(answer.status, headers, b"")
+        return RenderedAnswer(answer.status, headers, b"")
     if received.wants_xml:
         headers.append(("Content-Type", "application/xml"))
         body = render_xml(answer)
@@ -50,7 +50,7 @@ def render(answer: Answer, received: Received) -> Rendered:
         body = _encode(orjson.dumps(answer.fields), received, headers)
     if answer.status == 200 and received.method in ("GET", "HEAD"):
         return _conditional(received, headers, body)
-    return Rendered(answer.status, headers, body)
+    return RenderedAnswer(answer.status, headers, body)
 
 
 def render_xml(answer: Answer) -> bytes:
@@ -81,15 +81,15 @@ def _encode(body: bytes, received: Received, headers: list[tuple[str, str]]) -> 
     return gzip.compress(body, compresslevel=1, mtime=0)
 
 
-def _conditional(received: Received, headers: list[tuple[str, str]], body: bytes) -> Rendered:
+def _conditional(received: Received, headers: list[tuple[str, str]], body: bytes) -> RenderedAnswer:
     etag = f'"{blake2b(body, digest_size=16).hexdigest()}"'
     headers.append(("ETag", etag))
     asked = received.headers.get("If-None-Match", "")
     held = {part.strip().removeprefix("W/") for part in asked.split(",")}
     if etag in held or "*" in held:
         kept = [pair for pair in headers if pair[0] not in ("Content-Type", "Content-Encoding")]
-        return Rendered(304, kept, b"")
-    return Rendered(200, headers, body)
+        return RenderedAnswer(304, kept, b"")
+    return RenderedAnswer(200, headers, body)
 
 
 def _without_suffix(fields: Fields) -> Fields:

@@ -12,21 +12,21 @@ from random import Random
 from aiohttp import web
 
 from twilio_simulator.answer_writer import closed_future, read_body, read_upload, reset, send
-from twilio_simulator.concurrency_gate import Gate
-from twilio_simulator.created_resources import Store
-from twilio_simulator.directory import Caller, Directory, require_permission
+from twilio_simulator.concurrency_gate import ConcurrencyGate
+from twilio_simulator.created_resources import ResourceStore
+from twilio_simulator.directory import Directory, SimulatedCaller, require_permission
 from twilio_simulator.fault_injection import Severed, retry_after, strike_after, strike_before
 from twilio_simulator.faults import HEADER, Faults, FaultSyntaxError, Plan
 from twilio_simulator.journal import Entry, Journal
 from twilio_simulator.received_request import Received, account_in_path, read_head, require_body_kind
-from twilio_simulator.rendering import Rendered, render
+from twilio_simulator.rendering import RenderedAnswer, render
 from twilio_simulator.resource_table import match_route, require_verb
+from twilio_simulator.resource_values import Answer, Context, Match, ResourceBodyKind
 from twilio_simulator.simulated_errors import TwilioError, not_found
-from twilio_simulator.values import Answer, BodyKind, Context, Match
 
 
 @dataclass(slots=True)
-class Exchange:
+class SimulatedExchange:
     """One request on its way: what was received, where it leads, and what it will meet."""
 
     request: web.BaseRequest
@@ -39,13 +39,13 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class RequestService:
     """Serves requests over the state that it is given."""
 
-    store: Store
+    store: ResourceStore
     faults: Faults
     journal: Journal
-    gate: Gate
+    gate: ConcurrencyGate
     directory: Directory
     now: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
@@ -58,7 +58,7 @@ class Service:
         received = read_head(request)
         match = match_route(received)
         problem = await _take_body(request, received, match)
-        exchange = Exchange(request, received, self.journal.begin(received), match)
+        exchange = SimulatedExchange(request, received, self.journal.begin(received), match)
         try:
             if problem is not None:
                 raise problem
@@ -78,7 +78,7 @@ class Service:
         self.journal.finish(exchange.entry, rendered.status)
         return await send(request, rendered, exchange.plan, self.sleep)
 
-    async def _decide(self, exchange: Exchange) -> Answer:
+    async def _decide(self, exchange: SimulatedExchange) -> Answer:
         received = exchange.received
         exchange.plan = self.faults.plan(
             received.headers.get(HEADER), received.method, received.path, received.host
@@ -95,7 +95,7 @@ class Service:
         finally:
             self.gate.leave(account_sid)
 
-    async def _process(self, exchange: Exchange, caller: Caller) -> Answer:
+    async def _process(self, exchange: SimulatedExchange, caller: SimulatedCaller) -> Answer:
         """Do it, in the account's slot, with whatever the plan puts before and after."""
         plan, closed = exchange.plan, closed_future(exchange.request)
         if plan:
@@ -108,14 +108,14 @@ class Service:
         answer = await self._act(exchange, caller)
         return (await strike_after(plan, closed) or answer) if plan else answer
 
-    async def _act(self, exchange: Exchange, caller: Caller) -> Answer:
+    async def _act(self, exchange: SimulatedExchange, caller: SimulatedCaller) -> Answer:
         received = exchange.received
         if exchange.match is None:
             raise not_found(received.path)
         route, params = exchange.match
         verb = require_verb(route, received)
         require_permission(caller, route, verb.permission)
-        if route.body is BodyKind.STREAM:
+        if route.body is ResourceBodyKind.STREAM:
             received.upload = await read_upload(exchange.request)
         else:
             require_body_kind(received, route.body)
@@ -123,7 +123,7 @@ class Service:
             Context(self.store, self.directory, received, caller, params, self.now(), self.mint)
         )
 
-    def _add_headers(self, rendered: Rendered, exchange: Exchange, started: float) -> None:
+    def _add_headers(self, rendered: RenderedAnswer, exchange: SimulatedExchange, started: float) -> None:
         """The headers that every answer of Twilio's has."""
         if exchange.in_flight is not None:
             rendered.headers.append(("Twilio-Concurrent-Requests", str(exchange.in_flight)))
@@ -139,7 +139,7 @@ class Service:
 
 async def _take_body(request: web.BaseRequest, received: Received, match: Match | None) -> Exception | None:
     """Read the body unless the route streams it; what went wrong is returned, to be judged in its turn."""
-    if match is not None and match[0].body is BodyKind.STREAM:
+    if match is not None and match[0].body is ResourceBodyKind.STREAM:
         return None
     try:
         received.body = await read_body(request)

@@ -14,42 +14,42 @@ from twilio_simulator import product_resources as products
 from twilio_simulator.actions import create, delete, fetch, list_page, update
 from twilio_simulator.media_resources import fetch_media
 from twilio_simulator.received_request import Received
+from twilio_simulator.resource_values import Match, ResourceBodyKind, ResourceKind, ResourceRoute, Verb
 from twilio_simulator.simulated_errors import method_not_allowed
-from twilio_simulator.values import BodyKind, Kind, Match, Route, Verb
 
-MESSAGES: Final = Kind(
+MESSAGES: Final = ResourceKind(
     "messages", "Message", "Messages", "SM", "/twilio/messaging/messages",
     core.build_message, core.change_message,
     filters={"To": "to", "From": "from"}, date_filter="DateSent", created=core.message_created,
 )  # fmt: skip
-MEDIA: Final = Kind(
+MEDIA: Final = ResourceKind(
     "media_list", "Media", "MediaList", "ME", "/twilio/messaging/media", core.refuse_media, core.change_media
 )
-CALLS: Final = Kind(
+CALLS: Final = ResourceKind(
     "calls", "Call", "Calls", "CA", "/twilio/voice/calls",
     core.build_call, core.change_call,
     filters={"To": "to", "From": "from", "Status": "status"}, date_filter="StartTime",
 )  # fmt: skip
-NUMBERS: Final = Kind(
+NUMBERS: Final = ResourceKind(
     "incoming_phone_numbers", "IncomingPhoneNumber", "IncomingPhoneNumbers", "PN",
     "/twilio/phone-numbers/incoming",
     core.build_number, core.change_number,
     filters={"PhoneNumber": "phone_number", "FriendlyName": "friendly_name"},
 )  # fmt: skip
-ACCOUNTS: Final = Kind(
+ACCOUNTS: Final = ResourceKind(
     "accounts", "Account", "Accounts", "AC", "/twilio/iam/accounts",
     iam.build_account, iam.change_account,
     filters={"FriendlyName": "friendly_name", "Status": "status"}, created=iam.account_created,
 )  # fmt: skip
-KEYS: Final = Kind(
+KEYS: Final = ResourceKind(
     "keys", "Key", "Keys", "SK", "/twilio/iam/api-keys",
     iam.build_key, iam.change_key, created=iam.key_created, deleted=iam.key_deleted,
 )  # fmt: skip
-SERVICES: Final = Kind(
+SERVICES: Final = ResourceKind(
     "services", "Service", "Services", "MG", "/twilio/messaging/services",
     products.build_service, products.change_service,
 )  # fmt: skip
-CONTENTS: Final = Kind(
+CONTENTS: Final = ResourceKind(
     "contents", "Content", "Contents", "HX", "/twilio/content/templates",
     products.build_content, products.change_content,
 )  # fmt: skip
@@ -60,11 +60,11 @@ _EVERY_VERB: Final = ("create", "fetch", "list", "update", "delete")
 def _resource(
     product: str,
     path: str,
-    kind: Kind,
+    kind: ResourceKind,
     verbs: tuple[str, ...] = _EVERY_VERB,
-    body: BodyKind = BodyKind.FORM,
+    body: ResourceBodyKind = ResourceBodyKind.FORM,
     guarded: bool = False,
-) -> list[Route]:
+) -> list[ResourceRoute]:
     """The two rows of a resource: its collection and its instances."""
     actions = {
         "create": create(kind, body),
@@ -88,12 +88,12 @@ def _resource(
         }
 
     return [
-        Route(product, path, row(collection), body, guarded),
-        Route(product, path + "/{Sid}", row(instance), body, guarded),
+        ResourceRoute(product, path, row(collection), body, guarded),
+        ResourceRoute(product, path + "/{Sid}", row(instance), body, guarded),
     ]
 
 
-def _permission(kind: Kind, verb: str) -> str:
+def _permission(kind: ResourceKind, verb: str) -> str:
     return f"{kind.permission}/{'read' if verb == 'fetch' else verb}"
 
 
@@ -104,8 +104,8 @@ _MEDIA: Final = _ACCOUNT + "/Messages/{MessageSid}/Media"
 ROUTES: Final = (
     *_resource("api", _ACCOUNTS_PATH, ACCOUNTS, ("create", "fetch", "list", "update"), guarded=True),
     *_resource("api", _ACCOUNT + "/Messages", MESSAGES),
-    Route("api", _MEDIA, {"GET": Verb(list_page(MEDIA), _permission(MEDIA, "list"))}),
-    Route(
+    ResourceRoute("api", _MEDIA, {"GET": Verb(list_page(MEDIA), _permission(MEDIA, "list"))}),
+    ResourceRoute(
         "api",
         _MEDIA + "/{Sid}",
         {
@@ -118,21 +118,23 @@ ROUTES: Final = (
     *_resource("api", _ACCOUNT + "/Keys", KEYS, guarded=True),
     *_resource("api", _ACCOUNT + "/SigningKeys", KEYS, guarded=True),
     *_resource("messaging", "/v1/Services", SERVICES),
-    *_resource("content", "/v1/Content", CONTENTS, ("create", "fetch", "list", "delete"), BodyKind.JSON),
-    Route(
+    *_resource(
+        "content", "/v1/Content", CONTENTS, ("create", "fetch", "list", "delete"), ResourceBodyKind.JSON
+    ),
+    ResourceRoute(
         "verify",
         "/v2/Services/{ServiceSid}/Verifications",
         {"POST": Verb(products.create_verification, "/twilio/verify/verifications/create")},
     ),
-    Route(
+    ResourceRoute(
         "mcs",
         "/v1/Services/{ServiceSid}/Media",
         {"POST": Verb(products.create_upload, "/twilio/media/create")},
-        BodyKind.STREAM,
+        ResourceBodyKind.STREAM,
     ),
 )
 
-_BY_SHAPE: dict[tuple[str, int], list[tuple[Route, tuple[str, ...]]]] = {}
+_BY_SHAPE: dict[tuple[str, int], list[tuple[ResourceRoute, tuple[str, ...]]]] = {}
 for _route in ROUTES:
     _parts = tuple(_route.template.strip("/").split("/"))
     _BY_SHAPE.setdefault((_route.product, len(_parts)), []).append((_route, _parts))
@@ -153,7 +155,7 @@ def match_route(received: Received) -> Match | None:
     return None
 
 
-def require_verb(route: Route, received: Received) -> Verb:
+def require_verb(route: ResourceRoute, received: Received) -> Verb:
     """What the effective method does here, or 405; HEAD does what GET does."""
     verb = route.verbs.get("GET" if received.method == "HEAD" else received.method)
     if verb is None:

@@ -19,7 +19,7 @@ class KeyKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ApiKey:
+class SimulatedKey:
     """One API key. `permissions` (restricted keys only) are prefixes such as `/twilio/messaging/messages`."""
 
     sid: str
@@ -36,12 +36,12 @@ class ApiKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SimulatedAccount:
     """One account; a subaccount names its `parent`, whose credentials work for it too."""
 
     sid: str
     auth_token: str = field(repr=False)
-    keys: tuple[ApiKey, ...] = ()
+    keys: tuple[SimulatedKey, ...] = ()
     friendly_name: str = "Simulator"
     parent: str | None = None
 
@@ -51,8 +51,8 @@ DEFAULT_AUTH_TOKEN: Final = "simulator-only-auth-token"  # noqa: S105 - opens on
 DEFAULT_API_KEY: Final = "SK00112233445566778899aabbccddeeff"
 DEFAULT_API_SECRET: Final = "simulator-only-api-secret"  # noqa: S105 - opens only the simulator
 
-DEFAULT_ACCOUNT: Final = Account(
+DEFAULT_ACCOUNT: Final = SimulatedAccount(
     sid=DEFAULT_ACCOUNT_SID,
     auth_token=DEFAULT_AUTH_TOKEN,
-    keys=(ApiKey(DEFAULT_API_KEY, DEFAULT_API_SECRET),),
+    keys=(SimulatedKey(DEFAULT_API_KEY, DEFAULT_API_SECRET),),
 )

@@ -5,7 +5,7 @@ How they are written (JSON or XML) is `render.py`'s business; who raises which i
 
 from __future__ import annotations
 
-from twilio_simulator.values import Answer
+from twilio_simulator.resource_values import Answer
 
 _MESSAGES = {
     20003: "Authenticate",

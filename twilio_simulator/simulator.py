@@ -16,16 +16,16 @@ from aiohttp import web
 
 from twilio_simulator.account_resources import account_fields, key_fields
 from twilio_simulator.answer_writer import Acceptor
-from twilio_simulator.concurrency_gate import Gate
+from twilio_simulator.concurrency_gate import ConcurrencyGate
 from twilio_simulator.control import PREFIX, handle_control
-from twilio_simulator.created_resources import Store
+from twilio_simulator.created_resources import ResourceStore
 from twilio_simulator.dates import rfc2822_stamp
 from twilio_simulator.directory import Directory
 from twilio_simulator.faults import Faults
 from twilio_simulator.journal import Journal
-from twilio_simulator.request_service import Service
-from twilio_simulator.simulated_accounts import DEFAULT_ACCOUNT, Account
-from twilio_simulator.values import Fields
+from twilio_simulator.request_service import RequestService
+from twilio_simulator.resource_values import Fields
+from twilio_simulator.simulated_accounts import DEFAULT_ACCOUNT, SimulatedAccount
 
 _LONGEST_LINE_BYTES: Final = 64 * 1024
 _LINGERING_SECONDS: Final = 2.0
@@ -41,7 +41,7 @@ class Simulator:
 
     def __init__(
         self,
-        accounts: Iterable[Account] = (DEFAULT_ACCOUNT,),
+        accounts: Iterable[SimulatedAccount] = (DEFAULT_ACCOUNT,),
         *,
         seed: int = 0,
         now: Callable[[], float] = time.time,
@@ -52,12 +52,12 @@ class Simulator:
         self._accounts = tuple(accounts)
         self._seed, self._now = seed, now
         self._sids = _generator(seed)
-        self.store = Store(keep_records)
+        self.store = ResourceStore(keep_records)
         self.faults = Faults(_generator(seed + 1))
         self.journal = Journal(journal_size)
-        self.gate = Gate()
+        self.gate = ConcurrencyGate()
         self.directory = Directory()
-        self._service = Service(
+        self._service = RequestService(
             store=self.store,
             faults=self.faults,
             journal=self.journal,

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from aiohttp import web
 
-from gateway.admin.sessions import Guesses, Sessions, digest
+from gateway.admin.sessions import LoginThrottle, Sessions, digest
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.schema.secret_values import Secret
 
@@ -23,7 +23,7 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="twilio-gateway admin"'}
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class AdminAccess:
     """What the configuration says. `page` and `metrics` are digests of tokens, None where there is none."""
 
     page: bytes | None = field(default=None, repr=False)
@@ -31,12 +31,12 @@ class Access:
     hosts: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, resolved: ResolvedSettings) -> "Access":
+    def of(cls, resolved: ResolvedSettings) -> "AdminAccess":
         """The configuration's."""
         hosts = frozenset(resolved.settings.admin.hosts)
         return cls(_digest(resolved.page_token), _digest(resolved.metrics_token), hosts)
 
-    def kept_closed(self, new: "Access") -> "Access":
+    def kept_closed(self, new: "AdminAccess") -> "AdminAccess":
         """What holds from `new` on at a port that others reach: leaving a token out opens none, as
         the port itself stays where it is until a restart."""
         return replace(new, page=new.page or self.page, metrics=new.metrics or self.metrics)
@@ -46,7 +46,7 @@ def _digest(token: Secret | None) -> bytes | None:
     return None if token is None else digest(token.reveal())
 
 
-class Doors:
+class AdminAuthenticator:
     """One per admin port, used on its thread. `access` may be replaced at any time, from any thread.
 
     `on_refused` is told of the address that showed a wrong token.
@@ -54,7 +54,7 @@ class Doors:
 
     def __init__(
         self,
-        access: Access,
+        access: AdminAccess,
         on_refused: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -62,8 +62,8 @@ class Doors:
         self._on_refused = on_refused
         self._clock = clock
         self._sessions = Sessions()
-        self._page_guesses = Guesses()
-        self._metrics_guesses = Guesses()
+        self._page_guesses = LoginThrottle()
+        self._metrics_guesses = LoginThrottle()
 
     def is_logged_in(self, request: web.Request) -> bool:
         """Whether the request shows an open session, or none is asked for."""
@@ -93,14 +93,14 @@ class Doors:
         """End the request's session."""
         self._sessions.end(request.cookies.get(COOKIE, ""))
 
-    def _require_bearer(self, request: web.Request, wanted: bytes, guesses: Guesses) -> None:
+    def _require_bearer(self, request: web.Request, wanted: bytes, guesses: LoginThrottle) -> None:
         shown = request.headers.get("Authorization", "")
         if shown[: len(_BEARER)].lower() != _BEARER:
             _challenge("A token is needed: Authorization: Bearer TOKEN.")
         if not self._is_right(request, shown[len(_BEARER) :].strip(), wanted, guesses):
             _challenge("The token is wrong.")
 
-    def _is_right(self, request: web.Request, token: str, wanted: bytes, guesses: Guesses) -> bool:
+    def _is_right(self, request: web.Request, token: str, wanted: bytes, guesses: LoginThrottle) -> bool:
         address, now = request.remote or "", self._clock()
         wait = math.ceil(guesses.wait_seconds(address, now))
         if wait:

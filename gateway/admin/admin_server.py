@@ -12,14 +12,14 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.admin.admin_authentication import Doors
+from gateway.admin.admin_authentication import AdminAuthenticator
 from gateway.admin.api import Api, json_response
 from gateway.admin.events import Events
 from gateway.admin.login import Login
 from gateway.admin.request_guard import AdminProtocol, Guard, add_headers
-from gateway.admin.static_files import Pages
-from gateway.observe.metrics.exposition import Page
-from gateway.observe.runtime import Sources
+from gateway.admin.static_files import StaticFiles
+from gateway.observe.metrics.exposition import ExpositionPage
+from gateway.observe.runtime import Runtime
 from gateway.observe.status.health import Status
 
 _SWITCH_SECONDS = 0.001  # measured: a large scrape then costs the data loop's p99 a quarter (design 5)
@@ -34,7 +34,12 @@ class AdminServer:
     """Serves health, metrics, page and API. `metrics` is called, and `sources` read, on the admin thread."""
 
     def __init__(
-        self, host: str, port: int, sources: Sources, doors: Doors, metrics: Callable[[str, str], Page]
+        self,
+        host: str,
+        port: int,
+        sources: Runtime,
+        doors: AdminAuthenticator,
+        metrics: Callable[[str, str], ExpositionPage],
     ) -> None:
         self.port = port
         self._host = host
@@ -66,7 +71,7 @@ class AdminServer:
         self._thread.join()
         self._loop.close()
 
-    def _build(self, sources: Sources) -> web.Application:
+    def _build(self, sources: Runtime) -> web.Application:
         guard = Guard(self._doors, self._host)
         application = web.Application(middlewares=[guard.stand], client_max_size=_LARGEST_BODY)
         application.on_response_prepare.append(add_headers)
@@ -77,7 +82,7 @@ class AdminServer:
         router.add_get("/api/events", self._events.handle)
         Api(sources, self._status).add_to(router)
         Login(self._doors).add_to(router)
-        Pages().add_to(router)
+        StaticFiles().add_to(router)
         return application
 
     async def _open(self) -> None:

@@ -9,13 +9,13 @@ import orjson
 from aiohttp import web
 
 from gateway.admin.query_parameters import PAGE, read_filter, read_page, require_known
+from gateway.consumers.consumer import Consumer
 from gateway.consumers.credentials import Credential, mask_sid
 from gateway.consumers.rate_limit_rules import Per
-from gateway.identity.authentication import Consumer
-from gateway.observe.live.breakdowns import Tally
+from gateway.observe.live.breakdowns import Breakdown
 from gateway.observe.live.recent_exchanges import UNKNOWN_CONSUMER, Filter
 from gateway.observe.live.traffic_window import KeyUse
-from gateway.observe.runtime import Sources
+from gateway.observe.runtime import Runtime
 from gateway.observe.status.health import Status
 
 _CODE_URL = "https://www.twilio.com/docs/api/errors/"
@@ -27,7 +27,7 @@ Answer = Callable[[web.Request], dict[str, object]]
 class Api:
     """One per admin port."""
 
-    def __init__(self, sources: Sources, status: Status) -> None:
+    def __init__(self, sources: Runtime, status: Status) -> None:
         self._sources = sources
         self._board = sources.board
         self._status = status
@@ -58,12 +58,16 @@ class Api:
         configured = self._sources.snapshot().consumers
         return {
             "consumers": [
-                self._consumer(name, configured.get(name), tallies.get(name, Tally()), rates.get(name, 0.0))
+                self._consumer(
+                    name, configured.get(name), tallies.get(name, Breakdown()), rates.get(name, 0.0)
+                )
                 for name in {**configured, **tallies}
             ]
         }
 
-    def _consumer(self, name: str, consumer: Consumer | None, tally: Tally, rate: float) -> dict[str, object]:
+    def _consumer(
+        self, name: str, consumer: Consumer | None, tally: Breakdown, rate: float
+    ) -> dict[str, object]:
         return {
             "name": name or UNKNOWN_CONSUMER,
             "requests": tally.requests,

@@ -16,7 +16,7 @@ from aiohttp import web
 from gateway.admin.api import json_response
 from gateway.admin.query_parameters import read_filter, read_number
 from gateway.observe.live.recent_exchanges import Filter
-from gateway.observe.runtime import Sources
+from gateway.observe.runtime import Runtime
 from gateway.observe.status.health import Status
 
 MOST_STREAMS = 50
@@ -36,7 +36,7 @@ _HEADERS = {
 class Events:
     """One per admin port; everything runs on its loop."""
 
-    def __init__(self, sources: Sources, status: Status) -> None:
+    def __init__(self, sources: Runtime, status: Status) -> None:
         self._sources = sources
         self._status = status
         self._streams = 0

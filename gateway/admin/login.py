@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from gateway.admin.admin_authentication import COOKIE, Doors
+from gateway.admin.admin_authentication import COOKIE, AdminAuthenticator
 from gateway.admin.sessions import SESSION_SECONDS
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
@@ -52,7 +52,7 @@ _HEADERS: Final = {
 class Login:
     """One per admin port."""
 
-    def __init__(self, doors: Doors) -> None:
+    def __init__(self, doors: AdminAuthenticator) -> None:
         self._doors = doors
 
     def add_to(self, router: web.UrlDispatcher) -> None:

@@ -21,7 +21,7 @@ _MASKED = re.compile(r"AC[0-9a-fA-F]{4}…[0-9a-fA-F]{4}")
 _NUMBER = re.compile(r"[0-9]{1,16}")
 
 
-class Page(NamedTuple):
+class PageQuery(NamedTuple):
     """Which stretch of the matching exchanges is meant; numbers are exclusive."""
 
     limit: int = _DEFAULT_LIMIT
@@ -35,13 +35,13 @@ def read_filter(query: MultiMapping[str], besides: frozenset[str] = frozenset())
     return Filter(**{name: _FILTERS[name](query[name]) for name in query if name in _FILTERS and query[name]})
 
 
-def read_page(query: MultiMapping[str]) -> Page:
+def read_page(query: MultiMapping[str]) -> PageQuery:
     """limit, after, before."""
     limit = read_number(query, "limit")
     limit = _DEFAULT_LIMIT if limit is None else limit
     if not 1 <= limit <= MOST_KEPT:
         raise ValueError(f"limit is a number from 1 to {MOST_KEPT}")
-    return Page(limit, read_number(query, "after"), read_number(query, "before"))
+    return PageQuery(limit, read_number(query, "after"), read_number(query, "before"))
 
 
 def read_number(query: MultiMapping[str], name: str) -> int | None:
@@ -50,7 +50,7 @@ def read_number(query: MultiMapping[str], name: str) -> int | None:
     return _number(name, given) if given else None
 
 
-PAGE = frozenset(Page._fields)
+PAGE = frozenset(PageQuery._fields)
 
 
 def require_known(query: MultiMapping[str], known: frozenset[str]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from gateway.admin.admin_authentication import Doors
+from gateway.admin.admin_authentication import AdminAuthenticator
 from gateway.admin.api import json_response
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]*)(?::[0-9]{1,5})?", re.IGNORECASE)
@@ -31,7 +31,7 @@ Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Guard:
     """Stands before every handler. `listened` is the host of `admin.listen`."""
 
-    def __init__(self, doors: Doors, listened: str) -> None:
+    def __init__(self, doors: AdminAuthenticator, listened: str) -> None:
         self._doors = doors
         self._listened = listened
 

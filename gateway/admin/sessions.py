@@ -9,7 +9,7 @@ import secrets
 from collections import OrderedDict
 from typing import NamedTuple
 
-from gateway.rate_limits.expiry_table import Moments
+from gateway.rate_limits.expiry_table import ExpiryTable
 
 SESSION_SECONDS = 12 * 3600
 _MOST_SESSIONS = 1000
@@ -49,11 +49,11 @@ class Sessions:
         self._sessions.pop(digest(identifier), None)
 
 
-class Guesses:
+class LoginThrottle:
     """Ten wrong tokens at once from an address, then one every six seconds."""
 
     def __init__(self) -> None:
-        self._moments = Moments(_MOST_ADDRESSES)
+        self._moments = ExpiryTable(_MOST_ADDRESSES)
 
     def wait_seconds(self, address: str, now: float) -> float:
         """How long this address must not try; 0 if it may."""

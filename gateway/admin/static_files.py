@@ -24,7 +24,7 @@ class _File:
     etag: str
 
 
-class Pages:
+class StaticFiles:
     """Reads `gateway/admin/static`. Files of other kinds than a page needs are not served."""
 
     def __init__(self) -> None:

@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from yarl import URL
 
 from gateway import __version__
-from gateway.concurrency.adaptive_limit import GovernorOptions
-from gateway.concurrency.limit_sharing import ShareKeeper
-from gateway.concurrency.limiter_registry import Gates
-from gateway.config.compile import Snapshot
+from gateway.concurrency.adaptive_limit import AdaptiveLimitOptions
+from gateway.concurrency.limit_sharing import LimitSharing
+from gateway.concurrency.limiter_registry import ConcurrencyLimiters
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.problems import ConfigError
 from gateway.idempotency.keyed_requests import Idempotency, IdempotencyOptions
-from gateway.identity.jwks_cache import KeyBox, KeySource
+from gateway.identity.jwks_cache import JwksCache, KeySource
 from gateway.identity.jwks_fetch import KeyAddress
 from gateway.observe.observers import Observers
 from gateway.observe.traces.tracer import Tracer, open_tracer
-from gateway.rate_limits.expiry_table import Moments
+from gateway.policy.snapshot import Snapshot
+from gateway.rate_limits.expiry_table import ExpiryTable
 from gateway.rate_limits.limit_leases import LeasedLimits
 from gateway.rate_limits.memory_limits import MemoryLimits
 from gateway.rate_limits.rate_limiter import OnStoreFailure, RateLimiter
@@ -39,15 +39,15 @@ _NO_REDIS = ("needs the redis package", "pip install 'twilio-gateway[redis]', or
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Components:
     """Opened by `open_parts`, on the data loop; closed once, by `close`."""
 
     forwarder: Forwarder
     limiter: RateLimiter
     idempotency: Idempotency
     store: RedisStore | None
-    shares: ShareKeeper | None
-    keys: KeyBox
+    shares: LimitSharing | None
+    keys: JwksCache
     """Of issuers of JWTs; `configure` it with `key_sources` at the start and at a reload."""
 
     def adopt(self, resolved: ResolvedSettings, snapshot: Snapshot) -> None:
@@ -69,21 +69,21 @@ class Parts:
             await self.store.close()
 
 
-async def open_parts(resolved: ResolvedSettings, observers: Observers) -> Parts:
+async def open_parts(resolved: ResolvedSettings, observers: Observers) -> Components:
     """Build everything. Raises `ConfigError` if a package is missing that the configuration needs."""
     store = await _open_store(resolved, observers)
     forwarder = _make_forwarder(resolved, observers)
     shares = None
     if store is not None:
-        shares = ShareKeeper(forwarder.gates, store)
+        shares = LimitSharing(forwarder.gates, store)
         shares.start()
-    return Parts(
+    return Components(
         forwarder,
         _make_limiter(resolved, store),
         _make_idempotency(resolved, store, observers),
         store,
         shares,
-        KeyBox(observers.issuer_changed, time.monotonic, random.uniform),
+        JwksCache(observers.issuer_changed, time.monotonic, random.uniform),
     )
 
 
@@ -132,7 +132,7 @@ def _make_forwarder(resolved: ResolvedSettings, observers: Observers) -> Forward
     options = transport_options(resolved)
     return Forwarder(
         open_session(options),
-        Gates(_governor_options(resolved), resolved.settings.governor.queue),
+        ConcurrencyLimiters(_governor_options(resolved), resolved.settings.governor.queue),
         options,
         _retry_options(resolved),
         observers.key_event,
@@ -154,10 +154,10 @@ def transport_options(resolved: ResolvedSettings) -> TransportOptions:
     )
 
 
-def _governor_options(resolved: ResolvedSettings) -> GovernorOptions:
+def _governor_options(resolved: ResolvedSettings) -> AdaptiveLimitOptions:
     """How a governor searches."""
     governor = resolved.settings.governor
-    return GovernorOptions(floor=governor.floor, ceiling=governor.ceiling, initial=governor.initial)
+    return AdaptiveLimitOptions(floor=governor.floor, ceiling=governor.ceiling, initial=governor.initial)
 
 
 def _retry_options(resolved: ResolvedSettings) -> RetryOptions:
@@ -174,7 +174,7 @@ def _retry_options(resolved: ResolvedSettings) -> RetryOptions:
 
 def _make_limiter(resolved: ResolvedSettings, store: RedisStore | None) -> RateLimiter:
     return RateLimiter(
-        MemoryLimits(Moments(), time.monotonic),
+        MemoryLimits(ExpiryTable(), time.monotonic),
         LeasedLimits(RedisLimits(store, time.time), time.time) if store is not None else None,
         on_store_failure=OnStoreFailure(resolved.settings.on_store_failure),
         clock=asyncio.get_running_loop().time,

@@ -8,25 +8,25 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway import __version__
-from gateway.admin.admin_authentication import Access, Doors
+from gateway.admin.admin_authentication import AdminAccess, AdminAuthenticator
 from gateway.admin.admin_server import AdminServer
-from gateway.app.components import Parts, key_sources, open_parts, open_tracing
+from gateway.app.components import Components, key_sources, open_parts, open_tracing
 from gateway.app.file_descriptors import allow_descriptors
-from gateway.app.reload_report import Reloads
-from gateway.concurrency.limiter_registry import Gates
-from gateway.config.compile import Snapshot, compile_snapshot
+from gateway.app.reload_report import ReloadReporter
+from gateway.concurrency.limiter_registry import ConcurrencyLimiters
+from gateway.config.compile import compile_snapshot
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.reloading.reloader import Reload, Reloader
 from gateway.config.schema.admin_settings import is_loopback
 from gateway.config.schema.settings import Callers, Log
-from gateway.handler import Handler, Snapshots
+from gateway.handler import Handler
 from gateway.identity.jwt_verifier import TokenVerifier
-from gateway.listener.connections import ConnectionLimits, Guests
+from gateway.listener.connections import ConnectionLimits, ConnectionTracker
 from gateway.listener.data_server import DataServer
 from gateway.listener.drain import drain
 from gateway.listener.tls_context import HANDSHAKES_AT_ONCE, ListenerTls, listening_options
-from gateway.observe.live.exchange_queue import Feed
-from gateway.observe.live.traffic_window import Board
+from gateway.observe.live.exchange_queue import ExchangeQueue
+from gateway.observe.live.traffic_window import TrafficWindow
 from gateway.observe.log.library_logs import route_libraries
 from gateway.observe.log.line_writer import LineWriter
 from gateway.observe.log.structured_log import Logger, open_log
@@ -35,9 +35,10 @@ from gateway.observe.metrics.identity_families import IdentityCollector
 from gateway.observe.metrics.registry import Metrics
 from gateway.observe.metrics.runtime_families import StateCollector, name_keys
 from gateway.observe.observers import Observers
-from gateway.observe.runtime import Sources
-from gateway.observe.status.heartbeat import Pulse
-from gateway.observe.status.process_status import Condition
+from gateway.observe.runtime import Runtime
+from gateway.observe.status.heartbeat import Heartbeat
+from gateway.observe.status.process_status import ProcessStatus
+from gateway.policy.snapshot import Snapshot, Snapshots
 from gateway.upstream.session import require_c_parser
 
 _BACKLOG = 1024
@@ -55,15 +56,15 @@ class Gateway:
         self._resolved = resolved
         self._writer = writer
         self._metrics = Metrics()
-        self._feed = Feed()
+        self._feed = ExchangeQueue()
         self._observers = Observers(log, self._metrics, self._feed, open_tracing(resolved))
-        self.condition = Condition()
-        self.pulse = Pulse()
+        self.condition = ProcessStatus()
+        self.pulse = Heartbeat()
         self._snapshots = Snapshots(compile_snapshot(resolved))
         current = self._snapshots.current
         self._metrics.configuration.started(current.config_hash, name_keys(current))
-        self._reloads = Reloads(self._observers, self.condition)
-        self.parts: Parts
+        self._reloads = ReloadReporter(self._observers, self.condition)
+        self.parts: Components
         self.url = ""
         self.admin_url = ""
 
@@ -131,7 +132,7 @@ class Gateway:
         sources = self._sources()
         self._metrics.registry.register(StateCollector(sources))
         exposition = Exposition(self._metrics.registry)
-        self._doors = Doors(Access.of(self._resolved), self._observers.admin_refused)
+        self._doors = AdminAuthenticator(AdminAccess.of(self._resolved), self._observers.admin_refused)
         self._admin = AdminServer(address.host, address.port, sources, self._doors, exposition.page)
         try:
             self._admin.start()
@@ -184,7 +185,7 @@ class Gateway:
         self._server.set_bounds(callers.header_bytes, callers.headers_max)
         self._server.guests.limits = connection_limits(callers)
         self.reload_tls(resolved)
-        access = Access.of(resolved)
+        access = AdminAccess.of(resolved)
         remote = not is_loopback(resolved.admin_listen.host)
         self._doors.access = self._doors.access.kept_closed(access) if remote else access
         await self.parts.keys.configure(key_sources(resolved, snapshot))
@@ -213,21 +214,21 @@ class Gateway:
         self._observers.log.info("stopped")
 
     @property
-    def guests(self) -> Guests:
+    def guests(self) -> ConnectionTracker:
         """The connections of the data port."""
         return self._server.guests
 
     @property
-    def gates(self) -> Gates:
+    def gates(self) -> ConcurrencyLimiters:
         """The gates in front of Twilio, for whoever watches."""
         return self.parts.forwarder.gates
 
-    def _sources(self) -> Sources:
+    def _sources(self) -> Runtime:
         parts, server, handler = self.parts, self._server, self._handler
         loop = asyncio.get_running_loop()
-        return Sources(
+        return Runtime(
             condition=self.condition,
-            board=Board(self._feed),
+            board=TrafficWindow(self._feed),
             snapshot=lambda: self._snapshots.current,
             forwarder=parts.forwarder,
             limiter=parts.limiter,

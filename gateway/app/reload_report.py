@@ -5,7 +5,7 @@ Knows how a `Reload` is said to people; neither how one is made, nor what it put
 
 from gateway.config.reloading.reloader import Reload, Result
 from gateway.observe.observers import Observers
-from gateway.observe.status.process_status import Condition
+from gateway.observe.status.process_status import ProcessStatus
 
 _TELLS_LOG = {
     Result.DONE: "configuration reloaded",
@@ -15,10 +15,10 @@ _TELLS_LOG = {
 }
 
 
-class Reloads:
+class ReloadReporter:
     """Told of each reload, on the data loop."""
 
-    def __init__(self, observers: Observers, condition: Condition) -> None:
+    def __init__(self, observers: Observers, condition: ProcessStatus) -> None:
         self._observers = observers
         self._condition = condition
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from gateway.config.problems import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from gateway.config.compile import Snapshot
     from gateway.config.loading.resolved import ResolvedSettings
+    from gateway.policy.snapshot import Snapshot
     from gateway.upstream.key_probe import KeyTrial
 
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -57,10 +57,10 @@ def run(args: argparse.Namespace) -> int:
     from gateway.config.compile import compile_snapshot
     from gateway.config.lint import find_vain
     from gateway.config.loading.resolve import load_resolved
-    from gateway.secret_stores.secret_cache import RemoteSecrets
+    from gateway.secret_stores.secret_cache import SecretCache
 
     try:
-        resolved = load_resolved(args.config, os.environ, RemoteSecrets())
+        resolved = load_resolved(args.config, os.environ, SecretCache())
         snapshot = compile_snapshot(resolved)
         warnings = (*resolved.warnings, *find_vain(resolved, snapshot))
     except ConfigError as error:

@@ -16,11 +16,11 @@ import uvloop
 from yarl import URL
 
 from gateway.commands.key import new_key
-from gateway.commands.serve import Sources, serve
+from gateway.commands.serve import ConfigurationSource, serve
 from gateway.config.schema.values import digest_of
 from gateway.consumers.account_pinning import MY_ACCOUNT
-from gateway.secret_stores.secret_cache import RemoteSecrets
-from twilio_simulator import Account, ApiKey, Simulator
+from gateway.secret_stores.secret_cache import SecretCache
+from twilio_simulator import SimulatedAccount, SimulatedKey, Simulator
 from twilio_simulator.demo_traffic import SERVICES, Traffic, trouble
 
 _TEXT = """\
@@ -72,10 +72,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM: 0, 1 if a port cannot be had. Raises ConfigError."""
-    account = Account(
+    account = SimulatedAccount(
         sid="AC" + secrets.token_hex(16),
         auth_token=secrets.token_hex(16),
-        keys=(ApiKey(sid="SK" + secrets.token_hex(16), secret=secrets.token_hex(16)),),
+        keys=(SimulatedKey(sid="SK" + secrets.token_hex(16), secret=secrets.token_hex(16)),),
     )
     keys = {name: new_key() for name in ("quickstart", *(SERVICES if args.traffic else ()))}
     made = {
@@ -85,11 +85,13 @@ def run(args: argparse.Namespace) -> int:
         **{f"{name.upper()}_KEY_SHA256": digest_of(key) for name, key in keys.items()},
     }
     config = args.config or Path("config/traffic.yaml" if args.traffic else "config/quickstart.yaml")
-    sources = Sources(config, {**os.environ, **made}, RemoteSecrets())
+    sources = ConfigurationSource(config, {**os.environ, **made}, SecretCache())
     return uvloop.run(_demonstrate(sources, account, keys, traffic=args.traffic))
 
 
-async def _demonstrate(sources: Sources, account: Account, keys: Mapping[str, str], *, traffic: bool) -> int:
+async def _demonstrate(
+    sources: ConfigurationSource, account: SimulatedAccount, keys: Mapping[str, str], *, traffic: bool
+) -> int:
     resolved = sources.load()
     upstream = URL(str(resolved.settings.upstream.connect_to or ""))
     if upstream.host is None or upstream.port is None:

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from gateway.commands.admin_arguments import add_token_argument, open_client
 
 if TYPE_CHECKING:
-    from gateway.explanation import Ask, Explanation
+    from gateway.explanation import Explanation, RequestDraft
 
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -69,9 +69,9 @@ def run(args: argparse.Namespace) -> int:
     from gateway.config.compile import compile_snapshot
     from gateway.config.loading.resolve import load_resolved
     from gateway.explanation import explain
-    from gateway.secret_stores.secret_cache import RemoteSecrets
+    from gateway.secret_stores.secret_cache import SecretCache
 
-    resolved = load_resolved(args.config, os.environ, RemoteSecrets())
+    resolved = load_resolved(args.config, os.environ, SecretCache())
     snapshot = compile_snapshot(resolved)
     try:
         consumer = snapshot.consumers[args.consumer]
@@ -94,9 +94,9 @@ def _wrong(message: str) -> int:
     return 2
 
 
-def _read_ask(args: argparse.Namespace, host: str) -> "Ask":
+def _read_ask(args: argparse.Namespace, host: str) -> "RequestDraft":
     """The request as a client would send it. Raises `ValueError`."""
-    from gateway.explanation import Ask
+    from gateway.explanation import RequestDraft
 
     fields = [_read_header(text) for text in args.header]
     names = {name.lower() for name, _ in fields}
@@ -112,7 +112,7 @@ def _read_ask(args: argparse.Namespace, host: str) -> "Ask":
         fields.insert(0, (b"Host", host.encode()))
     if body and not names & {b"content-length", b"transfer-encoding"}:
         fields.append((b"Content-Length", b"%d" % len(body)))
-    return Ask(args.method, args.target, tuple(fields), body)
+    return RequestDraft(args.method, args.target, tuple(fields), body)
 
 
 def _read_header(text: str) -> tuple[bytes, bytes]:

@@ -18,7 +18,7 @@ from gateway.config.loading.resolve import load_resolved
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.problems import ConfigError
 from gateway.config.reloading.reloader import Reload, Reloader
-from gateway.secret_stores.secret_cache import RemoteSecrets
+from gateway.secret_stores.secret_cache import SecretCache
 
 _FORCED = 1
 _EXAMPLE = "example:\n  TWILIO_API_SECRET=… gateway serve --config config/gateway.yaml"
@@ -41,7 +41,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """0 after a clean stop, 1 after a forced one or without a port, 2 for an unusable configuration."""
     try:
-        sources = Sources(args.config, os.environ, RemoteSecrets())
+        sources = ConfigurationSource(args.config, os.environ, SecretCache())
         return uvloop.run(serve(sources.load(), sources))
     except ConfigError as error:
         print(error, file=sys.stderr)
@@ -52,12 +52,12 @@ def run(args: argparse.Namespace) -> int:
         return 2
 
 
-class Sources(NamedTuple):
+class ConfigurationSource(NamedTuple):
     """What a configuration is made of, at the start and at each reload. `remote` is closed by `serve`."""
 
     path: Path
     environ: Mapping[str, str]
-    remote: RemoteSecrets
+    remote: SecretCache
 
     def load(self) -> ResolvedSettings:
         """Read it. Raises `ConfigError`."""
@@ -65,7 +65,9 @@ class Sources(NamedTuple):
 
 
 async def serve(
-    resolved: ResolvedSettings, sources: Sources, announce: Callable[[str, str], None] | None = None
+    resolved: ResolvedSettings,
+    sources: ConfigurationSource,
+    announce: Callable[[str, str], None] | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT, drain, stop; SIGHUP reads the `sources` again.
 
@@ -121,7 +123,7 @@ async def serve(
 
 
 def _refresh_secrets(
-    remote: RemoteSecrets, gateway: Gateway, reloader: Reloader, loop: asyncio.AbstractEventLoop
+    remote: SecretCache, gateway: Gateway, reloader: Reloader, loop: asyncio.AbstractEventLoop
 ) -> None:
     """Have what secret stores hold asked for in the background, and take over what has changed."""
 

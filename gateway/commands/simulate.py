@@ -22,8 +22,8 @@ from twilio_simulator import (
     DEFAULT_API_SECRET,
     DEFAULT_AUTH_TOKEN,
     FAULTS,
-    Account,
-    ApiKey,
+    SimulatedAccount,
+    SimulatedKey,
     Simulator,
 )
 
@@ -89,13 +89,13 @@ def run(args: argparse.Namespace) -> int:
         return runner.run(_serve(simulator, *args.listen))
 
 
-def read_account(environ: Mapping[str, str], account_sid: str | None) -> Account:
+def read_account(environ: Mapping[str, str], account_sid: str | None) -> SimulatedAccount:
     """The account to simulate: Twilio's own variables, or the documented defaults. Empty counts as unset."""
-    key = ApiKey(
+    key = SimulatedKey(
         sid=environ.get("TWILIO_API_KEY") or DEFAULT_API_KEY,
         secret=environ.get("TWILIO_API_SECRET") or DEFAULT_API_SECRET,
     )
-    return Account(
+    return SimulatedAccount(
         sid=account_sid or environ.get("TWILIO_ACCOUNT_SID") or DEFAULT_ACCOUNT_SID,
         auth_token=environ.get("TWILIO_AUTH_TOKEN") or DEFAULT_AUTH_TOKEN,
         keys=(key,),

@@ -40,7 +40,7 @@ _FORGETTING = 0.93  # per meeting, of the most it had lately
 
 
 @dataclass(frozen=True, slots=True)
-class GovernorOptions:
+class AdaptiveLimitOptions:
     """`floor` and `ceiling` bound the limit, `initial` is where it begins; all in requests at once."""
 
     floor: int = 1
@@ -50,14 +50,14 @@ class GovernorOptions:
     """Whether to meet, for replicas that no store tells us of."""
 
 
-class Governor:
+class AdaptiveLimit:
     """The limit of one account, region and product.
 
     Times are seconds on a wall clock: replicas that cannot talk meet in the same moments to yield and to try.
     `chance(low, high)` gives a float between its arguments.
     """
 
-    def __init__(self, options: GovernorOptions, chance: Callable[[float, float], float]) -> None:
+    def __init__(self, options: AdaptiveLimitOptions, chance: Callable[[float, float], float]) -> None:
         self.limit = min(max(options.initial, options.floor), options.ceiling)
         self.signals = 0
         self.yields = options.yields
@@ -83,7 +83,7 @@ class Governor:
         self._hungry_until = 0.0
         self._peak = 2.0 * self.limit + 1  # the most it had lately; a newcomer should double at least
 
-    def adopt(self, options: GovernorOptions) -> None:
+    def adopt(self, options: AdaptiveLimitOptions) -> None:
         """Other bounds from now on. Whether to meet is not among them: `yields` is switched by itself."""
         self._options = options
         self.limit = min(max(self.limit, options.floor), options.ceiling)

@@ -1,6 +1,6 @@
 """The gate in front of one account: hands out slots as the governor permits, in the queue's order.
 
-No slot may leak, ever: whoever is granted one holds a `Slot` and releases it once, and a grant that meets a
+No slot may leak, ever: whoever is granted one holds a `Permit` and releases it once, and a grant that meets a
 caller who has just gone is taken back here.
 """
 
@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable
 from enum import Enum
 
-from gateway.concurrency.adaptive_limit import Governor, GovernorOptions
+from gateway.concurrency.adaptive_limit import AdaptiveLimit, AdaptiveLimitOptions
 from gateway.concurrency.fair_queue import FairQueue, Waiting
+from gateway.consumers.consumer import Priority
 from gateway.errors import Refusal
-from gateway.identity.authentication import Priority
 
 
-class Release(Enum):
+class PermitOutcome(Enum):
     """What became of a slot."""
 
     SUCCESS = "success"  # an answer that was no signal
@@ -54,27 +54,29 @@ class _Ticket(Waiting):
             self.granted.set_exception(_refusal(slug))
 
 
-class Slot:
+class Permit:
     """Permission for one attempt. `release` gives it back; a second call does nothing."""
 
     __slots__ = ("_gate", "_held", "_since")
 
-    def __init__(self, gate: "Gate") -> None:
+    def __init__(self, gate: "ConcurrencyLimiter") -> None:
         self._gate = gate
         self._held = True
         self._since = time.monotonic()
 
-    def release(self, outcome: Release) -> None:
+    def release(self, outcome: PermitOutcome) -> None:
         """Give the slot back with what became of it."""
         if self._held:
             self._held = False
             self._gate.give_back(outcome, time.monotonic() - self._since)
 
 
-class Gate:
+class ConcurrencyLimiter:
     """One account, region and product. `clock` gives wall-clock seconds (replicas meet by it)."""
 
-    def __init__(self, governor: Governor, queue_size: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, governor: AdaptiveLimit, queue_size: int, clock: Callable[[], float] = time.time
+    ) -> None:
         self.governor = governor
         self.in_flight = 0
         self._queue: FairQueue[_Ticket] = FairQueue(queue_size)
@@ -93,7 +95,7 @@ class Gate:
 
     async def acquire(
         self, consumer: str, priority: Priority, deadline: float, *, in_front: bool = False
-    ) -> Slot:
+    ) -> Permit:
         """Wait for a slot until `deadline` (the loop's clock, seconds).
 
         Raises `Refusal` (queue_full, queue_timeout). A cancelled wait leaves nothing behind. Await it
@@ -102,7 +104,7 @@ class Gate:
         self._pump()  # who waits goes first, and may leave room in a full queue
         if not len(self._queue) and self.in_flight < self.governor.capacity(self._clock()):
             self.in_flight += 1
-            return Slot(self)
+            return Permit(self)
         loop = asyncio.get_running_loop()
         if deadline <= loop.time():
             raise _refusal("queue_timeout")  # before anybody is turned out for it
@@ -122,25 +124,25 @@ class Gate:
             raise
         finally:
             timer.cancel()
-        return Slot(self)
+        return Permit(self)
 
     def set_share(self, share: int) -> None:
         """What replicas that share a store agreed on for this one; a larger one lets waiters go at once."""
         self.governor.set_share(share)
         self._pump()
 
-    def adopt(self, options: GovernorOptions, queue_size: int) -> None:
+    def adopt(self, options: AdaptiveLimitOptions, queue_size: int) -> None:
         """Other bounds from now on. Who waits already stays, even in a queue that is too long now."""
         self.governor.adopt(options)
         self._queue.most = queue_size
         self._pump()
 
-    def give_back(self, outcome: Release, seconds: float) -> None:
+    def give_back(self, outcome: PermitOutcome, seconds: float) -> None:
         """A slot came back after `seconds`."""
         self.in_flight -= 1
-        if outcome is Release.SUCCESS:
+        if outcome is PermitOutcome.SUCCESS:
             self.governor.succeeded(self._clock(), waiting=len(self._queue) > 0, seconds=seconds)
-        elif outcome is Release.DROPPED:
+        elif outcome is PermitOutcome.DROPPED:
             self.governor.dropped(self._clock(), in_flight=self.in_flight)
         self._pump()
 
@@ -182,7 +184,7 @@ class Gate:
     def _abandon(self, ticket: _Ticket) -> None:
         """The caller is gone: leave the queue, or give back what was granted in the same moment."""
         if ticket.was_granted:
-            self.give_back(Release.IGNORED, 0.0)
+            self.give_back(PermitOutcome.IGNORED, 0.0)
         else:
             self._leave(ticket)
 

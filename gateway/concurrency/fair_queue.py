@@ -9,7 +9,7 @@ refuse, which looks at every waiting consumer once.
 from collections import OrderedDict
 from typing import Generic, TypeVar
 
-from gateway.identity.authentication import Priority
+from gateway.consumers.consumer import Priority
 
 WEIGHTS = (16, 4, 1)
 _STRIDES = tuple(max(WEIGHTS) // weight for weight in WEIGHTS)

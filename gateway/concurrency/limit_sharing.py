@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from gateway.concurrency.concurrency_limiter import Gate
-from gateway.concurrency.limiter_registry import GateName, Gates
+from gateway.concurrency.concurrency_limiter import ConcurrencyLimiter
+from gateway.concurrency.limiter_registry import ConcurrencyLimiters, LimiterKey
 from gateway.concurrency.share_split import ROUND_SECONDS, SETTLE_SECONDS, Report, split_limit
 from gateway.redis.availability import StoreUnavailable
 from gateway.redis.redis_store import Script
@@ -26,16 +26,18 @@ _READ = Script.of("return redis.call('HGETALL', KEYS[1])")
 _DROP = Script.of("return redis.call('HDEL', KEYS[1], unpack(ARGV))")
 
 
-class Store(Protocol):
+class SharingStore(Protocol):
     """As much of `RedisStore` as is needed."""
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[bytes | str | int]) -> Any: ...
 
 
-class ShareKeeper:
+class LimitSharing:
     """One per process. `clock` is in seconds since the epoch."""
 
-    def __init__(self, gates: Gates, store: Store, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, gates: ConcurrencyLimiters, store: SharingStore, clock: Callable[[], float] = time.time
+    ) -> None:
         self.replica = secrets.token_hex(8)
         self._gates = gates
         self._store = store
@@ -61,7 +63,7 @@ class ShareKeeper:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(ROUND_SECONDS - self._clock() % ROUND_SECONDS)
-            published: list[tuple[GateName, Gate, int]] = []
+            published: list[tuple[LimiterKey, ConcurrencyLimiter, int]] = []
             try:
                 for name, gate in self._gates:
                     published.append((name, gate, gate.governor.limit))
@@ -73,7 +75,7 @@ class ShareKeeper:
                 for _, gate in self._gates:
                     gate.governor.yields = True
 
-    async def _take_share(self, name: GateName, gate: Gate, reported: int) -> None:
+    async def _take_share(self, name: LimiterKey, gate: ConcurrencyLimiter, reported: int) -> None:
         found = await self._store.run(_READ, [_key(name)], [])
         reports = self._read(found)
         gate.governor.yields = False
@@ -81,7 +83,7 @@ class ShareKeeper:
         if share != reported:
             gate.set_share(gate.governor.limit + share - reported)
 
-    def _write(self, gate: Gate) -> str:
+    def _write(self, gate: ConcurrencyLimiter) -> str:
         demand = gate.in_flight + gate.waiting
         return f"{gate.governor.limit} {gate.in_flight} {demand} {self._clock():.3f}"
 
@@ -95,5 +97,5 @@ class ShareKeeper:
         return reports
 
 
-def _key(name: GateName) -> str:
+def _key(name: LimiterKey) -> str:
     return f"gateway:shares:{{{name.account}:{name.region}:{name.product}}}"

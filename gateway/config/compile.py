@@ -5,7 +5,6 @@ Counters, pools and health of keys live elsewhere, so that a reload forgets noth
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from gateway.config.loading.resolved import (
     ResolvedAccount,
@@ -16,10 +15,10 @@ from gateway.config.loading.resolved import (
     ResolvedSettings,
 )
 from gateway.config.problems import ConfigError, KeyPath, Problem
-from gateway.config.schema.consumer_settings import FormRules as FormSettings
-from gateway.config.schema.consumer_settings import Limit as LimitSettings
+from gateway.config.schema.consumer_settings import FormSettings, LimitSettings
 from gateway.config.schema.secret_values import Secret
 from gateway.consumers.allow_rules import RuleSet, parse_rules
+from gateway.consumers.consumer import Consumer, Emit, Mode, Priority
 from gateway.consumers.credentials import Account, ApiKey, Credential, basic_value, mask_sid
 from gateway.consumers.form_rules import FormRules, match_country, match_prefix
 from gateway.consumers.rate_limit_rules import (
@@ -30,30 +29,13 @@ from gateway.consumers.rate_limit_rules import (
     make_limit,
     make_limit_set,
 )
-from gateway.identity.authentication import Consumer, Emit, Identities, KeyEntry, Mode, Priority
-from gateway.identity.jwks import KeyRing, is_installed, parse_key_ring
+from gateway.identity.authentication import Identities, KeyEntry
+from gateway.identity.jwks import JwkSet, is_installed, parse_key_ring
 from gateway.identity.jwt_claims import ClaimRule, Issuer, parse_claim_path
-from gateway.policy.addressing import HostTable, make_host_table
+from gateway.policy.addressing import make_host_table
 from gateway.policy.bodies import BodyLimits
+from gateway.policy.snapshot import Snapshot
 from gateway.twilio.catalogue import Catalogue, load_catalogue
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """All that one exchange is judged by. `key_rings` are the keys of issuers that have them in a file."""
-
-    catalogue: Catalogue
-    hosts: HostTable
-    identities: Identities
-    key_rings: Mapping[str, KeyRing]
-    limits: BodyLimits
-    body_seconds: float
-    body_total_seconds: float
-    deadline_seconds: float
-    public_url: str
-    config_hash: str
-    consumers: Mapping[str, Consumer]
-    credentials: Mapping[str, Credential]
 
 
 def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = None) -> Snapshot:
@@ -211,7 +193,7 @@ def _issuers(
     }
 
 
-def _key_rings(resolved: ResolvedSettings, problems: list[Problem]) -> dict[str, KeyRing]:
+def _key_rings(resolved: ResolvedSettings, problems: list[Problem]) -> dict[str, JwkSet]:
     """Of the issuers whose keys are in a file."""
     if resolved.issuers and not is_installed():
         hint = "pip install 'twilio-gateway[jwt]'"

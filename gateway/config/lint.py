@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator
 
 from gateway.config.checking.contradictions import DEFAULT_EDGES
-from gateway.config.compile import Snapshot
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.problems import Problem
 from gateway.consumers.allow_rules import NAMED_SETS
+from gateway.consumers.consumer import Consumer
 from gateway.consumers.rule_lint import find_unreachable
-from gateway.identity.authentication import Consumer
+from gateway.policy.snapshot import Snapshot
 from gateway.twilio.catalogue import Catalogue
 
 _REGIONAL = re.compile(r"([a-z0-9-]+)\.([a-z]{2}[0-9])\.twilio\.com")

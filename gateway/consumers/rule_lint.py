@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from gateway.consumers.account_pinning import is_management, require_owned
 from gateway.consumers.allow_rules import Rule, split_path
+from gateway.consumers.consumer import Consumer, Emit
 from gateway.errors import Refusal
-from gateway.identity.authentication import Consumer, Emit
 from gateway.twilio.catalogue import Catalogue
 
 _ANY = "*"

@@ -4,40 +4,22 @@ Pure: no await, no clock, no store. Where records are kept is `idempotency_memor
 `idempotency_redis.py`; who waits for whom is `idempotency.py`.
 """
 
-import hashlib
-import re
 from enum import StrEnum
 from typing import NamedTuple
 
 from gateway.errors import Refusal
-from gateway.http.request_head import Inbound
-from gateway.policy.authorization import Grant
-from gateway.policy.bodies import Body
-from gateway.policy.outbound import Outbound
-from gateway.upstream.response_reader import Answer
+from gateway.http.response import Response
+from gateway.policy.idempotency_key import Claim
 
 ANSWER_BYTES = 80 * 1024
 """The most that is kept of one answer, head included. What is streamed (over 64 KiB) never is."""
 
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _NOT_PROCESSED = frozenset({401, 403, 408, 429})
 """Twilio did nothing; the same key may be used once the reason is gone (design 4.7)."""
 _REPLAYED = (b"Idempotent-Replayed", b"true")
 
 
-class Claim(NamedTuple):
-    """What a keyed POST asks to be done once. Both texts are hex SHA-256; nothing can be read back from them.
-
-    `conceals` says that the answer holds a secret and must not be kept.
-    """
-
-    scope: str
-    fingerprint: str
-    conceals: bool = False
-
-
-class State(StrEnum):
+class ClaimState(StrEnum):
     """What is known of a claim."""
 
     FLIGHT = "flight"  # somebody is sending it
@@ -50,7 +32,7 @@ class Record(NamedTuple):
     """A claim's record. `leased` is False for a flight whose holder is gone; `fingerprint` is '' while it is
     not certain that there will be a flight at all."""
 
-    state: State
+    state: ClaimState
     fingerprint: str
     status: int = 0
     answer: bytes = b""
@@ -71,55 +53,6 @@ class Begin(StrEnum):
     UNKNOWN = "unknown"
 
 
-def require_claim(inbound: Inbound, grant: Grant, outbound: Outbound, body: Body) -> Claim | None:
-    """The claim of a POST with a key, None without one. Raises `Refusal` (400).
-
-    A body that is streamed cannot be compared with the next one. Nobody who sends a key wants it ignored, so
-    that is refused, except where Twilio itself takes the key.
-    """
-    raw = inbound.singles.get(b"idempotency-key")
-    if raw is None or outbound.effective != "POST":
-        return None
-    key = read_key(raw.decode("ascii"))
-    if outbound.streams:
-        if grant.route.idempotency_key:
-            return None
-        raise Refusal(
-            "idempotency_unsupported",
-            "Uploads are streamed and cannot be recognised when they come again: send no Idempotency-Key.",
-        )
-    content_type = body.content_type
-    if content_type is None:
-        content_type = inbound.singles.get(b"content-type", b"")
-    scope = _digest(
-        grant.consumer.name.encode(),
-        outbound.account.sid.encode(),
-        outbound.effective.encode(),
-        outbound.host.encode(),
-        outbound.target.encode(),
-        key.encode(),
-    )
-    return Claim(scope, _digest(content_type, body.data), grant.conceals)
-
-
-def read_key(value: str) -> str:
-    """The key in a field value: plain, or a quoted string (RFC 9651 3.3.3, as the IETF draft has it).
-
-    Both forms of one text are one key: a client that changes its library must not send twice.
-    Raises `Refusal` (400).
-    """
-    key = value.strip(" \t")
-    if key.startswith('"'):
-        quoted = _QUOTED.fullmatch(key)
-        key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else ""
-    if not _KEY.fullmatch(key):
-        raise Refusal(
-            "bad_header",
-            "Idempotency-Key is 1 to 255 visible ASCII characters without spaces, in double quotes or not.",
-        )
-    return key
-
-
 def decide_begin(record: Record | None, fingerprint: str) -> Begin:
     """What a request may do in the light of the record. Only SEND ever leads to Twilio."""
     if record is None:
@@ -129,17 +62,17 @@ def decide_begin(record: Record | None, fingerprint: str) -> Begin:
     if record.fingerprint != fingerprint:
         return Begin.CONFLICT
     match record.state:
-        case State.FLIGHT:
+        case ClaimState.FLIGHT:
             return Begin.WAIT if record.leased else Begin.UNKNOWN
-        case State.KEPT:
+        case ClaimState.KEPT:
             return Begin.REPLAY
-        case State.SPENT:
+        case ClaimState.SPENT:
             return Begin.SPENT
-        case State.UNKNOWN:
+        case ClaimState.UNKNOWN:
             return Begin.UNKNOWN
 
 
-def judge_answer(answer: Answer, claim: Claim, *, releases_503: bool) -> Record | None:
+def judge_answer(answer: Response, claim: Claim, *, releases_503: bool) -> Record | None:
     """What to remember of an answer of Twilio's; None lets the next request with this key be sent.
 
     Any 5xx may come after the deed (ADR 3), so it leaves the outcome unknown; `releases_503` is for those who
@@ -149,22 +82,22 @@ def judge_answer(answer: Answer, claim: Claim, *, releases_503: bool) -> Record 
     if status in _NOT_PROCESSED or (status == 503 and releases_503):
         return None
     if status >= 500:
-        return Record(State.UNKNOWN, claim.fingerprint, status)
+        return Record(ClaimState.UNKNOWN, claim.fingerprint, status)
     if not claim.conceals and answer.rest is None:
         encoded = encode_answer(answer)
         if len(encoded) <= ANSWER_BYTES:
-            return Record(State.KEPT, claim.fingerprint, status, encoded)
-    return Record(State.SPENT, claim.fingerprint, status)
+            return Record(ClaimState.KEPT, claim.fingerprint, status, encoded)
+    return Record(ClaimState.SPENT, claim.fingerprint, status)
 
 
-def encode_answer(answer: Answer) -> bytes:
+def encode_answer(answer: Response) -> bytes:
     """An answer as it would stand on the wire."""
     head = b"%d %b\r\n" % (answer.status, answer.reason.encode("latin-1", "replace"))
     fields = b"".join(b"%b: %b\r\n" % field for field in answer.fields)
     return b"%b%b\r\n%b" % (head, fields, answer.body)
 
 
-def decode_answer(data: bytes) -> Answer:
+def decode_answer(data: bytes) -> Response:
     """The answer again, marked as a replay. Raises `ValueError` if it cannot be read."""
     head, found, body = data.partition(b"\r\n\r\n")
     line, *rest = head.split(b"\r\n")
@@ -173,7 +106,7 @@ def decode_answer(data: bytes) -> Answer:
     if not found or not all(name for name, _ in fields):
         raise ValueError("not a kept answer")
     kept = tuple(field for field in fields if field[0].lower() != b"idempotent-replayed")
-    return Answer(int(status), reason.decode("latin-1"), (*kept, _REPLAYED), body, None)
+    return Response(int(status), reason.decode("latin-1"), (*kept, _REPLAYED), body, None)
 
 
 def make_refusal(begin: Begin, record: Record) -> Refusal:
@@ -214,8 +147,3 @@ def store_unavailable() -> Refusal:
         "Keyed requests need the shared store, which is away; nothing was sent. Try again.",
         headers=(("Retry-After", "1"),),
     )
-
-
-def _digest(*parts: bytes) -> str:
-    """SHA-256 over the parts, each with its length, so that no two lists of parts read alike."""
-    return hashlib.sha256(b"".join(b"%d:%b" % (len(part), part) for part in parts)).hexdigest()

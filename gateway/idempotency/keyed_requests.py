@@ -13,11 +13,11 @@ from types import TracebackType
 from typing import Self
 
 from gateway.errors import Refusal, UpstreamFailure
+from gateway.http.response import Response
 from gateway.idempotency.claim_rules import (
     Begin,
-    Claim,
+    ClaimState,
     Record,
-    State,
     decide_begin,
     decode_answer,
     in_flight,
@@ -26,9 +26,9 @@ from gateway.idempotency.claim_rules import (
     store_unavailable,
 )
 from gateway.idempotency.memory_records import MemoryRecords
-from gateway.idempotency.redis_records import Lease, RedisRecords, Store
+from gateway.idempotency.redis_records import Lease, RecordStore, RedisRecords
+from gateway.policy.idempotency_key import Claim
 from gateway.redis.availability import StoreUnavailable
-from gateway.upstream.response_reader import Answer
 
 _FIRST_POLL_SECONDS = 0.01
 _LONGEST_POLL_SECONDS = 0.1
@@ -55,7 +55,7 @@ class Idempotency:
         options: IdempotencyOptions,
         clock: Callable[[], float],
         *,
-        store: Store | None = None,
+        store: RecordStore | None = None,
         on_event: Callable[[str], None] = lambda event: None,
     ) -> None:
         self.options = options
@@ -94,20 +94,20 @@ class Idempotency:
         """Bytes of answers kept in this process."""
         return self._memory.answer_bytes
 
-    def hold(self, claim: Claim | None, *, deadline: float, in_doubt: Callable[[], bool]) -> "Held":
+    def hold(self, claim: Claim | None, *, deadline: float, in_doubt: Callable[[], bool]) -> "ClaimGuard":
         """Hold a claim while it is sent; None holds nothing, and everything about it is free.
 
         `deadline` is by the loop's clock. `in_doubt` says whether anything was sent that may have been
         processed; it is asked if the block ends by an exception.
         """
-        return Held(self, claim, deadline, in_doubt)
+        return ClaimGuard(self, claim, deadline, in_doubt)
 
     async def close(self) -> None:
         """End what is being written. Call it when no exchange is left."""
         if self._shared is not None:
             await self._shared.close()
 
-    async def _begin(self, claim: Claim, deadline: float) -> tuple[Lease | None, Answer | None]:
+    async def _begin(self, claim: Claim, deadline: float) -> tuple[Lease | None, Response | None]:
         """The right to send, or the answer of the one who did. Raises `Refusal`."""
         loop = asyncio.get_running_loop()
         poll = _FIRST_POLL_SECONDS
@@ -172,7 +172,7 @@ class Idempotency:
         if self._shared is not None and lease is not None:
             await self._shared.settle(lease, record)
 
-    def _replay(self, begin: Begin, record: Record) -> Answer:
+    def _replay(self, begin: Begin, record: Record) -> Response:
         if begin is Begin.REPLAY:
             self._on_event("replayed")
             return decode_answer(record.answer)
@@ -188,7 +188,7 @@ class Idempotency:
         return refusal
 
 
-class Held:
+class ClaimGuard:
     """An async context manager. If `replay` is set, that is the answer; else send, and `keep` what comes.
 
     A block that is left without `keep`, `release` or `unknown` is remembered as unknown, unless an exception
@@ -206,7 +206,7 @@ class Held:
         self._in_doubt = in_doubt
         self._lease: Lease | None = None
         self._open = False
-        self.replay: Answer | None = None
+        self.replay: Response | None = None
         self.waited_seconds = 0.0
 
     async def __aenter__(self) -> Self:
@@ -230,7 +230,7 @@ class Held:
         else:
             await self.release()
 
-    async def keep(self, answer: Answer) -> Answer:
+    async def keep(self, answer: Response) -> Response:
         """Remember what its status asks for, before anything is done to the answer; hands it back."""
         if self._claim is not None:
             record = judge_answer(answer, self._claim, releases_503=self._room.options.releases_503)
@@ -244,7 +244,7 @@ class Held:
     async def unknown(self) -> None:
         """Remember that nobody can tell what became of it."""
         if self._claim is not None:
-            await self._end(Record(State.UNKNOWN, self._claim.fingerprint))
+            await self._end(Record(ClaimState.UNKNOWN, self._claim.fingerprint))
 
     async def release(self) -> None:
         """Nothing was done: the key may be used again."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gateway.errors import Refusal
-from gateway.idempotency.claim_rules import Record, State
+from gateway.idempotency.claim_rules import ClaimState, Record
 
 
 class _Flight:
@@ -18,7 +18,7 @@ class _Flight:
     __slots__ = ("landed", "record")
 
     def __init__(self) -> None:
-        self.record = Record(State.FLIGHT, "")
+        self.record = Record(ClaimState.FLIGHT, "")
         self.landed: asyncio.Event | None = None
 
 
@@ -87,7 +87,7 @@ class MemoryRecords:
     def confirm(self, scope: str, fingerprint: str) -> None:
         """It is certain now that the flight is ours: others may compare themselves with it."""
         flight = self._flights[scope]
-        flight.record = Record(State.FLIGHT, fingerprint)
+        flight.record = Record(ClaimState.FLIGHT, fingerprint)
 
     async def landing(self, scope: str) -> None:
         """Wait until the flight has ended, one way or another."""
@@ -101,7 +101,7 @@ class MemoryRecords:
         flight = self._flights.pop(scope)
         if record is not None:
             settled = _Settled(record, self._clock() + self._ttl_seconds)
-            if record.state is State.UNKNOWN:
+            if record.state is ClaimState.UNKNOWN:
                 self._unknown[scope] = settled
             else:
                 self._done[scope] = settled
@@ -128,7 +128,7 @@ class MemoryRecords:
             oldest, freed = self._answers.popitem(last=False)
             self.answer_bytes -= freed
             record, expires = self._done[oldest]
-            self._done[oldest] = _Settled(record._replace(state=State.SPENT, answer=b""), expires)
+            self._done[oldest] = _Settled(record._replace(state=ClaimState.SPENT, answer=b""), expires)
 
     def _make_room(self) -> None:
         now = self._clock()

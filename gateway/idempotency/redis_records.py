@@ -11,7 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from gateway.idempotency.claim_rules import Claim, Record, State
+from gateway.idempotency.claim_rules import ClaimState, Record
+from gateway.policy.idempotency_key import Claim
 from gateway.redis.availability import StoreUnavailable
 from gateway.redis.redis_store import Script
 
@@ -78,7 +79,7 @@ return 1
 )
 
 
-class Store(Protocol):
+class RecordStore(Protocol):
     """What is used of `RedisStore`."""
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[bytes | str | int]) -> Any: ...
@@ -103,7 +104,7 @@ class RedisRecords:
 
     def __init__(
         self,
-        store: Store,
+        store: RecordStore,
         *,
         ttl_seconds: float,
         unwritten_max: int,
@@ -188,7 +189,7 @@ class RedisRecords:
         if await self._write(lease):
             return
         if lease.end is not None and lease.end.answer:  # the process's own table bounds the bytes kept
-            lease.end = lease.end._replace(state=State.SPENT, answer=b"")
+            lease.end = lease.end._replace(state=ClaimState.SPENT, answer=b"")
         self._unwritten[lease.claim.scope] = lease
         if len(self._unwritten) > self._unwritten_max:
             self._unwritten.popitem(last=False)
@@ -213,7 +214,7 @@ class RedisRecords:
 
     def _fuller(self, scope: str) -> Record | None:
         record = self._find(scope)
-        return record if record is not None and record.state is State.KEPT else None
+        return record if record is not None and record.state is ClaimState.KEPT else None
 
     async def _catch_up(self) -> None:
         """Write what is left, oldest first. A lease stays in the queue meanwhile, to be superseded."""
@@ -234,4 +235,4 @@ class RedisRecords:
 
 def _read_record(found: list[Any]) -> Record:
     state, fingerprint, status, answer, leased = found
-    return Record(State(state.decode()), fingerprint.decode(), int(status), answer, bool(leased))
+    return Record(ClaimState(state.decode()), fingerprint.decode(), int(status), answer, bool(leased))

@@ -10,14 +10,10 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from gateway.consumers.allow_rules import RuleSet
-from gateway.consumers.credentials import Credential
-from gateway.consumers.form_rules import FormRules
-from gateway.consumers.rate_limit_rules import NO_LIMITS, LimitSet
+from gateway.consumers.consumer import Consumer
 from gateway.errors import Refusal
 from gateway.http.request_head import Inbound
 from gateway.identity.client_certificates import PeerCertificate, find_holder
@@ -26,45 +22,6 @@ from gateway.identity.jwt_claims import Issuer, is_token
 # A shorter "key" (a legacy one, typed by hand) would be found by chance in innocent fields.
 _SHORTEST_SECRET = 8
 _CHALLENGE = (("WWW-Authenticate", 'Basic realm="twilio-gateway"'),)
-
-
-class Mode(StrEnum):
-    """Whether policy refuses, or only reports what it would have refused."""
-
-    ENFORCE = "enforce"
-    REPORT = "report"
-
-
-class Emit(StrEnum):
-    """How PUT and DELETE go upstream: as they are, or as POST with `_method` (design 4.3)."""
-
-    NATIVE = "native"
-    POST = "post"
-
-
-class Priority(IntEnum):
-    """A consumer's class where requests wait for Twilio; the first goes first."""
-
-    HIGH = 0
-    NORMAL = 1
-    LOW = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Consumer:
-    """An internal service, compiled. `usernames` holds its name and the further Basic user names."""
-
-    name: str
-    usernames: frozenset[str]
-    credential: Credential
-    rules: RuleSet
-    forms: FormRules | None = None
-    mode: Mode = Mode.ENFORCE
-    emit: Emit = Emit.NATIVE
-    legacy: bool = False
-    convert: bool = False
-    priority: Priority = Priority.NORMAL
-    limits: LimitSet = NO_LIMITS
 
 
 class KeyEntry(NamedTuple):
@@ -101,7 +58,7 @@ def digest_of(key: bytes) -> str:
     return hashlib.sha256(key).hexdigest()
 
 
-class Claimant(NamedTuple):
+class UnverifiedCaller(NamedTuple):
     """Somebody who shows a JWT. Who that is, is known once it was verified: then `admit` is called.
 
     `digest` is the token's hex SHA-256, `sent` the token as sent, `holder` whom the certificate stands for.
@@ -119,7 +76,7 @@ class Claimant(NamedTuple):
 
 def authenticate(
     identities: Identities, inbound: Inbound, now: float, certificate: PeerCertificate | None = None
-) -> Caller | Claimant:
+) -> Caller | UnverifiedCaller:
     """Find the caller. `now` is in seconds since the epoch; `certificate` is the connection's.
 
     Raises `Refusal` (401) with a challenge.
@@ -133,7 +90,7 @@ def authenticate(
     entry = identities.keys.get(digest)
     if entry is None:
         if identities.issuers and is_token(key):
-            return Claimant(username, key, sent, digest, holder)
+            return UnverifiedCaller(username, key, sent, digest, holder)
         raise Refusal("unknown_consumer", "The consumer key is not known here.", headers=_CHALLENGE)
     consumer = entry.consumer
     if entry.expires is not None and now >= entry.expires and _is_named(username, consumer):

@@ -15,7 +15,7 @@ _PUBLIC = ("kty", "kid", "alg", "use", "key_ops", "n", "e", "crv", "x", "y")
 _SHORTEST_MODULUS = 342  # 2048 bits in base64url (NIST SP 800-131A)
 
 
-class KeyRing:
+class JwkSet:
     """An issuer's keys at one time. Never changed: new ones are another ring."""
 
     def __init__(self, keys: list[Any]) -> None:
@@ -27,7 +27,7 @@ class KeyRing:
     def __repr__(self) -> str:
         return f"KeyRing({len(self._keys)} keys)"
 
-    def holds_same(self, other: "KeyRing | None") -> bool:
+    def holds_same(self, other: "JwkSet | None") -> bool:
         """Whether the keys are the same, in the same order."""
         return other is not None and bool(self._keys == other._keys)
 
@@ -78,7 +78,7 @@ def is_installed() -> bool:
     return find_spec("joserfc") is not None
 
 
-def parse_key_ring(document: bytes) -> KeyRing:
+def parse_key_ring(document: bytes) -> JwkSet:
     """A JWKS document. Keys that cannot be used are passed over (RFC 7517 5).
 
     Raises `ValueError`, whose text says what is wrong, if none is left.
@@ -93,7 +93,7 @@ def parse_key_ring(document: bytes) -> KeyRing:
     keys = [key for entry in entries if isinstance(entry, dict) and (key := _import(entry)) is not None]
     if not keys:
         raise ValueError("it has no RSA (2048 bits or more) or EC key for signatures")
-    return KeyRing(keys)
+    return JwkSet(keys)
 
 
 def _import(entry: Mapping[str, Any]) -> Any:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from gateway.identity.jwks import KeyRing
+from gateway.identity.jwks import JwkSet
 from gateway.identity.jwks_fetch import FetchError, KeyAddress, fetch_key_ring
 
 _ASK_AGAIN_SECONDS = 30.0
@@ -26,10 +26,10 @@ class KeySource(NamedTuple):
 
     address: KeyAddress | None
     refresh_seconds: float
-    ring: KeyRing | None = None
+    ring: JwkSet | None = None
 
 
-class IssuerKeys:
+class IssuerJwks:
     """The keys of one issuer. `ring` is None until a first fetch succeeded; `fetched` is a monotonic time."""
 
     def __init__(
@@ -108,14 +108,14 @@ class IssuerKeys:
             self._on_change(self.name, self.failure)
 
 
-class KeyBox:
+class JwksCache:
     """The keys of all issuers that the configuration in force names."""
 
     def __init__(self, on_change: OnChange, clock: Callable[[], float], spread: Spread) -> None:
         self._on_change = on_change
         self._clock = clock
         self._spread = spread
-        self.issuers: dict[str, IssuerKeys] = {}
+        self.issuers: dict[str, IssuerJwks] = {}
 
     async def configure(self, sources: Mapping[str, KeySource]) -> None:
         """Have these issuers (by name) and no others. Whose source is the same keeps its keys."""
@@ -125,7 +125,7 @@ class KeyBox:
                 ended.append(self.issuers.pop(name))
         for name, source in sources.items():
             if name not in self.issuers:
-                keys = IssuerKeys(name, source, self._on_change, self._clock, self._spread)
+                keys = IssuerJwks(name, source, self._on_change, self._clock, self._spread)
                 self.issuers[name] = keys
                 keys.start()
         for keys in ended:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
-from gateway.identity.jwks import KeyRing, parse_key_ring
+from gateway.identity.jwks import JwkSet, parse_key_ring
 
 _FETCH_SECONDS = 5.0
 _LARGEST_BYTES = 1 << 20
@@ -25,7 +25,7 @@ class KeyAddress(NamedTuple):
     token_file: Path | None
 
 
-async def fetch_key_ring(address: KeyAddress) -> KeyRing:
+async def fetch_key_ring(address: KeyAddress) -> JwkSet:
     """Ask once. Raises `FetchError`."""
     try:
         trust, headers = await asyncio.to_thread(_read_files, address)

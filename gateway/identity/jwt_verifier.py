@@ -6,11 +6,12 @@ Decides nothing itself: `jwt_claims.py` says what a token must hold, `jwks.py` c
 from collections import OrderedDict
 from typing import NamedTuple
 
+from gateway.consumers.consumer import Consumer
 from gateway.errors import Refusal
 from gateway.http.request_head import Inbound
-from gateway.identity.authentication import Caller, Claimant, Consumer, Identities, admit
-from gateway.identity.jwks import KeyRing
-from gateway.identity.jwks_cache import IssuerKeys, KeyBox
+from gateway.identity.authentication import Caller, Identities, UnverifiedCaller, admit
+from gateway.identity.jwks import JwkSet
+from gateway.identity.jwks_cache import IssuerJwks, JwksCache
 from gateway.identity.jwt_claims import Issuer, judge_claims, read_head, refuse_token
 
 _MOST_REMEMBERED = 10_000
@@ -20,7 +21,7 @@ class _Verified(NamedTuple):
     """What a token stands for, as long as issuer and ring are the ones in force."""
 
     issuer: Issuer[Consumer]
-    ring: KeyRing
+    ring: JwkSet
     consumer: Consumer
     expires: float
 
@@ -28,11 +29,13 @@ class _Verified(NamedTuple):
 class TokenVerifier:
     """Called for every request with a JWT. Remembers digests and consumers, never a token."""
 
-    def __init__(self, keys: KeyBox) -> None:
+    def __init__(self, keys: JwksCache) -> None:
         self._keys = keys
         self._verified: OrderedDict[str, _Verified] = OrderedDict()
 
-    async def admit(self, claimant: Claimant, identities: Identities, inbound: Inbound, now: float) -> Caller:
+    async def admit(
+        self, claimant: UnverifiedCaller, identities: Identities, inbound: Inbound, now: float
+    ) -> Caller:
         """The caller who shows a token. `now` is in seconds since the epoch. Raises `Refusal` (401, 503)."""
         consumer = self._recall(claimant.digest, identities, now)
         if consumer is None:
@@ -53,7 +56,7 @@ class TokenVerifier:
         self._verified.move_to_end(digest)
         return consumer
 
-    async def _verify(self, claimant: Claimant, identities: Identities, now: float) -> Consumer:
+    async def _verify(self, claimant: UnverifiedCaller, identities: Identities, now: float) -> Consumer:
         head = read_head(claimant.token, identities.issuers)
         issuer = head.issuer
         keys = self._keys.issuers.get(issuer.name)
@@ -76,5 +79,5 @@ class TokenVerifier:
         return consumer
 
 
-def _knows(keys: IssuerKeys, key_id: str | None) -> bool:
+def _knows(keys: IssuerJwks, key_id: str | None) -> bool:
     return keys.ring is not None and keys.ring.knows(key_id)

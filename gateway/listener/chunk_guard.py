@@ -3,8 +3,7 @@
 aiohttp 3.14 keeps the last trailer of a chunked request and gives it to the *next* request on the connection
 as its first header field. So bytes are fed in pieces that end where a chunked body may end (an empty line),
 and a parser that has read a chunked body is replaced. Large chunk extensions serve to exhaust or to smuggle
-only: bytes of a chunked body that are not content are counted. `tests/unit/listener/test_chunk_guard.py` guards
-this.
+only: bytes of a chunked body that are not content are counted.
 """
 
 from collections import deque

@@ -1,8 +1,7 @@
 """What one connection, or one address, may cost the gateway: how many, how slow, how long (design 4.1, 5).
 
-`Guests` counts connections and says who is one too many; `PatientProtocol` closes those that send their head
-or take their answer too slowly. What a request may hold is judged elsewhere. It leans on private parts of
-aiohttp, which `tests/unit/listener/test_connections.py` guards.
+`ConnectionTracker` counts connections and says which are too many; `PatientProtocol` closes those that send
+their head or take their answer too slowly. It leans on private parts of aiohttp.
 """
 
 import asyncio
@@ -55,7 +54,7 @@ class HeadTimeoutError(Exception):
     """The head of a request did not come in time."""
 
 
-class Guests:
+class ConnectionTracker:
     """Counts of one data port, on its loop; read from other threads."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
@@ -104,7 +103,7 @@ class PatientProtocol(StrictFraming):
 
     __slots__ = ("_address", "_guests", "_head_timer", "refused", "too_slow")
 
-    def __init__(self, manager: Any, guests: Guests, **options: Any) -> None:
+    def __init__(self, manager: Any, guests: ConnectionTracker, **options: Any) -> None:
         super().__init__(manager, keepalive_timeout=guests.limits.idle_seconds, **options)
         self.refused = False
         self.too_slow = False

@@ -18,7 +18,7 @@ from gateway.identity.client_certificates import PeerCertificate, read_certifica
 from gateway.listener.connections import (
     LAST_IDLE_SECONDS,
     ConnectionLimits,
-    Guests,
+    ConnectionTracker,
     HeadTimeoutError,
     PatientProtocol,
     require_room,
@@ -93,7 +93,7 @@ class DataServer(web.Server):
     ) -> None:
         super().__init__(handler)
         self.render_refusal = render_refusal
-        self.guests = Guests(limits)
+        self.guests = ConnectionTracker(limits)
         self.orphans: set[asyncio.Task[None]] = set()
         """Exchanges that go on though their caller has gone."""
         self.set_bounds(header_bytes, headers_max)

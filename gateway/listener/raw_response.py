@@ -1,7 +1,6 @@
 """Writing an answer's bytes to the caller: the fields as given, no `Server`, `Date` or type of aiohttp's own.
 
-`RawResponse` overrides private parts of `web.StreamResponse`; `tests/unit/listener/test_raw_response.py` guards
-what it relies on.
+`RawResponse` overrides private parts of `web.StreamResponse`.
 """
 
 from aiohttp import web

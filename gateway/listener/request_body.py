@@ -10,7 +10,7 @@ from aiohttp.web_protocol import RequestPayloadError
 
 from gateway.errors import Refusal
 from gateway.http.request_head import Inbound
-from gateway.policy.bodies import BodyPlan, Shape, too_large
+from gateway.policy.bodies import BodyFormat, BodyPlan, too_large
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _INCOMPLETE = "The body ended early, or its chunks are malformed."
@@ -21,7 +21,7 @@ async def read_body(request: web.BaseRequest, plan: BodyPlan, seconds: float, to
 
     `seconds` is the longest wait for the next bytes, `total_seconds` for all of them.
     """
-    if plan.shape is Shape.NONE:
+    if plan.shape is BodyFormat.NONE:
         return b""
     content = request.content
     if content.is_eof() and content.exception() is None:

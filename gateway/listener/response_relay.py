@@ -2,20 +2,21 @@
 
 import time
 
-from aiohttp import ClientError, web
+from aiohttp import web
 
+from gateway.errors import UpstreamFailure
 from gateway.exchange import Ending, Exchange
 from gateway.http.header_fields import build_answer_fields, find_field, read_request_id
+from gateway.http.response import Response
 from gateway.listener.data_server import abort_connection
 from gateway.listener.raw_response import RawResponse
 from gateway.retry.retry_policy import read_code
-from gateway.twilio.error_body import Rendered
+from gateway.twilio.error_body import RenderedError
 from gateway.twilio.message_segments import MESSAGES, read_sent
-from gateway.upstream.response_reader import Answer
 
 
 async def relay_answer(
-    answer: Answer, request: web.BaseRequest, exchange: Exchange, fields: bytes = b"", *, closes: bool
+    answer: Response, request: web.BaseRequest, exchange: Exchange, fields: bytes = b"", *, closes: bool
 ) -> RawResponse:
     """Write an upstream's answer. A body that breaks off aborts the connection: nothing else would be true.
 
@@ -41,7 +42,9 @@ async def relay_answer(
     return response
 
 
-def make_error_response(rendered: Rendered, method: str, exchange: Exchange, *, closes: bool) -> RawResponse:
+def make_error_response(
+    rendered: RenderedError, method: str, exchange: Exchange, *, closes: bool
+) -> RawResponse:
     """An error of ours, ready to be written."""
     body = b"" if method == "HEAD" else rendered.body
     exchange.bytes_out = len(body)
@@ -50,7 +53,7 @@ def make_error_response(rendered: Rendered, method: str, exchange: Exchange, *, 
     return RawResponse(rendered.status, rendered.reason, fields, body, closes=closes)
 
 
-def _begin(answer: Answer, method: str, ours: bytes, *, closes: bool) -> RawResponse:
+def _begin(answer: Response, method: str, ours: bytes, *, closes: bool) -> RawResponse:
     if not answer.has_body(method):
         fields = build_answer_fields(answer.fields, None, keeps_length=answer.status != 204)
         return RawResponse(answer.status, answer.reason, fields + ours, closes=closes)
@@ -79,18 +82,17 @@ def _ours(exchange: Exchange) -> bytes:
 
 
 async def _stream(
-    answer: Answer, response: RawResponse, request: web.BaseRequest, exchange: Exchange
+    answer: Response, response: RawResponse, request: web.BaseRequest, exchange: Exchange
 ) -> None:
     rest = answer.rest
     assert rest is not None
     await response.prepare(request)
     await response.write(answer.body)
-    content = rest.content
     began = time.perf_counter()
-    while not content.at_eof():
+    while not rest.at_end:
         try:
-            chunk = await content.readany()
-        except (ClientError, TimeoutError, OSError):
+            chunk = await rest.read()
+        except UpstreamFailure:
             exchange.ending = Ending.ABORTED
             abort_connection(request)
             return

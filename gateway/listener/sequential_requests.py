@@ -2,8 +2,7 @@
 
 aiohttp makes a task per request, which before Python 3.12 costs a turn of the loop each; nothing here needs
 one, for a connection's requests never overlap. `serve` is `RequestHandler.start` without it, and without the
-access log and the exceptions that our handler never raises. `tests/unit/listener/test_sequential_requests.py` guards
-what it relies on.
+access log and the exceptions that our handler never raises.
 """
 
 import asyncio

@@ -7,7 +7,7 @@ from multidict import CIMultiDictProxy, istr
 from gateway.consumers.credentials import mask_sid
 from gateway.exchange import Exchange, Trace
 from gateway.http.trace_context import read_trace_context
-from gateway.observe.live.exchange_queue import Feed
+from gateway.observe.live.exchange_queue import ExchangeQueue
 from gateway.observe.log.structured_log import Logger, log_exchange, log_fault
 from gateway.observe.metrics.registry import Metrics
 from gateway.observe.traces.tracer import Tracer
@@ -19,7 +19,7 @@ _TRACEPARENT, _TRACESTATE = istr("traceparent"), istr("tracestate")
 class Observers:
     """Told of finished exchanges, faults and events of keys."""
 
-    def __init__(self, log: Logger, metrics: Metrics, feed: Feed, tracer: Tracer | None) -> None:
+    def __init__(self, log: Logger, metrics: Metrics, feed: ExchangeQueue, tracer: Tracer | None) -> None:
         self.log = log
         self.metrics = metrics
         self._feed = feed

@@ -4,13 +4,13 @@ from typing import NamedTuple
 
 from gateway.consumers.account_pinning import is_management, pin_account
 from gateway.consumers.allow_rules import Rule, split_path
+from gateway.consumers.consumer import Consumer, Mode
 from gateway.consumers.credentials import Account
 from gateway.consumers.form_rules import judge_form, require_plain_fields
 from gateway.errors import Refusal
 from gateway.http.form_data import Fields, Unreadable, is_suspect, read_json, read_multipart, read_urlencoded
-from gateway.identity.authentication import Consumer, Mode
 from gateway.policy.addressing import upstream_host
-from gateway.policy.bodies import Body, Shape
+from gateway.policy.bodies import Body, BodyFormat
 from gateway.policy.methods import Call
 from gateway.twilio.catalogue import Catalogue, Route
 
@@ -119,21 +119,21 @@ def _report(grant: Grant, refusal: Refusal) -> str:
 def _is_suspect(body: Body) -> bool:
     """Whether a body must be read even without form rules."""
     match body.shape:
-        case Shape.FORM:
+        case BodyFormat.FORM:
             return is_suspect(body.data, is_json=False)
-        case Shape.JSON:
+        case BodyFormat.JSON:
             return is_suspect(body.data, is_json=True)
         case shape:
-            return shape is Shape.MULTIPART
+            return shape is BodyFormat.MULTIPART
 
 
 def _read_fields(body: Body) -> Fields:
     match body.shape:
-        case Shape.FORM:
+        case BodyFormat.FORM:
             return read_urlencoded(body.data)
-        case Shape.MULTIPART:
+        case BodyFormat.MULTIPART:
             return read_multipart(body.data, body.boundary)
-        case Shape.JSON:
+        case BodyFormat.JSON:
             return read_json(body.data)
         case _:
             return []

@@ -13,11 +13,11 @@ from enum import Enum
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
+from gateway.consumers.consumer import Consumer
 from gateway.errors import Refusal
 from gateway.http.form_data import Unreadable, load_json
 from gateway.http.media_type import read_parameters
 from gateway.http.request_head import Inbound
-from gateway.identity.authentication import Consumer
 from gateway.twilio.catalogue import BodyKind, Route
 
 FORM_TYPE = b"application/x-www-form-urlencoded"
@@ -40,7 +40,7 @@ _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 _JSON_TYPE = re.compile(r"application/(?:[a-z0-9!#$&^_.+-]+\+)?json")
 
 
-class Shape(Enum):
+class BodyFormat(Enum):
     """What the bytes of a body are, once it is known that they may be sent."""
 
     NONE = "none"
@@ -55,7 +55,7 @@ class Shape(Enum):
 class BodyPlan(NamedTuple):
     """How to read a body: its shape, the most bytes, and whether it is streamed on unread."""
 
-    shape: Shape
+    shape: BodyFormat
     limit: int
     stream: bool = False
     charset: str = ""
@@ -68,7 +68,7 @@ class Body(NamedTuple):
     """A buffered body as it goes upstream. `content_type` replaces the received one unless None."""
 
     data: bytes
-    shape: Shape
+    shape: BodyFormat
     boundary: str = ""
     content_type: bytes | None = None
 
@@ -76,7 +76,7 @@ class Body(NamedTuple):
         return f"Body({self.shape}, {len(self.data)} bytes)"
 
 
-NO_BODY = Body(b"", Shape.NONE)
+NO_BODY = Body(b"", BodyFormat.NONE)
 
 
 class BodyLimits(NamedTuple):
@@ -89,20 +89,20 @@ class BodyLimits(NamedTuple):
 def require_body_kind(route: Route, consumer: Consumer, inbound: Inbound, limits: BodyLimits) -> BodyPlan:
     """Decide by the head alone. Raises `Refusal` (413, 415) at once where a body is declared."""
     if not inbound.has_body:
-        return BodyPlan(Shape.NONE, 0)
+        return BodyPlan(BodyFormat.NONE, 0)
     streamed = route.body_kind is BodyKind.ANY
     limit = limits.streamed if streamed else limits.buffered
     if inbound.content_length is not None and inbound.content_length > limit:
         raise too_large(limit)
     if streamed:
-        return BodyPlan(Shape.RAW, limit, stream=True)
+        return BodyPlan(BodyFormat.RAW, limit, stream=True)
     singles = inbound.singles
     if (
         singles.get(b"content-type") == FORM_TYPE  # to the byte, as nearly every caller writes it
         and route.body_kind is not BodyKind.JSON
         and b"content-encoding" not in singles
     ):
-        return BodyPlan(Shape.FORM, limit)
+        return BodyPlan(BodyFormat.FORM, limit)
     plan = _plan_buffered(route.body_kind, consumer, inbound, limit)
     if plan.refusal is not None and inbound.content_length:
         raise plan.refusal
@@ -116,14 +116,14 @@ def finish_body(plan: BodyPlan, data: bytes) -> Body:
     if plan.refusal is not None:
         raise plan.refusal
     shape = plan.shape
-    if shape is Shape.UNTYPED:
+    if shape is BodyFormat.UNTYPED:
         if b"=" not in data or _FORM_SHAPE.fullmatch(data) is None:
             raise _refuse_type("The body has no Content-Type and is not a form", (FORM_TYPE.decode(),))
-        return Body(data, Shape.FORM, content_type=FORM_TYPE)
-    if shape is Shape.JSON and plan.convert:
-        return Body(_form_from_json(data), Shape.FORM, content_type=FORM_TYPE)
-    if shape is Shape.FORM and plan.charset not in _UTF8:
-        return Body(_transcode(data, plan.charset), Shape.FORM, content_type=FORM_TYPE)
+        return Body(data, BodyFormat.FORM, content_type=FORM_TYPE)
+    if shape is BodyFormat.JSON and plan.convert:
+        return Body(_form_from_json(data), BodyFormat.FORM, content_type=FORM_TYPE)
+    if shape is BodyFormat.FORM and plan.charset not in _UTF8:
+        return Body(_transcode(data, plan.charset), BodyFormat.FORM, content_type=FORM_TYPE)
     return Body(data, shape, plan.boundary)
 
 
@@ -140,13 +140,15 @@ def _plan_buffered(kind: BodyKind, consumer: Consumer, inbound: Inbound, limit: 
     )
 
     def foreign(why: str) -> BodyPlan:
-        return BodyPlan(Shape.FOREIGN, limit, refusal=_refuse_type(why, accepted))
+        return BodyPlan(BodyFormat.FOREIGN, limit, refusal=_refuse_type(why, accepted))
 
     if inbound.single(b"content-encoding").lower() not in ("", "identity"):
         return foreign("Content-Encoding is not taken by Twilio")
     received = inbound.single(b"content-type")
     if not received.strip():
-        return BodyPlan(Shape.UNTYPED, limit) if accepts_form else foreign("The body has no Content-Type")
+        return (
+            BodyPlan(BodyFormat.UNTYPED, limit) if accepts_form else foreign("The body has no Content-Type")
+        )
     parameters = read_parameters(received)
     if parameters is None:
         return foreign("The Content-Type can be read in more than one way")
@@ -154,18 +156,18 @@ def _plan_buffered(kind: BodyKind, consumer: Consumer, inbound: Inbound, limit: 
     charset = _canonical_charset(options.get("charset", ""))
     if media_type == FORM_TYPE.decode() and accepts_form:
         if charset in _UTF8 or (consumer.convert and charset is not None):
-            return BodyPlan(Shape.FORM, limit, charset=charset or "")
+            return BodyPlan(BodyFormat.FORM, limit, charset=charset or "")
         return foreign("The form is in another charset than UTF-8")
     if media_type == "multipart/form-data" and accepts_form:
         boundary = options.get("boundary", "")
         if charset is None or _BOUNDARY.fullmatch(boundary) is None:
             return foreign("multipart/form-data needs a boundary of 1 to 70 characters, and UTF-8")
-        return BodyPlan(Shape.MULTIPART, limit, boundary=boundary)
+        return BodyPlan(BodyFormat.MULTIPART, limit, boundary=boundary)
     if _JSON_TYPE.fullmatch(media_type) and charset in _UTF8:
         if accepts_json:
-            return BodyPlan(Shape.JSON, limit)
+            return BodyPlan(BodyFormat.JSON, limit)
         if consumer.convert:
-            return BodyPlan(Shape.JSON, limit, convert=True)
+            return BodyPlan(BodyFormat.JSON, limit, convert=True)
     return foreign("This route does not take that Content-Type")
 
 

@@ -8,10 +8,10 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote_plus
 
+from gateway.consumers.consumer import Consumer, Emit
 from gateway.errors import Refusal
 from gateway.http.form_data import looks_like_override
 from gateway.http.request_head import OVERRIDE_FIELDS, Inbound
-from gateway.identity.authentication import Consumer, Emit
 from gateway.policy.addressing import Address
 
 _OVERRIDES = frozenset({"PUT", "DELETE"})

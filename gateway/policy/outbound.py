@@ -2,12 +2,13 @@
 
 from typing import NamedTuple
 
+from gateway.consumers.consumer import Consumer
 from gateway.consumers.credentials import Account
 from gateway.http.header_fields import build_request_fields
 from gateway.http.request_head import Inbound
-from gateway.identity.authentication import Caller, Consumer
+from gateway.identity.authentication import Caller
 from gateway.policy.authorization import Grant
-from gateway.policy.bodies import Body, Shape
+from gateway.policy.bodies import Body, BodyFormat
 from gateway.policy.methods import emit_method
 from gateway.retry.retry_policy import is_replayable
 
@@ -62,7 +63,7 @@ def build_outbound(
     )
     if streams:
         length = inbound.content_length
-    elif body.shape is Shape.NONE and method not in _BODY_METHODS:
+    elif body.shape is BodyFormat.NONE and method not in _BODY_METHODS:
         length = -1
     else:
         length = len(body.data)

@@ -7,17 +7,18 @@ a refusal's log line has it, too.
 
 from typing import NamedTuple
 
-from gateway.config.compile import Snapshot
+from gateway.consumers.consumer import Consumer
 from gateway.exchange import Exchange
 from gateway.http.request_head import Inbound
-from gateway.idempotency.claim_rules import Claim, require_claim
-from gateway.identity.authentication import Caller, Consumer
+from gateway.identity.authentication import Caller
 from gateway.policy.addressing import resolve_address
 from gateway.policy.authorization import Grant, authorize, authorize_form, authorize_stream, match_route
 from gateway.policy.bodies import Body, BodyPlan, finish_body, require_body_kind
 from gateway.policy.deadlines import read_deadline
+from gateway.policy.idempotency_key import Claim, require_claim
 from gateway.policy.methods import translate_method
 from gateway.policy.outbound import Outbound, build_outbound
+from gateway.policy.snapshot import Snapshot
 
 
 class Prepared(NamedTuple):

@@ -4,7 +4,7 @@ import re
 
 from gateway.consumers.form_rules import normal_name
 from gateway.http.form_data import Fields, Unreadable, read_json, read_multipart, read_urlencoded
-from gateway.policy.bodies import Body, Shape
+from gateway.policy.bodies import Body, BodyFormat
 
 _READS = frozenset({"GET", "HEAD", "DELETE"})
 _CHANNEL = re.compile(r"[a-z_]+:")
@@ -39,10 +39,10 @@ def normalise(destination: str) -> str:
 
 
 def _read(body: Body) -> Fields:
-    if body.shape is Shape.FORM:
+    if body.shape is BodyFormat.FORM:
         return read_urlencoded(body.data)
-    if body.shape is Shape.MULTIPART:
+    if body.shape is BodyFormat.MULTIPART:
         return read_multipart(body.data, body.boundary)
-    if body.shape is Shape.JSON:
+    if body.shape is BodyFormat.JSON:
         return read_json(body.data)
     return []

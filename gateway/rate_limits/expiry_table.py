@@ -1,4 +1,4 @@
-"""Moments by key in this process's memory, each forgotten once it is past and never before.
+"""Times by key in this process's memory, each forgotten once it is past and never before.
 
 Bounded: a table that is full of moments still to come takes no new key, and whoever asks shares another one.
 Knows nothing of what the moments mean.
@@ -10,7 +10,7 @@ KEYS_MAX = 100_000
 _LOOKED_AT = 4
 
 
-class Moments:
+class ExpiryTable:
     """Whole microseconds by key. Must not be read around `find`: an entry may be past."""
 
     def __init__(self, keys_max: int = KEYS_MAX) -> None:

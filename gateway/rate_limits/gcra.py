@@ -21,14 +21,14 @@ class Verdict(IntEnum):
     REFUSED = 2
 
 
-class Held(NamedTuple):
+class Reservation(NamedTuple):
     """A place that was reserved: in which of the limits, and the tat it left there."""
 
     which: int
     tat: int
 
 
-class Decision(NamedTuple):
+class LimitDecision(NamedTuple):
     """`tats` are the limits' new states. `which` limit has the longest wait, if any, and how long that is.
 
     RESERVED spends that limit alone: after `wait_us` its place is good, and the others are asked again.
@@ -47,8 +47,8 @@ def decide(
     now: int,
     waited_us: int = 0,
     left_us: int = 0,
-    held: Held | None = None,
-) -> Decision:
+    held: Reservation | None = None,
+) -> LimitDecision:
     """Admit a request now, reserve its place, or refuse it.
 
     It may wait for a limit up to its `max_wait_us` less what it has `waited_us`, and `left_us` in all. What
@@ -77,14 +77,14 @@ def decide(
             if wait > longest:
                 worst, longest = which, wait
     if worst < 0:
-        return Decision(Verdict.ADMITTED, -1, 0, reported, after)
+        return LimitDecision(Verdict.ADMITTED, -1, 0, reported, after)
     unspent = list(tats)
     if held is not None:
         unspent[held.which] = give_back(keys[held.which].limit, unspent[held.which], held.tat)
     if is_refused:
-        return Decision(Verdict.REFUSED, worst, longest, reported, unspent)
+        return LimitDecision(Verdict.REFUSED, worst, longest, reported, unspent)
     unspent[worst] = after[worst]
-    return Decision(Verdict.RESERVED, worst, longest, reported, unspent)
+    return LimitDecision(Verdict.RESERVED, worst, longest, reported, unspent)
 
 
 def give_back(limit: Limit, tat: int, held_tat: int) -> int:

@@ -10,8 +10,8 @@ half.
 from collections.abc import Callable
 
 from gateway.consumers.rate_limit_rules import Limit, LimitKey, Per
-from gateway.rate_limits.gcra import Decision, Held, Verdict
-from gateway.rate_limits.memory_limits import Ask, Taken
+from gateway.rate_limits.gcra import LimitDecision, Reservation, Verdict
+from gateway.rate_limits.memory_limits import LimitRequest, Taken
 from gateway.rate_limits.redis_limits import RedisLimits
 
 LEASE_US = 20_000
@@ -54,7 +54,7 @@ class LeasedLimits:
         self._clock = clock
         self._leases: dict[str, _Lease] = {}
 
-    async def take(self, ask: Ask) -> Taken:
+    async def take(self, ask: LimitRequest) -> Taken:
         """From leases alone if they cover all limits; otherwise by one question."""
         if ask.held is not None or not all(_is_leased(limit) for limit, _ in ask.keys):
             return await self._shared.take(ask)
@@ -80,7 +80,7 @@ class LeasedLimits:
                 lease.asking = lease.asking and not is_renewed
         return taken
 
-    async def release(self, key: LimitKey, held: Held) -> None:
+    async def release(self, key: LimitKey, held: Reservation) -> None:
         await self._shared.release(key, held)
 
 
@@ -94,9 +94,9 @@ def _is_leased(limit: Limit) -> bool:
     )
 
 
-def _take_leased(ask: Ask, leases: list[_Lease], now: int) -> Taken:
+def _take_leased(ask: LimitRequest, leases: list[_Lease], now: int) -> Taken:
     tats: list[int] = []
     for (limit, _), lease in zip(ask.keys, leases, strict=True):
         lease.left -= 1
         tats.append(lease.tat - lease.left * limit.cost_us)
-    return Taken(Decision(Verdict.ADMITTED, -1, 0, False, tats), now, ask.keys)
+    return Taken(LimitDecision(Verdict.ADMITTED, -1, 0, False, tats), now, ask.keys)

@@ -7,25 +7,25 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from gateway.consumers.rate_limit_rules import Limit, LimitKey
-from gateway.rate_limits.expiry_table import Moments
-from gateway.rate_limits.gcra import Decision, Held, decide, give_back
+from gateway.rate_limits.expiry_table import ExpiryTable
+from gateway.rate_limits.gcra import LimitDecision, Reservation, decide, give_back
 
 _OVERFLOW = "overflow"
 
 
-class Ask(NamedTuple):
+class LimitRequest(NamedTuple):
     """What one request wants of its limits; `gcra.decide` says what the numbers mean."""
 
     keys: tuple[LimitKey, ...]
     waited_us: int = 0
     left_us: int = 0
-    held: Held | None = None
+    held: Reservation | None = None
 
 
 class Taken(NamedTuple):
     """The decision, the moment it was taken (microseconds on the store's clock), and the keys as counted."""
 
-    decision: Decision
+    decision: LimitDecision
     now: int
     keys: tuple[LimitKey, ...]
 
@@ -33,9 +33,9 @@ class Taken(NamedTuple):
 class LimitStore(Protocol):
     """Raises `StoreUnavailable` where it cannot tell."""
 
-    async def take(self, ask: Ask) -> Taken: ...
+    async def take(self, ask: LimitRequest) -> Taken: ...
 
-    async def release(self, key: LimitKey, held: Held) -> None:
+    async def release(self, key: LimitKey, held: Reservation) -> None:
         """Give a reservation back."""
         ...
 
@@ -43,17 +43,17 @@ class LimitStore(Protocol):
 class MemoryLimits:
     """The limits of one process. Survives a reload; `clock` is monotonic, in seconds."""
 
-    def __init__(self, moments: Moments, clock: Callable[[], float]) -> None:
+    def __init__(self, moments: ExpiryTable, clock: Callable[[], float]) -> None:
         self._moments = moments
         self._clock = clock
 
-    async def take(self, ask: Ask) -> Taken:
+    async def take(self, ask: LimitRequest) -> Taken:
         return self.take_now(ask)
 
-    async def release(self, key: LimitKey, held: Held) -> None:
+    async def release(self, key: LimitKey, held: Reservation) -> None:
         self._moments.put(key.key, give_back(key.limit, self._moments.find(key.key), held.tat))
 
-    def take_now(self, ask: Ask) -> Taken:
+    def take_now(self, ask: LimitRequest) -> Taken:
         """`take`, without the cost of awaiting it."""
         keys, waited_us, left_us, held = ask
         now = int(self._clock() * 1_000_000)

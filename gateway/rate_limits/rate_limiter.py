@@ -14,8 +14,8 @@ from gateway.errors import Refusal
 from gateway.policy.authorization import Grant
 from gateway.policy.bodies import Body
 from gateway.rate_limits.destinations import find_destinations
-from gateway.rate_limits.gcra import Decision, Held, Verdict
-from gateway.rate_limits.memory_limits import Ask, LimitStore, MemoryLimits, Taken
+from gateway.rate_limits.gcra import LimitDecision, Reservation, Verdict
+from gateway.rate_limits.memory_limits import LimitRequest, LimitStore, MemoryLimits, Taken
 from gateway.rate_limits.rate_limit_headers import write_fields, write_values
 from gateway.redis.availability import StoreUnavailable
 
@@ -79,7 +79,7 @@ class RateLimiter:
     async def admit_keys(self, keys: tuple[LimitKey, ...], deadline: float) -> Admission:
         """The same, for limits already selected."""
         began = self._clock()
-        ask = Ask(keys, 0, max(0, int((deadline - began) * _SECOND_US)))
+        ask = LimitRequest(keys, 0, max(0, int((deadline - began) * _SECOND_US)))
         if self._shared is None:
             store: LimitStore = self._memory
             taken = self._memory.take_now(ask)
@@ -91,7 +91,7 @@ class RateLimiter:
         fields = write_fields(taken.keys, decision.tats, taken.now)
         return Admission(fields, _SLUG if decision.reported else "")
 
-    async def _take_shared(self, shared: LimitStore, ask: Ask) -> tuple[LimitStore, Taken]:
+    async def _take_shared(self, shared: LimitStore, ask: LimitRequest) -> tuple[LimitStore, Taken]:
         try:
             return shared, await shared.take(ask)
         except StoreUnavailable as error:
@@ -106,7 +106,7 @@ class RateLimiter:
     async def _wait(self, store: LimitStore, taken: Taken, began: float, deadline: float) -> Taken:
         """Wait for as long as places are reserved; raises `Refusal` when they are not."""
         while (decision := taken.decision).verdict is Verdict.RESERVED:
-            held = Held(decision.which, decision.tats[decision.which])
+            held = Reservation(decision.which, decision.tats[decision.which])
             try:
                 await self._sleep(decision.wait_us / _SECOND_US)
             except BaseException:
@@ -114,7 +114,7 @@ class RateLimiter:
                 raise
             now = self._clock()
             waited_us, left_us = int((now - began) * _SECOND_US), int((deadline - now) * _SECOND_US)
-            ask = Ask(taken.keys, waited_us, max(0, left_us), held)
+            ask = LimitRequest(taken.keys, waited_us, max(0, left_us), held)
             if store is self._shared:
                 store, taken = await self._take_shared(store, ask)
             else:
@@ -123,7 +123,7 @@ class RateLimiter:
             raise _refuse(taken, decision)
         return taken
 
-    def _release_soon(self, store: LimitStore, key: LimitKey, held: Held) -> None:
+    def _release_soon(self, store: LimitStore, key: LimitKey, held: Reservation) -> None:
         """In a task of its own: the one that waited is being cancelled."""
         task = asyncio.get_running_loop().create_task(_release(store, key, held))
         self._releasing.add(task)
@@ -139,14 +139,14 @@ def find_limits(limits: LimitSet, grant: Grant, body: Body) -> tuple[LimitKey, .
     )
 
 
-async def _release(store: LimitStore, key: LimitKey, held: Held) -> None:
+async def _release(store: LimitStore, key: LimitKey, held: Reservation) -> None:
     try:
         await store.release(key, held)
     except StoreUnavailable:
         return  # the place passes unused
 
 
-def _refuse(taken: Taken, decision: Decision) -> Refusal:
+def _refuse(taken: Taken, decision: LimitDecision) -> Refusal:
     limit = taken.keys[decision.which].limit
     seconds = max(1, -(-decision.wait_us // _SECOND_US))
     policy, remaining = write_values(taken.keys, decision.tats, taken.now)

@@ -8,8 +8,8 @@ themselves; with another `maxmemory-policy` than `noeviction` Redis may forget l
 from collections.abc import Callable, Sequence
 
 from gateway.consumers.rate_limit_rules import LimitKey
-from gateway.rate_limits.gcra import Decision, Held, Verdict
-from gateway.rate_limits.memory_limits import Ask, Taken
+from gateway.rate_limits.gcra import LimitDecision, Reservation, Verdict
+from gateway.rate_limits.memory_limits import LimitRequest, Taken
 from gateway.redis.redis_store import RedisStore, Script
 
 _TAKE = Script.of("""
@@ -85,11 +85,11 @@ class RedisLimits:
         self._store = store
         self._clock = clock
 
-    async def take(self, ask: Ask) -> Taken:
+    async def take(self, ask: LimitRequest) -> Taken:
         """One round trip, whatever the number of limits."""
         return (await self.take_more(ask, [0] * len(ask.keys)))[0]
 
-    async def take_more(self, ask: Ask, batches: Sequence[int]) -> tuple[Taken, list[int]]:
+    async def take_more(self, ask: LimitRequest, batches: Sequence[int]) -> tuple[Taken, list[int]]:
         """Also spend, for each limit, up to so many requests in advance; returns how many these were.
 
         Only what stands above half of the burst is given in advance.
@@ -102,9 +102,11 @@ class RedisLimits:
         answer = await self._store.run(_TAKE, [redis_key(each) for each in keys], args)
         verdict, which, wait_us, reported, *rest = answer
         tats, granted = rest[: len(keys)], rest[len(keys) :]
-        return Taken(Decision(Verdict(verdict), which, wait_us, bool(reported), tats), now, keys), granted
+        return Taken(
+            LimitDecision(Verdict(verdict), which, wait_us, bool(reported), tats), now, keys
+        ), granted
 
-    async def release(self, key: LimitKey, held: Held) -> None:
+    async def release(self, key: LimitKey, held: Reservation) -> None:
         await self._store.run(_RELEASE, [redis_key(key)], [held.tat, key.limit.cost_us])
 
 

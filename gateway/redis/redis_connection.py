@@ -19,7 +19,7 @@ Argument = bytes | str | int
 _LOST = (RedisError, OSError, EOFError, ValueError, TimeoutError)
 
 
-class Connection(Protocol):
+class RedisConnection(Protocol):
     """What is used of `redis.asyncio.Connection`."""
 
     async def connect(self) -> None: ...
@@ -37,7 +37,7 @@ class Pipe:
     If the oldest question is unanswered for `answer_seconds`, all fail and the connection is given up.
     """
 
-    def __init__(self, connection: Connection, *, answer_seconds: float, connect_seconds: float) -> None:
+    def __init__(self, connection: RedisConnection, *, answer_seconds: float, connect_seconds: float) -> None:
         self.ended = False
         self._connection = connection
         self._answer_seconds = answer_seconds

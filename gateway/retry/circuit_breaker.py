@@ -12,7 +12,7 @@ _FIRST_OPEN_SECONDS = 0.5
 _LONGEST_OPEN_SECONDS = 15.0
 
 
-class State(StrEnum):
+class CircuitState(StrEnum):
     """As a metric shows it."""
 
     CLOSED = "closed"
@@ -64,10 +64,10 @@ class Breakers:
         if circuit is not None:
             circuit.trying = False
 
-    def states(self, now: float) -> dict[str, State]:
+    def states(self, now: float) -> dict[str, CircuitState]:
         """The hosts that are not closed."""
         return {
-            host: State.OPEN if now < circuit.open_until else State.HALF_OPEN
+            host: CircuitState.OPEN if now < circuit.open_until else CircuitState.HALF_OPEN
             for host, circuit in self._circuits.copy().items()  # another thread may ask
             if circuit.failures >= _FAILURES_TO_OPEN
         }

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from gateway.errors import Phase
+from gateway.errors import FailurePhase
 
 AUTHENTICATE = 20003
 """Twilio's code for a key that it does not take; the request was not processed."""
@@ -27,7 +27,7 @@ class Outcome(NamedTuple):
 
     status: int = 0
     code: int = 0
-    failed_in: Phase | None = None
+    failed_in: FailurePhase | None = None
 
     @property
     def is_signal(self) -> bool:
@@ -50,7 +50,7 @@ class Situation(NamedTuple):
     post_on_503: bool = False
 
 
-class Decision(StrEnum):
+class NextStep(StrEnum):
     """What to do next."""
 
     HAND_BACK = "hand_back"
@@ -67,24 +67,24 @@ def is_replayable(method: str, *, instance: bool) -> bool:
     return method in ("GET", "HEAD", "DELETE") or (method == "PUT" and instance)
 
 
-def decide_attempt(outcome: Outcome, situation: Situation) -> Decision:
+def decide_attempt(outcome: Outcome, situation: Situation) -> NextStep:
     """The table of design 4.7."""
     if not situation.resendable:
-        return Decision.HAND_BACK
+        return NextStep.HAND_BACK
     if outcome.failed_in is not None:
-        safe = situation.replayable or outcome.failed_in is Phase.CONNECT
-        return Decision.RETRY if safe else Decision.HAND_BACK
+        safe = situation.replayable or outcome.failed_in is FailurePhase.CONNECT
+        return NextStep.RETRY if safe else NextStep.HAND_BACK
     if outcome.status == 401 and outcome.code == AUTHENTICATE and situation.keys_left > 0:
-        return Decision.NEXT_KEY
+        return NextStep.NEXT_KEY
     if outcome.is_signal:
         return (
-            Decision.HAND_BACK if situation.signals >= _most_signals(outcome, situation) else Decision.REQUEUE
+            NextStep.HAND_BACK if situation.signals >= _most_signals(outcome, situation) else NextStep.REQUEUE
         )
     if outcome.status == 503:
-        return Decision.RETRY if situation.replayable or situation.post_on_503 else Decision.HAND_BACK
+        return NextStep.RETRY if situation.replayable or situation.post_on_503 else NextStep.HAND_BACK
     if outcome.status in (502, 504) and situation.replayable:
-        return Decision.RETRY
-    return Decision.HAND_BACK
+        return NextStep.RETRY
+    return NextStep.HAND_BACK
 
 
 def _most_signals(outcome: Outcome, situation: Situation) -> int:
@@ -102,7 +102,7 @@ def shrinks_limit(outcome: Outcome, product: str) -> bool:
 def may_have_been_done(outcome: Outcome) -> bool:
     """Whether a failed attempt may have had its effect all the same."""
     if outcome.failed_in is not None:
-        return outcome.failed_in is not Phase.CONNECT
+        return outcome.failed_in is not FailurePhase.CONNECT
     return outcome.status in (500, 502, 503, 504)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, NoReturn, cast
 from gateway.config.schema.secret_store_settings import Gcp
 from gateway.config.schema.secret_values import SecretError
 from gateway.secret_stores.daemon_thread import call_in_thread
-from gateway.secret_stores.http_store import Reply, StoreHttp, open_http
+from gateway.secret_stores.http_store import StoreHttp, StoreReply, open_http
 from gateway.secret_stores.store import Content, Read
 
 _SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform",)
@@ -67,7 +67,7 @@ class GcpStore:
 
     async def _access(
         self, http: StoreHttp, transport: "_Transport", name: str, refused: str
-    ) -> tuple[Reply, str]:
+    ) -> tuple[StoreReply, str]:
         """The answer, and the token that it was asked for with: one that is not `refused`."""
         who = await asyncio.wrap_future(call_in_thread(lambda: self._prove(transport, refused)))
         url = f"{self._settings.endpoint}/v1/{_version_of(name, who.project)}:access"
@@ -171,7 +171,7 @@ def _version_of(name: str, project: str | None) -> str:
     return name if "/versions/" in name else f"{name}/versions/latest"
 
 
-def _payload(reply: Reply) -> str:
+def _payload(reply: StoreReply) -> str:
     data = reply.value("payload", "data")
     try:
         return base64.b64decode(data, validate=True).decode() if isinstance(data, str) else _no_payload()

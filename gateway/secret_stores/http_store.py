@@ -21,7 +21,7 @@ _LARGEST_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class StoreReply:
     """A whole answer."""
 
     status: int
@@ -48,7 +48,7 @@ class StoreHttp:
 
     async def ask(
         self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
-    ) -> Reply:
+    ) -> StoreReply:
         """One exchange. Raises SecretError if there is no whole answer. The caller bounds its time."""
         target = URL(url, encoded=True)
         try:
@@ -60,7 +60,7 @@ class StoreHttp:
                     content += chunk
                     if len(content) > _LARGEST_BYTES:
                         raise SecretError(f"{self._store}'s answer is too large", "is its address right?")
-                return Reply(response.status, response.headers, bytes(content))
+                return StoreReply(response.status, response.headers, bytes(content))
         except TimeoutError:
             raise
         except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -46,7 +46,7 @@ class _Plan:
     stores: Mapping[str, SecretStore] = field(default_factory=dict)
 
 
-class RemoteSecrets:
+class SecretCache:
     """Hand it to `load_resolved` at the start and at each reload; `start` it in between, `close` it last.
 
         remote = RemoteSecrets()

@@ -15,7 +15,7 @@ import orjson
 
 from gateway.config.schema.secret_store_settings import Vault, VaultKubernetes
 from gateway.config.schema.secret_values import LocalRef, SecretError, resolve
-from gateway.secret_stores.http_store import Reply, StoreHttp, open_http
+from gateway.secret_stores.http_store import StoreHttp, StoreReply, open_http
 from gateway.secret_stores.store import Content, Read
 
 _SHARE_OF_LEASE: Final = 0.9
@@ -63,7 +63,7 @@ class VaultStore:
                 reply = await self._get(http, path, fresh)
         return self._secret(reply, path)
 
-    async def _get(self, http: StoreHttp, path: str, token: str) -> Reply:
+    async def _get(self, http: StoreHttp, path: str, token: str) -> StoreReply:
         url = f"{self._settings.address}/v1/{self._settings.mount}/data/{path}"
         return await http.ask("GET", url, self._headers() | {"X-Vault-Token": token})
 
@@ -74,7 +74,7 @@ class VaultStore:
             headers["X-Vault-Namespace"] = self._settings.namespace
         return headers
 
-    def _secret(self, reply: Reply, path: str) -> Content:
+    def _secret(self, reply: StoreReply, path: str) -> Content:
         mount = self._settings.mount
         if reply.status == 200:
             values = reply.value("data", "data")

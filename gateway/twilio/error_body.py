@@ -33,7 +33,7 @@ REASONS = {
 """RFC 9110 15."""
 
 
-class Rendered(NamedTuple):
+class RenderedError(NamedTuple):
     """An answer of ours: `fields` are its header fields but framing."""
 
     status: int
@@ -42,7 +42,7 @@ class Rendered(NamedTuple):
     body: bytes
 
 
-def render_error(error: GatewayError, path: str) -> Rendered:
+def render_error(error: GatewayError, path: str) -> RenderedError:
     """`path` is the request's, to choose JSON or XML by; it is not echoed."""
     if wants_xml(path):
         body, content_type = _as_xml(error), b"application/xml"
@@ -53,7 +53,7 @@ def render_error(error: GatewayError, path: str) -> Rendered:
         fields += [(name.encode(), value.encode()) for name, value in error.headers]
     if isinstance(error, UpstreamFailure) and error.unknown:
         fields.append((b"Gateway-Outcome", b"unknown"))
-    return Rendered(error.status, REASONS[error.status], tuple(fields), body)
+    return RenderedError(error.status, REASONS[error.status], tuple(fields), body)
 
 
 def wants_xml(path: str) -> bool:

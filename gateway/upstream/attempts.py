@@ -13,14 +13,15 @@ from aiohttp import ClientError
 from aiohttp_retry import RetryClient
 from yarl import URL
 
-from gateway.concurrency.concurrency_limiter import Gate, Release, Slot
+from gateway.concurrency.concurrency_limiter import ConcurrencyLimiter, Permit, PermitOutcome
 from gateway.consumers.credentials import ApiKey
-from gateway.errors import Phase, Refusal, UpstreamFailure
-from gateway.exchange import Exchange, StepKind
+from gateway.errors import FailurePhase, Refusal, UpstreamFailure
+from gateway.exchange import Exchange, PhaseKind
 from gateway.http.header_fields import find_field
+from gateway.http.response import Response
 from gateway.policy.outbound import Outbound
 from gateway.retry.retry_policy import (
-    Decision,
+    NextStep,
     Outcome,
     Situation,
     decide_attempt,
@@ -33,7 +34,7 @@ from gateway.upstream.attempt_deadline import Deadline
 from gateway.upstream.attempt_options import SILENT, AttemptOptions, CallerLink, Surroundings, TryAgain
 from gateway.upstream.failure_translation import translate_failure
 from gateway.upstream.request_writer import NotSentError, Wire, build_wire
-from gateway.upstream.response_reader import Answer, has_plain_framing, read_answer
+from gateway.upstream.response_reader import has_plain_framing, read_answer
 from gateway.upstream.retry_delay import Pacing
 from gateway.upstream.session import send_buffered
 from gateway.upstream.upstream_response import AnyReply
@@ -54,7 +55,7 @@ class Attempts:
         around: Surroundings,
         outbound: Outbound,
         exchange: Exchange,
-        gate: Gate,
+        gate: ConcurrencyLimiter,
         keys: tuple[ApiKey, ...],
         *,
         caller: CallerLink,
@@ -72,9 +73,9 @@ class Attempts:
         self._keys_left = keys[1:]
         self._stream = stream
         self._deadline = deadline
-        self._answer: Answer | None = None
-        self._first_refused: Answer | None = None
-        self._slot: Slot | None = None
+        self._answer: Response | None = None
+        self._first_refused: Response | None = None
+        self._slot: Permit | None = None
         self._began = 0.0
         self._maybe_done = False
 
@@ -83,7 +84,7 @@ class Attempts:
         """What to wait before the next attempt."""
         return self._pacing.delay_seconds
 
-    async def run(self, origin: URL) -> Answer:
+    async def run(self, origin: URL) -> Response:
         """The answer to hand back. Raises `UpstreamFailure`, or `Refusal` if no slot was to be had.
 
         The first attempt goes straight to the session; aiohttp-retry is entered once there is a second.
@@ -116,11 +117,11 @@ class Attempts:
         try:
             return await self._send(method, url)
         except _BROKEN as error:
-            slot.release(Release.IGNORED)
+            slot.release(PermitOutcome.IGNORED)
             raise self._failed(error, sent=self._sent) from error
         except BaseException:  # hung up on, or drained: no slot may leak
             self._around.breakers.abandoned(self.outbound.host)
-            slot.release(Release.IGNORED)
+            slot.release(PermitOutcome.IGNORED)
             self._note(time.perf_counter(), Outcome())
             raise
 
@@ -130,10 +131,10 @@ class Attempts:
         try:
             answer = await self._read(response)
         except _BROKEN as error:
-            self._slot.release(Release.IGNORED)
+            self._slot.release(PermitOutcome.IGNORED)
             raise self._failed(error, sent=True) from error
         except BaseException:
-            self._slot.release(Release.IGNORED)
+            self._slot.release(PermitOutcome.IGNORED)
             self._note(time.perf_counter(), Outcome())
             raise
         ended = time.perf_counter()
@@ -143,26 +144,26 @@ class Attempts:
             await asyncio.sleep(0)  # who was granted the slot sends first, then we relay
         decision = decide_attempt(outcome, self._situation())
         if answer.rest is not None:
-            decision = Decision.HAND_BACK  # nobody writes an error of 64 KiB; there is no room to keep one
+            decision = NextStep.HAND_BACK  # nobody writes an error of 64 KiB; there is no room to keep one
         done = self._follow(decision, answer, outcome)
         self._note(ended, outcome, "" if done else decision)
         return done
 
-    def _follow(self, decision: Decision, answer: Answer, outcome: Outcome) -> bool:
+    def _follow(self, decision: NextStep, answer: Response, outcome: Outcome) -> bool:
         """Do as decided; True if that was the last attempt, by decision or because no other can be made."""
-        if decision is Decision.HAND_BACK:
+        if decision is NextStep.HAND_BACK:
             return self._hand_back(answer)
-        if decision is Decision.NEXT_KEY:
+        if decision is NextStep.NEXT_KEY:
             return self._next_key(answer)
         self._answer = answer
         self._maybe_done |= may_have_been_done(outcome)
         hold = read_retry_after(find_field(answer.fields, b"retry-after").decode("latin-1"), time.time())
-        if decision is Decision.REQUEUE:
+        if decision is NextStep.REQUEUE:
             self._exchange.in_doubt = False
             return not self._pacing.requeue(hold)
         return not self._pacing.plan_retry(hold)
 
-    async def _acquire(self) -> Slot:
+    async def _acquire(self) -> Permit:
         """Wait for a slot; whoever waits may leave at any time."""
         self._caller.may_leave(True)
         outbound = self.outbound
@@ -178,7 +179,7 @@ class Attempts:
             self._around.breakers.abandoned(outbound.host)
             raise
         finally:
-            self._exchange.note_queue(StepKind.QUEUE, began, time.perf_counter())
+            self._exchange.note_queue(PhaseKind.QUEUE, began, time.perf_counter())
 
     @property
     def _sent(self) -> bool:
@@ -210,7 +211,7 @@ class Attempts:
         self._around.breakers.succeeded(self.outbound.host)
         return response
 
-    async def _read(self, response: AnyReply) -> Answer:
+    async def _read(self, response: AnyReply) -> Response:
         if response.status == 101 or not has_plain_framing(response):
             response.close()
             raise ValueError("an answer that two readers could take for two things")
@@ -220,14 +221,14 @@ class Attempts:
         if not self._around.breakers.allows(self.outbound.host, time.monotonic()):
             raise UpstreamFailure(
                 "upstream_unreachable",
-                Phase.CONNECT,
+                FailurePhase.CONNECT,
                 "Twilio could not be reached lately; nothing was sent, so it is safe to try again.",
             )
 
     def _failed(self, error: Exception, *, sent: bool) -> Exception:
         """What to raise for a failure: itself, or `TryAgain`."""
         failure = translate_failure(error, sent=sent)
-        if failure.phase is Phase.CONNECT:
+        if failure.phase is FailurePhase.CONNECT:
             breakers, host = self._around.breakers, self.outbound.host
             if isinstance(error, NotSentError) or asyncio.get_running_loop().time() >= self._deadline:
                 breakers.abandoned(host)  # a stale connection, or a slot that came too late: the host is well
@@ -236,14 +237,14 @@ class Attempts:
             self._exchange.in_doubt = False
         outcome = Outcome(failed_in=failure.phase)
         decision = decide_attempt(outcome, self._situation())
-        again = decision is Decision.RETRY and self._pacing.plan_retry(0.0)
+        again = decision is NextStep.RETRY and self._pacing.plan_retry(0.0)
         self._note(time.perf_counter(), outcome, decision if again else "")
         if again:
             self._maybe_done |= may_have_been_done(outcome)
             return TryAgain()
         return failure.with_outcome(replayable=self.outbound.replayable)
 
-    def _next_key(self, answer: Answer) -> bool:
+    def _next_key(self, answer: Response) -> bool:
         self._exchange.in_doubt = False
         self._first_refused = self._first_refused or answer
         self._exchange.failovers += 1
@@ -260,7 +261,7 @@ class Attempts:
         if then:
             exchange.note_backoff(ended, self._pacing.delay_seconds)
 
-    def _hand_back(self, answer: Answer) -> bool:
+    def _hand_back(self, answer: Response) -> bool:
         if answer.status == 401 and self._first_refused is not None:
             answer.close()
             answer = self._first_refused  # all keys failed: the first no is the telling one
@@ -272,7 +273,7 @@ class Attempts:
         return True
 
 
-def _release_of(outcome: Outcome, product: str) -> Release:
+def _release_of(outcome: Outcome, product: str) -> PermitOutcome:
     if shrinks_limit(outcome, product):
-        return Release.DROPPED
-    return Release.IGNORED if outcome.status in _SAYS_NOTHING else Release.SUCCESS
+        return PermitOutcome.DROPPED
+    return PermitOutcome.IGNORED if outcome.status in _SAYS_NOTHING else PermitOutcome.SUCCESS

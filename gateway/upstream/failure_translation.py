@@ -7,7 +7,7 @@ from aiohttp import (
     ConnectionTimeoutError,
 )
 
-from gateway.errors import Phase, UpstreamFailure
+from gateway.errors import FailurePhase, UpstreamFailure
 from gateway.upstream.request_writer import NotSentError
 
 
@@ -19,19 +19,23 @@ def translate_failure(error: Exception, *, sent: bool) -> UpstreamFailure:
     if isinstance(error, ClientConnectorError | ConnectionTimeoutError | NotSentError) or not sent:
         return UpstreamFailure(
             "upstream_unreachable",
-            Phase.CONNECT,
+            FailurePhase.CONNECT,
             "No connection to Twilio could be made; nothing was sent, so it is safe to try again.",
         )
     if isinstance(error, ClientResponseError | ClientPayloadError | ValueError):
         return UpstreamFailure(
-            "upstream_unreadable", Phase.RESPONSE, "Twilio's answer was cut short or is not valid HTTP."
+            "upstream_unreadable",
+            FailurePhase.RESPONSE,
+            "Twilio's answer was cut short or is not valid HTTP.",
         )
     if isinstance(error, TimeoutError):
         return UpstreamFailure(
-            "upstream_timeout", Phase.SENT, "Twilio did not answer in time; it may have done what was asked."
+            "upstream_timeout",
+            FailurePhase.SENT,
+            "Twilio did not answer in time; it may have done what was asked.",
         )
     return UpstreamFailure(
         "upstream_lost",
-        Phase.SENT,
+        FailurePhase.SENT,
         "The connection broke before Twilio answered; it may have done what was asked.",
     )

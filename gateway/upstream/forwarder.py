@@ -8,17 +8,17 @@ from collections.abc import AsyncIterable, Iterable
 from aiohttp import ClientSession
 from yarl import URL
 
-from gateway.concurrency.limiter_registry import GateName, Gates
+from gateway.concurrency.limiter_registry import ConcurrencyLimiters, LimiterKey
 from gateway.consumers.credentials import Credential
 from gateway.exchange import Exchange
+from gateway.http.response import Response
 from gateway.policy.outbound import Outbound
 from gateway.retry.circuit_breaker import Breakers
 from gateway.retry.retry_budget import RetryBudget
 from gateway.upstream.attempt_options import CallerLink, RetryOptions, Surroundings
 from gateway.upstream.attempts import Attempts
-from gateway.upstream.key_health import KeyRing
+from gateway.upstream.key_health import KeyHealth
 from gateway.upstream.key_tester import KeyHook, KeyTester
-from gateway.upstream.response_reader import Answer
 from gateway.upstream.retired_sessions import RetiredSessions
 from gateway.upstream.session import TransportOptions, open_session
 
@@ -29,7 +29,7 @@ class Forwarder:
     def __init__(
         self,
         session: ClientSession,
-        gates: Gates,
+        gates: ConcurrencyLimiters,
         options: TransportOptions,
         retry: RetryOptions,
         on_key: KeyHook,
@@ -38,7 +38,7 @@ class Forwarder:
         self.breakers = Breakers()
         self.budget = RetryBudget(retry.budget_share, retry.budget_floor)
         self._retired = RetiredSessions()
-        self.keyring = KeyRing()
+        self.keyring = KeyHealth()
         self._options = options
         self._origins: dict[str, URL] = {}
         self._tester = KeyTester(session, self.keyring, self._origin, options.deadline_seconds, on_key)
@@ -59,7 +59,7 @@ class Forwarder:
         caller: CallerLink,
         deadline: float,
         stream: AsyncIterable[bytes] | None = None,
-    ) -> Answer:
+    ) -> Response:
         """The answer to `outbound`. Raises `UpstreamFailure`, or `Refusal` if no slot was to be had.
 
         `deadline` is the loop's clock; a cancelled attempt closes its connection.
@@ -70,7 +70,7 @@ class Forwarder:
             self._around,
             outbound,
             exchange,
-            self.gates.gate(GateName(outbound.account.sid, region, outbound.product)),
+            self.gates.gate(LimiterKey(outbound.account.sid, region, outbound.product)),
             self.keyring.order(outbound.account),
             caller=caller,
             stream=stream,

@@ -21,7 +21,7 @@ class _Health:
     tested_at: float = float("-inf")
 
 
-class KeyRing:
+class KeyHealth:
     """Health of all keys. Times are seconds on a monotonic clock."""
 
     def __init__(self) -> None:

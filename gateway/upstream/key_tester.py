@@ -7,12 +7,13 @@ from aiohttp import ClientError, ClientSession
 from yarl import URL
 
 from gateway.consumers.credentials import Account, ApiKey
+from gateway.http.response import Response
 from gateway.policy.outbound import Outbound
 from gateway.retry.retry_policy import AUTHENTICATE, read_code
 from gateway.upstream.attempt_deadline import Deadline
-from gateway.upstream.key_health import KeyRing
+from gateway.upstream.key_health import KeyHealth
 from gateway.upstream.request_writer import build_wire
-from gateway.upstream.response_reader import Answer, read_answer
+from gateway.upstream.response_reader import read_answer
 
 _MOST_BYTES = 65_536
 
@@ -26,7 +27,7 @@ class KeyTester:
     def __init__(
         self,
         session: ClientSession,
-        keyring: KeyRing,
+        keyring: KeyHealth,
         origin_of: Callable[[str], URL],
         seconds: float,
         on_key: KeyHook,
@@ -70,14 +71,14 @@ class KeyTester:
         answer.close()
         self._judge(refused.account, key, answer)
 
-    async def _read(self, probe: Outbound, key: ApiKey) -> Answer:
+    async def _read(self, probe: Outbound, key: ApiKey) -> Response:
         with Deadline(asyncio.get_running_loop().time() + self._seconds):
             response = await self._session.request(
                 "GET", self._origin_of(probe.host), data=build_wire(probe, key, None), allow_redirects=False
             )
             return await read_answer(response, _MOST_BYTES, self._seconds)
 
-    def _judge(self, account: Account, key: ApiKey, answer: Answer) -> None:
+    def _judge(self, account: Account, key: ApiKey, answer: Response) -> None:
         if answer.status == 401 and read_code(answer.body) == AUTHENTICATE:
             self._keyring.put_aside(key, asyncio.get_running_loop().time())
             self._on_key("put_aside", account.sid, key.label)

@@ -1,36 +1,40 @@
 """An upstream's answer on its way to the caller: its head, and as much of its body as was read so far."""
 
+from aiohttp import ClientError
+
+from gateway.errors import FailurePhase, UpstreamFailure
+from gateway.http.response import Response
 from gateway.upstream.upstream_response import AnyReply
 
-RawHeaders = tuple[tuple[bytes, bytes], ...]
-
-_EMPTY_STATUSES = frozenset({204, 304})
 _VERSIONS = ((1, 1), (1, 0))
 
 
-class Answer:
-    """`body` is the whole body if `rest` is None, else its beginning; the rest is still to be read."""
+class ReplyRest:
+    """`BodyRest` over a `Reply` or a `ClientResponse`."""
 
-    __slots__ = ("body", "fields", "reason", "rest", "status")
+    __slots__ = ("_reply",)
 
-    def __init__(
-        self, status: int, reason: str, fields: RawHeaders, body: bytes, rest: AnyReply | None
-    ) -> None:
-        self.status = status
-        self.reason = reason
-        self.fields = fields
-        self.body = body
-        self.rest = rest
+    def __init__(self, reply: AnyReply) -> None:
+        self._reply = reply
 
-    def has_body(self, method: str) -> bool:
-        """Whether a body follows the head of this answer to `method` (RFC 9110 6.4.1)."""
-        return method != "HEAD" and self.status not in _EMPTY_STATUSES
+    @property
+    def at_end(self) -> bool:
+        """As `BodyRest` says."""
+        return self._reply.content.at_eof()
+
+    async def read(self) -> bytes:
+        """As `BodyRest` says."""
+        try:
+            return await self._reply.content.readany()
+        except (ClientError, TimeoutError, OSError) as error:
+            self.close()
+            raise UpstreamFailure(
+                "upstream_unreadable", FailurePhase.RESPONSE, "Twilio's answer was cut short."
+            ) from error
 
     def close(self) -> None:
-        """Give up an unread rest; its connection is not used again."""
-        if self.rest is not None:
-            self.rest.close()
-            self.rest = None
+        """As `BodyRest` says."""
+        self._reply.close()
 
 
 def has_plain_framing(response: AnyReply) -> bool:
@@ -45,7 +49,7 @@ def has_plain_framing(response: AnyReply) -> bool:
     return version == (1, 1) and len(codings) == 1 and codings[0].lower() == "chunked"
 
 
-async def read_answer(response: AnyReply, most_bytes: int, idle_seconds: float) -> Answer:
+async def read_answer(response: AnyReply, most_bytes: int, idle_seconds: float) -> Response:
     """Read the body up to `most_bytes`; what is longer is left to be streamed.
 
     Raises what aiohttp raises for a broken body. `idle_seconds` is the longest silence from now on.
@@ -54,17 +58,16 @@ async def read_answer(response: AnyReply, most_bytes: int, idle_seconds: float) 
     if content.is_eof():
         body = content.read_nowait()
         response.release()
-        return Answer(response.status, response.reason or "", response.raw_headers, body, None)
+        return Response(response.status, response.reason or "", response.raw_headers, body, None)
     try:
         body = await _read_most(response, most_bytes, idle_seconds)
     except BaseException:  # a cancelled attempt closes its connection, too
         response.close()
         raise
-    rest: AnyReply | None = response
-    if content.at_eof():
+    rest = None if content.at_eof() else ReplyRest(response)
+    if rest is None:
         response.release()
-        rest = None
-    return Answer(response.status, response.reason or "", response.raw_headers, body, rest)
+    return Response(response.status, response.reason or "", response.raw_headers, body, rest)
 
 
 async def _read_most(response: AnyReply, most_bytes: int, idle_seconds: float) -> bytes:

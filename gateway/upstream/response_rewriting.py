@@ -3,14 +3,12 @@
 import zlib
 from typing import NamedTuple
 
-from aiohttp import ClientError
-
-from gateway.errors import Phase, UpstreamFailure
+from gateway.errors import FailurePhase, UpstreamFailure
 from gateway.http.header_fields import drop_field, find_field, replace_field
+from gateway.http.response import Response
 from gateway.policy.addressing import HostTable
 from gateway.policy.authorization import Grant
 from gateway.upstream.json_links import conceal_tokens, rewrite_links, rewrite_location
-from gateway.upstream.response_reader import Answer
 
 _MOST_REWRITTEN_BYTES = 16 * 1024 * 1024
 _WINDOW = 32 + zlib.MAX_WBITS  # zlib and gzip, told apart by their heads
@@ -28,7 +26,7 @@ def is_adapted(grant: Grant) -> bool:
     return grant.conceals or bool(grant.call.address.prefix)
 
 
-async def adapt_answer(answer: Answer, grant: Grant, base: Base) -> Answer:
+async def adapt_answer(answer: Response, grant: Grant, base: Base) -> Response:
     """The answer as this caller gets it. Raises `UpstreamFailure` where a token could not be concealed."""
     prefix = grant.call.address.prefix
     if prefix:
@@ -55,35 +53,27 @@ async def adapt_answer(answer: Answer, grant: Grant, base: Base) -> Answer:
     return answer
 
 
-async def _read_rest(answer: Answer) -> None:
+async def _read_rest(answer: Response) -> None:
     """Read on to the end, unless the answer is larger than anything that holds links."""
     if answer.rest is None:
         return
     chunks = [answer.body]
     size = len(answer.body)
-    content = answer.rest.content
-    try:
-        while not content.at_eof() and size <= _MOST_REWRITTEN_BYTES:
-            chunk = await content.readany()
-            chunks.append(chunk)
-            size += len(chunk)
-    except (ClientError, TimeoutError, OSError) as error:
-        answer.close()
-        raise UpstreamFailure(
-            "upstream_unreadable", Phase.RESPONSE, "Twilio's answer was cut short."
-        ) from error
+    while not answer.rest.at_end and size <= _MOST_REWRITTEN_BYTES:
+        chunk = await answer.rest.read()
+        chunks.append(chunk)
+        size += len(chunk)
     answer.body = b"".join(chunks)
-    if content.at_eof():
-        answer.rest.release()
+    if answer.rest.at_end:
         answer.rest = None
 
 
-def _encoding(answer: Answer) -> bytes:
+def _encoding(answer: Response) -> bytes:
     encoding = find_field(answer.fields, b"content-encoding").lower()
     return b"" if encoding == b"identity" else encoding
 
 
-def _decode(answer: Answer) -> bool:
+def _decode(answer: Response) -> bool:
     """Undo gzip or deflate that was sent although we asked for neither; False where that cannot be done."""
     encoding = _encoding(answer)
     if not encoding:
@@ -102,10 +92,10 @@ def _decode(answer: Answer) -> bool:
     return True
 
 
-def _not_concealed(answer: Answer) -> UpstreamFailure:
+def _not_concealed(answer: Response) -> UpstreamFailure:
     answer.close()
     return UpstreamFailure(
         "upstream_unreadable",
-        Phase.RESPONSE,
+        FailurePhase.RESPONSE,
         "The answer holds credentials in a form that the gateway cannot conceal; ask for .json.",
     )

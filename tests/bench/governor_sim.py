@@ -1,4 +1,4 @@
-"""A discrete-event simulation over the real `Governor`: no sockets, seconds of traffic in a moment.
+"""A discrete-event simulation over the real `AdaptiveLimit`: no sockets, seconds of traffic in a moment.
 
     python -m tests.bench.governor_sim [seeds] [words of a scenario's name]
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from gateway.concurrency.adaptive_limit import Governor, GovernorOptions
+from gateway.concurrency.adaptive_limit import AdaptiveLimit, AdaptiveLimitOptions
 from gateway.concurrency.share_split import ROUND_SECONDS, SETTLE_SECONDS, Report, split_limit
 
 _SERVICE_SECONDS = 0.05
@@ -77,8 +77,10 @@ class Simulation:
         replicas = range(len(scenario.callers))
         self._joins = [scenario.joins if replica else 0.0 for replica in replicas]
         self._governors = [
-            Governor(
-                GovernorOptions(initial=1 if scenario.store and replica else 10, yields=not scenario.store),
+            AdaptiveLimit(
+                AdaptiveLimitOptions(
+                    initial=1 if scenario.store and replica else 10, yields=not scenario.store
+                ),
                 self._chance.uniform,
             )
             for replica in replicas

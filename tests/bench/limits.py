@@ -11,10 +11,10 @@ from collections.abc import Callable
 import uvloop
 
 from gateway.consumers.rate_limit_rules import LimitKey, Per, make_limit_set, select_limits
-from gateway.rate_limits.expiry_table import Moments
+from gateway.rate_limits.expiry_table import ExpiryTable
 from gateway.rate_limits.gcra import decide
 from gateway.rate_limits.limit_leases import LeasedLimits
-from gateway.rate_limits.memory_limits import Ask, LimitStore, MemoryLimits
+from gateway.rate_limits.memory_limits import LimitRequest, LimitStore, MemoryLimits
 from gateway.rate_limits.rate_limit_headers import write_fields
 from gateway.rate_limits.rate_limiter import RateLimiter
 from gateway.rate_limits.redis_limits import RedisLimits
@@ -50,8 +50,8 @@ def _in_memory() -> float:
     """Prints the parts of the memory path; returns a look-up's µs."""
     table = {"app/0": 1}
     unit = _measure(lambda: table["app/0"])
-    memory = MemoryLimits(Moments(), time.perf_counter)
-    ask = Ask(LARGE)
+    memory = MemoryLimits(ExpiryTable(), time.perf_counter)
+    ask = LimitRequest(LARGE)
     taken = memory.take_now(ask)
     tats = taken.decision.tats
     routed = make_limit_set([limit(secret=b"s", per=Per.DESTINATION), limit()])
@@ -80,7 +80,7 @@ async def _admissions(limiter: RateLimiter, wanted: tuple[LimitKey, ...], caller
 
 
 def _limiter(shared: LimitStore | None) -> RateLimiter:
-    return RateLimiter(MemoryLimits(Moments(), time.monotonic), shared, clock=time.monotonic)
+    return RateLimiter(MemoryLimits(ExpiryTable(), time.monotonic), shared, clock=time.monotonic)
 
 
 async def _over_redis(unit: float) -> None:

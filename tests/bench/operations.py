@@ -26,7 +26,7 @@ import yaml
 from tests.bench.keep_alive import Callers, Tally
 from tests.bench.processes import FORM, PATH
 from tests.support.running import ACCOUNT_SID, Spawned, configuration, consumer, digest, spawned_gateway
-from twilio_simulator import DEFAULT_API_KEY, DEFAULT_API_SECRET, ApiKey, Simulator
+from twilio_simulator import DEFAULT_API_KEY, DEFAULT_API_SECRET, SimulatedKey, Simulator
 
 RATE = 200
 _OUTCOMES = ("configuration reloaded", "configuration not reloaded")
@@ -161,7 +161,7 @@ class Site:
 
     async def rotate_api_key(self) -> None:
         """The steps of docs/operations.md: made at Twilio, put first, the old one out, then deleted there."""
-        new = ApiKey("SK" + secrets.token_hex(16), secrets.token_urlsafe(24))
+        new = SimulatedKey("SK" + secrets.token_hex(16), secrets.token_urlsafe(24))
         old = self._api_keys[0]
         self.simulator.directory.add_key(ACCOUNT_SID, new)
         self._write_secret(new.sid, new.secret)

@@ -15,9 +15,9 @@ from typing import TypeVar
 
 import yaml
 
-from gateway.config.compile import Snapshot, compile_snapshot
+from gateway.config.compile import compile_snapshot
 from gateway.config.loading.resolve import load_resolved
-from gateway.exchange import Exchange, StepKind, new_request_id
+from gateway.exchange import Exchange, PhaseKind, new_request_id
 from gateway.http.header_fields import build_answer_fields
 from gateway.http.request_head import require_head
 from gateway.identity.authentication import Caller, authenticate
@@ -29,6 +29,7 @@ from gateway.policy.authorization import authorize, authorize_form, match_route
 from gateway.policy.bodies import finish_body, require_body_kind
 from gateway.policy.methods import translate_method
 from gateway.policy.outbound import build_outbound
+from gateway.policy.snapshot import Snapshot
 from gateway.twilio.message_segments import read_sent
 from gateway.upstream.request_writer import build_wire
 from tests.bench.processes import FIELDS, FORM, PATH, consumers
@@ -92,7 +93,7 @@ def measure_record(watch: Stopwatch) -> None:
     exchange.account = ENVIRON["TWILIO_ACCOUNT_SID"]
     exchange.twilio_request_id = "RQ00112233445566778899aabbccddeeff"
     exchange.attempts, exchange.credential, exchange.key = 1, "main", "SK0011…eeff"
-    exchange.note_queue(StepKind.QUEUE, 0.0, 0.000_02)
+    exchange.note_queue(PhaseKind.QUEUE, 0.0, 0.000_02)
     exchange.note_attempt(0.0, 0.021, 201, 0, "", "")
     exchange.ended = 0.022
     exchange.segments, exchange.country = watch("read_sent", lambda: read_sent(ANSWER_BODY))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from gateway.retry.circuit_breaker import State
+from gateway.retry.circuit_breaker import CircuitState
 from tests.support.attempts import (
     DELETE,
     GET,
@@ -145,7 +145,7 @@ async def test_the_breaker_opens_and_closes() -> None:
         await closed.listen()
         assert (await ask(gateway.port, POST)).slug == "upstream_unreachable"
         breakers = gateway.gateway.parts.forwarder.breakers
-        await until(lambda: State.OPEN not in breakers.states(time.monotonic()).values())
+        await until(lambda: CircuitState.OPEN not in breakers.states(time.monotonic()).values())
         assert [(await ask(gateway.port, POST)).status for _ in range(3)] == [200] * 3
         assert not breakers._circuits
     assert len(closed.upstream.received) == 3

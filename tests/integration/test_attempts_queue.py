@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.concurrency.concurrency_limiter import Gate
+from gateway.concurrency.concurrency_limiter import ConcurrencyLimiter
 from tests.support.attempts import DELETE, GET, OK, POST, SIGNAL, SOON, coded, until, with_field
 from tests.support.caller import ask, raw_caller
 from tests.support.running import ENVIRON, Running, running_gateway
@@ -31,7 +31,7 @@ def opens() -> asyncio.Event:
     return asyncio.Event()
 
 
-def gate_of(running: Running) -> Gate:
+def gate_of(running: Running) -> ConcurrencyLimiter:
     """The only gate."""
     ((_, gate),) = running.gateway.gates
     return gate

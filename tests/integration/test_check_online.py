@@ -12,9 +12,9 @@ import yaml
 from gateway.__main__ import main
 from gateway.upstream.key_probe import REFUSED, UNTRIED, WORKS, judge
 from tests.support.running import ACCOUNT_SID, ENVIRON, configuration, consumer
-from twilio_simulator import ApiKey, KeyKind, Simulator
+from twilio_simulator import KeyKind, SimulatedKey, Simulator
 
-OTHER = ApiKey("SK" + "7a" * 16, "secret-of-a-standard-key", KeyKind.STANDARD)
+OTHER = SimulatedKey("SK" + "7a" * 16, "secret-of-a-standard-key", KeyKind.STANDARD)
 WRONG = "secret-that-is-not-the-keys"
 
 

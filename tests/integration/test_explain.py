@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from gateway.explanation import Ask, Explanation, explain
+from gateway.explanation import Explanation, RequestDraft, explain
 from tests.support.attempts import SIGNAL, SOON, closed_upstream, coded
 from tests.support.caller import FORM, RawAnswer, ask
 from tests.support.running import ACCOUNT_SID, ENVIRON, Running, configuration, consumer, running_gateway
@@ -66,7 +66,7 @@ class Row(NamedTuple):
         method, _, target = self.line.partition(" ")
         fields = tuple((name.encode(), value.encode()) for name, value in self.raw_fields)
         given = snapshot.consumers[self.consumer]
-        return explain(snapshot, given, Ask(method, target, fields, self.body), post_on_503=False)
+        return explain(snapshot, given, RequestDraft(method, target, fields, self.body), post_on_503=False)
 
 
 def _form(name: str, body: bytes, target: str = f"{ACCOUNT}/Messages.json", *fields: str) -> Row:

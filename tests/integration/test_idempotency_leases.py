@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from gateway.idempotency.claim_rules import Record, State
+from gateway.http.response import Response
+from gateway.idempotency.claim_rules import ClaimState, Record
 from gateway.idempotency.redis_records import RedisRecords
-from gateway.upstream.response_reader import Answer
 from tests.support.idempotency import CLAIM, LEASE, RECORD, RedisServer, Replica, redis_server, replica
 
 OTHER_BODY = CLAIM._replace(fingerprint="2" * 64)
@@ -36,8 +36,8 @@ async def two(server: RedisServer) -> AsyncIterator[Replica]:
         yield made
 
 
-def _answer(status: int = 201) -> Answer:
-    return Answer(status, "Created", ((b"X", b"1"),), b"\x00\xff", None)
+def _answer(status: int = 201) -> Response:
+    return Response(status, "Created", ((b"X", b"1"),), b"\x00\xff", None)
 
 
 async def test_a_lost_lease_is_an_unknown_outcome(server: RedisServer, one: Replica, two: Replica) -> None:
@@ -81,7 +81,7 @@ async def test_a_lease_says_nothing_about_anothers_record(
     server.client.flushall()
     async with two.hold() as held:
         await records.settle(old, None)
-        await records.settle(late, Record(State.KEPT, CLAIM.fingerprint, 200, b"of another"))
+        await records.settle(late, Record(ClaimState.KEPT, CLAIM.fingerprint, 200, b"of another"))
         records.tend(old)
         await one.store.until_runs(one.store.runs + 1)
         await records.settle(old, None)
@@ -96,7 +96,7 @@ async def test_what_is_settled_stays_so(server: RedisServer, one: Replica, two: 
     records = _records(one)
     lease = records.lease(CLAIM)
     assert await records.begin(lease) is None
-    await records.settle(lease, Record(State.UNKNOWN, CLAIM.fingerprint))
+    await records.settle(lease, Record(ClaimState.UNKNOWN, CLAIM.fingerprint))
     records.tend(lease)  # a renewal that comes late
     await one.store.until_runs(one.store.runs + 1)
     await records.settle(lease, None)

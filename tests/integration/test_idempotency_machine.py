@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.errors import Phase, Refusal, UpstreamFailure
-from gateway.idempotency.claim_rules import ANSWER_BYTES, Claim
+from gateway.errors import FailurePhase, Refusal, UpstreamFailure
+from gateway.http.response import Response
+from gateway.idempotency.claim_rules import ANSWER_BYTES
 from gateway.idempotency.keyed_requests import Idempotency, IdempotencyOptions
+from gateway.policy.idempotency_key import Claim
 from gateway.redis.redis_store import RedisStore
-from gateway.upstream.response_reader import Answer
 from tests.support.idempotency import FaultyStore, RedisServer, redis_server
 
 TTL = 100.0
@@ -34,22 +35,22 @@ def _redis() -> Iterator[None]:
         _running.clear()
 
 
-def _failure(phase: Phase) -> UpstreamFailure:
+def _failure(phase: FailurePhase) -> UpstreamFailure:
     return UpstreamFailure("upstream_lost", phase, "").with_outcome(replayable=False)
 
 
 RELEASED: dict[str, Callable[[], Any]] = {
-    "429": lambda: Answer(429, "", (), b"", None),
+    "429": lambda: Response(429, "", (), b"", None),
     "refused": lambda: Refusal("body_too_large", ""),
-    "unreachable": lambda: _failure(Phase.CONNECT),
+    "unreachable": lambda: _failure(FailurePhase.CONNECT),
     "cancelled in the queue": asyncio.CancelledError,
 }
 DONE: dict[str, Callable[[], Any]] = {
-    "201": lambda: Answer(201, "", (), b"{}", None),
-    "400": lambda: Answer(400, "", (), b"{}", None),
-    "500": lambda: Answer(500, "", (), b"{}", None),
-    "large": lambda: Answer(201, "", (), b"x" * ANSWER_BYTES, None),
-    "lost": lambda: _failure(Phase.SENT),
+    "201": lambda: Response(201, "", (), b"{}", None),
+    "400": lambda: Response(400, "", (), b"{}", None),
+    "500": lambda: Response(500, "", (), b"{}", None),
+    "large": lambda: Response(201, "", (), b"x" * ANSWER_BYTES, None),
+    "lost": lambda: _failure(FailurePhase.SENT),
     "cancelled in doubt": asyncio.CancelledError,
 }
 

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from gateway.idempotency.claim_rules import Claim
-from gateway.upstream.response_reader import Answer
+from gateway.http.response import Response
+from gateway.policy.idempotency_key import Claim
 from tests.support.idempotency import CLAIM, LEASE, RECORD, RedisServer, Replica, redis_server, replica
 
 OTHER_BODY = CLAIM._replace(fingerprint="2" * 64)
@@ -36,8 +36,8 @@ async def two(server: RedisServer) -> AsyncIterator[Replica]:
         yield made
 
 
-def _answer(status: int = 201) -> Answer:
-    return Answer(status, "Created", ((b"X", b"1"),), b"\x00\xff", None)
+def _answer(status: int = 201) -> Response:
+    return Response(status, "Created", ((b"X", b"1"),), b"\x00\xff", None)
 
 
 async def test_another_replica_replays(one: Replica, two: Replica) -> None:

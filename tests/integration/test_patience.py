@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from gateway.listener.connections import Closed, Guests
+from gateway.listener.connections import Closed, ConnectionTracker
 from tests.support.attempts import until
 from tests.support.caller import FORM, MESSAGES, RawCaller, ask, raw_caller, request
 from tests.support.running import Running, running_gateway
@@ -30,7 +30,7 @@ async def strict(upstream: RawUpstream) -> AsyncIterator[Running]:
         yield gateway
 
 
-def guests(gateway: Running) -> Guests:
+def guests(gateway: Running) -> ConnectionTracker:
     """The counts of its data port."""
     return gateway.gateway.guests
 

@@ -10,9 +10,9 @@ import pytest
 
 from gateway.consumers.rate_limit_rules import LimitKey, Per, make_limit_set, select_limits
 from gateway.errors import Refusal
-from gateway.rate_limits.expiry_table import Moments
-from gateway.rate_limits.gcra import Held, Verdict, decide
-from gateway.rate_limits.memory_limits import Ask, MemoryLimits
+from gateway.rate_limits.expiry_table import ExpiryTable
+from gateway.rate_limits.gcra import Reservation, Verdict, decide
+from gateway.rate_limits.memory_limits import LimitRequest, MemoryLimits
 from gateway.rate_limits.rate_limiter import RateLimiter
 from gateway.rate_limits.redis_limits import RedisLimits
 from gateway.redis.availability import StoreState
@@ -57,7 +57,7 @@ async def replica(server: RedisServer) -> AsyncIterator[Replica]:
 
         async def make() -> RateLimiter:
             store = await stack.enter_async_context(connected(server, []))
-            memory = MemoryLimits(Moments(), time.monotonic)
+            memory = MemoryLimits(ExpiryTable(), time.monotonic)
             return RateLimiter(memory, RedisLimits(store, time.time), clock=time.monotonic)
 
         yield make
@@ -87,7 +87,7 @@ async def test_those_who_wait_are_in_one_line(server: RedisServer, store: RedisS
     """Each of six gets a moment of its own, 0.1 s apart, whichever replica it asked."""
     shared = RedisLimits(store, time.time)
     wanted = keys(limit("10/s", 1, max_wait_seconds=1))
-    asked = [shared.take(Ask(wanted, 0, SECOND)) for _ in range(6)]
+    asked = [shared.take(LimitRequest(wanted, 0, SECOND)) for _ in range(6)]
     waits = [taken.decision.wait_us for taken in await asyncio.gather(*asked)]
     assert waits[0] == 0
     assert all(abs(wait - 100_000 * place) < 80_000 for place, wait in enumerate(waits))
@@ -96,11 +96,11 @@ async def test_those_who_wait_are_in_one_line(server: RedisServer, store: RedisS
 async def test_a_place_given_back_is_free_again(store: RedisStore) -> None:
     shared = RedisLimits(store, lambda: 1_000.0)
     wanted = keys(limit("1/s", 1, max_wait_seconds=1))
-    await shared.take(Ask(wanted, 0, SECOND))
-    first = (await shared.take(Ask(wanted, 0, SECOND))).decision
-    assert (await shared.take(Ask(wanted, 0, SECOND))).decision.verdict is Verdict.REFUSED
-    await shared.release(wanted[0], Held(0, first.tats[0]))
-    assert (await shared.take(Ask(wanted, 0, SECOND))).decision == first
+    await shared.take(LimitRequest(wanted, 0, SECOND))
+    first = (await shared.take(LimitRequest(wanted, 0, SECOND))).decision
+    assert (await shared.take(LimitRequest(wanted, 0, SECOND))).decision.verdict is Verdict.REFUSED
+    await shared.release(wanted[0], Reservation(0, first.tats[0]))
+    assert (await shared.take(LimitRequest(wanted, 0, SECOND))).decision == first
 
 
 async def test_what_stands_in_redis(server: RedisServer, store: RedisStore) -> None:
@@ -110,7 +110,7 @@ async def test_what_stands_in_redis(server: RedisServer, store: RedisStore) -> N
         [limit("1/m", 1, "app/0"), limit("1/s", 1, "app/1", per=Per.DESTINATION, secret=b"s")]
     )
     wanted = select_limits(limits, "POST", "api", "/", "AC0", (number,))
-    await RedisLimits(store, time.time).take(Ask(wanted))
+    await RedisLimits(store, time.time).take(LimitRequest(wanted))
     names = sorted(name.decode() for name in server.client.scan_iter())
     assert names[0] == "gateway:limit:{app}/0"
     assert names[1].startswith("gateway:limit:{app}/1:")
@@ -130,7 +130,7 @@ async def test_the_script_decides_as_python_does(store: RedisStore) -> None:
     now = 1_700_000_000 * SECOND
     shared = RedisLimits(store, lambda: now / SECOND)
     tats = dict.fromkeys(range(4), 0)
-    held: tuple[tuple[int, ...], Held] | None = None
+    held: tuple[tuple[int, ...], Reservation] | None = None
     verdicts = set()
     for _ in range(1_500):
         now += chance.choice([0, 1_000, 250_000, SECOND])
@@ -141,13 +141,13 @@ async def test_the_script_decides_as_python_does(store: RedisStore) -> None:
         wanted = keys(*[limits[each] for each in picked])
         waited, left = chance.choice([0, SECOND]), chance.choice([0, SECOND, 9 * SECOND])
         expected = decide(wanted, [tats[each] for each in picked], now, waited, left, mine)
-        taken = await shared.take(Ask(wanted, waited, left, mine))
+        taken = await shared.take(LimitRequest(wanted, waited, left, mine))
         assert taken.decision == expected
         tats.update(zip(picked, expected.tats, strict=True))
         verdicts.add(expected.verdict)
         held = None
         if expected.verdict is Verdict.RESERVED:
-            held = picked, Held(expected.which, expected.tats[expected.which])
+            held = picked, Reservation(expected.which, expected.tats[expected.which])
     assert verdicts == set(Verdict)
 
 
@@ -162,7 +162,7 @@ async def test_goes_on_alone_under_load_and_comes_back(loss: str) -> None:
     admitted = 0
     with redis_server() as server:
         async with connected(server, told) as store:
-            memory = MemoryLimits(Moments(), time.monotonic)
+            memory = MemoryLimits(ExpiryTable(), time.monotonic)
             limiter = RateLimiter(memory, RedisLimits(store, time.time), clock=time.monotonic)
             wanted = keys(limit("1000000/s", 1_000_000))
             progress, ends = asyncio.Event(), asyncio.Event()

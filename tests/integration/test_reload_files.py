@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway.config.compile import Snapshot
 from gateway.config.loading.resolve import load_resolved
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.reloading.reloader import Reload, Reloader, Result
+from gateway.policy.snapshot import Snapshot
 from tests.support.running import ENVIRON, configuration, consumer
 
 KEYS = {name: f"gw_test-key-of-consumer-{name}-0123456789" for name in ("app", "other", "third")}

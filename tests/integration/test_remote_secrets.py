@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.problems import ConfigError
-from gateway.secret_stores.secret_cache import RemoteSecrets
+from gateway.secret_stores.secret_cache import SecretCache
 from tests.support.remote_secrets import Clock, Events, complaint_of, load, secret_of, write_configuration
 from tests.support.running import ENVIRON
 from tests.support.vault import STATIC_TOKEN, VaultPeer, vault_peer
@@ -47,9 +47,9 @@ def events() -> Events:
 
 
 @pytest.fixture
-def remote(clock: Clock, events: Events) -> Iterator[RemoteSecrets]:
+def remote(clock: Clock, events: Events) -> Iterator[SecretCache]:
     """Started, with a background that never comes to its turn."""
-    remote = RemoteSecrets(clock)
+    remote = SecretCache(clock)
     remote.start(lambda: None, events)
     yield remote
     remote.close()
@@ -69,13 +69,13 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-async def refresh(remote: RemoteSecrets) -> bool:
+async def refresh(remote: SecretCache) -> bool:
     """Off the loop, where the store is."""
     return await asyncio.to_thread(remote.refresh)
 
 
 async def test_away_at_a_refresh(
-    vault: VaultPeer, path: Path, remote: RemoteSecrets, clock: Clock, events: Events
+    vault: VaultPeer, path: Path, remote: SecretCache, clock: Clock, events: Events
 ) -> None:
     """The last good value stays, its age grows; each change of state is told once."""
     await load(path, remote)
@@ -96,7 +96,7 @@ async def test_away_at_a_refresh(
     assert events.told[1:] == [("confirmed", NAME, "")]
 
 
-async def test_rotated(vault: VaultPeer, path: Path, remote: RemoteSecrets, events: Events) -> None:
+async def test_rotated(vault: VaultPeer, path: Path, remote: SecretCache, events: Events) -> None:
     await load(path, remote)
     vault.put("twilio/main", api_secret=SECOND)
     assert await refresh(remote)
@@ -107,7 +107,7 @@ async def test_rotated(vault: VaultPeer, path: Path, remote: RemoteSecrets, even
     assert SECOND not in f"{events.told} {remote.__dict__} {remote.ages()} {remote.troubles()}"
 
 
-async def test_a_rotated_value_that_is_no_secret(vault: VaultPeer, path: Path, remote: RemoteSecrets) -> None:
+async def test_a_rotated_value_that_is_no_secret(vault: VaultPeer, path: Path, remote: SecretCache) -> None:
     await load(path, remote)
     for value in ("", "two\nlines"):
         vault.put("twilio/main", api_secret=value)
@@ -117,7 +117,7 @@ async def test_a_rotated_value_that_is_no_secret(vault: VaultPeer, path: Path, r
 
 
 async def test_a_reload_that_moves_to_another_store(
-    vault: VaultPeer, tmp_path: Path, remote: RemoteSecrets
+    vault: VaultPeer, tmp_path: Path, remote: SecretCache
 ) -> None:
     """What one Vault said is no substitute for what another one does not say; the first is asked on."""
     await load(write(tmp_path, vault), remote)
@@ -127,7 +127,7 @@ async def test_a_reload_that_moves_to_another_store(
     assert await refresh(remote)
 
 
-async def test_a_reload_without_references(vault: VaultPeer, path: Path, remote: RemoteSecrets) -> None:
+async def test_a_reload_without_references(vault: VaultPeer, path: Path, remote: SecretCache) -> None:
     """What is not referred to any more is not asked for any more."""
     await load(path, remote)
     edit(path, f"vault: {REFERENCE['vault']}", "env: TWILIO_API_SECRET")
@@ -139,7 +139,7 @@ async def test_a_reload_without_references(vault: VaultPeer, path: Path, remote:
 
 async def test_the_background(vault: VaultPeer, tmp_path: Path) -> None:
     """Every `refresh_seconds`, a change is told to whoever loads."""
-    remote, told = RemoteSecrets(), asyncio.Event()
+    remote, told = SecretCache(), asyncio.Event()
     loop = asyncio.get_running_loop()
     await load(write(tmp_path, vault, refresh_seconds=1), remote)
     remote.start(lambda: loop.call_soon_threadsafe(told.set), Events())
@@ -153,7 +153,7 @@ async def test_the_background(vault: VaultPeer, tmp_path: Path) -> None:
 
 async def test_a_reload_changes_the_pace(vault: VaultPeer, tmp_path: Path) -> None:
     """A day of waiting is not waited out."""
-    remote, told = RemoteSecrets(), asyncio.Event()
+    remote, told = SecretCache(), asyncio.Event()
     loop = asyncio.get_running_loop()
     await load(write(tmp_path, vault, refresh_seconds=86_400), remote)
     remote.start(lambda: loop.call_soon_threadsafe(told.set), Events())
@@ -166,7 +166,7 @@ async def test_a_reload_changes_the_pace(vault: VaultPeer, tmp_path: Path) -> No
 
 async def test_closing_does_not_wait_for_a_silent_store(vault: VaultPeer, tmp_path: Path) -> None:
     """A reload that is under way ends as one that failed."""
-    remote = RemoteSecrets()
+    remote = SecretCache()
     vault.silent = True
     loading = asyncio.create_task(load(write(tmp_path, vault, timeout_seconds=300), remote))
     async with asyncio.timeout(20):
@@ -187,7 +187,7 @@ async def test_many_secrets_of_a_silent_store(vault: VaultPeer, tmp_path: Path) 
     vault.silent = True
     async with asyncio.timeout(20):
         with pytest.raises(ConfigError) as caught:
-            await load(path, RemoteSecrets())
+            await load(path, SecretCache())
     assert len(caught.value.problems) == 101
 
 

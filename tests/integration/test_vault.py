@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trustme
 
-from gateway.secret_stores.secret_cache import RemoteSecrets
+from gateway.secret_stores.secret_cache import SecretCache
 from tests.support.remote_secrets import Clock, complaint_of, secret_of, write_configuration
 from tests.support.running import ENVIRON
 from tests.support.vault import JWT, ROLE, STATIC_TOKEN, VaultPeer, vault_peer
@@ -81,7 +81,7 @@ async def test_values_of_one_secret_are_read_at_once(vault: VaultPeer, tmp_path:
 async def test_kubernetes(vault: VaultPeer, tmp_path: Path) -> None:
     """One login serves round after round; the service account's token is read anew for each login."""
     path = write_configuration(tmp_path, REFERENCE, vault=kubernetes(vault, tmp_path))
-    remote = RemoteSecrets()
+    remote = SecretCache()
     assert await secret_of(path, remote) == CANARY
     assert not await asyncio.to_thread(remote.refresh)
     assert vault.logins == 1
@@ -94,7 +94,7 @@ async def test_kubernetes(vault: VaultPeer, tmp_path: Path) -> None:
 
 async def test_a_login_is_repeated_before_it_ends(vault: VaultPeer, tmp_path: Path) -> None:
     clock = Clock()
-    remote = RemoteSecrets(clock)
+    remote = SecretCache(clock)
     vault.lease_seconds = 100
     await secret_of(write_configuration(tmp_path, REFERENCE, vault=kubernetes(vault, tmp_path)), remote)
     for seconds, logins in ((80, 1), (15, 2), (80, 2)):
@@ -107,7 +107,7 @@ async def test_a_login_is_repeated_before_it_ends(vault: VaultPeer, tmp_path: Pa
 async def test_a_token_that_an_agent_replaces(vault: VaultPeer, tmp_path: Path) -> None:
     """`token: {file:}` is read again when Vault does not take it any more."""
     (tmp_path / "token").write_text(STATIC_TOKEN)
-    remote = RemoteSecrets()
+    remote = SecretCache()
     section = {"address": vault.url, "token": {"file": "token"}}
     await secret_of(write_configuration(tmp_path, REFERENCE, vault=section), remote)
     vault.tokens = {"hvs.next"}

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.concurrency.adaptive_limit import Governor, GovernorOptions
-from gateway.concurrency.concurrency_limiter import Gate, Release, Slot
+from gateway.concurrency.adaptive_limit import AdaptiveLimit, AdaptiveLimitOptions
+from gateway.concurrency.concurrency_limiter import ConcurrencyLimiter, Permit, PermitOutcome
+from gateway.consumers.consumer import Priority
 from gateway.errors import Refusal
-from gateway.identity.authentication import Priority
 from tests.support.virtual_time import VirtualTimeLoop, run_in_virtual_time
 
 TICK = 0.01  # few moments, so that many things happen in the same one
 
 
-class WatchedGate(Gate):
+class WatchedGate(ConcurrencyLimiter):
     """Checks each change of `in_flight` in the moment it is made."""
 
     _held = 0
@@ -40,7 +40,7 @@ class Caller:
     comes: int
     patience: int
     holds: int
-    outcomes: tuple[Release, ...]
+    outcomes: tuple[PermitOutcome, ...]
     cancelled: int | None
 
 
@@ -51,21 +51,23 @@ CALLERS = st.builds(
     comes=st.integers(0, 12),
     patience=st.integers(-1, 300),
     holds=st.integers(0, 12),
-    outcomes=st.lists(st.sampled_from(Release), min_size=1, max_size=3).map(tuple),
+    outcomes=st.lists(st.sampled_from(PermitOutcome), min_size=1, max_size=3).map(tuple),
     cancelled=st.none() | st.integers(0, 40),
 )
 OPTIONS = st.builds(
-    GovernorOptions, floor=st.integers(1, 2), ceiling=st.integers(2, 20), initial=st.integers(1, 6)
+    AdaptiveLimitOptions, floor=st.integers(1, 2), ceiling=st.integers(2, 20), initial=st.integers(1, 6)
 )
 
 
 class World:
     """Callers before a gate."""
 
-    def __init__(self, loop: VirtualTimeLoop, options: GovernorOptions, queue_size: int) -> None:
+    def __init__(self, loop: VirtualTimeLoop, options: AdaptiveLimitOptions, queue_size: int) -> None:
         self.loop = loop
-        self.gate = WatchedGate(Governor(options, lambda low, high: (low + high) / 2), queue_size, loop.time)
-        self.held: set[Slot] = set()
+        self.gate = WatchedGate(
+            AdaptiveLimit(options, lambda low, high: (low + high) / 2), queue_size, loop.time
+        )
+        self.held: set[Permit] = set()
 
     async def call(self, caller: Caller) -> None:
         """A few attempts, each after the other; after a signal from the head of the queue."""
@@ -81,7 +83,7 @@ class World:
             finally:
                 self.held.remove(slot)
                 slot.release(outcome)
-            in_front = outcome is Release.DROPPED
+            in_front = outcome is PermitOutcome.DROPPED
 
     async def nobody_waits_in_vain(self) -> None:
         """Half a tick aside: whoever waits has waited for a reason."""
@@ -117,7 +119,7 @@ class World:
 @settings(max_examples=100, deadline=None)
 @given(st.lists(CALLERS, min_size=1, max_size=25), OPTIONS, st.integers(0, 12))
 def test_no_slot_is_lost_and_none_given_twice(
-    callers: list[Caller], options: GovernorOptions, queue_size: int
+    callers: list[Caller], options: AdaptiveLimitOptions, queue_size: int
 ) -> None:
     async def main(loop: VirtualTimeLoop) -> None:
         await World(loop, options, queue_size).play(callers)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gateway.concurrency.fair_queue import WEIGHTS, FairQueue, Waiting
-from gateway.identity.authentication import Priority
+from gateway.consumers.consumer import Priority
 
 CONSUMERS = st.sampled_from("abcd")
 PRIORITIES = st.sampled_from(Priority)

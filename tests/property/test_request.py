@@ -5,10 +5,10 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.consumers.consumer import Consumer, Emit, Mode
 from gateway.consumers.form_rules import FormRules, match_prefix
 from gateway.errors import KINDS, Refusal
 from gateway.http.request_head import Inbound, require_head
-from gateway.identity.authentication import Consumer, Emit, Mode
 from gateway.policy.authorization import Grant
 from gateway.policy.methods import emit_method
 from gateway.twilio.error_body import render_error

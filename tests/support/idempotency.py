@@ -16,11 +16,11 @@ import pytest
 import redis
 
 from gateway.errors import Refusal
-from gateway.idempotency.claim_rules import Claim
-from gateway.idempotency.keyed_requests import Held, Idempotency, IdempotencyOptions
+from gateway.http.response import Response
+from gateway.idempotency.keyed_requests import ClaimGuard, Idempotency, IdempotencyOptions
+from gateway.policy.idempotency_key import Claim
 from gateway.redis.availability import StoreUnavailable
 from gateway.redis.redis_store import RedisStore, Script
-from gateway.upstream.response_reader import Answer
 
 CLAIM = Claim("a" * 64, "1" * 64)
 RECORD = "gateway:idempotency:{" + CLAIM.scope + "}"
@@ -128,17 +128,19 @@ class Replica:
     events: list[str]
     changed: asyncio.Event
 
-    def hold(self, claim: Claim = CLAIM, *, seconds: float = 20, in_doubt: bool = True) -> Held:
+    def hold(self, claim: Claim = CLAIM, *, seconds: float = 20, in_doubt: bool = True) -> ClaimGuard:
         """As the handler would."""
         deadline = asyncio.get_running_loop().time() + seconds
         return self.room.hold(claim, deadline=deadline, in_doubt=lambda: in_doubt)
 
-    async def send(self, claim: Claim = CLAIM, status: int = 201, body: bytes = b"{}") -> tuple[bool, Answer]:
+    async def send(
+        self, claim: Claim = CLAIM, status: int = 201, body: bytes = b"{}"
+    ) -> tuple[bool, Response]:
         """One keyed request: (whether it was sent, the answer)."""
         async with self.hold(claim) as held:
             if held.replay is not None:
                 return False, held.replay
-            return True, await held.keep(Answer(status, "Created", ((b"X", b"1"),), body, None))
+            return True, await held.keep(Response(status, "Created", ((b"X", b"1"),), body, None))
 
     async def slug(self, claim: Claim = CLAIM, seconds: float = 20) -> str:
         """The slug that refuses a request; '' if it may be sent (and it is released)."""

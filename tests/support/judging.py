@@ -4,10 +4,11 @@ import base64
 from typing import Any
 
 from gateway.consumers.allow_rules import parse_rules
+from gateway.consumers.consumer import Consumer
 from gateway.consumers.credentials import Account, ApiKey, Credential
 from gateway.errors import Refusal
 from gateway.http.request_head import Inbound, require_head
-from gateway.identity.authentication import Caller, Consumer, Identities, KeyEntry, authenticate, digest_of
+from gateway.identity.authentication import Caller, Identities, KeyEntry, authenticate, digest_of
 from gateway.policy.addressing import make_host_table, resolve_address
 from gateway.policy.authorization import Grant, authorize, authorize_form, authorize_stream, match_route
 from gateway.policy.bodies import NO_BODY, BodyLimits, finish_body, require_body_kind

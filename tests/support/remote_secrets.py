@@ -10,7 +10,7 @@ import yaml
 from gateway.config.loading.resolve import load_resolved
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.problems import ConfigError
-from gateway.secret_stores.secret_cache import RemoteSecrets
+from gateway.secret_stores.secret_cache import SecretCache
 from tests.support.running import ENVIRON, configuration
 
 
@@ -23,25 +23,25 @@ def write_configuration(folder: Path, secret: Mapping[str, str], **stores: Any) 
     return path
 
 
-async def load(path: Path, remote: RemoteSecrets, environ: Mapping[str, str] = ENVIRON) -> ResolvedSettings:
+async def load(path: Path, remote: SecretCache, environ: Mapping[str, str] = ENVIRON) -> ResolvedSettings:
     """Off the loop, because the store may be on it."""
     return await asyncio.to_thread(load_resolved, path, environ, remote)
 
 
 async def secret_of(
-    path: Path, remote: RemoteSecrets | None = None, environ: Mapping[str, str] = ENVIRON
+    path: Path, remote: SecretCache | None = None, environ: Mapping[str, str] = ENVIRON
 ) -> str:
     """The key's secret."""
-    resolved = await load(path, remote or RemoteSecrets(), environ)
+    resolved = await load(path, remote or SecretCache(), environ)
     return resolved.credentials["main"].keys[0].secret.reveal()
 
 
 async def complaint_of(
-    path: Path, remote: RemoteSecrets | None = None, environ: Mapping[str, str] = ENVIRON
+    path: Path, remote: SecretCache | None = None, environ: Mapping[str, str] = ENVIRON
 ) -> str:
     """The one line of the error, without the file's folder."""
     try:
-        await load(path, remote or RemoteSecrets(), environ)
+        await load(path, remote or SecretCache(), environ)
     except ConfigError as error:
         (line,) = str(error).splitlines()
         return line.replace(f"{path.parent}/", "")
@@ -59,7 +59,7 @@ class Clock:
 
 
 class Events:
-    """What a `RemoteSecrets` told."""
+    """What a `SecretCache` told."""
 
     def __init__(self) -> None:
         self.told: list[tuple[str, str, str]] = []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import KINDS, GatewayError, Phase, Refusal, UpstreamFailure
+from gateway.errors import KINDS, FailurePhase, GatewayError, Refusal, UpstreamFailure
 from gateway.twilio.error_body import REASONS
 
 _DOCUMENT = Path(__file__).parents[2] / "docs" / "errors.md"
@@ -48,16 +48,16 @@ def test_an_unknown_slug_is_a_fault() -> None:
 @pytest.mark.parametrize(
     ("phase", "replayable", "unknown"),
     [
-        (Phase.CONNECT, False, False),
-        (Phase.CONNECT, True, False),
-        (Phase.SENT, False, True),
-        (Phase.SENT, True, False),
-        (Phase.RESPONSE, False, True),
-        (Phase.RESPONSE, True, False),
+        (FailurePhase.CONNECT, False, False),
+        (FailurePhase.CONNECT, True, False),
+        (FailurePhase.SENT, False, True),
+        (FailurePhase.SENT, True, False),
+        (FailurePhase.RESPONSE, False, True),
+        (FailurePhase.RESPONSE, True, False),
     ],
 )
 def test_an_outcome_is_unknown_once_bytes_were_sent_that_must_not_be_sent_twice(
-    phase: Phase, replayable: bool, unknown: bool
+    phase: FailurePhase, replayable: bool, unknown: bool
 ) -> None:
     failure = UpstreamFailure("upstream_lost", phase, "")
     assert not failure.unknown

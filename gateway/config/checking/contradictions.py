@@ -14,8 +14,8 @@ from gateway.config.checking.pydantic_errors import suggest
 from gateway.config.problems import Finding, KeyPath
 from gateway.config.schema.addresses import parse_address
 from gateway.config.schema.admin_settings import Admin, is_loopback
-from gateway.config.schema.consumer_settings import Consumer, ConsumerKey
-from gateway.config.schema.settings import Governor, Settings, Upstream
+from gateway.config.schema.consumer_settings import ConsumerKey, ConsumerSettings
+from gateway.config.schema.settings import ConcurrencySettings, Settings, Upstream
 from gateway.config.schema.values import LABEL
 
 DEFAULT_EDGES: Final[Mapping[str, str | None]] = {
@@ -111,7 +111,8 @@ def _waits(tree: Mapping[str, object]) -> Iterator[Finding]:
                 f"make it less than `upstream.deadline_seconds` ({deadline:g})",
             )
     bounds = [
-        governor.get(name, Governor.model_fields[name].default) for name in ("floor", "initial", "ceiling")
+        governor.get(name, ConcurrencySettings.model_fields[name].default)
+        for name in ("floor", "initial", "ceiling")
     ]
     numbers = [bound for bound in bounds if _is_number(bound)]
     if len(numbers) == len(bounds) and numbers != sorted(numbers):
@@ -247,7 +248,7 @@ def _ending(ends: datetime, now: datetime) -> str:
     return f"expired at {ends.isoformat()}" if ends <= now else f"expires soon, at {ends.isoformat()}"
 
 
-def _expiries(name: str, consumer: Consumer, now: datetime) -> Iterator[Finding]:
+def _expiries(name: str, consumer: ConsumerSettings, now: datetime) -> Iterator[Finding]:
     for index, key in enumerate(consumer.keys):
         if isinstance(key, ConsumerKey) and key.expires is not None and key.expires - now <= _EXPIRES_SOON:
             hint = f"run `gateway key new {name}` and replace it"

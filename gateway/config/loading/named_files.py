@@ -16,7 +16,7 @@ from gateway.config.loading.certificate_files import (
 )
 from gateway.config.loading.resolved import ResolvedIssuer
 from gateway.config.problems import KeyPath
-from gateway.config.schema.identity_settings import Issuer
+from gateway.config.schema.identity_settings import IssuerSettings
 from gateway.config.schema.tls_settings import Tls
 
 
@@ -56,7 +56,7 @@ class NamedFiles:
             self._refuse((*path, error.name), error.message, error.hint)
             return None
 
-    def issuer(self, issuer: Issuer, path: KeyPath) -> ResolvedIssuer:
+    def issuer(self, issuer: IssuerSettings, path: KeyPath) -> ResolvedIssuer:
         """An issuer with its keys, if they are in a file."""
         ca_file = self.authorities(issuer.ca_file, (*path, "ca_file"))
         token_file = self.readable(issuer.token_file, (*path, "token_file"), watch=False)

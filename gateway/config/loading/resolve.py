@@ -23,13 +23,13 @@ from gateway.config.loading.resolved import (
 )
 from gateway.config.problems import ConfigError, Finding, KeyPath
 from gateway.config.schema import addresses, values
-from gateway.config.schema.account_settings import ApiKey, Credential, Subaccount
+from gateway.config.schema.account_settings import ApiKeySettings, CredentialSettings, Subaccount
 from gateway.config.schema.addresses import UrlForm, parse_address
 from gateway.config.schema.admin_settings import find_weak_tokens
-from gateway.config.schema.consumer_settings import Consumer, ConsumerKey
+from gateway.config.schema.consumer_settings import ConsumerKey, ConsumerSettings
 from gateway.config.schema.secret_store_settings import SecretStores
 from gateway.config.schema.secret_values import RemoteSecret, Secret, SecretError, SecretRef, path_of, resolve
-from gateway.config.schema.values import Shape
+from gateway.config.schema.values import TextPattern
 
 _UNREAD = Secret("", "unread")
 """Stands for a secret that could not be read, until all findings are collected; it never leaves this file."""
@@ -140,7 +140,7 @@ class _Resolver:
             self._refuse(path, error.message, error.hint)
             return None
 
-    def _text(self, given: str | SecretRef, shape: Shape, path: KeyPath) -> str:
+    def _text(self, given: str | SecretRef, shape: TextPattern, path: KeyPath) -> str:
         """A value that is no secret, though it may come by reference. What did not is judged already."""
         if isinstance(given, str):
             return given
@@ -163,7 +163,7 @@ class _Resolver:
         url = self._url(given, addresses.STORE, ("store",))
         return None if url is None or url.reveal() == addresses.MEMORY else url
 
-    def _api_keys(self, keys: tuple[ApiKey, ...], path: KeyPath) -> tuple[ResolvedKey, ...]:
+    def _api_keys(self, keys: tuple[ApiKeySettings, ...], path: KeyPath) -> tuple[ResolvedKey, ...]:
         return tuple(
             ResolvedKey(
                 self._text(key.sid, values.KEY_SID, (*path, index, "sid")),
@@ -175,7 +175,7 @@ class _Resolver:
     def _token(self, reference: SecretRef | None, path: KeyPath) -> Secret | None:
         return None if reference is None else self._secret(reference, path)
 
-    def _credential(self, name: str, credential: Credential, path: KeyPath) -> ResolvedCredential:
+    def _credential(self, name: str, credential: CredentialSettings, path: KeyPath) -> ResolvedCredential:
         account_sid = self._text(credential.account_sid, values.ACCOUNT_SID, (*path, "account_sid"))
         seen = {account_sid}
         subaccounts = []
@@ -205,7 +205,7 @@ class _Resolver:
             self._token(entry.auth_token, (*path, "auth_token")),
         )
 
-    def _consumer(self, name: str, consumer: Consumer, path: KeyPath) -> ResolvedConsumer:
+    def _consumer(self, name: str, consumer: ConsumerSettings, path: KeyPath) -> ResolvedConsumer:
         keys = (self._consumer_key(key, (*path, "keys", index)) for index, key in enumerate(consumer.keys))
         return ResolvedConsumer(name, tuple(keys), consumer)
 

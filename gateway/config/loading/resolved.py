@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from gateway.config.loading.certificate_files import TlsMaterial
 from gateway.config.problems import Origins, Problem
-from gateway.config.schema.addresses import Address
-from gateway.config.schema.consumer_settings import Consumer
-from gateway.config.schema.identity_settings import Issuer
+from gateway.config.schema.addresses import ListenAddress
+from gateway.config.schema.consumer_settings import ConsumerSettings
+from gateway.config.schema.identity_settings import IssuerSettings
 from gateway.config.schema.secret_values import Secret
 from gateway.config.schema.settings import Settings
 
@@ -64,14 +64,14 @@ class ResolvedConsumer:
 
     name: str
     keys: tuple[ResolvedConsumerKey, ...]
-    settings: Consumer
+    settings: ConsumerSettings
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedIssuer:
     """An issuer of JWTs; what needed no resolving is in `settings`."""
 
-    settings: Issuer
+    settings: IssuerSettings
     jwks: bytes | None
     """What `jwks_file` holds; None if the keys are fetched."""
     ca_file: Path | None
@@ -84,10 +84,10 @@ class ResolvedSettings:
     """The whole configuration; what needed no resolving is in `settings`."""
 
     settings: Settings
-    listen: Address
+    listen: ListenAddress
     tls: TlsMaterial | None
     """A context of this configuration's own, for `listen`."""
-    admin_listen: Address
+    admin_listen: ListenAddress
     page_token: Secret | None
     metrics_token: Secret | None
     store: Secret | None

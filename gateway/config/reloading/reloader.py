@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
-from gateway.config.compile import Snapshot, compile_snapshot
+from gateway.config.compile import compile_snapshot
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.reloading.changes import describe_changes, find_waiting
 from gateway.config.reloading.fingerprints import Fingerprint, changed_files, take_fingerprint
 from gateway.config.reloading.watcher import POLL_SECONDS, WATCHER_REASONS, Watcher
+from gateway.policy.snapshot import Snapshot
 
 _MOST_READINGS = 5
 _SWITCH_SECONDS = 0.0002

@@ -12,7 +12,7 @@ from gateway.config.schema.secret_values import MAPPING, TEXT, OrReference, Secr
 from gateway.config.schema.values import Section
 
 
-class ApiKey(Section):
+class ApiKeySettings(Section):
     """A Twilio API key."""
 
     sid: OrReference[values.KeySid] = Field(description="Its SID, `SK…`.")
@@ -23,7 +23,7 @@ class Subaccount(Section):
     """A subaccount with keys of its own; without any, those of its credential are used."""
 
     account_sid: OrReference[values.AccountSid] = Field(description="Its SID, `AC…`.")
-    keys: tuple[ApiKey, ...] = Field(default=(), description="Its own API keys, tried in this order.")
+    keys: tuple[ApiKeySettings, ...] = Field(default=(), description="Its own API keys, tried in this order.")
     auth_token: SecretRef | None = Field(
         default=None, description="Its AuthToken, by reference. Twilio advises it for local tests only."
     )
@@ -34,11 +34,11 @@ SubaccountEntry = Annotated[
 ]
 
 
-class Credential(Section):
+class CredentialSettings(Section):
     """A Twilio account and how to prove that we may use it. Needs `keys` or `auth_token`."""
 
     account_sid: OrReference[values.AccountSid] = Field(description="The account's SID, `AC…`.")
-    keys: tuple[ApiKey, ...] = Field(
+    keys: tuple[ApiKeySettings, ...] = Field(
         default=(), description="API keys; the next is used when Twilio answers 401 to the one before it."
     )
     auth_token: SecretRef | None = Field(

@@ -10,19 +10,19 @@ from pydantic import AfterValidator
 from gateway.config.schema.values import refuse
 
 
-class Address(NamedTuple):
+class ListenAddress(NamedTuple):
     """Where to listen. An IPv6 host is without brackets."""
 
     host: str
     port: int
 
 
-def parse_address(text: str) -> Address:
+def parse_address(text: str) -> ListenAddress:
     """`127.0.0.1:8080`, `[::1]:8080`, `localhost:0`. Raises ValueError."""
     match = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})", text)
     if match is None or int(match[3]) > 65_535:
         raise ValueError("not host:port")
-    return Address(match[1] or match[2], int(match[3]))
+    return ListenAddress(match[1] or match[2], int(match[3]))
 
 
 def _check_address(text: str) -> str:

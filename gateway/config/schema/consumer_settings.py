@@ -86,7 +86,7 @@ ConsumerKeyEntry = Annotated[
 ]
 
 
-class FormRules(Section):
+class FormSettings(Section):
     """What a consumer may write into a form. A rule that is left out allows all, an empty list nothing."""
 
     from_: tuple[values.Filled, ...] | None = Field(
@@ -105,7 +105,7 @@ class FormRules(Section):
     )
 
 
-class Limit(Section):
+class LimitSettings(Section):
     """A rate that is not to be exceeded."""
 
     rate: values.Rate = Field(
@@ -145,7 +145,7 @@ class Limit(Section):
         return self.count if self.burst is None else self.burst
 
 
-class Consumer(Section):
+class ConsumerSettings(Section):
     """An internal service that calls the gateway. Needs `keys`, `certificates` or `jwt` to be known by."""
 
     keys: tuple[ConsumerKeyEntry, ...] = Field(
@@ -166,7 +166,7 @@ class Consumer(Section):
         description="What it may call: named sets (`messages:send`) and rules "
         "(`GET api /2010-04-01/Accounts/{AccountSid}/**`). Nothing, if empty.",
     )
-    form: FormRules | None = Field(default=None, description="What it may write into a request's form.")
+    form: FormSettings | None = Field(default=None, description="What it may write into a request's form.")
     mode: Mode = Field(
         default="enforce",
         description="`report` lets through and counts what `allow` and `form` would have refused.",
@@ -183,6 +183,6 @@ class Consumer(Section):
     priority: Literal["high", "normal", "low"] = Field(
         default="normal", description="Its class where requests wait for Twilio."
     )
-    limits: tuple[Limit, ...] = Field(
+    limits: tuple[LimitSettings, ...] = Field(
         default=(), description="Rates that it must not exceed; all of them hold."
     )

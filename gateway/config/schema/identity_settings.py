@@ -11,22 +11,22 @@ from pydantic import Field, model_validator
 
 from gateway.config.schema import addresses, values
 from gateway.config.schema.secret_values import exactly_one
-from gateway.config.schema.values import Section, Shape
+from gateway.config.schema.values import Section, TextPattern
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
 """What a key pair signs (RFC 7518 3.1). Never `none`, nor HS256: its secret would be the public key."""
 
-_SAN: Final = Shape(
+_SAN: Final = TextPattern(
     r"(?![^:]+:[0-9]+$)[a-z][a-z0-9+.-]*:[\x21-\x29\x2b-\x7e]+|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*",
     "neither a DNS name in lower case nor a URI",
     "write billing.internal or spiffe://example.org/billing; there are no wildcards",
 )
-_COMMON_NAME: Final = Shape(
+_COMMON_NAME: Final = TextPattern(
     r"(?=.*\S)[^\x00-\x1f\x7f*]+",
     "empty, or has a control character or wildcard",
     "write the whole common name",
 )
-_CLAIM: Final = Shape(
+_CLAIM: Final = TextPattern(
     r"[^/\x00-\x1f\x7f]+(?:://[^\x00-\x1f\x7f]*)?|(?:/(?:[^~/\x00-\x1f\x7f]|~[01])+)+",
     "neither a claim's name nor a path to one",
     "write sub, or /kubernetes.io/namespace for what stands inside another claim (RFC 6901)",
@@ -72,7 +72,7 @@ class ConsumerToken(Section):
     )
 
 
-class Issuer(Section):
+class IssuerSettings(Section):
     """Somebody whose JWTs are believed. Needs `jwks_url` or `jwks_file`, and the `jwt` extra."""
 
     name: values.Name = Field(description="What consumers refer to it by.")

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from gateway.config.schema import values
 from gateway.config.schema.addresses import UrlForm
 from gateway.config.schema.secret_values import LocalRef
-from gateway.config.schema.values import Section, Shape
+from gateway.config.schema.values import Section, TextPattern
 
 SERVICE_ACCOUNT_JWT: Final = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 _WEB: Final = ("https", "http")
@@ -19,17 +19,18 @@ _Address = Annotated[str, AfterValidator(UrlForm(_WEB, "https://vault.example.co
 _Endpoint = Annotated[str, AfterValidator(UrlForm(_WEB, "https://secrets.example.com").check)]
 _MountPath = Annotated[
     str,
-    Shape(
+    TextPattern(
         r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]{1,64}(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]{1,64}){0,7}",
         "not the path of a mount",
         "write it without slashes at its ends: secret",
     ),
 ]
 _Project = Annotated[
-    str, Shape(r"[a-z0-9][a-z0-9.:-]{0,99}", "not a project's ID or number", "write it like my-project-123")
+    str,
+    TextPattern(r"[a-z0-9][a-z0-9.:-]{0,99}", "not a project's ID or number", "write it like my-project-123"),
 ]
 _AwsRegion = Annotated[
-    str, Shape(r"[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}", "not a region of AWS", "write it like eu-central-1")
+    str, TextPattern(r"[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}", "not a region of AWS", "write it like eu-central-1")
 ]
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Final, NoReturn, TypeVar
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from gateway.config.problems import looks_like_a_secret
-from gateway.config.schema.values import Section, Shape, refuse
+from gateway.config.schema.values import Section, TextPattern, refuse
 
 _LOCAL_FORMS: Final = "{env: NAME} or {file: PATH}"
 _ALL_FORMS: Final = "{env: NAME}, {file: PATH}, {vault: PATH#KEY}, {aws: NAME} or {gcp: NAME}"
@@ -52,11 +52,13 @@ class Secret:
 
 ReferenceName = Annotated[
     str,
-    Shape(r"[A-Za-z_][A-Za-z0-9_]{0,254}", "not a variable's name", "write a name like TWILIO_API_SECRET"),
+    TextPattern(
+        r"[A-Za-z_][A-Za-z0-9_]{0,254}", "not a variable's name", "write a name like TWILIO_API_SECRET"
+    ),
 ]
 ReferencePath = Annotated[
     str,
-    Shape(
+    TextPattern(
         r"[^\x00-\x1f\x7f]{1,4096}",
         "not a path",
         "write a path like /run/secrets/twilio, or one relative to this file",
@@ -68,7 +70,7 @@ _SEGMENT: Final = r"(?!\.{1,2}[/#])[A-Za-z0-9._~@+=:,-]{1,255}"
 _KEY: Final = r"#[^\x00-\x1f\x7f#]{1,255}"
 VaultPlace = Annotated[
     str,
-    Shape(
+    TextPattern(
         rf"{_SEGMENT}(?:/{_SEGMENT}){{0,31}}{_KEY}",
         "not the place of a secret in Vault",
         "write PATH#KEY, the path without mount and data/, such as twilio/main#api_secret",
@@ -76,7 +78,7 @@ VaultPlace = Annotated[
 ]
 AwsPlace = Annotated[
     str,
-    Shape(
+    TextPattern(
         rf"[A-Za-z0-9/_+=.@:!-]{{1,2048}}(?:{_KEY})?",
         "not the name of a secret in AWS",
         "write its name or ARN, and #KEY behind it for one value of a JSON secret: twilio/main#api_secret",
@@ -84,7 +86,7 @@ AwsPlace = Annotated[
 ]
 GcpPlace = Annotated[
     str,
-    Shape(
+    TextPattern(
         r"(?:projects/[a-z0-9.:-]{1,100}/secrets/)?[A-Za-z0-9_-]{1,255}(?:/versions/[A-Za-z0-9_-]{1,63})?"
         rf"(?:{_KEY})?",
         "not the name of a secret in Google Cloud",

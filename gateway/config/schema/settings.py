@@ -13,10 +13,10 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.config.schema import addresses, values
-from gateway.config.schema.account_settings import Credential
+from gateway.config.schema.account_settings import CredentialSettings
 from gateway.config.schema.admin_settings import Admin
-from gateway.config.schema.consumer_settings import Consumer
-from gateway.config.schema.identity_settings import Issuer
+from gateway.config.schema.consumer_settings import ConsumerSettings
+from gateway.config.schema.identity_settings import IssuerSettings
 from gateway.config.schema.secret_store_settings import SecretStores
 from gateway.config.schema.secret_values import OrReference
 from gateway.config.schema.tls_settings import Tls
@@ -144,7 +144,7 @@ class Retry(Section):
     )
 
 
-class Governor(Section):
+class ConcurrencySettings(Section):
     """How the number of requests that Twilio takes at once from an account is found, and who waits."""
 
     floor: values.Count = Field(default=1, description="The least that is sent at once.")
@@ -155,7 +155,7 @@ class Governor(Section):
     )
 
 
-class Idempotency(Section):
+class IdempotencySettings(Section):
     """How a POST with an `Idempotency-Key` is remembered, so that it is sent once."""
 
     ttl_seconds: Annotated[float, Field(ge=60, le=604_800), values.NUMBER] = Field(
@@ -206,24 +206,24 @@ class Settings(BaseSettings):
     tracing: Tracing = Field(default_factory=Tracing)
     callers: Callers = Field(default_factory=Callers)
     upstream: Upstream = Field(default_factory=Upstream)
-    credentials: Mapping[values.Name, Credential] = Field(
+    credentials: Mapping[values.Name, CredentialSettings] = Field(
         min_length=1,
         description="Twilio accounts, by name.",
         json_schema_extra={"additionalProperties": False},
     )
-    consumers: Mapping[values.Name, Consumer] = Field(
+    consumers: Mapping[values.Name, ConsumerSettings] = Field(
         min_length=1,
         description="Internal services, by name, which is also their user name.",
         json_schema_extra={"additionalProperties": False},
     )
-    jwt: tuple[Issuer, ...] = Field(
+    jwt: tuple[IssuerSettings, ...] = Field(
         default=(), description="Issuers of JWTs by which consumers may be known instead of keys."
     )
     retry: Retry = Field(default_factory=Retry)
-    governor: Governor = Field(
-        default_factory=Governor, description="How many requests are sent to Twilio at once."
+    governor: ConcurrencySettings = Field(
+        default_factory=ConcurrencySettings, description="How many requests are sent to Twilio at once."
     )
-    idempotency: Idempotency = Field(default_factory=Idempotency)
+    idempotency: IdempotencySettings = Field(default_factory=IdempotencySettings)
     secret_stores: SecretStores = Field(default_factory=SecretStores)
 
     @classmethod

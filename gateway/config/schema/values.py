@@ -35,7 +35,7 @@ class Section(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class TextPattern:
     """What a text must look like: one rule for validation, the JSON Schema, and resolved references."""
 
     pattern: str
@@ -60,39 +60,41 @@ class Shape:
 
 _HOST = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"
 
-NAME = Shape(
+NAME = TextPattern(
     r"[a-z0-9][a-z0-9._-]{0,63}",
     "not a name",
     "use up to 64 of a-z, 0-9, '.', '_' and '-', the first a letter or digit",
 )
-ACCOUNT_SID = Shape(r"AC[0-9a-fA-F]{32}", "not an AccountSid", "it is AC and 32 hexadecimal digits")
-KEY_SID = Shape(r"SK[0-9a-fA-F]{32}", "not the SID of an API key", "it is SK and 32 hexadecimal digits")
-SERVICE_SID = Shape(
+ACCOUNT_SID = TextPattern(r"AC[0-9a-fA-F]{32}", "not an AccountSid", "it is AC and 32 hexadecimal digits")
+KEY_SID = TextPattern(r"SK[0-9a-fA-F]{32}", "not the SID of an API key", "it is SK and 32 hexadecimal digits")
+SERVICE_SID = TextPattern(
     r"MG[0-9a-fA-F]{32}", "not a messaging service's SID", "it is MG and 32 hexadecimal digits"
 )
-HOST = Shape(
+HOST = TextPattern(
     _HOST, "not a host name", "write it in lower case without scheme, port or path: hooks.example.com"
 )
-HOST_PATTERN = Shape(
+HOST_PATTERN = TextPattern(
     rf"(?:\*\.)?{_HOST}",
     "not a host name or pattern",
     "write hooks.example.com, or *.example.org for all beneath it",
 )
-LABEL = Shape(
+LABEL = TextPattern(
     r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", "not a region's or edge's name", "write it as us1 or dublin"
 )
-RATE = Shape(r"[1-9][0-9]{0,8}/[smhd]", "not a rate", "write a whole number per s, m, h or d: 20/s, 600/m")
-DESTINATION = Shape(
+RATE = TextPattern(
+    r"[1-9][0-9]{0,8}/[smhd]", "not a rate", "write a whole number per s, m, h or d: 20/s, 600/m"
+)
+DESTINATION = TextPattern(
     r"\+[1-9][0-9]{0,14}|[A-Z]{2}",
     "neither a prefix nor a country",
     'write a prefix in quotes ("+1") or the two letters of ISO 3166 ("US")',
 )
-USER_NAME = Shape(
+USER_NAME = TextPattern(
     r"[^\x00-\x20\x7f:]{1,128}",
     "not a user name of Basic authentication",
     "it has no colon, space or control character",
 )
-FILLED = Shape(
+FILLED = TextPattern(
     r"[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*",
     "empty, or has a control character",
     "write some text, or nothing",
@@ -124,7 +126,7 @@ Seconds = Annotated[float, Field(gt=0, le=86_400), NUMBER]
 SecondsOrNone = Annotated[float, Field(ge=0, le=86_400), NUMBER]
 
 DIGEST_PREFIX = "sha256:"
-DIGEST = Shape(
+DIGEST = TextPattern(
     r"sha256:[0-9a-fA-F]{64}",
     "not the digest of a key",
     "run `gateway key new NAME` and write its sha256: line here, never the key itself",

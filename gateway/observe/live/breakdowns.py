@@ -32,7 +32,7 @@ class RouteName(NamedTuple):
 
 
 @dataclass(slots=True)
-class Tally:
+class Breakdown:
     """`errors` are answers from 400 up and exchanges without one; `refusals` are those that were our no.
 
     `last_at` is in seconds since the epoch.
@@ -54,7 +54,7 @@ class Tally:
         durations = self.durations
         durations[bucket] = durations.get(bucket, 0) + 1
 
-    def add(self, other: "Tally") -> None:
+    def add(self, other: "Breakdown") -> None:
         """All of another tally."""
         self.requests += other.requests
         self.errors += other.errors
@@ -72,10 +72,10 @@ class Tally:
 @dataclass(slots=True)
 class _Slice:
     number: int
-    consumers: dict[str, Tally] = field(default_factory=dict)
-    routes: dict[tuple[str, str, str], Tally] = field(default_factory=dict)
-    codes: dict[int, Tally] = field(default_factory=dict)
-    slugs: dict[str, Tally] = field(default_factory=dict)
+    consumers: dict[str, Breakdown] = field(default_factory=dict)
+    routes: dict[tuple[str, str, str], Breakdown] = field(default_factory=dict)
+    codes: dict[int, Breakdown] = field(default_factory=dict)
+    slugs: dict[str, Breakdown] = field(default_factory=dict)
 
 
 class Tables:
@@ -105,20 +105,20 @@ class Tables:
                     code = OTHER_CODE
                 _of(current.codes, code).count(at, failed, refused, bucket)
 
-    def consumers(self, now: float) -> dict[str, Tally]:
+    def consumers(self, now: float) -> dict[str, Breakdown]:
         """By name; '' is for callers that nobody knows."""
         return _merged(each.consumers for each in self._recent(now))
 
-    def routes(self, now: float) -> dict[RouteName, Tally]:
+    def routes(self, now: float) -> dict[RouteName, Breakdown]:
         """By route."""
         merged = _merged(each.routes for each in self._recent(now))
         return {RouteName(*name): tally for name, tally in merged.items()}
 
-    def codes(self, now: float) -> dict[int, Tally]:
+    def codes(self, now: float) -> dict[int, Breakdown]:
         """By Twilio's code."""
         return _merged(each.codes for each in self._recent(now))
 
-    def slugs(self, now: float) -> dict[str, Tally]:
+    def slugs(self, now: float) -> dict[str, Breakdown]:
         """By our slug."""
         return _merged(each.slugs for each in self._recent(now))
 
@@ -157,15 +157,15 @@ def is_refusal(slug: str) -> bool:
     return bool(slug) and not slug.startswith(_OURS)
 
 
-def _of(tallies: dict[Key, Tally], key: Key) -> Tally:
+def _of(tallies: dict[Key, Breakdown], key: Key) -> Breakdown:
     tally = tallies.get(key)
     if tally is None:
-        tally = tallies[key] = Tally()
+        tally = tallies[key] = Breakdown()
     return tally
 
 
-def _merged(slices: Iterable[dict[Key, Tally]]) -> dict[Key, Tally]:
-    merged: dict[Key, Tally] = {}
+def _merged(slices: Iterable[dict[Key, Breakdown]]) -> dict[Key, Breakdown]:
+    merged: dict[Key, Breakdown] = {}
     for tallies in slices:
         for key, tally in tallies.items():
             _of(merged, key).add(tally)

@@ -12,7 +12,7 @@ MOST_WAITING = 20_000
 """Some seconds at full load."""
 
 
-class Feed:
+class ExchangeQueue:
     """One thread puts, one takes: a deque's ends are safe for that."""
 
     def __init__(self, most: int = MOST_WAITING) -> None:

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from gateway.consumers.credentials import mask_sid
-from gateway.exchange import Exchange, Step
+from gateway.exchange import Exchange, Phase
 
 MOST_KEPT = 2000
 UNKNOWN_CONSUMER = "(unknown)"
@@ -59,7 +59,7 @@ class Numbered(NamedTuple):
         }
 
 
-def _step(step: Step, began: float) -> dict[str, object]:
+def _step(step: Phase, began: float) -> dict[str, object]:
     return {
         "kind": step.kind,
         "offset": round(step.began - began, 6),

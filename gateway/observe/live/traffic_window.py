@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gateway.exchange import Exchange
 from gateway.observe.live.breakdowns import Tables
-from gateway.observe.live.exchange_queue import Feed
+from gateway.observe.live.exchange_queue import ExchangeQueue
 from gateway.observe.live.history import GateReading, History
 from gateway.observe.live.recent_exchanges import Recent
 
@@ -29,10 +29,10 @@ class KeyUse:
     """Since Twilio last took the key: answered anything else that it looks at the key for."""
 
 
-class Board:
+class TrafficWindow:
     """`clock` gives seconds since the epoch."""
 
-    def __init__(self, feed: Feed, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, feed: ExchangeQueue, clock: Callable[[], float] = time.time) -> None:
         now = clock()
         self._clock = clock
         self.feed = feed

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from operator import add
 from typing import Final, NamedTuple, TypeVar
 
-from gateway.exchange import Ending, Exchange, StepKind
+from gateway.exchange import Ending, Exchange, PhaseKind
 from gateway.observe.metrics.cooperative import paced
 
 NONE: Final = "{none}"
@@ -65,7 +65,7 @@ _REASONS: Final = {"requeue": "signal", "next_key": "key_refused"}
 _RATE_LIMITED = "rate_limited"
 OTHER_CODE: Final = -1
 # An enumeration's member costs 0.2 µs each time it is asked for by name.
-_ANSWERED, _ATTEMPT = Ending.ANSWERED, StepKind.ATTEMPT
+_ANSWERED, _ATTEMPT = Ending.ANSWERED, PhaseKind.ATTEMPT
 
 Requests = tuple[str, str, str, int]
 """(product, route or consumer …, method, status class)"""
@@ -85,7 +85,7 @@ class Refused(NamedTuple):
     last: float
 
 
-class Tally:
+class ExchangeCounts:
     """Written by one thread, read by any. The public dicts may be copied (`.copy()`), never iterated over."""
 
     def __init__(self, consumers_max: int = MOST_CONSUMERS) -> None:
@@ -169,7 +169,7 @@ class Tally:
                     name = (exchange.credential, key)
                     before = self.refused_keys.get(name)
                     self.refused_keys[name] = Refused((before.times if before else 0) + 1, exchange.ended_at)
-            elif kind is StepKind.LIMIT:
+            elif kind is PhaseKind.LIMIT:
                 _add(self.limited, (consumer, "waited"))
 
     def _add_trouble(self, exchange: Exchange, consumer: str) -> None:

@@ -17,7 +17,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from gateway.errors import KINDS, Phase
+from gateway.errors import KINDS, FailurePhase
 from gateway.exchange import Ending
 from gateway.observe.metrics.configuration_info import ConfigurationRecord
 from gateway.observe.metrics.cooperative import paced
@@ -27,13 +27,13 @@ from gateway.observe.metrics.exchange_counts import (
     OTHER_CODE,
     SPANS,
     Durations,
+    ExchangeCounts,
     Span,
-    Tally,
     distribution,
 )
 
-_OUTCOMES = ("2xx", "3xx", "4xx", "429", "5xx", *Phase, "abandoned")
-_REASONS = ("signal", "key_refused", "502", "503", "504", *Phase)
+_OUTCOMES = ("2xx", "3xx", "4xx", "429", "5xx", *FailurePhase, "abandoned")
+_REASONS = ("signal", "key_refused", "502", "503", "504", *FailurePhase)
 _REPORTED = ("not_allowed", "form_rule", "rate_limited")
 _KEY_EVENTS = ("refused", "put_aside", "restored")
 _KEYED = (
@@ -84,7 +84,7 @@ class TallyCollector(Collector):
     """Everything that exchanges add up to. What can be named beforehand is there from the start, with 0:
     `increase()` would miss the first event otherwise."""
 
-    def __init__(self, tally: Tally, configuration: ConfigurationRecord) -> None:
+    def __init__(self, tally: ExchangeCounts, configuration: ConfigurationRecord) -> None:
         self._tally = tally
         self._configuration = configuration
 

@@ -24,7 +24,7 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class Page(NamedTuple):
+class ExpositionPage(NamedTuple):
     """A body with what its head must say."""
 
     body: bytes
@@ -39,10 +39,10 @@ class Exposition:
     def __init__(self, registry: CollectorRegistry, clock: Callable[[], float] = time.monotonic) -> None:
         self._registry = _Paced(registry)
         self._clock = clock
-        self._kept: dict[tuple[str, str], Page] = {}
+        self._kept: dict[tuple[str, str], ExpositionPage] = {}
         self._made_at = float("-inf")
 
-    def page(self, accept: str, accept_encoding: str) -> Page:
+    def page(self, accept: str, accept_encoding: str) -> ExpositionPage:
         """What a scraper with these two request fields gets."""
         now = self._clock()
         if now - self._made_at >= _KEPT_SECONDS:
@@ -51,13 +51,13 @@ class Exposition:
         content_type = OPENMETRICS if wants_openmetrics(accept) else TEXT
         page = self._kept.get((content_type, ""))
         if page is None:
-            page = self._kept[content_type, ""] = Page(self._render(content_type), content_type, "")
+            page = self._kept[content_type, ""] = ExpositionPage(self._render(content_type), content_type, "")
         if quality_of(accept_encoding, "gzip") <= 0:
             return page
         packed = self._kept.get((content_type, "gzip"))
         if packed is None:
             body = gzip.compress(page.body, _COMPRESSION)
-            packed = self._kept[content_type, "gzip"] = Page(body, content_type, "gzip")
+            packed = self._kept[content_type, "gzip"] = ExpositionPage(body, content_type, "gzip")
         return packed
 
     def _render(self, content_type: str) -> bytes:

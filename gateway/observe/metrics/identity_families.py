@@ -9,14 +9,14 @@ from collections.abc import Iterable
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gateway.identity.jwks_cache import KeyBox
+from gateway.identity.jwks_cache import JwksCache
 from gateway.listener.tls_context import ListenerTls
 
 
 class IdentityCollector(Collector):
     """Labels are OpenSSL's names of reasons, and issuers of the configuration: bounded."""
 
-    def __init__(self, tls: ListenerTls | None, keys: KeyBox) -> None:
+    def __init__(self, tls: ListenerTls | None, keys: JwksCache) -> None:
         self._tls = tls
         self._keys = keys
 

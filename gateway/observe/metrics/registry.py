@@ -1,8 +1,8 @@
 """The gateway's metrics as one thing: the registry, what is counted, and where others hang what they know.
 
-Exchanges add up in a `Tally`; names and texts are in `exchange_families.py`; what is read off running parts
-is in `runtime_families.py`. Labels come from the catalogue, the configuration and fixed sets only, so they
-are bounded.
+Exchanges add up in `ExchangeCounts`; names and texts are in `exchange_families.py`; what is read off running
+parts is in `runtime_families.py`. Labels come from the catalogue, the configuration and fixed sets only, so
+they are bounded.
 """
 
 import time
@@ -13,7 +13,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from gateway.observe.metrics.configuration_info import ConfigurationRecord
-from gateway.observe.metrics.exchange_counts import Tally
+from gateway.observe.metrics.exchange_counts import ExchangeCounts
 from gateway.observe.metrics.exchange_families import ConfigurationCollector, TallyCollector, gauge
 
 Table = Callable[[], Mapping[str, float]]
@@ -25,7 +25,7 @@ class Metrics:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.registry = CollectorRegistry()
-        self.tally = Tally()
+        self.tally = ExchangeCounts()
         self.observe = self.tally.add
         self.count_key_event = self.tally.count_key_event
         self.count_idempotency_event = self.tally.count_idempotency_event

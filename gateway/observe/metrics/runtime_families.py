@@ -12,15 +12,15 @@ from prometheus_client.core import InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from gateway import __version__
-from gateway.concurrency.concurrency_limiter import Gate
-from gateway.config.compile import Snapshot
+from gateway.concurrency.concurrency_limiter import ConcurrencyLimiter
+from gateway.consumers.consumer import Priority
 from gateway.consumers.credentials import mask_sid
 from gateway.consumers.rate_limit_rules import Per
-from gateway.identity.authentication import Priority
 from gateway.listener.connections import Closed
 from gateway.observe.metrics.configuration_info import KeyName
 from gateway.observe.metrics.exchange_families import counter, gauge, single_counter, single_gauge
-from gateway.observe.runtime import Sources
+from gateway.observe.runtime import Runtime
+from gateway.policy.snapshot import Snapshot
 
 _GATE_LABELS = ("account", "region", "product")
 _CLASSES = (*(each.name.lower() for each in Priority), "in_front")
@@ -29,7 +29,7 @@ _CLASSES = (*(each.name.lower() for each in Priority), "in_front")
 class StateCollector(Collector):
     """Labels are masked SIDs, regions, products and hosts of the configuration: bounded."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: Runtime) -> None:
         self._from = sources
 
     def collect(self) -> Iterable[Metric]:
@@ -57,7 +57,7 @@ class StateCollector(Collector):
     def _collect_gates(self) -> Iterator[Metric]:
         gates = list(self._from.forwarder.gates)
 
-        def read(number: Callable[[Gate], float]) -> Iterable[tuple[tuple[str, ...], float]]:
+        def read(number: Callable[[ConcurrencyLimiter], float]) -> Iterable[tuple[tuple[str, ...], float]]:
             # Summed, for two masked SIDs could be the same, and a scrape with a series twice is refused.
             sums: dict[tuple[str, ...], float] = {}
             for name, gate in gates:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from gateway import __version__
 from gateway.consumers.credentials import mask_sid
 from gateway.observe.live.traffic_window import KeyUse
-from gateway.observe.runtime import Sources
+from gateway.observe.runtime import Runtime
 
 _LATELY_SECONDS = 60.0
 _MOST_ACCOUNTS = 200
@@ -49,7 +49,7 @@ class Status:
 
     def __init__(
         self,
-        sources: Sources,
+        sources: Runtime,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:

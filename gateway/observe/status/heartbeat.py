@@ -9,7 +9,7 @@ import time
 _BEAT_SECONDS = 1.0
 
 
-class Pulse:
+class Heartbeat:
     """Beats once a second on one loop; read from any thread."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 
-class Reload(NamedTuple):
+class LastReload(NamedTuple):
     """One try at a new configuration. `at` is in seconds since the epoch; `detail` says what was wrong."""
 
     at: float
@@ -19,7 +19,7 @@ class Reload(NamedTuple):
     detail: str
 
 
-class Condition:
+class ProcessStatus:
     """One per process. `clock` gives seconds since the epoch."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -29,7 +29,7 @@ class Condition:
         self.draining = False
         self.loaded_at = self.started_at
         """When the configuration in force was taken into use."""
-        self.last_reload: Reload | None = None
+        self.last_reload: LastReload | None = None
         """None until there was one."""
         self.after_restart: tuple[str, ...] = ()
         """Settings that were changed since the start, and are without effect until the next one."""
@@ -42,7 +42,7 @@ class Condition:
         now = self._clock()
         if ok:
             self.loaded_at = now
-        self.last_reload = Reload(now, ok, detail)
+        self.last_reload = LastReload(now, ok, detail)
 
     def set_reason(self, subject: str, text: str) -> None:
         """From now on `subject` ails the process; an empty text takes it back."""

@@ -23,7 +23,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from gateway.exchange import Ending, Exchange, Step, StepKind
+from gateway.exchange import Ending, Exchange, Phase, PhaseKind
 from gateway.http.trace_context import TraceContext
 
 Attributes = dict[str, str | int | float | bool]
@@ -33,7 +33,7 @@ _NOT_SAMPLED = TraceFlags(TraceFlags.DEFAULT)
 _UNSET = Status(StatusCode.UNSET)
 _FAILED = Status(StatusCode.ERROR)
 _RECORDED = Decision.RECORD_AND_SAMPLE
-_WAITS = {StepKind.LIMIT: "rate limit wait", StepKind.QUEUE: "queue wait", StepKind.BACKOFF: "backoff"}
+_WAITS = {PhaseKind.LIMIT: "rate limit wait", PhaseKind.QUEUE: "queue wait", PhaseKind.BACKOFF: "backoff"}
 
 
 class SpanMaker:
@@ -71,7 +71,7 @@ class SpanMaker:
             span_id = random.getrandbits(64) or 1
             context = SpanContext(trace_id, span_id, is_remote=False, trace_flags=_SAMPLED)
             ended = step.began + step.seconds
-            if step.kind is StepKind.ATTEMPT:
+            if step.kind is PhaseKind.ATTEMPT:
                 attributes = _attempt_attributes(exchange, step, attempts)
                 attempts += 1
                 yield self._span(exchange, context, own, attributes, SpanKind.CLIENT, step.began, ended)
@@ -141,7 +141,7 @@ def _error_of(exchange: Exchange) -> str:
     return str(exchange.status) if exchange.status >= 500 else ""
 
 
-def _attempt_attributes(exchange: Exchange, step: Step, before: int) -> Attributes:
+def _attempt_attributes(exchange: Exchange, step: Phase, before: int) -> Attributes:
     error = step.failed
     if not error and step.status == 0:
         error = "given_up"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import MultiDict
 
-from gateway.admin.query_parameters import PAGE, Page, read_filter, read_page
+from gateway.admin.query_parameters import PAGE, PageQuery, read_filter, read_page
 from gateway.observe.live.recent_exchanges import Filter
 
 
@@ -36,12 +36,12 @@ def test_filters(text: str, expected: Filter) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", Page(100, None, None)),
-        ("limit=&after=", Page(100, None, None)),
-        ("limit=2000&after=7&before=9", Page(2000, 7, 9)),
+        ("", PageQuery(100, None, None)),
+        ("limit=&after=", PageQuery(100, None, None)),
+        ("limit=2000&after=7&before=9", PageQuery(2000, 7, 9)),
     ],
 )
-def test_pages(text: str, expected: Page) -> None:
+def test_pages(text: str, expected: PageQuery) -> None:
     assert read_page(query(text)) == expected
 
 

@@ -1,6 +1,6 @@
 """Sessions end, are bounded, and hang on their token; guessing is slow, and whoever guesses stays apart."""
 
-from gateway.admin.sessions import SESSION_SECONDS, Guesses, Sessions, digest
+from gateway.admin.sessions import SESSION_SECONDS, LoginThrottle, Sessions, digest
 
 TOKEN, NEXT_TOKEN = digest("the token"), digest("the next token")
 NOW = 1000.0
@@ -40,14 +40,14 @@ def test_sessions_are_bounded() -> None:
     assert sessions.holds(identifiers[1], TOKEN, NOW)
 
 
-def _fail(guesses: Guesses, address: str, times: int, now: float = NOW) -> None:
+def _fail(guesses: LoginThrottle, address: str, times: int, now: float = NOW) -> None:
     for _ in range(times):
         assert guesses.wait_seconds(address, now) == 0
         guesses.failed(address, now)
 
 
 def test_ten_guesses_then_one_every_six_seconds() -> None:
-    guesses = Guesses()
+    guesses = LoginThrottle()
     _fail(guesses, "10.0.0.1", 10)
     assert 5 < guesses.wait_seconds("10.0.0.1", NOW) <= 6
     assert guesses.wait_seconds("10.0.0.2", NOW) == 0
@@ -57,7 +57,7 @@ def test_ten_guesses_then_one_every_six_seconds() -> None:
 
 
 def test_an_ipv6_network_is_one_guesser() -> None:
-    guesses = Guesses()
+    guesses = LoginThrottle()
     for number in range(10):
         _fail(guesses, f"2001:db8::{number}", 1)
     assert guesses.wait_seconds("2001:db8::ffff", NOW) > 0
@@ -66,7 +66,7 @@ def test_an_ipv6_network_is_one_guesser() -> None:
 
 def test_many_addresses_take_no_more_memory() -> None:
     """Beyond 1,000 they share one count, and those before are not forgotten."""
-    guesses = Guesses()
+    guesses = LoginThrottle()
     _fail(guesses, "192.0.2.1", 10)
     for number in range(999):
         guesses.failed(f"10.1.{number // 256}.{number % 256}", NOW)

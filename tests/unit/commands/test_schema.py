@@ -1,4 +1,4 @@
-"""`gateway schema`: both of its outputs. That they are right is `tests/unit/config/schema/test_documentation.py`."""
+"""`gateway schema`: both outputs; `config/schema/test_documentation.py` tests that they are right."""
 
 import json
 from pathlib import Path

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from gateway.concurrency.adaptive_limit import Governor, GovernorOptions
-from gateway.concurrency.concurrency_limiter import Gate, Release, Slot
-from gateway.identity.authentication import Priority
+from gateway.concurrency.adaptive_limit import AdaptiveLimit, AdaptiveLimitOptions
+from gateway.concurrency.concurrency_limiter import ConcurrencyLimiter, Permit, PermitOutcome
+from gateway.consumers.consumer import Priority
 from tests.support.virtual_time import VirtualTimeLoop, run_in_virtual_time
 
 FAR = 1000.0
-SUCCESS, IGNORED, DROPPED = Release
+SUCCESS, IGNORED, DROPPED = PermitOutcome
 
 
 def middle(low: float, high: float) -> float:
@@ -28,8 +28,8 @@ class Scene:
     order: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        options = GovernorOptions(initial=self.limit, ceiling=self.limit, yields=self.yields)
-        self.gate = Gate(Governor(options, middle), self.queue_size, self.loop.time)
+        options = AdaptiveLimitOptions(initial=self.limit, ceiling=self.limit, yields=self.yields)
+        self.gate = ConcurrencyLimiter(AdaptiveLimit(options, middle), self.queue_size, self.loop.time)
 
     async def slot(
         self,
@@ -37,7 +37,7 @@ class Scene:
         priority: Priority = Priority.NORMAL,
         deadline: float = FAR,
         in_front: bool = False,
-    ) -> Slot:
+    ) -> Permit:
         slot = await self.gate.acquire(consumer, priority, deadline, in_front=in_front)
         self.order.append(consumer)
         return slot
@@ -48,7 +48,7 @@ class Scene:
         priority: Priority = Priority.NORMAL,
         deadline: float = FAR,
         in_front: bool = False,
-    ) -> "asyncio.Task[Slot]":
+    ) -> "asyncio.Task[Permit]":
         """A task that waits in the queue by now, or has a slot."""
         task = self.loop.create_task(self.slot(consumer, priority, deadline, in_front))
         await asyncio.sleep(0)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gateway.concurrency.adaptive_limit import Governor, GovernorOptions
+from gateway.concurrency.adaptive_limit import AdaptiveLimit, AdaptiveLimitOptions
 
 GAP = 1.15
 HOLD = 0.2
@@ -14,11 +14,11 @@ def middle(low: float, high: float) -> float:
     return (low + high) / 2
 
 
-def governor(initial: int = 10, floor: int = 1, ceiling: int = 1000, yields: bool = False) -> Governor:
-    return Governor(GovernorOptions(floor, ceiling, initial, yields), middle)
+def governor(initial: int = 10, floor: int = 1, ceiling: int = 1000, yields: bool = False) -> AdaptiveLimit:
+    return AdaptiveLimit(AdaptiveLimitOptions(floor, ceiling, initial, yields), middle)
 
 
-def settled(limit: int, now: float = 0.1, *, floor: int = 1, ceiling: int = 1000) -> Governor:
+def settled(limit: int, now: float = 0.1, *, floor: int = 1, ceiling: int = 1000) -> AdaptiveLimit:
     """A governor that has learned a limit just now, from far below."""
     each = governor(initial=max(1, limit // 3), floor=floor, ceiling=ceiling)
     each.limit = limit
@@ -27,7 +27,7 @@ def settled(limit: int, now: float = 0.1, *, floor: int = 1, ceiling: int = 1000
     return each
 
 
-def succeed(each: Governor, now: float, times: int = 1, *, waiting: bool = True) -> int:
+def succeed(each: AdaptiveLimit, now: float, times: int = 1, *, waiting: bool = True) -> int:
     for _ in range(times):
         each.succeeded(now, waiting=waiting, seconds=0.05)
     return each.limit
@@ -179,7 +179,7 @@ def test_pauses_grow_to_a_second_and_are_forgotten_after_a_success() -> None:
 
 @pytest.mark.parametrize(("share", "seconds"), [(0.0, 0.025), (1.0, 0.075)])
 def test_pauses_are_jittered(share: float, seconds: float) -> None:
-    each = Governor(GovernorOptions(yields=False), lambda low, high: low + share * (high - low))
+    each = AdaptiveLimit(AdaptiveLimitOptions(yields=False), lambda low, high: low + share * (high - low))
     each.dropped(0.5, in_flight=0)
     assert each.changes_at(0.5) == pytest.approx(0.5 + seconds)
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gateway.concurrency.adaptive_limit import Governor, GovernorOptions
+from gateway.concurrency.adaptive_limit import AdaptiveLimit, AdaptiveLimitOptions
 
 
 class Dice:
@@ -17,9 +17,9 @@ class Dice:
         return self.role if (low, high) == (0.0, 1.0) else (low + high) / 2
 
 
-def settled(limit: int, role: float = 0.5, *, initial: int | None = None) -> Governor:
+def settled(limit: int, role: float = 0.5, *, initial: int | None = None) -> AdaptiveLimit:
     """One that was alone and learned a limit long ago."""
-    each = Governor(GovernorOptions(initial=initial or limit // 2), Dice(role))
+    each = AdaptiveLimit(AdaptiveLimitOptions(initial=initial or limit // 2), Dice(role))
     each.succeeded(1.0, waiting=False, seconds=0.05)
     each.limit = limit
     each.dropped(1.0, in_flight=limit)
@@ -91,9 +91,9 @@ def test_who_took_well_asks_for_twice_and_else_for_half() -> None:
     assert steps == [8, 16, 8, 4, 2, 4]
 
 
-def newcomer() -> Governor:
+def newcomer() -> AdaptiveLimit:
     """It came when the account was full, and had two requests admitted; it never throws the role."""
-    each = Governor(GovernorOptions(ceiling=1_000_000), Dice())
+    each = AdaptiveLimit(AdaptiveLimitOptions(ceiling=1_000_000), Dice())
     each.dropped(39.0, in_flight=2)
     assert each.limit == 2
     return each

@@ -5,15 +5,15 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.concurrency.concurrency_limiter import Release, Slot
+from gateway.concurrency.concurrency_limiter import Permit, PermitOutcome
+from gateway.consumers.consumer import Priority
 from gateway.errors import Refusal
-from gateway.identity.authentication import Priority
 from tests.support.virtual_time import VirtualTimeLoop
 from tests.unit.concurrency.limiter_scene import FAR, SUCCESS, Scene, played
 
 
-@pytest.mark.parametrize("outcome", Release)
-def test_a_slot_goes_to_who_waits_once(outcome: Release) -> None:
+@pytest.mark.parametrize("outcome", PermitOutcome)
+def test_a_slot_goes_to_who_waits_once(outcome: PermitOutcome) -> None:
     async def script(loop: VirtualTimeLoop) -> Scene:
         scene = Scene(loop)
         first = await scene.slot()
@@ -31,19 +31,19 @@ def test_a_slot_goes_to_who_waits_once(outcome: Release) -> None:
     played(script)
 
 
-def cancel_then_release(waiter: "asyncio.Task[Slot]", holder: Slot) -> None:
+def cancel_then_release(waiter: "asyncio.Task[Permit]", holder: Permit) -> None:
     waiter.cancel()
     holder.release(SUCCESS)
 
 
-def release_then_cancel(waiter: "asyncio.Task[Slot]", holder: Slot) -> None:
+def release_then_cancel(waiter: "asyncio.Task[Permit]", holder: Permit) -> None:
     holder.release(SUCCESS)
     waiter.cancel()
 
 
 @pytest.mark.parametrize("act", [cancel_then_release, release_then_cancel])
 def test_a_grant_that_meets_a_cancel_goes_to_the_next(
-    act: Callable[["asyncio.Task[Slot]", Slot], None],
+    act: Callable[["asyncio.Task[Permit]", Permit], None],
 ) -> None:
     async def script(loop: VirtualTimeLoop) -> Scene:
         scene = Scene(loop)
@@ -103,7 +103,7 @@ def test_a_victim_may_be_cancelled_in_the_same_moment(cancel_first: bool) -> Non
         with pytest.raises((asyncio.CancelledError, Refusal)):
             await victim
         for task in (holder, await_first, other):
-            (task if isinstance(task, Slot) else await task).release(SUCCESS)
+            (task if isinstance(task, Permit) else await task).release(SUCCESS)
         return scene
 
     played(script)
@@ -171,7 +171,7 @@ def test_a_deadline_in_the_moment_of_the_grant(release_first: bool) -> None:
             loop.call_at(2.0, holder.release, SUCCESS)
         (result,) = await asyncio.gather(waiter, return_exceptions=True)
         assert loop.time() == pytest.approx(2.0)
-        if isinstance(result, Slot):
+        if isinstance(result, Permit):
             result.release(SUCCESS)
         else:
             assert isinstance(result, Refusal)

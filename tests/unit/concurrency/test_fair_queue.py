@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from gateway.concurrency.fair_queue import WEIGHTS, FairQueue, Waiting
-from gateway.identity.authentication import Priority
+from gateway.consumers.consumer import Priority
 
 HIGH, NORMAL, LOW = Priority
 

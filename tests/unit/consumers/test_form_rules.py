@@ -4,8 +4,8 @@ from urllib.parse import quote
 
 import pytest
 
+from gateway.consumers.consumer import Consumer, Mode
 from gateway.consumers.form_rules import FormRules, match_prefix, normal_name
-from gateway.identity.authentication import Consumer, Mode
 from tests.support.judging import FOREIGN, MESSAGES, OWN, SUB, consumer, form
 from tests.support.multiparts import multipart
 

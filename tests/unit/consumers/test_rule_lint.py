@@ -3,9 +3,9 @@
 import pytest
 
 from gateway.consumers.allow_rules import parse_rules
+from gateway.consumers.consumer import Consumer, Emit
 from gateway.consumers.credentials import Account, ApiKey, Credential
 from gateway.consumers.rule_lint import find_unreachable
-from gateway.identity.authentication import Consumer, Emit
 from gateway.twilio.catalogue import load_catalogue
 
 OWN, FOREIGN = "AC" + "1" * 32, "AC" + "9" * 32

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import GatewayError, Phase, Refusal, UpstreamFailure
-from gateway.idempotency.claim_rules import Claim
-from gateway.idempotency.keyed_requests import Held, Idempotency, IdempotencyOptions
-from gateway.upstream.response_reader import Answer
+from gateway.errors import FailurePhase, GatewayError, Refusal, UpstreamFailure
+from gateway.http.response import Response
+from gateway.idempotency.keyed_requests import ClaimGuard, Idempotency, IdempotencyOptions
+from gateway.policy.idempotency_key import Claim
 
 CLAIM = Claim("a" * 64, "1" * 64)
 OTHER_BODY = CLAIM._replace(fingerprint="2" * 64)
@@ -29,11 +29,11 @@ class Desk:
         self.events.append(event)
         self.changed.set()
 
-    def hold(self, claim: Claim | None = CLAIM, *, seconds: float = 20, in_doubt: bool = True) -> Held:
+    def hold(self, claim: Claim | None = CLAIM, *, seconds: float = 20, in_doubt: bool = True) -> ClaimGuard:
         deadline = asyncio.get_running_loop().time() + seconds
         return self.room.hold(claim, deadline=deadline, in_doubt=lambda: in_doubt)
 
-    async def send(self, claim: Claim | None = CLAIM, status: int = 201) -> tuple[bool, Answer]:
+    async def send(self, claim: Claim | None = CLAIM, status: int = 201) -> tuple[bool, Response]:
         """One keyed request: (whether it was sent, the answer)."""
         async with self.hold(claim) as held:
             if held.replay is not None:
@@ -51,8 +51,8 @@ class Desk:
         return ""
 
 
-def _answer(status: int = 201) -> Answer:
-    return Answer(status, "Created", ((b"X", b"1"),), b'{"sid": "SM1"}', None)
+def _answer(status: int = 201) -> Response:
+    return Response(status, "Created", ((b"X", b"1"),), b'{"sid": "SM1"}', None)
 
 
 @pytest.fixture
@@ -109,15 +109,15 @@ async def test_an_answer_dropped_for_room_is_refused_not_sent() -> None:
 WAYS_OUT: list[tuple[str, BaseException, bool, str]] = [
     ("refusal", Refusal("body_too_large", ""), False, ""),
     ("refusal_of_a_retry", Refusal("body_too_large", ""), True, "idempotency_unknown"),
-    ("not_sent", UpstreamFailure("upstream_unreachable", Phase.CONNECT, ""), False, ""),
+    ("not_sent", UpstreamFailure("upstream_unreachable", FailurePhase.CONNECT, ""), False, ""),
     (
         "retry_not_sent",
-        UpstreamFailure("upstream_unreachable", Phase.CONNECT, ""),
+        UpstreamFailure("upstream_unreachable", FailurePhase.CONNECT, ""),
         True,
         "idempotency_unknown",
     ),
-    ("lost", UpstreamFailure("upstream_lost", Phase.SENT, ""), False, "idempotency_unknown"),
-    ("cut", UpstreamFailure("upstream_unreadable", Phase.RESPONSE, ""), False, "idempotency_unknown"),
+    ("lost", UpstreamFailure("upstream_lost", FailurePhase.SENT, ""), False, "idempotency_unknown"),
+    ("cut", UpstreamFailure("upstream_unreadable", FailurePhase.RESPONSE, ""), False, "idempotency_unknown"),
     ("cancelled_in_doubt", asyncio.CancelledError(), True, "idempotency_unknown"),
     ("cancelled_in_the_queue", asyncio.CancelledError(), False, ""),
     ("fault_in_doubt", RuntimeError(), True, "idempotency_unknown"),
@@ -168,8 +168,8 @@ async def _waiting(desk: Desk, count: int) -> None:
 
 
 async def _begin_and_follow(
-    desk: Desk, followers: int, end: Callable[[Held], Awaitable[object]]
-) -> list[tuple[bool, Answer] | BaseException]:
+    desk: Desk, followers: int, end: Callable[[ClaimGuard], Awaitable[object]]
+) -> list[tuple[bool, Response] | BaseException]:
     """A first request ends by `end` while `followers` of the same key wait for it."""
     async with desk.hold() as held:
         tasks = [asyncio.create_task(desk.send()) for _ in range(followers)]

@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 
 from gateway.consumers.allow_rules import RuleSet
+from gateway.consumers.consumer import Consumer
 from gateway.consumers.credentials import Account, ApiKey, Credential
 from gateway.errors import Refusal
 from gateway.http.request_head import require_head
-from gateway.idempotency.claim_rules import Claim, require_claim
-from gateway.identity.authentication import Caller, Consumer
+from gateway.identity.authentication import Caller
 from gateway.policy.addressing import Address
 from gateway.policy.authorization import Grant
-from gateway.policy.bodies import FORM_TYPE, NO_BODY, Body, Shape
+from gateway.policy.bodies import FORM_TYPE, NO_BODY, Body, BodyFormat
+from gateway.policy.idempotency_key import Claim, require_claim
 from gateway.policy.methods import Call
 from gateway.policy.outbound import build_outbound
 from gateway.twilio.catalogue import load_catalogue
@@ -21,7 +22,7 @@ from gateway.twilio.catalogue import load_catalogue
 ACCOUNT = Account("AC" + "0" * 31 + "1", (ApiKey("SK…", b"Basic eA=="),))
 CREDENTIAL = Credential("main", ACCOUNT, {}, "us1", "")
 PATH = f"/2010-04-01/Accounts/{ACCOUNT.sid}/Messages.json"
-BODY = Body(b"To=%2B1&Body=hello", Shape.FORM)
+BODY = Body(b"To=%2B1&Body=hello", BodyFormat.FORM)
 
 
 def _claim(

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.errors import Refusal
-from gateway.idempotency.claim_rules import Record, State
+from gateway.idempotency.claim_rules import ClaimState, Record
 from gateway.idempotency.memory_records import MemoryRecords
 
 PRINT = "f" * 64
@@ -27,14 +27,14 @@ class Table:
     def _forgot(self) -> None:
         self.forgotten += 1
 
-    def add(self, scope: str, state: State = State.KEPT, size: int = 10) -> None:
+    def add(self, scope: str, state: ClaimState = ClaimState.KEPT, size: int = 10) -> None:
         self.records.take_off(scope)
         self.records.confirm(scope, PRINT)
-        if state is not State.FLIGHT:
-            answer = b"x" * size if state is State.KEPT else b""
+        if state is not ClaimState.FLIGHT:
+            answer = b"x" * size if state is ClaimState.KEPT else b""
             self.records.land(scope, Record(state, PRINT, 201, answer))
 
-    def state(self, scope: str) -> State | None:
+    def state(self, scope: str) -> ClaimState | None:
         record = self.records.find(scope)
         return record and record.state
 
@@ -42,16 +42,16 @@ class Table:
 def test_a_flight_is_not_certain_until_it_is_confirmed() -> None:
     table = Table()
     table.records.take_off("a")
-    assert table.records.find("a") == Record(State.FLIGHT, "")
+    assert table.records.find("a") == Record(ClaimState.FLIGHT, "")
     table.records.confirm("a", PRINT)
-    assert table.records.find("a") == Record(State.FLIGHT, PRINT)
+    assert table.records.find("a") == Record(ClaimState.FLIGHT, PRINT)
     table.records.land("a", None)
     assert table.records.find("a") is None
     assert len(table.records) == 0
 
 
-@pytest.mark.parametrize("state", [State.KEPT, State.SPENT, State.UNKNOWN])
-def test_what_is_settled_expires(state: State) -> None:
+@pytest.mark.parametrize("state", [ClaimState.KEPT, ClaimState.SPENT, ClaimState.UNKNOWN])
+def test_what_is_settled_expires(state: ClaimState) -> None:
     table = Table()
     table.add("a", state)
     table.now = TTL - 0.01
@@ -63,22 +63,22 @@ def test_what_is_settled_expires(state: State) -> None:
 
 def test_a_flight_does_not_expire() -> None:
     table = Table()
-    table.add("a", State.FLIGHT)
+    table.add("a", ClaimState.FLIGHT)
     table.now = 10 * TTL
-    assert table.state("a") is State.FLIGHT
+    assert table.state("a") is ClaimState.FLIGHT
     table.records.forget("a")
-    assert table.state("a") is State.FLIGHT
+    assert table.state("a") is ClaimState.FLIGHT
 
 
 def test_the_oldest_answer_goes_first_and_its_record_stays() -> None:
     table = Table(max_bytes=25)
     for scope in "abc":
         table.add(scope)
-    assert [table.state(scope) for scope in "abc"] == [State.SPENT, State.KEPT, State.KEPT]
-    assert table.records.find("a") == Record(State.SPENT, PRINT, 201)
+    assert [table.state(scope) for scope in "abc"] == [ClaimState.SPENT, ClaimState.KEPT, ClaimState.KEPT]
+    assert table.records.find("a") == Record(ClaimState.SPENT, PRINT, 201)
     assert table.records.answer_bytes == 20
     table.add("d", size=30)
-    assert {table.state(scope) for scope in "abcd"} == {State.SPENT}
+    assert {table.state(scope) for scope in "abcd"} == {ClaimState.SPENT}
     assert table.records.answer_bytes == 0
 
 
@@ -88,23 +88,23 @@ def test_a_dropped_answer_still_expires_in_its_time() -> None:
     table.now = TTL / 2
     table.add("b")
     table.now = TTL
-    assert [table.state(scope) for scope in "ab"] == [None, State.KEPT]
+    assert [table.state(scope) for scope in "ab"] == [None, ClaimState.KEPT]
 
 
 def test_the_oldest_finished_record_is_forgotten_for_room() -> None:
     table = Table(max_entries=3)
-    table.add("unknown", State.UNKNOWN)
-    table.add("flight", State.FLIGHT)
+    table.add("unknown", ClaimState.UNKNOWN)
+    table.add("flight", ClaimState.FLIGHT)
     table.add("a")
     table.add("b")
     assert table.state("a") is None
-    table.add("c", State.FLIGHT)
+    table.add("c", ClaimState.FLIGHT)
     assert table.state("b") is None
     assert table.forgotten == 2
     assert [table.state(scope) for scope in ("unknown", "flight", "c")] == [
-        State.UNKNOWN,
-        State.FLIGHT,
-        State.FLIGHT,
+        ClaimState.UNKNOWN,
+        ClaimState.FLIGHT,
+        ClaimState.FLIGHT,
     ]
     with pytest.raises(Refusal) as refused:
         table.add("d")
@@ -115,7 +115,7 @@ def test_the_oldest_finished_record_is_forgotten_for_room() -> None:
 
 def test_what_has_expired_makes_room_first() -> None:
     table = Table(max_entries=2)
-    table.add("a", State.UNKNOWN)
+    table.add("a", ClaimState.UNKNOWN)
     table.add("b")
     table.now = TTL
     table.add("c")

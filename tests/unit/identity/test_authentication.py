@@ -5,14 +5,14 @@ from contextlib import nullcontext
 
 import pytest
 
+from gateway.consumers.consumer import Consumer
 from gateway.errors import Refusal
 from gateway.http.request_head import require_head
 from gateway.identity.authentication import (
     Caller,
-    Claimant,
-    Consumer,
     Identities,
     KeyEntry,
+    UnverifiedCaller,
     admit,
     authenticate,
     digest_of,
@@ -155,7 +155,7 @@ _TOKEN = b"eyJhbGciOiJub25lIn0.e30.c2ln"
 
 def _known(
     name: str | None, *fields: tuple[bytes, bytes], issuers: bool = False, now: float = 0.0
-) -> Caller | Claimant:
+) -> Caller | UnverifiedCaller:
     """Who calls over a connection with a certificate that ends at 1000."""
     issuer: Issuer[Consumer] = Issuer("i", "https://i", "a", frozenset(), 0.0, ())
     identities = Identities(_INDEX, _HOLDERS, {"https://i": issuer} if issuers else {})
@@ -205,10 +205,10 @@ def test_an_ended_certificate_says_nothing_beside_a_key() -> None:
 def test_a_token_makes_a_claimant_where_issuers_are_known() -> None:
     field = (b"Authorization", b"Bearer " + _TOKEN)
     claimant = _known("cn:mail", field, issuers=True)
-    assert claimant == Claimant(None, _TOKEN, _TOKEN, digest_of(_TOKEN), _MAIL)
+    assert claimant == UnverifiedCaller(None, _TOKEN, _TOKEN, digest_of(_TOKEN), _MAIL)
     assert repr(claimant) == "Claimant()"
     basic = _known(None, (b"Authorization", _basic("billing", _TOKEN)), issuers=True)
-    assert isinstance(basic, Claimant)
+    assert isinstance(basic, UnverifiedCaller)
     assert (basic.username, basic.token) == (b"billing", _TOKEN)
     with pytest.raises(Refusal, match="unknown_consumer"):
         _known("cn:mail", field)

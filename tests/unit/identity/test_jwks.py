@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from gateway.identity.jwks import KeyRing, parse_key_ring
+from gateway.identity.jwks import JwkSet, parse_key_ring
 from tests.support.jwt import claims, ec_key, jwks, rsa_key, sign, signed_with_a_public_key, unsigned
 
 RING = parse_key_ring(jwks(rsa_key(), ec_key(), ec_key("ec-384", "P-384")))
 PAYLOAD = {"sub": "x"}
 
 
-def verify(token: str, alg: str = "RS256", kid: str | None = "rsa-1", ring: KeyRing = RING) -> bytes | None:
+def verify(token: str, alg: str = "RS256", kid: str | None = "rsa-1", ring: JwkSet = RING) -> bytes | None:
     """As the verifier calls it."""
     return ring.verify(token.encode(), alg, kid)
 

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from gateway.identity import jwks_fetch as fetch
 from gateway.identity.jwks import parse_key_ring
-from gateway.identity.jwks_cache import KeyBox, KeySource
+from gateway.identity.jwks_cache import JwksCache, KeySource
 from gateway.identity.jwks_fetch import FetchError, KeyAddress, fetch_key_ring
 from tests.support.jwt import KeyServer, jwks, key_server, rsa_key
 
@@ -89,13 +89,13 @@ async def test_a_token_with_a_line_break_is_not_sent(tmp_path: Path) -> None:
 
 
 class Box:
-    """A `KeyBox` on a clock that is turned by hand, and what it told."""
+    """A `JwksCache` on a clock that is turned by hand, and what it told."""
 
     def __init__(self) -> None:
         self.now = 1000.0
         self.told: list[tuple[str, str]] = []
         self.changed = asyncio.Event()
-        self.box = KeyBox(self._tell, lambda: self.now, lambda low, high: 0.0)
+        self.box = JwksCache(self._tell, lambda: self.now, lambda low, high: 0.0)
 
     def _tell(self, name: str, failure: str) -> None:
         self.told.append((name, failure))

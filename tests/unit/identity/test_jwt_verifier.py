@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from gateway.consumers.consumer import Consumer
 from gateway.errors import Refusal
 from gateway.identity import jwt_verifier as tokens
-from gateway.identity.authentication import Claimant, Consumer, Identities, digest_of
-from gateway.identity.jwks import KeyRing, parse_key_ring
-from gateway.identity.jwks_cache import KeyBox, KeySource
+from gateway.identity.authentication import Identities, UnverifiedCaller, digest_of
+from gateway.identity.jwks import JwkSet, parse_key_ring
+from gateway.identity.jwks_cache import JwksCache, KeySource
 from gateway.identity.jwt_claims import ClaimRule, Issuer
 from gateway.identity.jwt_verifier import TokenVerifier
 from tests.support.judging import consumer, head
@@ -27,41 +28,41 @@ def identities(holder: Consumer = BILLING) -> Identities:
 
 
 @pytest.fixture
-async def box() -> AsyncIterator[KeyBox]:
+async def box() -> AsyncIterator[JwksCache]:
     """The issuer's keys, from a file."""
-    box = KeyBox(lambda name, failure: None, lambda: 0.0, lambda low, high: 0.0)
+    box = JwksCache(lambda name, failure: None, lambda: 0.0, lambda low, high: 0.0)
     await configure(box)
     yield box
     await box.close()
 
 
-async def configure(box: KeyBox, *kids: str) -> None:
+async def configure(box: JwksCache, *kids: str) -> None:
     """Give the issuer other keys."""
     keys = jwks(*(rsa_key(kid) for kid in kids or ("rsa-1",)))
     await box.configure({"cluster": KeySource(None, 1.0, parse_key_ring(keys))})
 
 
-def claimant(**changes: Any) -> Claimant:
+def claimant(**changes: Any) -> UnverifiedCaller:
     """Somebody with a token."""
     token = sign(claims(**{"exp": NOW + 100, **changes})).encode()
-    return Claimant(None, token, token, digest_of(token), None)
+    return UnverifiedCaller(None, token, token, digest_of(token), None)
 
 
 @pytest.fixture
 def verified(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Tokens whose signature was checked."""
     checked: list[bytes] = []
-    verify = KeyRing.verify
+    verify = JwkSet.verify
 
-    def count(ring: KeyRing, token: bytes, algorithm: str, key_id: str | None) -> bytes | None:
+    def count(ring: JwkSet, token: bytes, algorithm: str, key_id: str | None) -> bytes | None:
         checked.append(token)
         return verify(ring, token, algorithm, key_id)
 
-    monkeypatch.setattr(KeyRing, "verify", count)
+    monkeypatch.setattr(JwkSet, "verify", count)
     return checked
 
 
-async def test_a_signature_is_checked_once(box: KeyBox, verified: list[bytes]) -> None:
+async def test_a_signature_is_checked_once(box: JwksCache, verified: list[bytes]) -> None:
     verifier, known, shown = TokenVerifier(box), identities(), claimant()
     for _ in range(3):
         caller = await verifier.admit(shown, known, head("GET", "/v1/a"), NOW)
@@ -70,14 +71,14 @@ async def test_a_signature_is_checked_once(box: KeyBox, verified: list[bytes]) -
     assert shown.token not in repr(vars(verifier)).encode()
 
 
-async def test_it_ends_with_the_token(box: KeyBox, verified: list[bytes]) -> None:
+async def test_it_ends_with_the_token(box: JwksCache, verified: list[bytes]) -> None:
     verifier, known, shown = TokenVerifier(box), identities(), claimant()
     await verifier.admit(shown, known, head("GET", "/v1/a"), NOW + 109)
     with pytest.raises(Refusal, match="expired_token"):
         await verifier.admit(shown, known, head("GET", "/v1/a"), NOW + 110)
 
 
-async def test_a_reload_has_the_last_word(box: KeyBox, verified: list[bytes]) -> None:
+async def test_a_reload_has_the_last_word(box: JwksCache, verified: list[bytes]) -> None:
     verifier, shown = TokenVerifier(box), claimant()
     await verifier.admit(shown, identities(), head("GET", "/v1/a"), NOW)
     other = consumer()
@@ -88,7 +89,7 @@ async def test_a_reload_has_the_last_word(box: KeyBox, verified: list[bytes]) ->
     assert len(verified) == 2
 
 
-async def test_other_keys_have_the_last_word(box: KeyBox, verified: list[bytes]) -> None:
+async def test_other_keys_have_the_last_word(box: JwksCache, verified: list[bytes]) -> None:
     verifier, known, shown = TokenVerifier(box), identities(), claimant()
     await verifier.admit(shown, known, head("GET", "/v1/a"), NOW)
     await configure(box, "rsa-1", "rsa-2")
@@ -103,7 +104,7 @@ async def test_other_keys_have_the_last_word(box: KeyBox, verified: list[bytes])
 
 
 async def test_only_the_latest_are_remembered(
-    box: KeyBox, verified: list[bytes], monkeypatch: pytest.MonkeyPatch
+    box: JwksCache, verified: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tokens, "_MOST_REMEMBERED", 2)
     verifier, known = TokenVerifier(box), identities()
@@ -115,7 +116,7 @@ async def test_only_the_latest_are_remembered(
     assert verified[3:] == [second.token]
 
 
-async def test_a_refused_token_is_not_remembered(box: KeyBox, verified: list[bytes]) -> None:
+async def test_a_refused_token_is_not_remembered(box: JwksCache, verified: list[bytes]) -> None:
     verifier, known, shown = TokenVerifier(box), identities(), claimant(sub="nobody")
     for _ in range(2):
         with pytest.raises(Refusal, match="unknown_consumer"):

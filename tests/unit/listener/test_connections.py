@@ -7,7 +7,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_writer import StreamWriter
 from aiohttp.web_protocol import RequestHandler
 
-from gateway.listener.connections import Closed, ConnectionLimits, Guests, name_address
+from gateway.listener.connections import Closed, ConnectionLimits, ConnectionTracker, name_address
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_connections_are_counted_by_what_one_subscriber_has(peername: object, co
 
 
 def test_one_too_many_is_told_and_far_too_many_are_cut_off() -> None:
-    guests = Guests(ConnectionLimits(connections=3))
+    guests = ConnectionTracker(ConnectionLimits(connections=3))
     fates = [guests.enter(f"192.0.2.{number}") for number in range(104)]
     assert fates[:3] == [None] * 3
     assert fates[3:103] == [Closed.REFUSED] * 100
@@ -37,7 +37,7 @@ def test_one_too_many_is_told_and_far_too_many_are_cut_off() -> None:
 
 
 def test_an_address_has_its_own_share_and_gets_it_back() -> None:
-    guests = Guests(ConnectionLimits(connections_per_address=2))
+    guests = ConnectionTracker(ConnectionLimits(connections_per_address=2))
     assert [guests.enter("a"), guests.enter("a"), guests.enter("a")] == [None, None, Closed.REFUSED]
     assert guests.enter("b") is None
     for _ in range(3):
@@ -47,7 +47,7 @@ def test_an_address_has_its_own_share_and_gets_it_back() -> None:
 
 
 def test_addresses_that_are_gone_take_no_memory() -> None:
-    guests = Guests(ConnectionLimits())
+    guests = ConnectionTracker(ConnectionLimits())
     for number in range(1000):
         guests.enter(str(number))
         guests.leave(str(number))
@@ -56,7 +56,7 @@ def test_addresses_that_are_gone_take_no_memory() -> None:
 
 
 def test_new_limits_hold_for_the_next_connection() -> None:
-    guests = Guests(ConnectionLimits(connections=1))
+    guests = ConnectionTracker(ConnectionLimits(connections=1))
     guests.enter("a")
     guests.limits = ConnectionLimits(connections=2)
     assert guests.enter("a") is None

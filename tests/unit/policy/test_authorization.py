@@ -7,9 +7,9 @@ import string
 import pytest
 
 from gateway.consumers.account_pinning import is_management
+from gateway.consumers.consumer import Mode
 from gateway.consumers.form_rules import FormRules
 from gateway.errors import Refusal
-from gateway.identity.authentication import Mode
 from gateway.twilio.catalogue import BodyKind, Route, host_of
 from tests.support.judging import (
     CATALOGUE,

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from gateway.errors import Refusal
-from gateway.policy.bodies import NO_BODY, Body, BodyLimits, Shape, finish_body, require_body_kind
+from gateway.policy.bodies import NO_BODY, Body, BodyFormat, BodyLimits, finish_body, require_body_kind
 from gateway.twilio.catalogue import BodyKind, Route
 from tests.support.judging import FORM, consumer, head
 
@@ -37,7 +37,7 @@ def _outcome(kind: BodyKind, content_type: str | None, body: bytes, *, convert: 
     if taken.content_type is None:
         assert taken.data == body
         return f"kept {taken.shape.value}"
-    assert (taken.shape, taken.content_type) == (Shape.FORM, FORM)
+    assert (taken.shape, taken.content_type) == (BodyFormat.FORM, FORM)
     return f"made {taken.data.decode()}"
 
 
@@ -188,7 +188,7 @@ def test_a_chunked_body_of_a_wrong_type_is_refused_unless_it_is_empty() -> None:
 def test_without_a_body_the_type_is_not_looked_at(kind: BodyKind, method: str) -> None:
     inbound = head(method, "/2010-04-01/x", (b"Content-Type", b"nonsense"), (b"Content-Encoding", b"gzip"))
     plan = require_body_kind(_route(kind), _PLAIN, inbound, _LIMITS)
-    assert (plan.shape, plan.stream) == (Shape.NONE, False)
+    assert (plan.shape, plan.stream) == (BodyFormat.NONE, False)
     assert finish_body(plan, b"") is NO_BODY
 
 
@@ -196,7 +196,7 @@ def test_without_a_body_the_type_is_not_looked_at(kind: BodyKind, method: str) -
 def test_uploads_of_any_type_are_streamed(content_type: bytes) -> None:
     inbound = head("POST", "/x", (b"Content-Type", content_type), (b"Content-Length", b"5000"))
     plan = require_body_kind(_route(BodyKind.ANY), _PLAIN, inbound, _LIMITS)
-    assert (plan.shape, plan.stream, plan.limit) == (Shape.RAW, True, 5000)
+    assert (plan.shape, plan.stream, plan.limit) == (BodyFormat.RAW, True, 5000)
 
 
 @pytest.mark.parametrize(("kind", "limit"), [(_F, 1000), (_J, 1000), (_FJ, 1000), (BodyKind.ANY, 5000)])
@@ -219,4 +219,4 @@ def test_an_untyped_body_is_recognised_in_linear_time() -> None:
 
 
 def test_repr_shows_no_body() -> None:
-    assert repr(Body(b"canary", Shape.FORM)) == "Body(Shape.FORM, 6 bytes)"
+    assert repr(Body(b"canary", BodyFormat.FORM)) == "Body(BodyFormat.FORM, 6 bytes)"

@@ -2,8 +2,8 @@
 
 import pytest
 
+from gateway.consumers.consumer import Consumer, Emit
 from gateway.errors import Refusal
-from gateway.identity.authentication import Consumer, Emit
 from gateway.policy.addressing import resolve_address
 from gateway.policy.methods import Call, emit_method, translate_method
 from tests.support.judging import HOSTS, MESSAGES, consumer, head

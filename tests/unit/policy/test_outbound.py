@@ -3,8 +3,8 @@
 import pytest
 
 from gateway.consumers.account_pinning import MY_ACCOUNT
+from gateway.consumers.consumer import Emit
 from gateway.errors import Refusal
-from gateway.identity.authentication import Emit
 from gateway.policy.outbound import wants_identity
 from tests.support.judging import (
     FORM,

@@ -2,14 +2,14 @@
 
 import pytest
 
-from gateway.policy.bodies import NO_BODY, Body, Shape
+from gateway.policy.bodies import NO_BODY, Body, BodyFormat
 from gateway.rate_limits.destinations import UNREADABLE, find_destinations, normalise
 
 NUMBER = "15550100001"
 
 
 def form(text: str) -> Body:
-    return Body(text.encode(), Shape.FORM)
+    return Body(text.encode(), BodyFormat.FORM)
 
 
 CASES = [
@@ -21,14 +21,14 @@ CASES = [
     pytest.param("POST", "", form("Body=To%3D1"), (), id="none"),
     pytest.param("POST", "To=%2B15550100001", NO_BODY, (NUMBER,), id="query"),
     pytest.param("GET", "To=%2B15550100001", NO_BODY, (), id="a_filter_is_no_destination"),
-    pytest.param("POST", "", Body(b'{"to": "+15550100001"}', Shape.JSON), (NUMBER,), id="json"),
-    pytest.param("POST", "", Body(b"{", Shape.JSON), (UNREADABLE,), id="unreadable"),
+    pytest.param("POST", "", Body(b'{"to": "+15550100001"}', BodyFormat.JSON), (NUMBER,), id="json"),
+    pytest.param("POST", "", Body(b"{", BodyFormat.JSON), (UNREADABLE,), id="unreadable"),
     pytest.param("POST", "", form("To=%ff"), (UNREADABLE,), id="unreadable_form"),
-    pytest.param("POST", "", Body(b"\xff", Shape.RAW), (), id="upload"),
+    pytest.param("POST", "", Body(b"\xff", BodyFormat.RAW), (), id="upload"),
     pytest.param(
         "POST", "", Body(
             b'--b\r\nContent-Disposition: form-data; name="To"\r\n\r\n+15550100001\r\n--b--\r\n',
-            Shape.MULTIPART, "b",
+            BodyFormat.MULTIPART, "b",
         ), (NUMBER,), id="multipart",
     ),
 ]  # fmt: skip

@@ -1,13 +1,13 @@
-"""Moments are there until they are past, and the table is bounded."""
+"""Entries are there until they are past, and the table is bounded."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.rate_limits.expiry_table import Moments
+from gateway.rate_limits.expiry_table import ExpiryTable
 
 
 def test_found_until_replaced() -> None:
-    moments = Moments()
+    moments = ExpiryTable()
     assert moments.find("a") == 0
     assert moments.has_room("a", now=5)
     moments.put("a", 7)
@@ -17,7 +17,7 @@ def test_found_until_replaced() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 30), st.integers(0, 3))))
 def test_never_forgets_what_is_to_come_nor_outgrows_its_bound(steps: list[tuple[int, int, int]]) -> None:
-    moments, now = Moments(keys_max=8), 1
+    moments, now = ExpiryTable(keys_max=8), 1
     promised: dict[str, int] = {}
     for name, ahead, passes in steps:
         now += passes

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.consumers.rate_limit_rules import Limit, LimitKey
-from gateway.rate_limits.gcra import Decision, Held, Verdict, decide, give_back, tell_remaining
+from gateway.rate_limits.gcra import LimitDecision, Reservation, Verdict, decide, give_back, tell_remaining
 from tests.support.limits import SECOND, keys, limit
 
 NOW = 1_000 * SECOND
@@ -46,15 +46,18 @@ CASES = [
         id="one_that_may_wait_and_one_that_may_not",
     ),
     pytest.param(
-        [ONE, SLOW], [0.0, 1.0], {"held": Held(1, NOW + SECOND)}, (ADMITTED, -1, 0.0, False, [0.5, 1.0]),
+        [ONE, SLOW],
+        [0.0, 1.0],
+        {"held": Reservation(1, NOW + SECOND)},
+        (ADMITTED, -1, 0.0, False, [0.5, 1.0]),
         id="held_is_used",
     ),
     pytest.param(
-        [ONE, SLOW], [1.0, 1.0], {"held": Held(1, NOW + SECOND)}, (REFUSED, 0, 0.5, False, [1.0, 0.0]),
+        [ONE, SLOW], [1.0, 1.0], {"held": Reservation(1, NOW + SECOND)}, (REFUSED, 0, 0.5, False, [1.0, 0.0]),
         id="held_is_given_back",
     ),
     pytest.param(
-        [ONE, SLOW], [1.0, 2.0], {"held": Held(1, NOW + SECOND)}, (REFUSED, 0, 0.5, False, [1.0, 2.0]),
+        [ONE, SLOW], [1.0, 2.0], {"held": Reservation(1, NOW + SECOND)}, (REFUSED, 0, 0.5, False, [1.0, 2.0]),
         id="held_by_one_with_others_behind_it_is_lost",
     ),
     pytest.param([REPORT], [1.0], {}, (ADMITTED, -1, 0.0, True, [1.0]), id="report"),
@@ -78,7 +81,7 @@ def test_decide(
     verdict, which, wait, reported, after = expected
     wanted = [NOW + int(tat * SECOND) for tat in after]
     decision = decide(keys(*limits), given_tats, NOW, **asked)  # type: ignore[arg-type]
-    assert decision == Decision(verdict, which, int(wait * SECOND), reported, wanted)
+    assert decision == LimitDecision(verdict, which, int(wait * SECOND), reported, wanted)
 
 
 @pytest.mark.parametrize(
@@ -98,10 +101,12 @@ class World:
     now: int = NOW
     tats: dict[str, int] = field(default_factory=dict)
     admitted: dict[str, list[int]] = field(default_factory=dict)
-    waiting: list[tuple[int, int, tuple[LimitKey, ...], int, int, Held]] = field(default_factory=list)
+    waiting: list[tuple[int, int, tuple[LimitKey, ...], int, int, Reservation]] = field(default_factory=list)
     serial: Iterator[int] = field(default_factory=count)
 
-    def ask(self, wanted: tuple[LimitKey, ...], began: int, until: int, held: Held | None = None) -> None:
+    def ask(
+        self, wanted: tuple[LimitKey, ...], began: int, until: int, held: Reservation | None = None
+    ) -> None:
         before = [self.tats.get(key, 0) for _, key in wanted]
         decision = decide(wanted, before, self.now, self.now - began, until - self.now, held)
         self.tats.update(zip([key for _, key in wanted], decision.tats, strict=True))
@@ -114,7 +119,7 @@ class World:
         if decision.verdict is RESERVED:
             due = self.now + decision.wait_us
             assert due <= min(until, began + wanted[decision.which].limit.max_wait_us)
-            kept = Held(decision.which, decision.tats[decision.which])
+            kept = Reservation(decision.which, decision.tats[decision.which])
             heapq.heappush(self.waiting, (due, next(self.serial), wanted, began, until, kept))
 
     def pass_time(self, to: int) -> None:

@@ -3,9 +3,9 @@
 from itertools import count
 
 from gateway.consumers.rate_limit_rules import LimitKey
-from gateway.rate_limits.expiry_table import Moments
+from gateway.rate_limits.expiry_table import ExpiryTable
 from gateway.rate_limits.gcra import Verdict
-from gateway.rate_limits.memory_limits import Ask, MemoryLimits
+from gateway.rate_limits.memory_limits import LimitRequest, MemoryLimits
 from tests.support.limits import keys, limit
 
 PER_DESTINATION = limit("1/m", 1, "app/0")
@@ -20,11 +20,11 @@ class Bench:
 
     def __init__(self) -> None:
         self.now = 1_000.0
-        self.moments = Moments(keys_max=10)
+        self.moments = ExpiryTable(keys_max=10)
         self.limits = MemoryLimits(self.moments, lambda: self.now)
 
     def passes(self, *wanted: LimitKey) -> bool:
-        return self.limits.take_now(Ask(wanted)).decision.verdict is Verdict.ADMITTED
+        return self.limits.take_now(LimitRequest(wanted)).decision.verdict is Verdict.ADMITTED
 
 
 def test_full_of_limits_in_force() -> None:
@@ -41,7 +41,7 @@ def test_two_newcomers_in_one_request_share_it_once() -> None:
     bench = Bench()
     for number in range(10):
         bench.passes(*_to(number))
-    taken = bench.limits.take_now(Ask((*_to(10), *_to(11))))
+    taken = bench.limits.take_now(LimitRequest((*_to(10), *_to(11))))
     assert [key.key for key in taken.keys] == ["app/0:overflow"]
     assert len(taken.decision.tats) == 1
 

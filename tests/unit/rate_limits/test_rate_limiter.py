@@ -7,9 +7,9 @@ import pytest
 
 from gateway.consumers.rate_limit_rules import LimitKey
 from gateway.errors import Refusal
-from gateway.rate_limits.expiry_table import Moments
-from gateway.rate_limits.gcra import Held
-from gateway.rate_limits.memory_limits import Ask, MemoryLimits, Taken
+from gateway.rate_limits.expiry_table import ExpiryTable
+from gateway.rate_limits.gcra import Reservation
+from gateway.rate_limits.memory_limits import LimitRequest, MemoryLimits, Taken
 from gateway.rate_limits.rate_limiter import ADMITTED, OnStoreFailure, RateLimiter
 from gateway.redis.availability import StoreUnavailable
 from tests.support.limits import keys, limit
@@ -41,15 +41,15 @@ class Away:
     def __init__(self, clock: Clock) -> None:
         self.there = False
         self.asked = 0
-        self._limits = MemoryLimits(Moments(), clock)
+        self._limits = MemoryLimits(ExpiryTable(), clock)
 
-    async def take(self, ask: Ask) -> Taken:
+    async def take(self, ask: LimitRequest) -> Taken:
         self.asked += 1
         if not self.there:
             raise StoreUnavailable("gone")
         return self._limits.take_now(ask)
 
-    async def release(self, key: LimitKey, held: Held) -> None:
+    async def release(self, key: LimitKey, held: Reservation) -> None:
         if not self.there:
             raise StoreUnavailable("gone")
         await self._limits.release(key, held)
@@ -62,7 +62,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def limiter(clock: Clock) -> RateLimiter:
-    return RateLimiter(MemoryLimits(Moments(), clock), clock=clock, sleep=clock.sleep)
+    return RateLimiter(MemoryLimits(ExpiryTable(), clock), clock=clock, sleep=clock.sleep)
 
 
 async def refusal(limiter: RateLimiter, wanted: tuple[LimitKey, ...], deadline: float = FAR) -> Refusal:
@@ -120,7 +120,7 @@ async def test_those_who_wait_are_served_in_order_and_bounded(clock: Clock) -> N
     async def note(seconds: float) -> None:
         began.append(seconds)
 
-    limiter = RateLimiter(MemoryLimits(Moments(), clock), clock=clock, sleep=note)
+    limiter = RateLimiter(MemoryLimits(ExpiryTable(), clock), clock=clock, sleep=note)
     wanted = keys(limit("1/s", 1, max_wait_seconds=2))
     for _ in range(3):
         await limiter.admit_keys(wanted, FAR)
@@ -138,12 +138,12 @@ async def test_no_wait_past_the_deadline(limiter: RateLimiter, clock: Clock) -> 
 
 async def test_the_others_are_asked_again_after_a_wait(clock: Clock) -> None:
     """Who waits for one limit takes nothing of the others meanwhile; they may then be used up."""
-    memory = MemoryLimits(Moments(), clock)
+    memory = MemoryLimits(ExpiryTable(), clock)
     limiter = RateLimiter(memory, clock=clock, sleep=clock.sleep)
     shared = limit("1/m", 2, "app/0")
     single = limit("1/s", 1, "app/1", max_wait_seconds=5)
     await limiter.admit_keys(keys(shared, single), FAR)
-    clock.on_sleep = lambda: memory.take_now(Ask(keys(shared))) and None
+    clock.on_sleep = lambda: memory.take_now(LimitRequest(keys(shared))) and None
     assert (await refusal(limiter, keys(shared, single))).detail.startswith("Limit app/0 ")
     assert clock.slept == [1.0]
     await limiter.admit_keys(keys(single), FAR)
@@ -157,7 +157,7 @@ async def test_who_hangs_up_gives_its_place_back(clock: Clock) -> None:
         asleep.set()
         await asyncio.Event().wait()
 
-    memory = MemoryLimits(Moments(), clock)
+    memory = MemoryLimits(ExpiryTable(), clock)
     limiter = RateLimiter(memory, clock=clock, sleep=forever)
     wanted = keys(limit("1/s", 1, max_wait_seconds=1))
     await limiter.admit_keys(wanted, FAR)
@@ -181,7 +181,7 @@ async def test_report_lets_through_and_says_so(limiter: RateLimiter) -> None:
 
 async def test_store_away_local(clock: Clock) -> None:
     shared = Away(clock)
-    limiter = RateLimiter(MemoryLimits(Moments(), clock), shared, clock=clock, sleep=clock.sleep)
+    limiter = RateLimiter(MemoryLimits(ExpiryTable(), clock), shared, clock=clock, sleep=clock.sleep)
     wanted = keys(limit("1/m", 1))
     await limiter.admit_keys(wanted, FAR)
     assert (await refusal(limiter, wanted)).slug == "rate_limited"
@@ -191,7 +191,7 @@ async def test_store_away_local(clock: Clock) -> None:
 
 
 async def test_store_away_refuse(clock: Clock) -> None:
-    memory = MemoryLimits(Moments(), clock)
+    memory = MemoryLimits(ExpiryTable(), clock)
     limiter = RateLimiter(memory, Away(clock), on_store_failure=OnStoreFailure.REFUSE, clock=clock)
     refused = await refusal(limiter, keys(limit("1/m", 1)))
     assert (refused.slug, refused.status, refused.headers) == (
@@ -205,7 +205,7 @@ async def test_store_lost_during_a_wait(clock: Clock) -> None:
     """It goes on in memory, where the place that it had elsewhere counts for nothing."""
     shared = Away(clock)
     shared.there = True
-    limiter = RateLimiter(MemoryLimits(Moments(), clock), shared, clock=clock, sleep=clock.sleep)
+    limiter = RateLimiter(MemoryLimits(ExpiryTable(), clock), shared, clock=clock, sleep=clock.sleep)
     wanted = keys(limit("1/s", 1, max_wait_seconds=5))
     await limiter.admit_keys(wanted, FAR)
 
@@ -222,7 +222,7 @@ async def test_store_lost_during_a_wait(clock: Clock) -> None:
 async def test_one_question_per_request(clock: Clock) -> None:
     shared = Away(clock)
     shared.there = True
-    limiter = RateLimiter(MemoryLimits(Moments(), clock), shared, clock=clock)
+    limiter = RateLimiter(MemoryLimits(ExpiryTable(), clock), shared, clock=clock)
     for _ in range(5):
         await limiter.admit_keys(keys(limit("9/s", 9), limit("9/s", 9, "app/1")), FAR)
     assert shared.asked == 5

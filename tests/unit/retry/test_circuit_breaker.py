@@ -1,6 +1,6 @@
 """The breaker: opens after connections failed, lets one through to see, closes when that works."""
 
-from gateway.retry.circuit_breaker import Breakers, State
+from gateway.retry.circuit_breaker import Breakers, CircuitState
 
 HOST = "api.twilio.com"
 
@@ -17,12 +17,12 @@ def test_opens_after_five_failures_and_for_that_host_only() -> None:
     breakers = opened()
     assert not breakers.allows(HOST, 0.1)
     assert breakers.allows("verify.twilio.com", 0.1)
-    assert breakers.states(0.1) == {HOST: State.OPEN}
+    assert breakers.states(0.1) == {HOST: CircuitState.OPEN}
 
 
 def test_half_open_lets_one_through() -> None:
     breakers = opened()
-    assert breakers.states(0.6) == {HOST: State.HALF_OPEN}
+    assert breakers.states(0.6) == {HOST: CircuitState.HALF_OPEN}
     assert breakers.allows(HOST, 0.6)
     assert not breakers.allows(HOST, 0.6)
 

@@ -4,9 +4,9 @@ import gzip
 
 import pytest
 
-from gateway.errors import Phase
+from gateway.errors import FailurePhase
 from gateway.retry.retry_policy import (
-    Decision,
+    NextStep,
     Outcome,
     Situation,
     backoff_seconds,
@@ -19,16 +19,16 @@ from gateway.retry.retry_policy import (
 )
 
 _BACK, _RETRY, _REQUEUE, _KEY = (
-    Decision.HAND_BACK, Decision.RETRY, Decision.REQUEUE, Decision.NEXT_KEY,
+    NextStep.HAND_BACK, NextStep.RETRY, NextStep.REQUEUE, NextStep.NEXT_KEY,
 )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("outcome", "replayable", "once"),
     [
-        (Outcome(failed_in=Phase.CONNECT), _RETRY, _RETRY),
-        (Outcome(failed_in=Phase.SENT), _RETRY, _BACK),
-        (Outcome(failed_in=Phase.RESPONSE), _RETRY, _BACK),
+        (Outcome(failed_in=FailurePhase.CONNECT), _RETRY, _RETRY),
+        (Outcome(failed_in=FailurePhase.SENT), _RETRY, _BACK),
+        (Outcome(failed_in=FailurePhase.RESPONSE), _RETRY, _BACK),
         (Outcome(429, 20429), _REQUEUE, _REQUEUE),
         (Outcome(429, 45780), _REQUEUE, _REQUEUE),
         (Outcome(429, 0), _REQUEUE, _REQUEUE),
@@ -46,7 +46,7 @@ _BACK, _RETRY, _REQUEUE, _KEY = (
     ],
     ids=str,
 )
-def test_the_table(outcome: Outcome, replayable: Decision, once: Decision) -> None:
+def test_the_table(outcome: Outcome, replayable: NextStep, once: NextStep) -> None:
     assert decide_attempt(outcome, Situation(replayable=True)) is replayable
     assert decide_attempt(outcome, Situation(replayable=False)) is once
     streamed = Situation(replayable=True, resendable=False, keys_left=1, post_on_503=True)
@@ -57,7 +57,7 @@ def test_a_503_to_a_post_is_retried_only_where_it_is_asked_for() -> None:
     asked = Situation(replayable=False, post_on_503=True)
     assert decide_attempt(Outcome(503), asked) is _RETRY
     assert decide_attempt(Outcome(502), asked) is _BACK
-    assert decide_attempt(Outcome(failed_in=Phase.SENT), asked) is _BACK
+    assert decide_attempt(Outcome(failed_in=FailurePhase.SENT), asked) is _BACK
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_503_to_a_post_is_retried_only_where_it_is_asked_for() -> None:
     ],
 )
 def test_only_a_refused_key_moves_on_to_the_next(
-    outcome: Outcome, keys_left: int, decision: Decision
+    outcome: Outcome, keys_left: int, decision: NextStep
 ) -> None:
     for replayable in (True, False):
         assert decide_attempt(outcome, Situation(replayable, keys_left=keys_left)) is decision
@@ -89,7 +89,7 @@ def test_only_a_refused_key_moves_on_to_the_next(
         ("verify", 0, 1, _BACK),
     ],
 )
-def test_how_long_a_signal_is_waited_on(product: str, code: int, signals: int, decision: Decision) -> None:
+def test_how_long_a_signal_is_waited_on(product: str, code: int, signals: int, decision: NextStep) -> None:
     situation = Situation(replayable=False, product=product, signals=signals)
     assert decide_attempt(Outcome(429, code), situation) is decision
 
@@ -110,9 +110,9 @@ def test_what_shrinks_the_limit(outcome: Outcome, product: str, expected: bool) 
 @pytest.mark.parametrize(
     ("outcome", "expected"),
     [
-        (Outcome(failed_in=Phase.CONNECT), False),
-        (Outcome(failed_in=Phase.SENT), True),
-        (Outcome(failed_in=Phase.RESPONSE), True),
+        (Outcome(failed_in=FailurePhase.CONNECT), False),
+        (Outcome(failed_in=FailurePhase.SENT), True),
+        (Outcome(failed_in=FailurePhase.RESPONSE), True),
         (Outcome(500), True),
         (Outcome(502), True),
         (Outcome(503), True),

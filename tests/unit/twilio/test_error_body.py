@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import orjson
 import pytest
 
-from gateway.errors import KINDS, GatewayError, Phase, Refusal, UpstreamFailure
+from gateway.errors import KINDS, FailurePhase, GatewayError, Refusal, UpstreamFailure
 from gateway.twilio.error_body import REASONS, render_error, wants_xml
 
 _DETAIL = "Send <this> & \"that\" or 'it' … instead."
@@ -50,12 +50,12 @@ def test_every_slug_as_xml(slug: str) -> None:
             Refusal("missing_key", "", headers=(("WWW-Authenticate", 'Basic realm="twilio-gateway"'),)),
             ((b"WWW-Authenticate", b'Basic realm="twilio-gateway"'),),
         ),
-        (UpstreamFailure("upstream_lost", Phase.SENT, ""), ()),
+        (UpstreamFailure("upstream_lost", FailurePhase.SENT, ""), ()),
         (
-            UpstreamFailure("upstream_lost", Phase.SENT, "").with_outcome(replayable=False),
+            UpstreamFailure("upstream_lost", FailurePhase.SENT, "").with_outcome(replayable=False),
             ((b"Gateway-Outcome", b"unknown"),),
         ),
-        (UpstreamFailure("upstream_lost", Phase.SENT, "").with_outcome(replayable=True), ()),
+        (UpstreamFailure("upstream_lost", FailurePhase.SENT, "").with_outcome(replayable=True), ()),
         (GatewayError("internal_error", ""), ()),
     ],
     ids=["challenge", "failure", "unknown outcome", "known outcome", "fault"],

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from twilio_simulator import Account, ApiKey, KeyKind, Simulator
+from twilio_simulator import KeyKind, SimulatedAccount, SimulatedKey, Simulator
 
 MAIN = "AC" + "1" * 32
 SUB = "AC" + "2" * 32
@@ -21,13 +21,13 @@ MAIN_KEY, STANDARD_KEY, RESTRICTED_KEY = ("SK" + digit * 32 for digit in "123")
 NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 +0000
 
 ACCOUNTS = (
-    Account(
+    SimulatedAccount(
         MAIN,
         "main-token",
         (
-            ApiKey(MAIN_KEY, "main-secret"),
-            ApiKey(STANDARD_KEY, "standard-secret", KeyKind.STANDARD),
-            ApiKey(
+            SimulatedKey(MAIN_KEY, "main-secret"),
+            SimulatedKey(STANDARD_KEY, "standard-secret", KeyKind.STANDARD),
+            SimulatedKey(
                 RESTRICTED_KEY,
                 "restricted-secret",
                 KeyKind.RESTRICTED,
@@ -35,8 +35,8 @@ ACCOUNTS = (
             ),
         ),
     ),
-    Account(SUB, "sub-token", friendly_name="Sub", parent=MAIN),
-    Account(OTHER, "other-token"),
+    SimulatedAccount(SUB, "sub-token", friendly_name="Sub", parent=MAIN),
+    SimulatedAccount(OTHER, "other-token"),
 )
 MESSAGE = {"To": "+15551112222", "From": "+15553334444", "Body": "hello"}
 

@@ -16,7 +16,7 @@ from tests.unit.twilio_simulator.conftest import (
     account_path,
     basic,
 )
-from twilio_simulator import Account, ApiKey, Simulator
+from twilio_simulator import SimulatedAccount, SimulatedKey, Simulator
 
 TOKEN = basic(MAIN, "main-token")
 KEY = basic(MAIN_KEY, "main-secret")
@@ -116,5 +116,5 @@ async def test_key_revoked_from_the_test(simulator: Simulator, caller: Caller) -
 
 
 def test_no_secret_in_repr() -> None:
-    account = Account(MAIN, "s3cret-token", (ApiKey(MAIN_KEY, "s3cret-key"),))
+    account = SimulatedAccount(MAIN, "s3cret-token", (SimulatedKey(MAIN_KEY, "s3cret-key"),))
     assert "s3cret" not in repr(account)

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.config.loading.load import load_settings
 from gateway.config.loading.resolve import load_resolved
-from gateway.config.schema.consumer_settings import Consumer
+from gateway.config.schema.consumer_settings import ConsumerSettings
 from gateway.config.schema.documentation import json_schema, render_markdown
 from gateway.config.schema.settings import Settings
 from tests.unit.config.conftest import ACCOUNT_SID, DIGEST, KEY_SID
@@ -65,7 +65,7 @@ def test_what_the_example_has_commented_out_is_the_default(tmp_path: Path) -> No
     assert set(Settings.model_fields) == set(re.findall(r"(?m)^([a-z_0-9]+):", text))
     consumer = text.partition("\n  billing:\n")[2].partition("\n\n")[0]
     shown = set(re.findall(r"(?m)^    ([a-z]+):", consumer))
-    assert set(Consumer.model_fields) - shown == {"form", "limits"}
+    assert set(ConsumerSettings.model_fields) - shown == {"form", "limits"}
 
 
 def _sections(schema: dict[str, Any]) -> list[dict[str, Any]]:

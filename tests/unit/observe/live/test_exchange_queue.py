@@ -2,15 +2,15 @@
 
 import threading
 
-from gateway.observe.live.exchange_queue import Feed
+from gateway.observe.live.exchange_queue import ExchangeQueue
 from gateway.observe.live.recent_exchanges import Filter
-from gateway.observe.live.traffic_window import Board
-from gateway.observe.status.process_status import Condition
+from gateway.observe.live.traffic_window import TrafficWindow
+from gateway.observe.status.process_status import ProcessStatus
 from tests.unit.observe.exchanges import finished
 
 
 def test_what_is_put_is_taken_once_and_in_order() -> None:
-    feed = Feed()
+    feed = ExchangeQueue()
     given = [finished() for _ in range(10)]
     for each in given:
         feed.put(each)
@@ -19,7 +19,7 @@ def test_what_is_put_is_taken_once_and_in_order() -> None:
 
 
 def test_the_oldest_is_dropped_and_counted() -> None:
-    feed = Feed(most=3)
+    feed = ExchangeQueue(most=3)
     given = [finished() for _ in range(5)]
     for each in given:
         feed.put(each)
@@ -29,7 +29,7 @@ def test_the_oldest_is_dropped_and_counted() -> None:
 
 def test_two_threads_lose_nothing() -> None:
     """One puts while the other takes."""
-    feed = Feed(most=100_000)
+    feed = ExchangeQueue(most=100_000)
     given = [finished() for _ in range(20_000)]
     taken: list[object] = []
     ended = threading.Event()
@@ -51,8 +51,8 @@ def test_two_threads_lose_nothing() -> None:
 
 def test_a_board_makes_all_of_one_record() -> None:
     """Recent, history, tables and keys."""
-    feed = Feed()
-    board = Board(feed, lambda: 1001.5)
+    feed = ExchangeQueue()
+    board = TrafficWindow(feed, lambda: 1001.5)
     exchange = finished(1001.2, key="SK0011…eeff", status=401)
     exchange.note_attempt(500.0, 500.1, 401, 20003, "", "next_key")
     feed.put(exchange)
@@ -66,7 +66,7 @@ def test_a_board_makes_all_of_one_record() -> None:
 def test_the_condition_tells_of_reloads_and_reasons() -> None:
     """Each value as a whole, so that another thread reads no half of it."""
     moments = iter([100.0, 200.0, 300.0])
-    condition = Condition(lambda: next(moments))
+    condition = ProcessStatus(lambda: next(moments))
     assert (condition.started_at, condition.loaded_at, condition.last_reload) == (100.0, 100.0, None)
     condition.note_reload(False, "consumers.app: unknown name")
     assert condition.last_reload == (200.0, False, "consumers.app: unknown name")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.exchange import StepKind
+from gateway.exchange import PhaseKind
 from gateway.observe.live.recent_exchanges import Filter, Recent
 from tests.unit.observe.exchanges import finished
 
@@ -68,7 +68,7 @@ def test_strangers_have_a_name_that_no_consumer_can_have() -> None:
 def test_what_is_shown() -> None:
     """The timeline begins with the exchange; SIDs are masked."""
     exchange = finished(account=SID, key="SK0011…eeff")
-    exchange.note_queue(StepKind.QUEUE, 500.0, 500.02)
+    exchange.note_queue(PhaseKind.QUEUE, 500.0, 500.02)
     exchange.note_attempt(500.02, 500.09, 429, 20429, "", "requeue")
     exchange.note_backoff(500.09, 0.005)
     recent = Recent(1000.0)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.exchange import Ending, Exchange, StepKind
+from gateway.exchange import Ending, Exchange, PhaseKind
 from gateway.observe.metrics.exchange_counts import (
     MOST_CONSUMERS,
     OTHER,
@@ -14,8 +14,8 @@ from gateway.observe.metrics.exchange_counts import (
     TOTAL,
     UPSTREAM,
     Distribution,
+    ExchangeCounts,
     Refused,
-    Tally,
     distribution,
 )
 
@@ -39,8 +39,8 @@ def refused(slug: str = "missing_key", status: int = 401) -> Exchange:
     return made
 
 
-def _added(*exchanges: Exchange) -> Tally:
-    tally = Tally()
+def _added(*exchanges: Exchange) -> ExchangeCounts:
+    tally = ExchangeCounts()
     for each in exchanges:
         tally.add(each)
     return tally
@@ -80,7 +80,7 @@ def test_every_exchange_has_a_class(ending: Ending, status: int, counted: int) -
 
 def test_durations_add_up_by_product_and_by_consumer() -> None:
     slow = exchange("batch")
-    slow.note_queue(StepKind.QUEUE, 0.0, 2.0)
+    slow.note_queue(PhaseKind.QUEUE, 0.0, 2.0)
     slow.note_backoff(0.0, 0.5)
     slow.caller_seconds = 0.1
     slow.ended = 3.0
@@ -113,7 +113,7 @@ def test_what_was_refused_before_is_neither_queued_nor_upstream() -> None:
 def test_a_wait_that_ended_without_an_attempt_is_queued_only() -> None:
     waited = Exchange(0.0)
     waited.status, waited.slug, waited.ended = 429, "queue_timeout", 5.0
-    waited.note_queue(StepKind.QUEUE, 0.0, 5.0)
+    waited.note_queue(PhaseKind.QUEUE, 0.0, 5.0)
     by_product, _ = _added(waited).durations()
     assert [sum(distribution(by_product[""], span).counts) for span in SPANS] == [1, 0, 1, 1]
 
@@ -164,7 +164,7 @@ def test_answers_of_ours_and_of_twilios() -> None:
 
 def test_what_rate_limits_did() -> None:
     waited = exchange()
-    waited.note_queue(StepKind.LIMIT, 0.0, 0.5)
+    waited.note_queue(PhaseKind.LIMIT, 0.0, 0.5)
     limited = exchange(status=429, slug="rate_limited")
     tally = _added(waited, limited, exchange(reported="rate_limited"))
     assert tally.limited == {("app", "waited"): 1, ("app", "refused"): 1, ("app", "reported"): 1}
@@ -182,7 +182,7 @@ def test_a_method_that_is_none_is_other(method: str) -> None:
     assert tally.consumers() == {("app", "api", OTHER, 2): 1}
 
 
-def _size(tally: Tally) -> int:
+def _size(tally: ExchangeCounts) -> int:
     by_product, by_consumer = tally.durations()
     return len(tally.routes()) + len(tally.consumers()) + len(by_product) + len(by_consumer)
 
@@ -205,7 +205,7 @@ def test_what_callers_choose_makes_nothing_grow(make: Callable[[int], Exchange])
 
 def test_consumers_beyond_the_bound_are_counted_together() -> None:
     """Those before it stay for good: counters must not vanish with a reload."""
-    tally = Tally(consumers_max=2)
+    tally = ExchangeCounts(consumers_max=2)
     for name in ("one", "two", "three", "four", "one", ""):
         tally.add(exchange(name, reported="rate_limited", segments=1, country="GB"))
     counts = {name[0]: count for name, count in tally.consumers().items()}

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from multidict import MultiDict
 
 if TYPE_CHECKING:
-    from twilio_simulator.created_resources import Record, Store
-    from twilio_simulator.directory import Caller, Directory
+    from twilio_simulator.created_resources import ResourceStore, StoredResource
+    from twilio_simulator.directory import Directory, SimulatedCaller
     from twilio_simulator.received_request import Received
 
 Fields: TypeAlias = dict[str, object]
@@ -23,7 +23,7 @@ Form: TypeAlias = MultiDict[str]
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 
-class BodyKind(Enum):
+class ResourceBodyKind(Enum):
     """What a route reads as its body."""
 
     FORM = "form"
@@ -74,10 +74,10 @@ class Draft:
 class Context:
     """Everything an action may look at."""
 
-    store: Store
+    store: ResourceStore
     directory: Directory
     received: Received
-    caller: Caller
+    caller: SimulatedCaller
     params: Mapping[str, str]
     now: float
     mint: Callable[[str], str]
@@ -89,7 +89,7 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ResourceKind:
     """One kind of resource. `filters` maps a query parameter to the field it is compared with."""
 
     key: str
@@ -101,8 +101,8 @@ class Kind:
     change: Callable[[Fields, Form], None]
     filters: Mapping[str, str] = field(default_factory=dict)
     date_filter: str = ""
-    created: Callable[[Context, Record], None] | None = None
-    deleted: Callable[[Context, Record], None] | None = None
+    created: Callable[[Context, StoredResource], None] | None = None
+    deleted: Callable[[Context, StoredResource], None] | None = None
 
 
 Action: TypeAlias = Callable[[Context], Answer]
@@ -117,15 +117,15 @@ class Verb:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class ResourceRoute:
     """A path template of one product. `guarded` routes refuse Standard keys, as Twilio does."""
 
     product: str
     template: str
     verbs: Mapping[str, Verb]
-    body: BodyKind = BodyKind.FORM
+    body: ResourceBodyKind = ResourceBodyKind.FORM
     guarded: bool = False
 
 
-Match: TypeAlias = tuple[Route, dict[str, str]]
+Match: TypeAlias = tuple[ResourceRoute, dict[str, str]]
 """A route, and the values of its template's parameters."""

@@ -1,0 +1,51 @@
+"""A consumer: an internal service, and all that the configuration says of it. Pure values.
+
+How it is recognised is `identity/`; what its rules allow is decided in `policy/`.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from gateway.consumers.allow_rules import RuleSet
+from gateway.consumers.credentials import Credential
+from gateway.consumers.form_rules import FormRules
+from gateway.consumers.rate_limit_rules import NO_LIMITS, LimitSet
+
+
+class Mode(StrEnum):
+    """Whether policy refuses, or only reports what it would have refused."""
+
+    ENFORCE = "enforce"
+    REPORT = "report"
+
+
+class Emit(StrEnum):
+    """How PUT and DELETE go upstream: as they are, or as POST with `_method` (design 4.3)."""
+
+    NATIVE = "native"
+    POST = "post"
+
+
+class Priority(IntEnum):
+    """A consumer's class where requests wait for Twilio; the first goes first."""
+
+    HIGH = 0
+    NORMAL = 1
+    LOW = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """An internal service, compiled. `usernames` holds its name and the further Basic user names."""
+
+    name: str
+    usernames: frozenset[str]
+    credential: Credential
+    rules: RuleSet
+    forms: FormRules | None = None
+    mode: Mode = Mode.ENFORCE
+    emit: Emit = Emit.NATIVE
+    legacy: bool = False
+    convert: bool = False
+    priority: Priority = Priority.NORMAL
+    limits: LimitSet = NO_LIMITS

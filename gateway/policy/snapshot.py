@@ -1,0 +1,41 @@
+"""The configuration in force, compiled: what every decision about a request looks things up in.
+
+A snapshot is never changed; a reload compiles another (`config/compile.py`) and swaps one reference.
+Counters, pools and the health of keys live elsewhere, so that a reload forgets nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.consumers.consumer import Consumer
+from gateway.consumers.credentials import Credential
+from gateway.identity.authentication import Identities
+from gateway.identity.jwks import JwkSet
+from gateway.policy.addressing import HostTable
+from gateway.policy.bodies import BodyLimits
+from gateway.twilio.catalogue import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that one exchange is judged by. `key_rings` are the keys of issuers that have them in a file."""
+
+    catalogue: Catalogue
+    hosts: HostTable
+    identities: Identities
+    key_rings: Mapping[str, JwkSet]
+    limits: BodyLimits
+    body_seconds: float
+    body_total_seconds: float
+    deadline_seconds: float
+    public_url: str
+    config_hash: str
+    consumers: Mapping[str, Consumer]
+    credentials: Mapping[str, Credential]
+
+
+class Snapshots:
+    """Holds the snapshot in force; a reload replaces `current`."""
+
+    def __init__(self, current: Snapshot) -> None:
+        self.current = current
