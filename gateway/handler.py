@@ -100,7 +100,7 @@ class Handler:
             unforeseen = GatewayError("internal_error", "The gateway failed; its log has this request id.")
             return await self._answer_error(unforeseen, request, exchange)
         finally:
-            connection.may_leave(False)
+            connection.cancel_on_disconnect(False)
             self.in_flight -= 1
             exchange.finish(self._clock(), self._observers.finish)
 
@@ -118,7 +118,7 @@ class Handler:
     ) -> web.StreamResponse:
         snapshot = self._snapshots.current
         connection.require_room()
-        connection.may_leave(True)
+        connection.cancel_on_disconnect(True)
         inbound = require_head(request.method, request.raw_path, request.version, request.raw_headers)
         caller = authenticate(snapshot.identities, inbound, time.time(), connection.certificate)
         if isinstance(caller, UnverifiedCaller):
@@ -136,7 +136,7 @@ class Handler:
             answer, fields = await self._admit_and_send(ask, exchange)
         else:
             answer, fields = await self._send_once(claim, ask, exchange)
-        connection.may_leave(True)
+        connection.cancel_on_disconnect(True)
         try:
             if is_adapted(grant):
                 base = Base(_base_url(snapshot, request, inbound), snapshot.hosts)

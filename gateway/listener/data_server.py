@@ -169,9 +169,9 @@ class CallerConnection:
         """Whether nobody waits for the answer; else a cancelled task was ended by us, while draining."""
         return self._protocol.hung_up
 
-    def may_leave(self, free: bool) -> None:
-        """Say whether the task ends at once when the caller goes away."""
-        self._protocol.on_hang_up = self.task.cancel if free else None
+    def cancel_on_disconnect(self, enabled: bool) -> None:
+        """Whether the task is cancelled when the caller disconnects."""
+        self._protocol.on_hang_up = self.task.cancel if enabled else None
 
 
 def _as_refusal(exc: BaseException | None) -> GatewayError:

@@ -2,22 +2,19 @@
 
 import asyncio
 from types import TracebackType
-from typing import Any
 
 
 class Deadline:
     """Raises `TimeoutError` out of the block at `when` (the loop's clock, seconds)."""
 
-    __slots__ = ("_fired", "_handle", "_known", "_task", "_when")
+    __slots__ = ("_fired", "_handle", "_task", "_when")
 
-    def __init__(self, when: float, task: "asyncio.Task[Any] | None" = None) -> None:
-        """`task` spares a look-up of the running one, if it is known."""
+    def __init__(self, when: float) -> None:
         self._when = when
         self._fired = False
-        self._known = task
 
     def __enter__(self) -> None:
-        task = self._known or asyncio.current_task()
+        task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a deadline needs a task")
         self._task = task

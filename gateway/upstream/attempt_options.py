@@ -1,10 +1,9 @@
 """What the attempts of all exchanges share, and how aiohttp-retry is told to leave every decision to them."""
 
-import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from aiohttp import ClientResponse, ClientSession
 from aiohttp_retry import RetryOptionsBase
@@ -56,17 +55,15 @@ class Surroundings:
 
 
 class CallerLink(Protocol):
-    """The caller's connection, as far as attempts are concerned. `task` is the one that runs them."""
-
-    task: "asyncio.Task[Any]"
+    """The caller's connection, as far as attempts are concerned."""
 
     @property
     def gone(self) -> bool:
         """Whether nobody waits for the answer any more."""
         ...
 
-    def may_leave(self, free: bool, /) -> None:
-        """Say whether the exchange ends at once if the caller goes away."""
+    def cancel_on_disconnect(self, enabled: bool, /) -> None:
+        """Whether the exchange is cancelled when the caller disconnects."""
         ...
 
 

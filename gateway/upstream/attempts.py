@@ -113,7 +113,7 @@ class Attempts:
         self._require_closed_breaker()
         self._slot = slot = await self._acquire()
         self._began = time.perf_counter()
-        self._caller.may_leave(self.outbound.replayable)
+        self._caller.cancel_on_disconnect(self.outbound.replayable)
         try:
             return await self._send(method, url)
         except _BROKEN as error:
@@ -165,7 +165,7 @@ class Attempts:
 
     async def _acquire(self) -> Permit:
         """Wait for a slot; whoever waits may leave at any time."""
-        self._caller.may_leave(True)
+        self._caller.cancel_on_disconnect(True)
         outbound = self.outbound
         began = time.perf_counter()
         try:
@@ -206,7 +206,7 @@ class Attempts:
             # An upload takes as long as it takes; the session's read time-out begins when it is sent.
             response = await session.request(method, url, data=wire, allow_redirects=False)
         else:
-            with Deadline(self._deadline, self._caller.task):
+            with Deadline(self._deadline):
                 response = await send_buffered(session, method, url, wire)
         self._around.breakers.succeeded(self.outbound.host)
         return response

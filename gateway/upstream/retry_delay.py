@@ -57,6 +57,6 @@ class Pacing:
         self.delay_seconds = seconds
         in_time = asyncio.get_running_loop().time() + seconds < self._deadline
         if in_time and not self._caller.gone:
-            self._caller.may_leave(True)
+            self._caller.cancel_on_disconnect(True)
             return True
         return False
