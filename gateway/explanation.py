@@ -17,7 +17,7 @@ from gateway.identity.authentication import Caller
 from gateway.policy.authorization import Grant
 from gateway.policy.bodies import NO_BODY
 from gateway.policy.snapshot import Snapshot
-from gateway.policy.steps import Prepared, judge_body, judge_head, judge_stream, prepare
+from gateway.policy.steps import Prepared, check_body, check_stream, decide_head, prepare
 from gateway.rate_limits.rate_limiter import find_limits
 from gateway.retry.retry_policy import AUTHENTICATE, NextStep, Outcome, Situation, decide_attempt
 from gateway.upstream.request_writer import build_wire
@@ -103,12 +103,12 @@ def explain(snapshot: Snapshot, consumer: Consumer, ask: RequestDraft, *, post_o
     limits: tuple[Limit, ...] = ()
     try:
         inbound = require_head(ask.method, ask.target, (1, 1), ask.fields)
-        grant, plan = judge_head(snapshot, consumer, inbound, record)
+        grant, plan = decide_head(snapshot, consumer, inbound, record)
         body = NO_BODY
         if plan.stream:
-            judge_stream(grant, record)
+            check_stream(grant, record)
         else:
-            body = judge_body(grant, plan, ask.body, record)
+            body = check_body(grant, plan, ask.body, record)
         caller = Caller(consumer, ())
         prepared = prepare(snapshot, caller, inbound, grant, body, streams=plan.stream)
         limits = tuple(key.limit for key in find_limits(consumer.limits, grant, body))

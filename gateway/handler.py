@@ -30,7 +30,7 @@ from gateway.policy.bodies import NO_BODY, Body, BodyPlan
 from gateway.policy.idempotency_key import Claim
 from gateway.policy.outbound import Outbound
 from gateway.policy.snapshot import Snapshot, Snapshots
-from gateway.policy.steps import judge_body, judge_head, judge_stream, prepare
+from gateway.policy.steps import check_body, check_stream, decide_head, prepare
 from gateway.rate_limits.rate_limiter import RateLimiter
 from gateway.twilio.error_body import render_error
 from gateway.upstream.forwarder import Forwarder
@@ -123,7 +123,7 @@ class Handler:
         caller = authenticate(snapshot.identities, inbound, time.time(), connection.certificate)
         if isinstance(caller, UnverifiedCaller):
             caller = await self._tokens.admit(caller, snapshot.identities, inbound, time.time())
-        grant, plan = judge_head(snapshot, caller.consumer, inbound, exchange)
+        grant, plan = decide_head(snapshot, caller.consumer, inbound, exchange)
         ready = await self._read(request, exchange, snapshot, inbound, grant, plan)
         trace = self._observers.upstream_trace(exchange.trace, request.headers)
         streams = ready.stream is not None
@@ -189,7 +189,7 @@ class Handler:
     ) -> _Ready:
         """Read and judge the body, or prepare to stream it."""
         if plan.stream:
-            judge_stream(grant, exchange)
+            check_stream(grant, exchange)
         if expects_continue(inbound):
             send_continue(request)
         if plan.stream:
@@ -199,7 +199,7 @@ class Handler:
             data = await read_body(request, plan, snapshot.body_seconds, snapshot.body_total_seconds)
         finally:  # a caller that was too slow, or left: that was not our own time
             exchange.caller_seconds += self._clock() - began
-        return _Ready(judge_body(grant, plan, data, exchange), None)
+        return _Ready(check_body(grant, plan, data, exchange), None)
 
     async def _answer_error(
         self, error: GatewayError, request: web.BaseRequest, exchange: Exchange

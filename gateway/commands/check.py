@@ -55,14 +55,14 @@ def run(args: argparse.Namespace) -> int:
     """Check one file: 0 if the gateway would start with it, else 2; 1 and 3 tell of keys tried online."""
     # Imported here: `gateway check --help` need not wait for pydantic.
     from gateway.config.compile import compile_snapshot
-    from gateway.config.lint import find_vain
+    from gateway.config.lint import find_lint
     from gateway.config.loading.resolve import load_resolved
     from gateway.secret_stores.secret_cache import SecretCache
 
     try:
         resolved = load_resolved(args.config, os.environ, SecretCache())
         snapshot = compile_snapshot(resolved)
-        warnings = (*resolved.warnings, *find_vain(resolved, snapshot))
+        warnings = (*resolved.warnings, *find_lint(resolved, snapshot))
     except ConfigError as error:
         if args.json:
             _print_json({"ok": False, "problems": _plain(error.problems), "warnings": []})

@@ -18,7 +18,7 @@ from gateway.twilio.catalogue import Catalogue
 _REGIONAL = re.compile(r"([a-z0-9-]+)\.([a-z]{2}[0-9])\.twilio\.com")
 
 
-def find_vain(resolved: ResolvedSettings, snapshot: Snapshot) -> list[Problem]:
+def find_lint(resolved: ResolvedSettings, snapshot: Snapshot) -> list[Problem]:
     """Warnings for what is compiled already. Pure."""
     problems = [*_vain_hosts(resolved)]
     for name, consumer in sorted(snapshot.consumers.items()):

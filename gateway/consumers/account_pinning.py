@@ -55,10 +55,10 @@ def pin_account(credential: Credential, path: str, query: str) -> Pinned:
     require_owned(credential, target)
     if "%" in target:
         require_owned(credential, unquote(target))
-    segments = path.split("/", 4)
-    if len(segments) < 4 or segments[2].lower() != "accounts":
+    path_segments = path.split("/", 4)
+    if len(path_segments) < 4 or path_segments[2].lower() != "accounts":
         return Pinned(credential.account, path, query)
-    sid = strip_suffix(segments[3])
+    sid = strip_suffix(path_segments[3])
     if sid and not credential.owns(sid):
         raise _foreign()
     return Pinned(credential.account_of(sid), path, query)

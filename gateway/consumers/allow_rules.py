@@ -39,14 +39,14 @@ class Rule:
     text: str
     method: str
     product: str
-    segments: tuple[str, ...]
+    path_segments: tuple[str, ...]
     exact: bool
 
-    def spells_out(self, segments: tuple[str, ...]) -> bool:
+    def spells_out(self, path_segments: tuple[str, ...]) -> bool:
         """Whether no placeholder stands for `Keys` and its like; `…/{AccountSid}/{List}` names none."""
         return not any(
             part == _ONE and segment.lower() in _SPELT_OUT
-            for part, segment in zip(self.segments, segments, strict=True)
+            for part, segment in zip(self.path_segments, path_segments, strict=True)
         )
 
 
@@ -71,17 +71,21 @@ class RuleSet:
         }
         object.__setattr__(self, "_by_call", by_call)
 
-    def find(self, method: str, product: str, segments: tuple[str, ...]) -> Rule | None:
+    def find(self, method: str, product: str, path_segments: tuple[str, ...]) -> Rule | None:
         """The first rule that covers the call, by its effective method (HEAD counts as GET)."""
         for rule in self._named(method, product):
-            if _match_segments(rule.segments, segments):
+            if _match_segments(rule.path_segments, path_segments):
                 return rule
         return None
 
-    def find_exact(self, method: str, product: str, segments: tuple[str, ...]) -> Rule | None:
+    def find_exact(self, method: str, product: str, path_segments: tuple[str, ...]) -> Rule | None:
         """The first rule without a glob that covers the call and spells out what is delegated with care."""
         for rule in self._named(method, product):
-            if rule.exact and _match_segments(rule.segments, segments) and rule.spells_out(segments):
+            if (
+                rule.exact
+                and _match_segments(rule.path_segments, path_segments)
+                and rule.spells_out(path_segments)
+            ):
                 return rule
         return None
 
@@ -92,9 +96,9 @@ class RuleSet:
 
 def split_path(path: str) -> tuple[str, ...]:
     """The segments of a canonical path, the last one without its representation suffix."""
-    segments = path[1:].split("/")
-    segments[-1] = strip_suffix(segments[-1])
-    return tuple(segments)
+    path_segments = path[1:].split("/")
+    path_segments[-1] = strip_suffix(path_segments[-1])
+    return tuple(path_segments)
 
 
 def strip_suffix(segment: str) -> str:
@@ -127,8 +131,8 @@ def _parse_rule(text: str, products: frozenset[str]) -> Rule:
         )
     if not path.startswith("/"):
         raise ValueError(f"{text!r}: the path begins with /")
-    segments = tuple(_parse_segment(text, segment) for segment in split_path(path))
-    return Rule(text, method, product, segments, exact=_is_exact(method, product, path))
+    path_segments = tuple(_parse_segment(text, segment) for segment in split_path(path))
+    return Rule(text, method, product, path_segments, exact=_is_exact(method, product, path))
 
 
 def _parse_segment(text: str, segment: str) -> str:
@@ -145,16 +149,20 @@ def _is_exact(method: str, product: str, path: str) -> bool:
     return _ONE not in (method, product) and "*" not in path
 
 
-def _match_segments(pattern: tuple[str, ...], segments: tuple[str, ...]) -> bool:
+def _match_segments(pattern: tuple[str, ...], path_segments: tuple[str, ...]) -> bool:
     """Glob over segments; `**` takes as many as it must (tried from none upwards)."""
-    if len(pattern) != len(segments) and _REST not in pattern:
+    if len(pattern) != len(path_segments) and _REST not in pattern:
         return False
     for index, part in enumerate(pattern):
         if part == _REST:
             rest = pattern[index + 1 :]
             if not rest:
                 return True
-            return any(_match_segments(rest, segments[at:]) for at in range(index, len(segments) + 1))
-        if index >= len(segments) or not (segments[index] if part == _ONE else part == segments[index]):
+            return any(
+                _match_segments(rest, path_segments[at:]) for at in range(index, len(path_segments) + 1)
+            )
+        if index >= len(path_segments) or not (
+            path_segments[index] if part == _ONE else part == path_segments[index]
+        ):
             return False
-    return len(pattern) == len(segments)
+    return len(pattern) == len(path_segments)

@@ -71,7 +71,7 @@ def require_plain_fields(credential: Credential, fields: Fields) -> None:
             require_owned(credential, f"{name}={value}")
 
 
-def judge_form(rules: FormRules, body: Fields, query: Fields) -> None:
+def check_form(rules: FormRules, body: Fields, query: Fields) -> None:
     """Raise `Refusal("form_rule")` if a ruled field is not permitted, or stands in the query."""
     for name, _ in query:
         if _is_ruled(rules, normal_name(name)):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from gateway.consumers.allow_rules import RuleSet, split_path
 
 _MICROSECONDS = 1_000_000
-_MOST_DESTINATIONS = 8
+_MAX_DESTINATIONS = 8
 _MANY = "many"
 _PERIODS = {1: "s", 60: "m", 3600: "h", 86_400: "d"}
 
@@ -146,16 +146,16 @@ def select_limits(
     if limits.fixed is not None:
         return limits.fixed
     method = "GET" if method == "HEAD" else method
-    segments = split_path(path) if limits.by_route else ()
+    path_segments = split_path(path) if limits.by_route else ()
     selected: list[LimitKey] = []
     for limit in limits.limits:
-        if limit.rules is not None and limit.rules.find(method, product, segments) is None:
+        if limit.rules is not None and limit.rules.find(method, product, path_segments) is None:
             continue
         if limit.per is Per.CONSUMER:
             selected.append(LimitKey(limit, limit.name))
         elif limit.per is Per.ACCOUNT:
             selected.append(LimitKey(limit, f"{limit.name}:{account_sid}"))
-        elif len(destinations) > _MOST_DESTINATIONS:
+        elif len(destinations) > _MAX_DESTINATIONS:
             # Twilio takes one `To`: many are a mistake, or a way to make many keys.
             selected.append(LimitKey(limit, f"{limit.name}:{_MANY}"))
         else:

@@ -18,7 +18,7 @@ _REST = "**"
 _CLOSE = 0.6
 
 
-class Doubt(NamedTuple):
+class Lint(NamedTuple):
     """A rule that never grants anything: what is the matter with it, and what to do."""
 
     rule: Rule
@@ -26,7 +26,7 @@ class Doubt(NamedTuple):
     hint: str
 
 
-def find_unreachable(consumer: Consumer, catalogue: Catalogue) -> Iterator[Doubt]:
+def find_unreachable(consumer: Consumer, catalogue: Catalogue) -> Iterator[Lint]:
     """The consumer's rules that no request can be granted by."""
     earlier: list[Rule] = []
     for rule in consumer.rules.rules:
@@ -36,56 +36,56 @@ def find_unreachable(consumer: Consumer, catalogue: Catalogue) -> Iterator[Doubt
         earlier.append(rule)
 
 
-def _doubt(rule: Rule, consumer: Consumer, catalogue: Catalogue) -> Doubt | None:
-    path = "/" + "/".join(rule.segments)
+def _doubt(rule: Rule, consumer: Consumer, catalogue: Catalogue) -> Lint | None:
+    path = "/" + "/".join(rule.path_segments)
     try:
         require_owned(consumer.credential, path)
     except Refusal:
-        return Doubt(rule, "names an account that its credential does not own", "write {AccountSid} instead")
-    if not rule.exact and _REST not in rule.segments and is_management(rule.product, path):
-        return Doubt(
+        return Lint(rule, "names an account that its credential does not own", "write {AccountSid} instead")
+    if not rule.exact and _REST not in rule.path_segments and is_management(rule.product, path):
+        return Lint(
             rule,
             "grants nothing: accounts, keys and tokens need a rule without globs",
             "name method, product and path exactly, if this is really meant",
         )
     if consumer.emit is Emit.POST and rule.method in ("PUT", "DELETE") and rule.product not in (_ANY, "api"):
-        return Doubt(
+        return Lint(
             rule, "is always answered 501: `emit: post` works on the `api` product only", "remove one of them"
         )
     return _find_no_route(rule, catalogue)
 
 
-def _find_no_route(rule: Rule, catalogue: Catalogue) -> Doubt | None:
+def _find_no_route(rule: Rule, catalogue: Catalogue) -> Lint | None:
     """A rule that fits none of the routes that are known of its product."""
     if rule.product != _ANY and all(route.product != rule.product for route in catalogue.routes):
         return None  # upload hosts and the like, of which no route is known
     routes = [route for route in catalogue.routes if rule.product in (_ANY, route.product)]
-    fitting = [route for route in routes if _unify(rule.segments, split_path(route.template))]
+    fitting = [route for route in routes if _unify(rule.path_segments, split_path(route.template))]
     methods = {route.method for route in fitting} | {"PUT" for route in fitting if route.product == "api"}
     if not fitting:
-        wanted = "/" + "/".join(rule.segments)
+        wanted = "/" + "/".join(rule.path_segments)
         close = get_close_matches(wanted, {_pattern_of(route.template) for route in routes}, 1, _CLOSE)
         near = next((route.template for route in routes if _pattern_of(route.template) in close), "")
         hint = f"did you mean {near}?" if near else "compare it with Twilio's reference"
-        return Doubt(rule, "fits no path that is known of Twilio's", hint)
+        return Lint(rule, "fits no path that is known of Twilio's", hint)
     if rule.method != _ANY and rule.method not in methods:
         known = ", ".join(sorted(methods - {"PUT"}))
-        return Doubt(rule, f"Twilio knows no {rule.method} there", f"it knows {known}")
+        return Lint(rule, f"Twilio knows no {rule.method} there", f"it knows {known}")
     return None
 
 
-def _find_cover(rule: Rule, earlier: list[Rule]) -> Doubt | None:
+def _find_cover(rule: Rule, earlier: list[Rule]) -> Lint | None:
     """An earlier rule that grants all that this one does."""
-    path = "/" + "/".join(rule.segments)
+    path = "/" + "/".join(rule.path_segments)
     if rule.exact and is_management(rule.product, path):
         return None  # no glob covers it
     for other in earlier:
         if (
             other.method in (_ANY, rule.method)
             and other.product in (_ANY, rule.product)
-            and _covers(other.segments, rule.segments)
+            and _covers(other.path_segments, rule.path_segments)
         ):
-            return Doubt(rule, f"adds nothing to {other.text!r} before it", "remove one of them")
+            return Lint(rule, f"adds nothing to {other.text!r} before it", "remove one of them")
     return None
 
 

@@ -61,7 +61,7 @@ def build_request_fields(
     `content_type` replaces the received one; None keeps it. `trace` are lines of ours, which may hold a
     `tracestate` of the caller's.
     """
-    singles, connection = inbound.singles, inbound.connection
+    single_fields, connection = inbound.single_fields, inbound.connection
     lines = [
         b"%b: %b\r\n" % (name, value)
         for lower, name, value in inbound.fields
@@ -70,10 +70,10 @@ def build_request_fields(
         and not lower.startswith(_OURS_INBOUND_PREFIXES)
         and not (asks_identity and lower == b"accept-encoding")
     ]
-    if keeps_idempotency_key and b"idempotency-key" in singles:
-        lines.append(b"Idempotency-Key: %b\r\n" % singles[b"idempotency-key"])
+    if keeps_idempotency_key and b"idempotency-key" in single_fields:
+        lines.append(b"Idempotency-Key: %b\r\n" % single_fields[b"idempotency-key"])
     if content_type is None:
-        content_type = singles.get(b"content-type")
+        content_type = single_fields.get(b"content-type")
     if content_type is not None:
         lines.append(b"Content-Type: %b\r\n" % content_type)
     if trace:

@@ -53,7 +53,7 @@ class Inbound(NamedTuple):
     path: str
     query: str
     fields: tuple[Field, ...]
-    singles: dict[bytes, bytes]
+    single_fields: dict[bytes, bytes]
     connection: frozenset[bytes]
     content_length: int | None
     chunked: bool
@@ -68,7 +68,7 @@ class Inbound(NamedTuple):
 
     def single(self, name: bytes) -> str:
         """The value of a field that comes at most once, or ''."""
-        return self.singles.get(name, b"").decode("ascii")
+        return self.single_fields.get(name, b"").decode("ascii")
 
 
 def require_head(
@@ -91,18 +91,18 @@ def require_head(
             closes=True,
             headers=(("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE"),),
         )
-    fields, singles, connection = _read_fields(raw_headers)
-    length, chunked = _require_framing(method, version, singles)
+    fields, single_fields, connection = _read_fields(raw_headers)
+    length, chunked = _require_framing(method, version, single_fields)
     parts = require_target(target)
-    host = _require_host(version, singles)
+    host = _require_host(version, single_fields)
     if b"upgrade" in connection and any(lower == b"upgrade" for lower, _, _ in fields):
         raise Refusal("upgrade_unsupported", "Send the request without Connection: Upgrade.", closes=True)
-    expect = singles.get(b"expect")
+    expect = single_fields.get(b"expect")
     if expect is not None and expect.lower() != b"100-continue":
         raise Refusal("expectation", "The only expectation understood is 100-continue.", closes=True)
     return Inbound(
         method, version, parts.scheme, parts.authority, host, parts.path, parts.query,
-        fields, singles, connection, length, chunked,
+        fields, single_fields, connection, length, chunked,
     )  # fmt: skip
 
 
@@ -118,26 +118,26 @@ def _read_fields(
             "bad_header", "Header values are visible ASCII; percent-encode other text.", closes=True
         )
     fields: list[Field] = []
-    singles: dict[bytes, bytes] = {}
+    single_fields: dict[bytes, bytes] = {}
     connection: frozenset[bytes] = frozenset()
     for name, value in raw_headers:
         lower = name.lower()
         fields.append((lower, name, value))
         if lower in _SINGULAR:
-            if lower in singles:
+            if lower in single_fields:
                 raise Refusal("bad_header", f"{lower.decode()} came twice; send it once.", closes=True)
-            singles[lower] = value
+            single_fields[lower] = value
         elif lower == b"connection":
             connection |= {token.strip().lower() for token in value.split(b",")}
-    return tuple(fields), singles, connection
+    return tuple(fields), single_fields, connection
 
 
 def _require_framing(
-    method: str, version: tuple[int, int], singles: dict[bytes, bytes]
+    method: str, version: tuple[int, int], single_fields: dict[bytes, bytes]
 ) -> tuple[int | None, bool]:
     """The declared length in bytes, and whether the body is chunked (RFC 9112 6)."""
-    coding = singles.get(b"transfer-encoding")
-    declared = singles.get(b"content-length")
+    coding = single_fields.get(b"transfer-encoding")
+    declared = single_fields.get(b"content-length")
     length: int | None = None
     if coding is not None:
         if version == (1, 0) or declared is not None or coding.lower() != b"chunked":
@@ -157,8 +157,8 @@ def _require_framing(
     return length, coding is not None
 
 
-def _require_host(version: tuple[int, int], singles: dict[bytes, bytes]) -> str:
-    raw = singles.get(b"host")
+def _require_host(version: tuple[int, int], single_fields: dict[bytes, bytes]) -> str:
+    raw = single_fields.get(b"host")
     if raw is None:
         if version == (1, 0):
             return ""  # RFC 9112 3.2: only HTTP/1.1 must send it

@@ -19,8 +19,8 @@ _PARENT = re.compile(
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 
 # Trace context 3.3.1: 32 members, a key is `simple-key` or `tenant@system`, a value has no comma nor `=`.
-_MOST_STATE_CHARACTERS = 512
-_MOST_MEMBERS = 32
+_MAX_STATE_CHARACTERS = 512
+_MAX_MEMBERS = 32
 _MEMBER = re.compile(
     r"(?P<key>[a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13})"
     r"=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
@@ -59,7 +59,7 @@ def read_trace_state(states: Sequence[str]) -> str:
     matches = [_MEMBER.fullmatch(member) for member in members]
     keys = {match["key"] for match in matches if match is not None}
     joined = ",".join(members)
-    whole = len(keys) == len(members) <= _MOST_MEMBERS and len(joined) <= _MOST_STATE_CHARACTERS
+    whole = len(keys) == len(members) <= _MAX_MEMBERS and len(joined) <= _MAX_STATE_CHARACTERS
     return joined if whole else ""
 
 

@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 from gateway.consumers.consumer import Consumer
 from gateway.errors import Refusal
 from gateway.http.request_head import Inbound
-from gateway.identity.client_certificates import PeerCertificate, find_holder
+from gateway.identity.client_certificates import PeerCertificate, find_certificate_consumer
 from gateway.identity.jwt_claims import Issuer, is_token
 
 # A shorter "key" (a legacy one, typed by hand) would be found by chance in innocent fields.
@@ -68,7 +68,7 @@ class UnverifiedCaller(NamedTuple):
     token: bytes
     sent: bytes
     digest: str
-    holder: Consumer | None
+    certificate_consumer: Consumer | None
 
     def __repr__(self) -> str:
         return "Claimant()"
@@ -81,16 +81,18 @@ def authenticate(
 
     Raises `Refusal` (401) with a challenge.
     """
-    holder = None if certificate is None else find_holder(identities.certificates, certificate, now)
+    certificate_consumer = (
+        None if certificate is None else find_certificate_consumer(identities.certificates, certificate, now)
+    )
     shown = _read_key(inbound)
     if shown is None:
-        return _require_holder(holder, certificate, now)
+        return _require_certificate_consumer(certificate_consumer, certificate, now)
     username, key, sent = shown
     digest = digest_of(key)
     entry = identities.keys.get(digest)
     if entry is None:
         if identities.issuers and is_token(key):
-            return UnverifiedCaller(username, key, sent, digest, holder)
+            return UnverifiedCaller(username, key, sent, digest, certificate_consumer)
         raise Refusal("unknown_consumer", "The consumer key is not known here.", headers=_CHALLENGE)
     consumer = entry.consumer
     if entry.expires is not None and now >= entry.expires and _is_named(username, consumer):
@@ -99,7 +101,7 @@ def authenticate(
             f"This key of consumer {consumer.name} has expired; ask the gateway's operators for a new one.",
             headers=_CHALLENGE,
         )
-    return admit(inbound, consumer, username, (key, sent), holder)
+    return admit(inbound, consumer, username, (key, sent), certificate_consumer)
 
 
 def admit(
@@ -107,7 +109,7 @@ def admit(
     consumer: Consumer,
     username: bytes | None,
     shown: tuple[bytes, bytes],
-    holder: Consumer | None,
+    certificate_consumer: Consumer | None,
 ) -> Caller:
     """A consumer that is known by a secret: what else the request says of the caller must agree with it.
 
@@ -115,7 +117,7 @@ def admit(
     """
     if not _is_named(username, consumer):
         raise Refusal("unknown_consumer", "The user name does not belong to this key.", headers=_CHALLENGE)
-    if holder is not None and holder is not consumer:
+    if certificate_consumer is not None and certificate_consumer is not consumer:
         raise Refusal(
             "unknown_consumer",
             "The key and the client certificate are not one consumer's.",
@@ -133,10 +135,12 @@ def admit(
     return Caller(consumer, secrets)
 
 
-def _require_holder(holder: Consumer | None, certificate: PeerCertificate | None, now: float) -> Caller:
+def _require_certificate_consumer(
+    certificate_consumer: Consumer | None, certificate: PeerCertificate | None, now: float
+) -> Caller:
     """Who shows no key must be known by a certificate."""
-    if holder is not None:
-        return Caller(holder, ())
+    if certificate_consumer is not None:
+        return Caller(certificate_consumer, ())
     if certificate is None:
         raise Refusal(
             "missing_key",
@@ -158,8 +162,8 @@ def _require_holder(holder: Consumer | None, certificate: PeerCertificate | None
 
 def _read_key(inbound: Inbound) -> tuple[bytes | None, bytes, bytes] | None:
     """(Basic user name or None for Bearer, key, the token as sent); None if no field was sent."""
-    value = inbound.singles.get(b"authorization")
-    proxy = inbound.singles.get(b"proxy-authorization")
+    value = inbound.single_fields.get(b"authorization")
+    proxy = inbound.single_fields.get(b"proxy-authorization")
     if proxy is not None and (inbound.authority or value is None):
         value = proxy  # forward-proxy use: Authorization is then meant for Twilio, and replaced
     if value is None:

@@ -34,7 +34,9 @@ def read_certificate(shown: Mapping[str, Any]) -> PeerCertificate:
     return PeerCertificate(tuple(names), float(ssl.cert_time_to_seconds(shown["notAfter"])))
 
 
-def find_holder(index: Mapping[str, Holder], certificate: PeerCertificate, now: float) -> Holder | None:
+def find_certificate_consumer(
+    index: Mapping[str, Holder], certificate: PeerCertificate, now: float
+) -> Holder | None:
     """Whom a certificate stands for; nobody if it has ended. `now` is in seconds since the epoch.
 
     Raises `Refusal` (401) if it stands for two.
@@ -43,12 +45,12 @@ def find_holder(index: Mapping[str, Holder], certificate: PeerCertificate, now: 
         return None
     found = None
     for name in certificate.names:
-        holder = index.get(name)
-        if holder is None or holder is found:
+        certificate_consumer = index.get(name)
+        if certificate_consumer is None or certificate_consumer is found:
             continue
         if found is not None:
             raise Refusal(
                 "unknown_consumer", "The client certificate names several consumers; it must name one."
             )
-        found = holder
+        found = certificate_consumer
     return found

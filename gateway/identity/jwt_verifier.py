@@ -41,7 +41,7 @@ class TokenVerifier:
         if consumer is None:
             consumer = await self._verify(claimant, identities, now)
         shown = (claimant.token, claimant.sent)
-        return admit(inbound, consumer, claimant.username, shown, claimant.holder)
+        return admit(inbound, consumer, claimant.username, shown, claimant.certificate_consumer)
 
     def _recall(self, digest: str, identities: Identities, now: float) -> Consumer | None:
         known = self._verified.get(digest)

@@ -80,7 +80,7 @@ async def _chunks(request: web.BaseRequest, plan: BodyPlan, seconds: float) -> A
 
 def expects_continue(inbound: Inbound) -> bool:
     """Whether the caller holds its body back until it is asked (RFC 9110 10.1.1); HTTP/1.0 never does."""
-    return b"expect" in inbound.singles and inbound.version != (1, 0) and inbound.has_body
+    return b"expect" in inbound.single_fields and inbound.version != (1, 0) and inbound.has_body
 
 
 def send_continue(request: web.BaseRequest) -> None:

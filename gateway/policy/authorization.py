@@ -6,11 +6,12 @@ from gateway.consumers.account_pinning import is_management, pin_account
 from gateway.consumers.allow_rules import Rule, split_path
 from gateway.consumers.consumer import Consumer, Mode
 from gateway.consumers.credentials import Account
-from gateway.consumers.form_rules import judge_form, require_plain_fields
+from gateway.consumers.form_rules import check_form, require_plain_fields
 from gateway.errors import Refusal
-from gateway.http.form_data import Fields, Unreadable, is_suspect, read_json, read_multipart, read_urlencoded
+from gateway.http.form_data import Fields, Unreadable, read_urlencoded
 from gateway.policy.addressing import upstream_host
-from gateway.policy.bodies import Body, BodyFormat
+from gateway.policy.bodies import Body
+from gateway.policy.body_fields import must_be_read, read_body_fields
 from gateway.policy.methods import Call
 from gateway.twilio.catalogue import Catalogue, Route
 
@@ -50,12 +51,12 @@ def authorize(consumer: Consumer, route: Route, call: Call) -> Grant:
     product = call.address.product
     host = upstream_host(call.address, credential.region, credential.edge)
     pinned = pin_account(credential, call.path, call.query)
-    segments = split_path(pinned.path)
+    path_segments = split_path(pinned.path)
     method = "GET" if call.method == "HEAD" else call.method
     conceals = is_management(product, pinned.path)
     reported = ""
     if conceals:
-        rule = consumer.rules.find_exact(method, product, segments)
+        rule = consumer.rules.find_exact(method, product, path_segments)
         if rule is None:
             raise Refusal(
                 "management_endpoint",
@@ -63,7 +64,7 @@ def authorize(consumer: Consumer, route: Route, call: Call) -> Grant:
                 "that names this method and path without a glob.",
             )
     else:
-        rule = consumer.rules.find(method, product, segments)
+        rule = consumer.rules.find(method, product, path_segments)
         if rule is None:
             if consumer.mode is Mode.ENFORCE:
                 raise Refusal(
@@ -80,21 +81,21 @@ def authorize_form(grant: Grant, body: Body) -> str:
     """Judge a buffered body. Raises `Refusal`; returns the slug that `mode: report` let through, or ''."""
     rules = grant.consumer.forms
     judged = rules is not None and grant.call.method not in _READS
-    if not judged and not _is_suspect(body):
+    if not judged and not must_be_read(body):
         return ""
     try:
-        fields = _read_fields(body)
+        fields = read_body_fields(body)
     except Unreadable as error:
         # In `mode: report`, too, a body must be read that may name an account: that is no consumer's rule.
         enforced = judged and grant.consumer.mode is Mode.ENFORCE
-        if judged and not enforced and not _is_suspect(body):
+        if judged and not enforced and not must_be_read(body):
             return "form_rule"
         slug = "form_rule" if enforced else "bad_body"
         raise Refusal(slug, f"The body cannot be judged: {error}.") from error
     require_plain_fields(grant.consumer.credential, fields)
     if rules is not None and judged:
         try:
-            judge_form(rules, fields, _read_query(grant.query))
+            check_form(rules, fields, _read_query(grant.query))
         except Refusal as refusal:
             return _report(grant, refusal)
     return ""
@@ -114,29 +115,6 @@ def _report(grant: Grant, refusal: Refusal) -> str:
     if grant.consumer.mode is Mode.REPORT:
         return refusal.slug
     raise refusal
-
-
-def _is_suspect(body: Body) -> bool:
-    """Whether a body must be read even without form rules."""
-    match body.shape:
-        case BodyFormat.FORM:
-            return is_suspect(body.data, is_json=False)
-        case BodyFormat.JSON:
-            return is_suspect(body.data, is_json=True)
-        case shape:
-            return shape is BodyFormat.MULTIPART
-
-
-def _read_fields(body: Body) -> Fields:
-    match body.shape:
-        case BodyFormat.FORM:
-            return read_urlencoded(body.data)
-        case BodyFormat.MULTIPART:
-            return read_multipart(body.data, body.boundary)
-        case BodyFormat.JSON:
-            return read_json(body.data)
-        case _:
-            return []
 
 
 def _read_query(query: str) -> Fields:

@@ -5,37 +5,20 @@ looks at the bytes. Content-Type is looked at only when there is a body. Forms a
 encoded again, except for a consumer with `convert: true`.
 """
 
-import json
 import re
-from encodings import normalize_encoding
-from encodings.aliases import aliases
 from enum import Enum
-from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlencode
+from typing import NamedTuple
 
 from gateway.consumers.consumer import Consumer
 from gateway.errors import Refusal
-from gateway.http.form_data import Unreadable, load_json
 from gateway.http.media_type import read_parameters
 from gateway.http.request_head import Inbound
+from gateway.policy.body_conversion import UTF8, canonical_charset, form_from_json, transcode_form
 from gateway.twilio.catalogue import BodyKind, Route
 
 FORM_TYPE = b"application/x-www-form-urlencoded"
 # What form encoders leave unescaped, generously; without '"' and braces, which tell JSON.
 _FORM_SHAPE = re.compile(rb"[!#-z|~]+")
-_UTF8 = frozenset({"", "utf_8", "ascii"})
-# Charsets that browsers ever sent forms in, by every name that Python knows them by. Not `codecs.lookup`: it
-# keeps each name that it was ever asked for, and some codecs are slow (`idna` is quadratic: CVE-2022-45061).
-_FORM_CHARSET = re.compile(
-    r"ascii|utf_8|latin_1|iso8859_[0-9]{1,2}|cp(?:125[0-8]|866|874|932|949|950)|koi8_[ru]"
-    r"|mac_(?:roman|cyrillic)|shift_jis|euc_jp|euc_kr|iso2022_jp|gb2312|gbk|gb18030|big5(?:hkscs)?"
-)
-_CHARSETS = {
-    alias: codec
-    for known in aliases.items()
-    for alias, codec in (known, (known[1], known[1]))
-    if _FORM_CHARSET.fullmatch(codec)
-}
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046 5.1.1
 _JSON_TYPE = re.compile(r"application/(?:[a-z0-9!#$&^_.+-]+\+)?json")
 
@@ -96,11 +79,11 @@ def require_body_kind(route: Route, consumer: Consumer, inbound: Inbound, limits
         raise too_large(limit)
     if streamed:
         return BodyPlan(BodyFormat.RAW, limit, stream=True)
-    singles = inbound.singles
+    single_fields = inbound.single_fields
     if (
-        singles.get(b"content-type") == FORM_TYPE  # to the byte, as nearly every caller writes it
+        single_fields.get(b"content-type") == FORM_TYPE  # to the byte, as nearly every caller writes it
         and route.body_kind is not BodyKind.JSON
-        and b"content-encoding" not in singles
+        and b"content-encoding" not in single_fields
     ):
         return BodyPlan(BodyFormat.FORM, limit)
     plan = _plan_buffered(route.body_kind, consumer, inbound, limit)
@@ -121,9 +104,9 @@ def finish_body(plan: BodyPlan, data: bytes) -> Body:
             raise _refuse_type("The body has no Content-Type and is not a form", (FORM_TYPE.decode(),))
         return Body(data, BodyFormat.FORM, content_type=FORM_TYPE)
     if shape is BodyFormat.JSON and plan.convert:
-        return Body(_form_from_json(data), BodyFormat.FORM, content_type=FORM_TYPE)
-    if shape is BodyFormat.FORM and plan.charset not in _UTF8:
-        return Body(_transcode(data, plan.charset), BodyFormat.FORM, content_type=FORM_TYPE)
+        return Body(form_from_json(data), BodyFormat.FORM, content_type=FORM_TYPE)
+    if shape is BodyFormat.FORM and plan.charset not in UTF8:
+        return Body(transcode_form(data, plan.charset), BodyFormat.FORM, content_type=FORM_TYPE)
     return Body(data, shape, plan.boundary)
 
 
@@ -153,9 +136,9 @@ def _plan_buffered(kind: BodyKind, consumer: Consumer, inbound: Inbound, limit: 
     if parameters is None:
         return foreign("The Content-Type can be read in more than one way")
     media_type, options = parameters
-    charset = _canonical_charset(options.get("charset", ""))
+    charset = canonical_charset(options.get("charset", ""))
     if media_type == FORM_TYPE.decode() and accepts_form:
-        if charset in _UTF8 or (consumer.convert and charset is not None):
+        if charset in UTF8 or (consumer.convert and charset is not None):
             return BodyPlan(BodyFormat.FORM, limit, charset=charset or "")
         return foreign("The form is in another charset than UTF-8")
     if media_type == "multipart/form-data" and accepts_form:
@@ -163,51 +146,12 @@ def _plan_buffered(kind: BodyKind, consumer: Consumer, inbound: Inbound, limit: 
         if charset is None or _BOUNDARY.fullmatch(boundary) is None:
             return foreign("multipart/form-data needs a boundary of 1 to 70 characters, and UTF-8")
         return BodyPlan(BodyFormat.MULTIPART, limit, boundary=boundary)
-    if _JSON_TYPE.fullmatch(media_type) and charset in _UTF8:
+    if _JSON_TYPE.fullmatch(media_type) and charset in UTF8:
         if accepts_json:
             return BodyPlan(BodyFormat.JSON, limit)
         if consumer.convert:
             return BodyPlan(BodyFormat.JSON, limit, convert=True)
     return foreign("This route does not take that Content-Type")
-
-
-def _canonical_charset(name: str) -> str | None:
-    """Python's name of a charset, '' for none, None for one that no form is in."""
-    return _CHARSETS.get(normalize_encoding(name).lower()) if name else ""
-
-
-def _form_from_json(data: bytes) -> bytes:
-    """A flat JSON object as a form: arrays of scalars repeat the name, null is dropped."""
-    try:
-        loaded = load_json(data)
-    except Unreadable as error:
-        raise Refusal("bad_body", f"The body cannot be made a form: {error}.") from error
-    if not isinstance(loaded, dict):
-        raise Refusal("bad_body", "The body cannot be made a form: it is not a JSON object.")
-    pairs: list[tuple[str, str]] = []
-    for name, value in loaded.items():
-        for item in value if isinstance(value, list) else (value,):
-            if isinstance(item, dict | list):
-                raise Refusal("bad_body", "The body cannot be made a form: it is nested; make it flat.")
-            if item is not None:
-                pairs.append((name, _scalar(item)))
-    try:
-        return urlencode(pairs).encode("ascii")
-    except UnicodeEncodeError as error:  # a lone surrogate: "\ud800" is JSON, but no text
-        raise Refusal("bad_body", "The body cannot be made a form: a string is not valid Unicode.") from error
-
-
-def _scalar(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _transcode(data: bytes, charset: str) -> bytes:
-    """A form whose escapes are in `charset`, as one in UTF-8; order and repeats stay."""
-    try:
-        pairs = parse_qsl(data.decode(charset), keep_blank_values=True, encoding=charset, errors="strict")
-        return urlencode(pairs).encode("ascii")
-    except ValueError as error:
-        raise Refusal("bad_body", "The form's bytes are not in the charset that it declares.") from error
 
 
 def _refuse_type(why: str, accepted: tuple[str, ...]) -> Refusal:

@@ -10,7 +10,7 @@ _SECONDS = re.compile(rb"[0-9]{1,5}(?:\.[0-9]{1,3})?")
 
 def read_deadline(inbound: Inbound, most_seconds: float) -> float:
     """Seconds by `Gateway-Timeout`, at most `most_seconds`. Raises `Refusal("bad_header")`."""
-    value = inbound.singles.get(b"gateway-timeout")
+    value = inbound.single_fields.get(b"gateway-timeout")
     if value is None:
         return most_seconds
     seconds = float(value) if _SECONDS.fullmatch(value) else 0.0

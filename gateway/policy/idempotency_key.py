@@ -34,7 +34,7 @@ def require_claim(inbound: Inbound, grant: Grant, outbound: Outbound, body: Body
     A body that is streamed cannot be compared with the next one. Nobody who sends a key wants it ignored, so
     that is refused, except where Twilio itself takes the key.
     """
-    raw = inbound.singles.get(b"idempotency-key")
+    raw = inbound.single_fields.get(b"idempotency-key")
     if raw is None or outbound.effective != "POST":
         return None
     key = read_key(raw.decode("ascii"))
@@ -47,7 +47,7 @@ def require_claim(inbound: Inbound, grant: Grant, outbound: Outbound, body: Body
         )
     content_type = body.content_type
     if content_type is None:
-        content_type = inbound.singles.get(b"content-type", b"")
+        content_type = inbound.single_fields.get(b"content-type", b"")
     scope = _digest(
         grant.consumer.name.encode(),
         outbound.account.sid.encode(),

@@ -85,7 +85,9 @@ def _take_query_override(method: str, query: str) -> tuple[str, str]:
 
 def _read_header_override(inbound: Inbound, consumer: Consumer) -> str:
     """'' or PUT or DELETE. The fields themselves never go upstream."""
-    named = {inbound.single(field).strip().upper() for field in OVERRIDE_FIELDS if field in inbound.singles}
+    named = {
+        inbound.single(field).strip().upper() for field in OVERRIDE_FIELDS if field in inbound.single_fields
+    }
     named.discard(inbound.method)  # says nothing new
     if not named:
         return ""

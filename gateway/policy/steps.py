@@ -29,7 +29,7 @@ class Prepared(NamedTuple):
     seconds: float
 
 
-def judge_head(
+def decide_head(
     snapshot: Snapshot, consumer: Consumer, inbound: Inbound, exchange: Exchange
 ) -> tuple[Grant, BodyPlan]:
     """All that a head decides, once it is known whose it is. Raises `Refusal`."""
@@ -44,12 +44,12 @@ def judge_head(
     return grant, require_body_kind(route, consumer, inbound, snapshot.limits)
 
 
-def judge_stream(grant: Grant, exchange: Exchange) -> None:
+def check_stream(grant: Grant, exchange: Exchange) -> None:
     """A body that is streamed on unread. Raises `Refusal`."""
     exchange.reported = exchange.reported or authorize_stream(grant)
 
 
-def judge_body(grant: Grant, plan: BodyPlan, data: bytes, exchange: Exchange) -> Body:
+def check_body(grant: Grant, plan: BodyPlan, data: bytes, exchange: Exchange) -> Body:
     """A body that was read. Raises `Refusal`."""
     body = finish_body(plan, data)
     exchange.reported = exchange.reported or authorize_form(grant, body)

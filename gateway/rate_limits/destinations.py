@@ -3,13 +3,14 @@
 import re
 
 from gateway.consumers.form_rules import normal_name
-from gateway.http.form_data import Fields, Unreadable, read_json, read_multipart, read_urlencoded
-from gateway.policy.bodies import Body, BodyFormat
+from gateway.http.form_data import Unreadable, read_urlencoded
+from gateway.policy.bodies import Body
+from gateway.policy.body_fields import read_body_fields
 
 _READS = frozenset({"GET", "HEAD", "DELETE"})
 _CHANNEL = re.compile(r"[a-z_]+:")
 _NOT_A_DIGIT = re.compile(r"\D+")
-_FEWEST_DIGITS = 5
+_MIN_DIGITS = 5
 UNREADABLE = "unreadable"
 """Stands for the destination of a body that cannot be read: all of these are counted together."""
 
@@ -19,7 +20,7 @@ def find_destinations(method: str, query: str, body: Body) -> tuple[str, ...]:
     if method in _READS:
         return ()
     try:
-        fields = _read(body)
+        fields = read_body_fields(body)
         if query:
             fields = fields + read_urlencoded(query.encode("ascii"))
     except (Unreadable, ValueError):
@@ -33,16 +34,6 @@ def normalise(destination: str) -> str:
     text = destination.strip().casefold()
     bare = _CHANNEL.sub("", text, count=1) if not text.startswith(("sip:", "sips:", "client:")) else ""
     digits = _NOT_A_DIGIT.sub("", bare)
-    if len(digits) >= _FEWEST_DIGITS and not any(letter.isalpha() for letter in bare):
+    if len(digits) >= _MIN_DIGITS and not any(letter.isalpha() for letter in bare):
         return digits
     return text
-
-
-def _read(body: Body) -> Fields:
-    if body.shape is BodyFormat.FORM:
-        return read_urlencoded(body.data)
-    if body.shape is BodyFormat.MULTIPART:
-        return read_multipart(body.data, body.boundary)
-    if body.shape is BodyFormat.JSON:
-        return read_json(body.data)
-    return []

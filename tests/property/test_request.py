@@ -74,14 +74,14 @@ def test_any_head_is_an_inbound_or_a_refusal(
 
 def _judged(given_consumer: Consumer, inbound: Inbound, body: bytes) -> None:
     """Judge, and check what holds of every request that is let through."""
-    before = (tuple(inbound), dict(inbound.singles))
+    before = (tuple(inbound), dict(inbound.single_fields))
     try:
         granted, outbound, _ = judge(given_consumer, inbound, body)
     except Refusal as refusal:
         _assert_telling_nothing(refusal)
         return
     finally:
-        assert (tuple(inbound), dict(inbound.singles)) == before
+        assert (tuple(inbound), dict(inbound.single_fields)) == before
     _assert_granted(granted, given_consumer)
     method, query = emit_method(granted.call._replace(query=granted.query), given_consumer.emit)
     assert (outbound.method, outbound.host) == (method, granted.host)

@@ -1,4 +1,4 @@
-"""Values to judge: a catalogue, a consumer, a request's head, and the whole chain of policies."""
+"""Values to judge: a catalogue, a consumer, a request's head, and the handler's own chain of decisions."""
 
 import base64
 from typing import Any
@@ -7,13 +7,15 @@ from gateway.consumers.allow_rules import parse_rules
 from gateway.consumers.consumer import Consumer
 from gateway.consumers.credentials import Account, ApiKey, Credential
 from gateway.errors import Refusal
+from gateway.exchange import Exchange
 from gateway.http.request_head import Inbound, require_head
 from gateway.identity.authentication import Caller, Identities, KeyEntry, authenticate, digest_of
-from gateway.policy.addressing import make_host_table, resolve_address
-from gateway.policy.authorization import Grant, authorize, authorize_form, authorize_stream, match_route
-from gateway.policy.bodies import NO_BODY, BodyLimits, finish_body, require_body_kind
-from gateway.policy.methods import translate_method
-from gateway.policy.outbound import Outbound, build_outbound
+from gateway.policy.addressing import make_host_table
+from gateway.policy.authorization import Grant
+from gateway.policy.bodies import NO_BODY, BodyLimits
+from gateway.policy.outbound import Outbound
+from gateway.policy.snapshot import Snapshot
+from gateway.policy.steps import check_body, check_stream, decide_head, prepare
 from gateway.twilio.catalogue import Catalogue, load_catalogue
 
 OWN = "AC" + "1" * 31 + "a"
@@ -60,24 +62,44 @@ def head_fields(*fields: tuple[bytes, bytes], body: bytes = b"") -> Fields:
     return ((b"Host", b"gateway.internal:8080"), AUTHORIZATION, *length, *fields)
 
 
+def snapshot(*consumers: Consumer) -> Snapshot:
+    """The configuration in force, with these consumers."""
+    identities = Identities({digest_of(KEY): KeyEntry(each, None) for each in consumers})
+    return Snapshot(
+        catalogue=CATALOGUE,
+        hosts=HOSTS,
+        identities=identities,
+        key_rings={},
+        limits=LIMITS,
+        body_seconds=30.0,
+        body_total_seconds=300.0,
+        deadline_seconds=25.0,
+        public_url="",
+        config_hash="",
+        consumers={each.name: each for each in consumers},
+        credentials={each.credential.name: each.credential for each in consumers},
+    )
+
+
 def grant(given: Consumer, inbound: Inbound) -> Grant:
-    """Everything up to the body."""
-    call = translate_method(inbound, resolve_address(HOSTS, inbound), given)
-    return authorize(given, match_route(CATALOGUE, call), call)
+    """Everything up to the body, by the real steps."""
+    return decide_head(snapshot(given), given, inbound, Exchange(0.0))[0]
 
 
 def judge(given: Consumer, inbound: Inbound, body: bytes = b"") -> tuple[Grant, Outbound, str]:
-    """The whole chain in the handler's order: (grant, outbound, slug that was only reported)."""
-    caller = authenticate(Identities({digest_of(KEY): KeyEntry(given, None)}), inbound, 0.0)
+    """The handler's own steps, without its I/O: (grant, outbound, slug that was only reported)."""
+    current = snapshot(given)
+    exchange = Exchange(0.0)
+    caller = authenticate(current.identities, inbound, 0.0)
     assert isinstance(caller, Caller)
-    granted = grant(given, inbound)
-    plan = require_body_kind(granted.route, given, inbound, LIMITS)
+    granted, plan = decide_head(current, given, inbound, exchange)
+    finished = NO_BODY
     if plan.stream:
-        reported = authorize_stream(granted)
-        return granted, build_outbound(inbound, caller, granted, NO_BODY, streams=True), reported
-    finished = finish_body(plan, body)
-    reported = authorize_form(granted, finished)
-    return granted, build_outbound(inbound, caller, granted, finished), granted.reported or reported
+        check_stream(granted, exchange)
+    else:
+        finished = check_body(granted, plan, body, exchange)
+    prepared = prepare(current, caller, inbound, granted, finished, streams=plan.stream)
+    return granted, prepared.outbound, exchange.reported
 
 
 def form(given: Consumer, body: bytes, target: str = MESSAGES, kind: bytes = FORM) -> str:

@@ -1,7 +1,7 @@
 """What concerns two values of the file at once, and what is allowed but probably not meant.
 
 `find_contradictions` works on the plain values, so that it speaks even while other values are wrong, and all
-is reported at once. `find_doubts` works on good settings; its findings are warnings. Both are pure.
+is reported at once. `find_warnings` works on good settings; its findings are warnings. Both are pure.
 """
 
 import re
@@ -191,7 +191,7 @@ def _never_passes(limit: Mapping[str, object]) -> bool:
     return isinstance(weight, int) and isinstance(burst, int) and weight > burst > 0
 
 
-def find_doubts(settings: Settings, now: datetime) -> list[Finding]:
+def find_warnings(settings: Settings, now: datetime) -> list[Finding]:
     """Warnings: the gateway runs with these, but somebody should look."""
     return [
         *_doubtful_store(settings),

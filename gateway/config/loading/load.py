@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_settings import InitSettingsSource
 
-from gateway.config.checking.contradictions import find_contradictions, find_doubts
+from gateway.config.checking.contradictions import find_contradictions, find_warnings
 from gateway.config.checking.pydantic_errors import explain
 from gateway.config.loading.environment import apply_overrides, override_names
 from gateway.config.loading.yaml_document import parse_document
@@ -52,7 +52,7 @@ def load_settings(path: Path, environ: Mapping[str, str], now: datetime | None =
     if findings or settings is None:
         findings += _unread_references(overridden.tree, (), environ, path.parent)
         raise ConfigError(origins.problems(findings))
-    doubts = find_doubts(settings, now or datetime.now(UTC))
+    doubts = find_warnings(settings, now or datetime.now(UTC))
     return Loaded(settings, path, tuple(origins.problems(doubts)), _hash(content, environ), origins)
 
 

@@ -6,7 +6,7 @@ running gateway never imports. Everything here is pure; what a consumer may do w
 
 from importlib.resources import files
 
-from gateway.twilio.catalogue.hosts import UPLOAD_HOSTS, host_of, unknown_body_kind
+from gateway.twilio.catalogue.hosts import UPLOAD_HOSTS
 from gateway.twilio.catalogue.route import OTHER, UNLISTED, BodyKind, Route
 from gateway.twilio.catalogue.route_table import parse_table
 from gateway.twilio.catalogue.route_trie import SUFFIXES, Catalogue
@@ -19,9 +19,7 @@ __all__ = [
     "BodyKind",
     "Catalogue",
     "Route",
-    "host_of",
     "load_catalogue",
-    "unknown_body_kind",
 ]
 
 

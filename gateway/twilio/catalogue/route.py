@@ -47,5 +47,3 @@ class Route:
     """The template ends in a parameter: a PUT replaces one thing, and may be repeated (design 4.7)."""
     idempotency_key: bool = False
     """The operation declares the header `Idempotency-Key`; only then does it go upstream (design 4.7)."""
-    authorization: bool = False
-    """The operation declares `Authorization` as a parameter (Flex Insights): injecting ours replaces it."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from gateway.twilio.catalogue.hosts import PRODUCTS_WITHOUT_ROUTES, UPLOAD_HOSTS, unknown_body_kind
 from gateway.twilio.catalogue.route import OTHER, UNLISTED, Route
-from gateway.twilio.catalogue.route_table import AUTHORIZATION, IDEMPOTENCY_KEY, Row
+from gateway.twilio.catalogue.route_table import IDEMPOTENCY_KEY, Row
 
 SUFFIXES: Final = (".json", ".xml", ".csv", ".mp3", ".wav")
 """The representations a last segment may ask for; `foo.bar` is a name and keeps its dot."""
@@ -61,15 +61,17 @@ class Catalogue:
         node = self._roots.get(product)
         if node is None:  # `upstream.extra_hosts`: a host of the configuration's own
             return _other_route(product)
-        segments = path.split("/", self._most_segments)  # a longer path has one segment too many: no match
-        if segments[-1].endswith(SUFFIXES):
-            segments[-1] = segments[-1].rpartition(".")[0]
-        depth, end = 0, len(segments)
+        path_segments = path.split(
+            "/", self._most_segments
+        )  # a longer path has one segment too many: no match
+        if path_segments[-1].endswith(SUFFIXES):
+            path_segments[-1] = path_segments[-1].rpartition(".")[0]
+        depth, end = 0, len(path_segments)
         branches: list[tuple[int, _Node]] = []  # parameters passed over for a literal
         nearest: Route | None = None  # a path that fits, but does not list the method
         while True:
             if depth < end:
-                segment = segments[depth]
+                segment = path_segments[depth]
                 depth += 1
                 parameter = node.parameter if segment else None
                 literal = node.literals.get(segment)
@@ -93,10 +95,10 @@ class Catalogue:
             depth, node = branches.pop()
 
     def _add(self, row: Row) -> Route:
-        segments = row.template.split("/")
-        self._most_segments = max(self._most_segments, len(segments))
+        path_segments = row.template.split("/")
+        self._most_segments = max(self._most_segments, len(path_segments))
         node = self._roots.setdefault(row.product, _Node())
-        for segment in segments:
+        for segment in path_segments:
             if segment.startswith("{"):
                 if node.parameter is None:
                     node.parameter = _Node()
@@ -133,7 +135,6 @@ def _row_route(row: Row) -> Route:
         known=True,
         instance=row.template.endswith("}"),
         idempotency_key=IDEMPOTENCY_KEY in row.flags,
-        authorization=AUTHORIZATION in row.flags,
     )
 
 

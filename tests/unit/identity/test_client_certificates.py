@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import Refusal
-from gateway.identity.client_certificates import PeerCertificate, find_holder, read_certificate
+from gateway.identity.client_certificates import PeerCertificate, find_certificate_consumer, read_certificate
 
 ENDS = "Jun  1 12:00:00 2030 GMT"
 INDEX = {"dns:billing.internal": "billing", "uri:spiffe://a/b": "billing", "cn:mail": "mail", "cn:": "nobody"}
@@ -51,11 +51,11 @@ def test_names_and_end(certificate: dict[str, Any], names: tuple[str, ...]) -> N
     ],
 )
 def test_whom_a_certificate_stands_for(names: tuple[str, ...], holder: str | None) -> None:
-    assert find_holder(INDEX, PeerCertificate(names, 1000.0), 999.0) == holder
-    assert find_holder(INDEX, PeerCertificate(names, 1000.0), 1000.0) is None
+    assert find_certificate_consumer(INDEX, PeerCertificate(names, 1000.0), 999.0) == holder
+    assert find_certificate_consumer(INDEX, PeerCertificate(names, 1000.0), 1000.0) is None
 
 
 def test_a_certificate_of_two_is_nobodys() -> None:
     certificate = PeerCertificate(("cn:mail", "dns:billing.internal"), 1000.0)
     with pytest.raises(Refusal, match="several consumers"):
-        find_holder(INDEX, certificate, 0.0)
+        find_certificate_consumer(INDEX, certificate, 0.0)

@@ -10,7 +10,8 @@ from gateway.consumers.account_pinning import is_management
 from gateway.consumers.consumer import Mode
 from gateway.consumers.form_rules import FormRules
 from gateway.errors import Refusal
-from gateway.twilio.catalogue import BodyKind, Route, host_of
+from gateway.twilio.catalogue import BodyKind, Route
+from gateway.twilio.catalogue.hosts import host_of
 from tests.support.judging import (
     CATALOGUE,
     FOREIGN,

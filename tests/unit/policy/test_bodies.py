@@ -138,33 +138,6 @@ def test_an_encoded_body_is_415(kind: BodyKind, encoding: bytes) -> None:
     assert _take(kind, b"a=1", content_type, (b"Content-Encoding", b"Identity")).data == b"a=1"
 
 
-@pytest.mark.parametrize(
-    ("body", "slug"),
-    [
-        (b'{"a": {"b": 1}}', "bad_body"),
-        (b'{"a": [[1]]}', "bad_body"),
-        (b'{"a": [{}]}', "bad_body"),
-        (b"[1]", "bad_body"),
-        (b'"a"', "bad_body"),
-        (b'{"a": 1, "a": 2}', "bad_body"),
-        (b'{"a": NaN}', "bad_body"),
-        (b'{"a": "\\ud800"}', "bad_body"),
-        (b'{"a": "\xff"}', "bad_body"),
-        (b"{", "bad_body"),
-        (b"{}", "made "),
-        (b'{"a": []}', "made "),
-        (b'{"a": "", "": "b"}', "made a=&=b"),
-        (
-            b'{"a": 1e400, "b": -0.10, "c": 12345678901234567890}',
-            "made a=1e400&b=-0.10&c=12345678901234567890",
-        ),
-        ('{"ü": "😀+/"}'.encode(), "made %C3%BC=%F0%9F%98%80%2B%2F"),
-    ],
-)
-def test_json_made_a_form(body: bytes, slug: str) -> None:
-    assert _outcome(_F, "application/json", body, convert=True) == slug
-
-
 @pytest.mark.parametrize(("content_type", "closes"), [(b"text/plain", False), (b"application/json", False)])
 def test_a_declared_body_of_a_wrong_type_is_refused_by_the_head_alone(
     content_type: bytes, closes: bool

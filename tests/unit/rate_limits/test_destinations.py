@@ -24,7 +24,7 @@ CASES = [
     pytest.param("POST", "", Body(b'{"to": "+15550100001"}', BodyFormat.JSON), (NUMBER,), id="json"),
     pytest.param("POST", "", Body(b"{", BodyFormat.JSON), (UNREADABLE,), id="unreadable"),
     pytest.param("POST", "", form("To=%ff"), (UNREADABLE,), id="unreadable_form"),
-    pytest.param("POST", "", Body(b"\xff", BodyFormat.RAW), (), id="upload"),
+    pytest.param("POST", "", Body(b"\xff", BodyFormat.RAW), (UNREADABLE,), id="upload"),
     pytest.param(
         "POST", "", Body(
             b'--b\r\nContent-Disposition: form-data; name="To"\r\n\r\n+15550100001\r\n--b--\r\n',

@@ -2,7 +2,8 @@
 
 import pytest
 
-from gateway.twilio.catalogue import UPLOAD_HOSTS, Catalogue, host_of
+from gateway.twilio.catalogue import UPLOAD_HOSTS, Catalogue
+from gateway.twilio.catalogue.hosts import host_of
 
 # The product hosts of Twilio's OpenAPI descriptions 2.6.7, with the two that SDK 9.13.0 adds.
 DESCRIBED = (

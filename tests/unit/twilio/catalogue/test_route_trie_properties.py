@@ -3,7 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.twilio.catalogue import OTHER, SUFFIXES, UNLISTED, Route, load_catalogue, unknown_body_kind
+from gateway.twilio.catalogue import OTHER, SUFFIXES, UNLISTED, Route, load_catalogue
+from gateway.twilio.catalogue.hosts import unknown_body_kind
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 CATALOGUE = load_catalogue()  # hypothesis has no use for fixtures
@@ -19,16 +20,16 @@ Call = tuple[str, str, str]
 def near_calls(draw: st.DrawFn) -> Call:
     """A template whose parameters are anything, other templates' literals included."""
     route = draw(st.sampled_from(CATALOGUE.routes))
-    segments = (
+    path_segments = (
         draw(SEGMENTS) if segment.startswith("{") else segment for segment in route.template.split("/")
     )
-    return route.product, draw(st.sampled_from(METHODS)), "/".join(segments)
+    return route.product, draw(st.sampled_from(METHODS)), "/".join(path_segments)
 
 
 FAR_CALLS = st.tuples(
     st.sampled_from(sorted(CATALOGUE.products)),
     st.sampled_from(METHODS) | PRINTABLE,
-    PRINTABLE | st.lists(SEGMENTS, max_size=12).map(lambda segments: "/" + "/".join(segments)),
+    PRINTABLE | st.lists(SEGMENTS, max_size=12).map(lambda path_segments: "/" + "/".join(path_segments)),
 )
 
 
@@ -53,12 +54,12 @@ def search(product: str, method: str, path: str) -> Route:
     """Every template that fits is tried, literals first from the left: the first that has the method."""
     *front, last = path.split("/")
     stem, dot, suffix = last.rpartition(".")
-    segments = [*front, stem if dot + suffix in SUFFIXES else last]
+    path_segments = [*front, stem if dot + suffix in SUFFIXES else last]
     fits = sorted(
         (
             route
             for route in CATALOGUE.routes
-            if route.product == product and fits_template(segments, route.template.split("/"))
+            if route.product == product and fits_template(path_segments, route.template.split("/"))
         ),
         key=lambda route: [segment.startswith("{") for segment in route.template.split("/")],
     )
@@ -72,8 +73,8 @@ def search(product: str, method: str, path: str) -> Route:
     return Route(product, UNLISTED, template, template, unknown_body_kind(product), False, instance)
 
 
-def fits_template(segments: list[str], template: list[str]) -> bool:
-    return len(segments) == len(template) and all(
+def fits_template(path_segments: list[str], template: list[str]) -> bool:
+    return len(path_segments) == len(template) and all(
         bool(segment) if expected.startswith("{") else segment == expected
-        for segment, expected in zip(segments, template, strict=True)
+        for segment, expected in zip(path_segments, template, strict=True)
     )
