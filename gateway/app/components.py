@@ -54,7 +54,7 @@ class Components:
         """Work by a new configuration from now on, with all that was learned, counted and remembered."""
         self.forwarder.adopt(transport_options(resolved), _retry_options(resolved))
         self.forwarder.keep_keys(snapshot.credentials.values())
-        self.forwarder.gates.adopt(_governor_options(resolved), resolved.settings.governor.queue)
+        self.forwarder.gates.adopt(_governor_options(resolved), resolved.settings.concurrency.queue)
         self.limiter.on_store_failure = OnStoreFailure(resolved.settings.on_store_failure)
         self.idempotency.adopt(_idempotency_options(resolved))
 
@@ -132,7 +132,7 @@ def _make_forwarder(resolved: ResolvedSettings, observers: Observers) -> Forward
     options = transport_options(resolved)
     return Forwarder(
         open_session(options),
-        ConcurrencyLimiters(_governor_options(resolved), resolved.settings.governor.queue),
+        ConcurrencyLimiters(_governor_options(resolved), resolved.settings.concurrency.queue),
         options,
         _retry_options(resolved),
         observers.key_event,
@@ -156,7 +156,7 @@ def transport_options(resolved: ResolvedSettings) -> TransportOptions:
 
 def _governor_options(resolved: ResolvedSettings) -> AdaptiveLimitOptions:
     """How a governor searches."""
-    governor = resolved.settings.governor
+    governor = resolved.settings.concurrency
     return AdaptiveLimitOptions(floor=governor.floor, ceiling=governor.ceiling, initial=governor.initial)
 
 
@@ -164,10 +164,10 @@ def _retry_options(resolved: ResolvedSettings) -> RetryOptions:
     """What is tried again."""
     retry = resolved.settings.retry
     return RetryOptions(
-        attempts=retry.attempts,
+        attempts=retry.max_attempts,
         budget_share=retry.budget_percent / 100,
-        first_backoff_seconds=retry.first_backoff_seconds,
-        longest_backoff_seconds=retry.longest_backoff_seconds,
+        first_backoff_seconds=retry.initial_backoff_seconds,
+        longest_backoff_seconds=retry.max_backoff_seconds,
         post_on_503=retry.post_on_503,
     )
 

@@ -92,7 +92,7 @@ class Site:
             "listen": f"127.0.0.1:{self._port}",
             "reuse_port": True,
             "drain_seconds": 30,
-            "governor": {"queue": self._queue},
+            "concurrency": {"queue": self._queue},
             "credentials": {"main": main},
             "consumers": {"app": app},
         }

@@ -44,7 +44,7 @@ FAULTS = {
 }
 KEYED_FAULTS = {**FAULTS, "status-after=502": 0.02, "status-after=503": 0.02}
 """Without a key a 502 or 503 goes back as it is, and says nothing of what was created."""
-SETTINGS: dict[str, Any] = {"upstream": {"deadline_seconds": 1.0}, "retry": {"first_backoff_seconds": 0.01}}
+SETTINGS: dict[str, Any] = {"upstream": {"deadline_seconds": 1.0}, "retry": {"initial_backoff_seconds": 0.01}}
 
 
 @dataclass

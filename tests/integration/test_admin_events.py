@@ -147,7 +147,7 @@ async def test_asked_for_all_the_time_while_traffic_runs(gateway: Running) -> No
 
 async def test_degraded_and_why(unused_tcp_port: int) -> None:
     """Twilio cannot be reached, a reload failed: /readyz and the page say the same, and it stays ready."""
-    async with running_gateway(f"http://127.0.0.1:{unused_tcp_port}", retry={"attempts": 2}) as gateway:
+    async with running_gateway(f"http://127.0.0.1:{unused_tcp_port}", retry={"max_attempts": 2}) as gateway:
         assert (await state(gateway))["state"] == "serving"
         for _ in range(6):
             await ask(gateway.port, request(f"GET {MESSAGES}"))

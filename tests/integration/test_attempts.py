@@ -126,7 +126,7 @@ async def test_a_refused_connection_is_tried_again(given: bytes) -> None:
 
 async def test_a_try_reaches_who_listens_at_last() -> None:
     """The first does not."""
-    patient = {"attempts": 4, "first_backoff_seconds": 2, "longest_backoff_seconds": 2}
+    patient = {"max_attempts": 4, "initial_backoff_seconds": 2, "max_backoff_seconds": 2}
     async with closed_upstream() as closed, running_gateway(closed.url, retry=patient) as gateway:
         asking = asyncio.create_task(ask(gateway.port, POST))
         await until(lambda: bool(gateway.gateway.parts.forwarder.breakers._circuits))
@@ -138,7 +138,7 @@ async def test_a_try_reaches_who_listens_at_last() -> None:
 
 async def test_the_breaker_opens_and_closes() -> None:
     """After five connections that could not be made nothing is tried for a while; then one finds out."""
-    once = {**SOON, "attempts": 1}
+    once = {**SOON, "max_attempts": 1}
     async with closed_upstream() as closed, running_gateway(closed.url, retry=once) as gateway:
         seen = [(await ask(gateway.port, POST)).value("Gateway-Attempts") for _ in range(6)]
         assert seen == ["1"] * 5 + ["0"]

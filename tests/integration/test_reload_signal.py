@@ -104,10 +104,10 @@ async def test_what_is_wrong_is_said_and_changes_nothing(tmp_path: Path, upstrea
     async with spawned_gateway(tmp_path, upstream.url) as gateway:
         process = Process(tmp_path, upstream.url, gateway)
         good = process.path.read_text()
-        process.path.write_text(good + "governer: {}\n")
+        process.path.write_text(good + "concurency: {}\n")
         told = await process.hang_up()
         line = len(good.splitlines()) + 1
-        said = f"{process.path}:{line}: governer: unknown name; did you mean 'governor'?"
+        said = f"{process.path}:{line}: concurency: unknown name; did you mean 'concurrency'?"
         assert (told["level"], told["problems"]) == ("error", [said])
         ready = await process.admin("/readyz")
         assert ready.status == 200, "what is in force serves on"

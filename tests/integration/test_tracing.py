@@ -58,7 +58,7 @@ async def test_a_faulted_exchange_as_a_collector_sees_it(
 ) -> None:
     before = time.time_ns()
     async with running_gateway(
-        upstream.url, tracing=ON, retry=SOON | {"post_on_503": True}, governor=ONE_AT_ONCE
+        upstream.url, tracing=ON, retry=SOON | {"post_on_503": True}, concurrency=ONE_AT_ONCE
     ) as gateway:
         await _faulted(gateway, upstream)
         spans = of_trace(await collecting.until(lambda all_: len(of_trace(all_, TRACE)) >= 5), TRACE)

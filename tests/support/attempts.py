@@ -22,7 +22,7 @@ ONCE_ONLY = {
     "PUT to a collection": request(f"PUT {MESSAGES}", FORM, body=b"To=%2B1"),
 }
 GET, POST, DELETE = ONCE_IS_TWICE["GET"], ONCE_ONLY["POST"], ONCE_IS_TWICE["DELETE"]
-SOON = {"first_backoff_seconds": 0.001, "longest_backoff_seconds": 0.01}
+SOON = {"initial_backoff_seconds": 0.001, "max_backoff_seconds": 0.01}
 OK = reply(b"{}")
 
 

@@ -100,24 +100,24 @@ def _tls(tree: Mapping[str, object]) -> Iterator[Finding]:
 
 def _waits(tree: Mapping[str, object]) -> Iterator[Finding]:
     """Bounds that exclude each other."""
-    upstream, retry, governor = (_section(tree, name) for name in ("upstream", "retry", "governor"))
+    upstream, retry, concurrency = (_section(tree, name) for name in ("upstream", "retry", "concurrency"))
     deadline = upstream.get("deadline_seconds", Upstream.model_fields["deadline_seconds"].default)
-    for name in ("first_backoff_seconds", "longest_backoff_seconds"):
+    for name in ("initial_backoff_seconds", "max_backoff_seconds"):
         backoff = retry.get(name)
         if _is_number(deadline) and _is_number(backoff) and deadline < backoff:
             yield Finding(
                 ("retry", name),
-                "a wait before a new try would be longer than the whole request may take",
+                "a wait before a retry could be longer than the whole request may take",
                 f"make it less than `upstream.deadline_seconds` ({deadline:g})",
             )
     bounds = [
-        governor.get(name, ConcurrencySettings.model_fields[name].default)
+        concurrency.get(name, ConcurrencySettings.model_fields[name].default)
         for name in ("floor", "initial", "ceiling")
     ]
     numbers = [bound for bound in bounds if _is_number(bound)]
     if len(numbers) == len(bounds) and numbers != sorted(numbers):
         yield Finding(
-            ("governor",),
+            ("concurrency",),
             "`floor`, `initial` and `ceiling` are not in order",
             "make floor <= initial <= ceiling",
         )

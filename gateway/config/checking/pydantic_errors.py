@@ -15,6 +15,14 @@ from gateway.config.problems import Finding, KeyPath, looks_like_a_secret
 from gateway.config.schema.secret_values import MAPPING, TEXT
 from gateway.config.schema.settings import Settings
 
+RENAMED: Final[Mapping[KeyPath, str]] = {
+    ("governor",): "concurrency",
+    ("retry", "attempts"): "max_attempts",
+    ("retry", "first_backoff_seconds"): "initial_backoff_seconds",
+    ("retry", "longest_backoff_seconds"): "max_backoff_seconds",
+}
+"""The former path of a setting -> its name now. A former name is refused, with the new one in the message."""
+
 _NOT_IN_THE_FILE: Final = frozenset({TEXT, MAPPING, "[key]"})
 
 _MAPPING: Final = ("must be a mapping", "write `name: value` beneath it")
@@ -65,6 +73,8 @@ def explain(error: ValidationError, tree: Mapping[str, object]) -> list[Finding]
 def _explain_one(kind: str, path: KeyPath, context: Mapping[str, Any], tree: Mapping[str, object]) -> Finding:
     if kind == "gateway":  # fields.refuse
         return Finding(path, str(context["message"]), str(context["hint"]))
+    if kind == "extra_forbidden" and (renamed := RENAMED.get(path)):
+        return Finding(path, f"is now called `{renamed}`", _spell_out(path, renamed))
     if kind == "extra_forbidden":
         return Finding(path, "unknown name", suggest(str(path[-1]), known_names(path[:-1])))
     if kind == "missing":
@@ -77,6 +87,13 @@ def _explain_one(kind: str, path: KeyPath, context: Mapping[str, Any], tree: Map
         return Finding(path, "is empty", "write `name: value` beneath it, or remove the line")
     message, hint = _WORDS.get(kind, ("not a value that can be used here", _description(path)))
     return Finding(path, message.format_map(context), hint)
+
+
+def _spell_out(path: KeyPath, renamed: str) -> str:
+    """How to write a renamed setting, in the file and in the environment."""
+    parts = [*map(str, path[:-1]), renamed]
+    below = "" if path[1:] else "__…"
+    return f"write `{renamed}:` here, or GATEWAY__{'__'.join(parts).upper()}{below} in the environment"
 
 
 def _key_path(location: tuple[int | str, ...]) -> KeyPath:

@@ -29,7 +29,7 @@ Item = TypeVar("Item")
 
 
 def describe_changes(old: ResolvedSettings, new: ResolvedSettings) -> tuple[str, ...]:
-    """A line per change: `governor.queue: 1000 -> 500`, `consumers.billing.keys: sha256:1a2b3c4d… added`."""
+    """A line per change: `retry.max_attempts: 4 -> 2`, `consumers.billing.keys: sha256:1a2b3c4d… added`."""
     return (
         *_settings(_flat(old.settings), _flat(new.settings)),
         *_secret("store", old.store, new.store),

@@ -53,7 +53,7 @@ class Tracing(Section):
 
 
 class Callers(Section):
-    """What one caller may do to the gateway, before anything is known of it."""
+    """Limits on every caller, enforced before authentication."""
 
     header_bytes: Annotated[int, Field(ge=1024, le=1 << 20), values.NUMBER] = Field(
         default=65_536, description="Longest request line, and longest header field."
@@ -131,25 +131,26 @@ class Retry(Section):
         default=False,
         description="Whether a POST is sent again after a 503. Twilio may already have acted on it.",
     )
-    attempts: Annotated[int, Field(ge=1, le=10), values.NUMBER] = Field(
-        default=4, description="Most tries of one request after failures; 1 tries nothing again."
+    max_attempts: Annotated[int, Field(ge=1, le=10), values.NUMBER] = Field(
+        default=4, description="Attempts of one request at most, the first included; 1 means no retries."
     )
-    first_backoff_seconds: values.Seconds = Field(
-        default=0.1, description="Longest wait before the first new try; doubled for each further one."
+    initial_backoff_seconds: values.Seconds = Field(
+        default=0.1,
+        description="The longest wait before the first retry (full jitter); it doubles with each retry.",
     )
-    longest_backoff_seconds: values.Seconds = Field(default=5, description="Longest wait before any new try.")
+    max_backoff_seconds: values.Seconds = Field(default=5, description="The longest wait before any retry.")
     budget_percent: Annotated[float, Field(ge=0, le=100), values.NUMBER] = Field(
         default=20,
-        description="How many new tries there may be per 100 requests of the last ten seconds (at least 3).",
+        description="Retries allowed per 100 requests of the last ten seconds (at least 3).",
     )
 
 
 class ConcurrencySettings(Section):
-    """How the number of requests that Twilio takes at once from an account is found, and who waits."""
+    """The learned concurrency limit of an account, and the queue in front of it."""
 
-    floor: values.Count = Field(default=1, description="The least that is sent at once.")
-    ceiling: values.Count = Field(default=1000, description="The most that is sent at once.")
-    initial: values.Count = Field(default=10, description="Where the search begins.")
+    floor: values.Count = Field(default=1, description="The lowest limit.")
+    ceiling: values.Count = Field(default=1000, description="The highest limit.")
+    initial: values.Count = Field(default=10, description="The limit at the start.")
     queue: values.Count = Field(
         default=1000, description="Most requests that wait for one account, region and product."
     )
@@ -199,7 +200,7 @@ class Settings(BaseSettings):
         description="While Redis is away: `local` counts in each replica alone, `refuse` answers 503.",
     )
     drain_seconds: values.SecondsOrNone = Field(
-        default=30, description="How long exchanges may take to end when the gateway is told to stop."
+        default=30, description="How long requests in flight may take to finish during shutdown."
     )
     admin: Admin = Field(default_factory=Admin)
     log: Log = Field(default_factory=Log)
@@ -220,9 +221,7 @@ class Settings(BaseSettings):
         default=(), description="Issuers of JWTs by which consumers may be known instead of keys."
     )
     retry: Retry = Field(default_factory=Retry)
-    governor: ConcurrencySettings = Field(
-        default_factory=ConcurrencySettings, description="How many requests are sent to Twilio at once."
-    )
+    concurrency: ConcurrencySettings = Field(default_factory=ConcurrencySettings)
     idempotency: IdempotencySettings = Field(default_factory=IdempotencySettings)
     secret_stores: SecretStores = Field(default_factory=SecretStores)
 

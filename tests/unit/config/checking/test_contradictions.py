@@ -80,14 +80,14 @@ consumers:
     cases(
         (
             "backoff_beyond_deadline",
-            "upstream: {deadline_seconds: 2}\nretry: {longest_backoff_seconds: 3}",
-            "retry.longest_backoff_seconds: a wait before a new try would be longer than the whole request "
+            "upstream: {deadline_seconds: 2}\nretry: {max_backoff_seconds: 3}",
+            "retry.max_backoff_seconds: a wait before a retry could be longer than the whole request "
             "may take; make it less than `upstream.deadline_seconds` (2)",
         ),
         (
-            "governor_out_of_order",
-            "governor: {floor: 20}",
-            "governor: `floor`, `initial` and `ceiling` are not in order; make floor <= initial <= ceiling",
+            "limit_out_of_order",
+            "concurrency: {floor: 20}",
+            "concurrency: `floor`, `initial` and `ceiling` are not in order; make floor <= initial",
         ),
         (
             "a_span_that_is_not_made",

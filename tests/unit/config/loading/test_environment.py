@@ -37,6 +37,16 @@ REFUSED = cases(
         "GATEWAY__CONSUMERS__FAX__CREDENTIAL=main",
         "consumers.fax: has nothing to be known by; run `gateway key new fax`",
     ),
+    (
+        "renamed",
+        "GATEWAY__GOVERNOR__QUEUE=5",
+        "governor: is now called `concurrency`; write `concurrency:` here, or GATEWAY__CONCURRENCY__…",
+    ),
+    (
+        "renamed_inner",
+        "GATEWAY__RETRY__ATTEMPTS=5",
+        "retry.attempts: is now called `max_attempts`; write `max_attempts:` here, or GATEWAY__RETRY__MAX_",
+    ),
     ("reference", 'GATEWAY__STORE={"env": "NONE"}', "store: the environment variable NONE is not set"),
 )
 

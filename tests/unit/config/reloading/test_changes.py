@@ -55,7 +55,7 @@ MAIN = "credentials.main"
 
 CASES = {
     "nothing": ([], []),
-    "number": ([("governor.queue", 5)], ["governor.queue: 1000 -> 5"]),
+    "number": ([("concurrency.queue", 5)], ["concurrency.queue: 1000 -> 5"]),
     "seconds": ([("drain_seconds", 2.5)], ["drain_seconds: 30 -> 2.5"]),
     "switch": ([("retry.post_on_503", True)], ["retry.post_on_503: no -> yes"]),
     "word": ([("log.level", "debug")], ["log.level: info -> debug"]),
