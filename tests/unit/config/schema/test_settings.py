@@ -42,7 +42,7 @@ TOP_LEVEL = cases(
     ("renamed_governor", "governor: {queue: 5}", "10: governor: is now called `concurrency`; write"),
     ("renamed_attempts", "retry: {attempts: 2}", "10: retry.attempts: is now called `max_attempts`; write"),
     ("renamed_first", "retry: {first_backoff_seconds: 2}", "10: retry.first_backoff_seconds: is now called"),
-    ("renamed_longest", "retry: {longest_backoff_seconds: 2}", "10: retry.longest_backoff_seconds: is now called"),
+    ("renamed_longest", "retry: {longest_backoff_seconds: 2}", "10: retry.longest_backoff_seconds: is now"),
     ("twice", "listen: a:1\nlisten: b:1", "11: listen: given twice; keep one of the two"),
     ("name_not_text", "no: 1", "10: no: a name that is not text; put the name in quotes"),
     ("name_is_a_list", "? [a]\n: 1", "10: ?: a name that is not text"),
