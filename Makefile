@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install run test check integration-tests other-tests format lint types bench lock catalogue docs clean packages
+.PHONY: help install run test quick check integration-tests other-tests format lint types bench lock catalogue docs clean packages
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## ?/\1\t/' | expand -t 12
@@ -14,6 +14,9 @@ install: $(VENV)/.test     ## .venv with everything that running and testing nee
 
 test: install packages     ## format, lint, types, all tests; installs what it needs
 	$(MAKE) check
+
+quick: install             ## unit and property tests: under a minute
+	$(BIN)/pytest tests/unit tests/property
 
 check: format lint types   ## the same, with what is installed; PYTEST="tests/unit -x" runs only that
 ifdef PYTEST
