@@ -36,7 +36,7 @@ class Phase(NamedTuple):
     """
 
     kind: PhaseKind
-    began: float
+    started_at: float
     seconds: float
     status: int = 0
     code: int = 0
@@ -76,15 +76,14 @@ class Exchange:
         "address",
         "attempts",
         "backoff_seconds",
-        "began",
         "bytes_in",
         "bytes_out",
         "caller_seconds",
         "consumer",
         "country",
         "credential",
-        "ended",
         "ended_at",
+        "ended_at_epoch",
         "ending",
         "failovers",
         "finished",
@@ -100,6 +99,7 @@ class Exchange:
         "segments",
         "signals",
         "slug",
+        "started_at",
         "status",
         "steps",
         "trace",
@@ -109,10 +109,10 @@ class Exchange:
         "upstream_seconds",
     )
 
-    def __init__(self, began: float) -> None:
-        self.began = began
-        self.ended = began
-        self.ended_at = 0.0
+    def __init__(self, started_at: float) -> None:
+        self.started_at = started_at
+        self.ended_at = started_at
+        self.ended_at_epoch = 0.0
         self.request_id = ""
         self.method = ""
         self.product = ""
@@ -146,29 +146,31 @@ class Exchange:
         self.trace: Trace | None = None
         self.steps: list[Phase] = []
 
-    def note_queue(self, kind: PhaseKind, began: float, now: float) -> None:
+    def record_queue(self, kind: PhaseKind, started_at: float, now: float) -> None:
         """It waited for its turn: for a slot, or for a rate limit."""
-        seconds = now - began
+        seconds = now - started_at
         self.queued_seconds += seconds
         if seconds >= _SHORTEST_WAIT_SECONDS:
-            self.steps.append(Phase(kind, began, seconds))
+            self.steps.append(Phase(kind, started_at, seconds))
 
-    def note_backoff(self, began: float, seconds: float) -> None:
+    def record_backoff(self, started_at: float, seconds: float) -> None:
         """It is going to wait before its next attempt."""
         self.backoff_seconds += seconds
         if seconds >= _SHORTEST_WAIT_SECONDS:
-            self.steps.append(Phase(PhaseKind.BACKOFF, began, seconds))
+            self.steps.append(Phase(PhaseKind.BACKOFF, started_at, seconds))
 
-    def note_attempt(self, began: float, now: float, status: int, code: int, failed: str, then: str) -> None:
+    def record_attempt(
+        self, started_at: float, now: float, status: int, code: int, failed: str, then: str
+    ) -> None:
         """An attempt has ended, as `Phase` says."""
-        seconds = now - began
+        seconds = now - started_at
         self.upstream_seconds += seconds
-        self.steps.append(Phase(PhaseKind.ATTEMPT, began, seconds, status, code, failed, self.key, then))
+        self.steps.append(Phase(PhaseKind.ATTEMPT, started_at, seconds, status, code, failed, self.key, then))
 
     @property
     def seconds(self) -> float:
         """From the request's head to the end of its answer."""
-        return self.ended - self.began
+        return self.ended_at - self.started_at
 
     @property
     def status_class(self) -> int:
@@ -179,15 +181,15 @@ class Exchange:
     def overhead_seconds(self) -> float:
         """What was spent in the gateway itself: neither at Twilio, nor waiting for anything or anybody."""
         elsewhere = self.upstream_seconds + self.queued_seconds + self.backoff_seconds + self.caller_seconds
-        return max(0.0, self.ended - self.began - elsewhere)
+        return max(0.0, self.ended_at - self.started_at - elsewhere)
 
     def finish(self, now: float, observe: Callable[["Exchange"], None]) -> None:
         """Close the record and hand it to the observers. A second call is a fault in the gateway."""
         if self.finished:
             raise RuntimeError("an exchange was finished twice")
         self.finished = True
-        self.ended = now
-        self.ended_at = time.time()
+        self.ended_at = now
+        self.ended_at_epoch = time.time()
         observe(self)
 
 

@@ -167,7 +167,7 @@ class Handler:
         if limits is not NO_LIMITS:
             asked = self._clock()
             fields, reported = await self._limiter.admit(limits, grant, ready.body, deadline)
-            exchange.note_queue(PhaseKind.LIMIT, asked, self._clock())
+            exchange.record_queue(PhaseKind.LIMIT, asked, self._clock())
             exchange.reported = exchange.reported or reported
         stream = ready.stream
         try:

@@ -37,18 +37,18 @@ class AdminServer:
         self,
         host: str,
         port: int,
-        sources: Runtime,
-        doors: AdminAuthenticator,
+        runtime: Runtime,
+        authenticator: AdminAuthenticator,
         metrics: Callable[[str, str], ExpositionPage],
     ) -> None:
         self.port = port
         self._host = host
-        self._doors = doors
-        self._status = Status(sources)
-        self._pulse = sources.pulse
+        self._authenticator = authenticator
+        self._status = Status(runtime)
+        self._heartbeat = runtime.heartbeat
         self._metrics = metrics
-        self._events = Events(sources, self._status)
-        self._application = self._build(sources)
+        self._events = Events(runtime, self._status)
+        self._application = self._build(runtime)
         self._loop = asyncio.new_event_loop()
         self._runner: web.AppRunner | None = None
         self._listening: asyncio.Server | None = None
@@ -71,8 +71,8 @@ class AdminServer:
         self._thread.join()
         self._loop.close()
 
-    def _build(self, sources: Runtime) -> web.Application:
-        guard = Guard(self._doors, self._host)
+    def _build(self, runtime: Runtime) -> web.Application:
+        guard = Guard(self._authenticator, self._host)
         application = web.Application(middlewares=[guard.stand], client_max_size=_LARGEST_BODY)
         application.on_response_prepare.append(add_headers)
         router = application.router
@@ -80,8 +80,8 @@ class AdminServer:
         router.add_get("/readyz", self._readyz)
         router.add_get("/metrics", self._scrape)
         router.add_get("/api/events", self._events.handle)
-        Api(sources, self._status).add_to(router)
-        Login(self._doors).add_to(router)
+        Api(runtime, self._status).add_to(router)
+        Login(self._authenticator).add_to(router)
         StaticFiles().add_to(router)
         return application
 
@@ -110,7 +110,7 @@ class AdminServer:
 
     async def _livez(self, _: web.Request) -> web.Response:
         """Whether the *data* loop lives: this one is another, and answers beside a stuck one, too."""
-        silent_seconds = self._pulse.silent_seconds()
+        silent_seconds = self._heartbeat.silent_seconds()
         if silent_seconds > _LONGEST_SILENCE_SECONDS:
             text = f"the data port's loop has not moved for {silent_seconds:.0f} s\n"
             return web.Response(status=503, text=text)
@@ -119,7 +119,7 @@ class AdminServer:
     async def _readyz(self, request: web.Request) -> web.Response:
         """To strangers only what a probe must know: what ails us helps an attacker."""
         health = self._status.health()
-        known = self._doors.is_logged_in(request)
+        known = self._authenticator.is_logged_in(request)
         detail = health.detail if known else {}
         return json_response({"ready": health.ready, **detail}, 200 if health.ready else 503)
 

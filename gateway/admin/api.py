@@ -27,9 +27,9 @@ Answer = Callable[[web.Request], dict[str, object]]
 class Api:
     """One per admin port."""
 
-    def __init__(self, sources: Runtime, status: Status) -> None:
-        self._sources = sources
-        self._board = sources.board
+    def __init__(self, runtime: Runtime, status: Status) -> None:
+        self._runtime = runtime
+        self._traffic_window = runtime.traffic_window
         self._status = status
 
     def add_to(self, router: web.UrlDispatcher) -> None:
@@ -49,35 +49,35 @@ class Api:
         router.add_get("/api/exchanges/{request_id}", _answering(self._exchange))
 
     def _history(self) -> dict[str, object]:
-        self._board.refresh()
-        return self._board.history.columns()
+        self._traffic_window.refresh()
+        return self._traffic_window.history.columns()
 
     def _consumers(self) -> dict[str, object]:
-        now = self._board.refresh()
-        tallies, rates = self._board.tables.consumers(now), self._board.tables.rates(now)
-        configured = self._sources.snapshot().consumers
+        now = self._traffic_window.refresh()
+        breakdowns, rates = self._traffic_window.tables.consumers(now), self._traffic_window.tables.rates(now)
+        configured = self._runtime.snapshot().consumers
         return {
             "consumers": [
                 self._consumer(
-                    name, configured.get(name), tallies.get(name, Breakdown()), rates.get(name, 0.0)
+                    name, configured.get(name), breakdowns.get(name, Breakdown()), rates.get(name, 0.0)
                 )
-                for name in {**configured, **tallies}
+                for name in {**configured, **breakdowns}
             ]
         }
 
     def _consumer(
-        self, name: str, consumer: Consumer | None, tally: Breakdown, rate: float
+        self, name: str, consumer: Consumer | None, breakdown: Breakdown, rate: float
     ) -> dict[str, object]:
         return {
             "name": name or UNKNOWN_CONSUMER,
-            "requests": tally.requests,
+            "requests": breakdown.requests,
             "rate": rate,
-            "errors": tally.errors,
-            "refusals": tally.refusals,
-            **tally.quantiles(),
+            "errors": breakdown.errors,
+            "refusals": breakdown.refusals,
+            **breakdown.quantiles(),
             "limits": self._limits_of(consumer) if consumer is not None else [],
             "priority": consumer.priority.name.lower() if consumer is not None else None,
-            "last_at": tally.last_at or None,
+            "last_at": breakdown.last_at or None,
         }
 
     def _limits_of(self, consumer: Consumer) -> list[dict[str, object]]:
@@ -86,14 +86,14 @@ class Api:
                 "name": limit.name,
                 "text": limit.rate,
                 "per": limit.per,
-                "used": self._sources.limiter.use_of(limit) if limit.per is Per.CONSUMER else None,
+                "used": self._runtime.limiter.use_of(limit) if limit.per is Per.CONSUMER else None,
             }
             for limit in consumer.limits.limits
         ]
 
     def _limits(self, request: web.Request) -> dict[str, object]:
         require_known(request.query, frozenset({"consumer"}))
-        consumers = self._sources.snapshot().consumers
+        consumers = self._runtime.snapshot().consumers
         wanted = request.query.get("consumer", "")
         if wanted and wanted not in consumers:
             raise ValueError("consumer is the name of one in the configuration")
@@ -101,31 +101,31 @@ class Api:
         return {"limits": {name: self._limits_of(consumers[name]) for name in names}}
 
     def _routes(self) -> dict[str, object]:
-        tallies = self._board.tables.routes(self._board.refresh())
-        ordered = sorted(tallies.items(), key=lambda item: (-item[1].requests, item[0]))
+        breakdowns = self._traffic_window.tables.routes(self._traffic_window.refresh())
+        ordered = sorted(breakdowns.items(), key=lambda item: (-item[1].requests, item[0]))
         return {
             "routes": [
                 {
                     "product": name.product,
                     "route": name.label,
                     "method": name.method,
-                    "requests": tally.requests,
-                    "errors": tally.errors,
-                    **tally.quantiles(),
+                    "requests": breakdown.requests,
+                    "errors": breakdown.errors,
+                    **breakdown.quantiles(),
                 }
-                for name, tally in ordered
+                for name, breakdown in ordered
             ]
         }
 
     def _credentials(self) -> dict[str, object]:
-        self._board.refresh()
-        credentials = self._sources.snapshot().credentials
+        self._traffic_window.refresh()
+        credentials = self._runtime.snapshot().credentials
         return {"credentials": [self._credential(each) for each in credentials.values()]}
 
     def _credential(self, credential: Credential) -> dict[str, object]:
-        account, keyring = credential.account, self._sources.forwarder.keyring
+        account, keyring = credential.account, self._runtime.forwarder.keyring
         first = keyring.order(account)[0]
-        uses = [(key, self._board.keys.get(key.label, KeyUse())) for key in account.keys]
+        uses = [(key, self._traffic_window.keys.get(key.label, KeyUse())) for key in account.keys]
         return {
             "name": credential.name,
             "account": mask_sid(account.sid),
@@ -146,38 +146,38 @@ class Api:
         }
 
     def _codes(self) -> dict[str, object]:
-        now = self._board.refresh()
-        codes, slugs = self._board.tables.codes(now), self._board.tables.slugs(now)
+        now = self._traffic_window.refresh()
+        codes, slugs = self._traffic_window.tables.codes(now), self._traffic_window.tables.slugs(now)
         return {
             "codes": [
                 {
                     "code": code,
-                    "count": tally.requests,
+                    "count": breakdown.requests,
                     "url": f"{_CODE_URL}{code}" if code else "",
-                    "last_at": tally.last_at,
+                    "last_at": breakdown.last_at,
                 }
-                for code, tally in sorted(codes.items(), key=lambda item: -item[1].requests)
+                for code, breakdown in sorted(codes.items(), key=lambda item: -item[1].requests)
             ],
             "slugs": [
-                {"slug": slug, "count": tally.requests, "last_at": tally.last_at}
-                for slug, tally in sorted(slugs.items(), key=lambda item: -item[1].requests)
+                {"slug": slug, "count": breakdown.requests, "last_at": breakdown.last_at}
+                for slug, breakdown in sorted(slugs.items(), key=lambda item: -item[1].requests)
             ],
         }
 
     def _exchanges(self, request: web.Request) -> dict[str, object]:
         wanted = read_filter(request.query, PAGE)
         page = read_page(request.query)
-        self._board.refresh()
-        found = self._board.recent.find(wanted, page.limit, after=page.after, before=page.before)
+        self._traffic_window.refresh()
+        found = self._traffic_window.recent.find(wanted, page.limit, after=page.after, before=page.before)
         return {
             "exchanges": [each.as_json() for each in found],
-            "last_seq": self._board.recent.last_seq,
+            "last_seq": self._traffic_window.recent.last_seq,
         }
 
     def _exchange(self, request: web.Request) -> dict[str, object]:
         require_known(request.query, _NONE)
-        self._board.refresh()
-        found = self._board.recent.find(Filter(request_id=request.match_info["request_id"]), 1)
+        self._traffic_window.refresh()
+        found = self._traffic_window.recent.find(Filter(request_id=request.match_info["request_id"]), 1)
         if not found:
             raise LookupError("no exchange with this request id is among the latest; the log has older ones")
         return found[0].as_json()

@@ -36,8 +36,8 @@ _HEADERS = {
 class Events:
     """One per admin port; everything runs on its loop."""
 
-    def __init__(self, sources: Runtime, status: Status) -> None:
-        self._sources = sources
+    def __init__(self, runtime: Runtime, status: Status) -> None:
+        self._runtime = runtime
         self._status = status
         self._streams = 0
         self._ticked = asyncio.Condition()
@@ -63,14 +63,14 @@ class Events:
         while True:
             now = time.time()
             await asyncio.sleep(1 - now % 1 + _AFTER_SECOND)
-            self._sources.board.close_second(self._sources.read_gates())
+            self._runtime.traffic_window.close_second(self._runtime.read_limiters())
             self._tick = self._make_tick() if self._streams else b""
             self._ticks += 1
             async with self._ticked:
                 self._ticked.notify_all()
 
     def _make_tick(self) -> bytes:
-        last = self._sources.board.history.last
+        last = self._runtime.traffic_window.history.last
         point = last.as_json() if last is not None else None
         return _event("tick", {"state": self._status.describe(), "point": point})
 
@@ -96,8 +96,8 @@ class Events:
         response = web.StreamResponse(headers=_HEADERS)
         await response.prepare(request)
         _bound_buffer(request)
-        self._sources.board.refresh()
-        seq = self._sources.board.recent.last_seq if after is None else after
+        self._runtime.traffic_window.refresh()
+        seq = self._runtime.traffic_window.recent.last_seq if after is None else after
         ticks = self._ticks
         block = b"retry: %d\n\n" % _RETRY_MS + self._make_tick()
         while True:
@@ -115,7 +115,7 @@ class Events:
 
     def _make_exchanges(self, wanted: Filter, seq: int) -> tuple[bytes, int]:
         """The event with what came after `seq`, and up to which number that goes."""
-        recent = self._sources.board.recent
+        recent = self._runtime.traffic_window.recent
         found = recent.find(wanted, _MOST_EXCHANGES, after=seq)
         skipped = recent.count(wanted, after=seq) - len(found) if len(found) == _MOST_EXCHANGES else 0
         if not found:

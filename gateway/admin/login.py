@@ -52,8 +52,8 @@ _HEADERS: Final = {
 class Login:
     """One per admin port."""
 
-    def __init__(self, doors: AdminAuthenticator) -> None:
-        self._doors = doors
+    def __init__(self, authenticator: AdminAuthenticator) -> None:
+        self._authenticator = authenticator
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Register the paths."""
@@ -62,15 +62,15 @@ class Login:
         router.add_post("/logout", self._log_out)
 
     async def _show(self, request: web.Request) -> web.Response:
-        if self._doors.access.page is None:
+        if self._authenticator.access.page is None:
             raise web.HTTPSeeOther("/")
-        return _page(_LOG_OUT if self._doors.is_logged_in(request) else _LOG_IN.format(problem=""))
+        return _page(_LOG_OUT if self._authenticator.is_logged_in(request) else _LOG_IN.format(problem=""))
 
     async def _log_in(self, request: web.Request) -> web.Response:
         _require_own_page(request)
         token = await _read_token(request)
         try:
-            session = self._doors.log_in(request, token)
+            session = self._authenticator.log_in(request, token)
         except web.HTTPTooManyRequests as error:
             answer = _refused(error.text or "", error.status)
             answer.headers["Retry-After"] = error.headers["Retry-After"]
@@ -91,7 +91,7 @@ class Login:
 
     async def _log_out(self, request: web.Request) -> web.Response:
         _require_own_page(request)
-        self._doors.log_out(request)
+        self._authenticator.log_out(request)
         answer = web.Response(status=303, headers={**_HEADERS, "Location": "/login"})
         answer.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict", secure=_is_https(request))
         return answer

@@ -31,8 +31,8 @@ Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Guard:
     """Stands before every handler. `listened` is the host of `admin.listen`."""
 
-    def __init__(self, doors: AdminAuthenticator, listened: str) -> None:
-        self._doors = doors
+    def __init__(self, authenticator: AdminAuthenticator, listened: str) -> None:
+        self._authenticator = authenticator
         self._listened = listened
 
     @web.middleware
@@ -55,7 +55,7 @@ class Guard:
         An address cannot be rebound, so every one is taken: probes and scrapes come by pod or node address.
         """
         host = request.headers.get("Host", "")
-        if not is_own_host(host, {self._listened, *self._doors.access.hosts}):
+        if not is_own_host(host, {self._listened, *self._authenticator.access.hosts}):
             raise web.HTTPForbidden(
                 text="The Host is not this admin server's: use its address, or a name in `admin.hosts`.\n"
             )
@@ -65,12 +65,12 @@ class Guard:
         if request.path in _OPEN:
             return
         if request.path == _METRICS:
-            self._doors.require_metrics(request)
+            self._authenticator.require_metrics(request)
         elif request.path == "/" and "Authorization" not in request.headers:
-            if not self._doors.is_logged_in(request):
+            if not self._authenticator.is_logged_in(request):
                 raise web.HTTPSeeOther("/login")
         else:
-            self._doors.require_page(request)
+            self._authenticator.require_page(request)
 
 
 async def add_headers(_: web.Request, response: web.StreamResponse) -> None:

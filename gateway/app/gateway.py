@@ -18,6 +18,7 @@ from gateway.config.compile import compile_snapshot
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.reloading.reloader import Reload, Reloader
 from gateway.config.schema.admin_settings import is_loopback
+from gateway.config.schema.secret_values import SecretEvent
 from gateway.config.schema.settings import Callers, Log
 from gateway.handler import Handler
 from gateway.identity.jwt_verifier import TokenVerifier
@@ -56,14 +57,14 @@ class Gateway:
         self._resolved = resolved
         self._writer = writer
         self._metrics = Metrics()
-        self._feed = ExchangeQueue()
-        self._observers = Observers(log, self._metrics, self._feed, open_tracing(resolved))
-        self.condition = ProcessStatus()
-        self.pulse = Heartbeat()
+        self._exchange_queue = ExchangeQueue()
+        self._observers = Observers(log, self._metrics, self._exchange_queue, open_tracing(resolved))
+        self.process_status = ProcessStatus()
+        self.heartbeat = Heartbeat()
         self._snapshots = Snapshots(compile_snapshot(resolved))
         current = self._snapshots.current
         self._metrics.configuration.started(current.config_hash, name_keys(current))
-        self._reloads = ReloadReporter(self._observers, self.condition)
+        self._reloads = ReloadReporter(self._observers, self.process_status)
         self.parts: Components
         self.url = ""
         self.admin_url = ""
@@ -101,7 +102,7 @@ class Gateway:
             await parts.close()
             await self._observers.close()
             raise
-        self.pulse.start(asyncio.get_running_loop())
+        self.heartbeat.start(asyncio.get_running_loop())
         self._observers.log.info(
             "serving",
             url=self.url,
@@ -129,11 +130,13 @@ class Gateway:
             **listening_options(self._tls),
         )
         address = self._resolved.admin_listen
-        sources = self._sources()
-        self._metrics.registry.register(StateCollector(sources))
+        runtime = self._runtime()
+        self._metrics.registry.register(StateCollector(runtime))
         exposition = Exposition(self._metrics.registry)
-        self._doors = AdminAuthenticator(AdminAccess.of(self._resolved), self._observers.admin_refused)
-        self._admin = AdminServer(address.host, address.port, sources, self._doors, exposition.page)
+        self._authenticator = AdminAuthenticator(
+            AdminAccess.of(self._resolved), self._observers.admin_refused
+        )
+        self._admin = AdminServer(address.host, address.port, runtime, self._authenticator, exposition.page)
         try:
             self._admin.start()
         except OSError:
@@ -164,14 +167,14 @@ class Gateway:
         """Have the metrics ask `ages` at each scrape: reference -> seconds since a store confirmed it."""
         self._metrics.secret_ages = ages
 
-    def log_secret(self, event: str, reference: str, why: str) -> None:
+    def log_secret(self, event: SecretEvent, reference: str, why: str) -> None:
         """A secret store gave another value (`rotated`), is away (`kept`), or is back (`confirmed`)."""
         self._observers.secret_event(event, reference, why)
 
-    def note_troubles(self, troubles: Mapping[str, str]) -> None:
+    def record_failures(self, troubles: Mapping[str, str]) -> None:
         """What secret stores did not confirm: reference -> why. It ails the gateway until they do."""
         told = "; ".join(f"{reference} not confirmed: {why}" for reference, why in troubles.items())
-        self.condition.set_reason("secret stores", told)
+        self.process_status.set_reason("secret stores", told)
 
     async def _adopt(self, resolved: ResolvedSettings, snapshot: Snapshot) -> None:
         """Put a configuration into force in one step, for the next request and the next connection."""
@@ -187,7 +190,7 @@ class Gateway:
         self.reload_tls(resolved)
         access = AdminAccess.of(resolved)
         remote = not is_loopback(resolved.admin_listen.host)
-        self._doors.access = self._doors.access.kept_closed(access) if remote else access
+        self._authenticator.access = self._authenticator.access.kept_closed(access) if remote else access
         await self.parts.keys.configure(key_sources(resolved, snapshot))
 
     def reload_tls(self, resolved: ResolvedSettings) -> None:
@@ -200,14 +203,14 @@ class Gateway:
 
         Cancelled, it breaks off what is left.
         """
-        self.condition.draining = self._handler.draining = True
+        self.process_status.draining = self._handler.draining = True
         self._observers.log.info("draining", connections=len(self._server.connections))
         settings = self._resolved.settings
         await drain(self._listening, self._server, settings.drain_seconds, shared=self._reuse_port)
 
     async def stop(self) -> None:
         """Close what is left."""
-        self.pulse.close()
+        self.heartbeat.close()
         await self.parts.close()
         await asyncio.to_thread(self._admin.stop)
         await self._observers.close()
@@ -223,22 +226,22 @@ class Gateway:
         """The gates in front of Twilio, for whoever watches."""
         return self.parts.forwarder.gates
 
-    def _sources(self) -> Runtime:
+    def _runtime(self) -> Runtime:
         parts, server, handler = self.parts, self._server, self._handler
         loop = asyncio.get_running_loop()
         return Runtime(
-            condition=self.condition,
-            board=TrafficWindow(self._feed),
+            process_status=self.process_status,
+            traffic_window=TrafficWindow(self._exchange_queue),
             snapshot=lambda: self._snapshots.current,
             forwarder=parts.forwarder,
             limiter=parts.limiter,
             store=parts.store,
             idempotency=parts.idempotency,
-            guests=server.guests,
+            connection_tracker=server.guests,
             connections=lambda: len(server.connections),
             in_flight=lambda: handler.in_flight,
             tasks=lambda: len(asyncio.all_tasks(loop)),
-            pulse=self.pulse,
+            heartbeat=self.heartbeat,
             log_dropped=lambda: self._writer.dropped,
             traces_dropped=lambda: self._observers.traces_dropped,
         )

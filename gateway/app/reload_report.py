@@ -18,16 +18,16 @@ _TELLS_LOG = {
 class ReloadReporter:
     """Told of each reload, on the data loop."""
 
-    def __init__(self, observers: Observers, condition: ProcessStatus) -> None:
+    def __init__(self, observers: Observers, process_status: ProcessStatus) -> None:
         self._observers = observers
-        self._condition = condition
+        self._process_status = process_status
 
     def tell(self, reload: Reload) -> None:
         """Log it, count it, remember it."""
         problems = tuple(str(problem) for problem in reload.problems)
         if reload.result in (Result.DONE, Result.FAILED):
             ok = reload.result is Result.DONE
-            self._condition.note_reload(ok, "; ".join(problems), reload.waiting)
+            self._process_status.record_reload(ok, "; ".join(problems), reload.waiting)
         if reload.result is Result.FAILED:
             self._observers.metrics.configuration.failed()
         values: dict[str, object] = {"reason": reload.reason, "config": reload.config_hash}

@@ -18,6 +18,7 @@ from gateway.config.loading.resolve import load_resolved
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.problems import ConfigError
 from gateway.config.reloading.reloader import Reload, Reloader
+from gateway.config.schema.secret_values import SecretEvent
 from gateway.secret_stores.secret_cache import SecretCache
 
 _FORCED = 1
@@ -85,7 +86,7 @@ async def serve(
 
         def told(reload: Reload) -> None:
             notifier.ready(reload.summary)
-            gateway.note_troubles(sources.remote.troubles())
+            gateway.record_failures(sources.remote.troubles())
 
         reloader = gateway.make_reloader(sources.load, told)
         loop.add_signal_handler(signal.SIGHUP, _hang_up, reloader, notifier)
@@ -127,14 +128,14 @@ def _refresh_secrets(
 ) -> None:
     """Have what secret stores hold asked for in the background, and take over what has changed."""
 
-    def note(event: str, reference: str, why: str) -> None:
+    def note(event: SecretEvent, reference: str, why: str) -> None:
         gateway.log_secret(event, reference, why)
-        gateway.note_troubles(remote.troubles())
+        gateway.record_failures(remote.troubles())
 
     def on_change() -> None:
         loop.call_soon_threadsafe(reloader.trigger, "secret store")
 
-    def on_event(event: str, reference: str, why: str) -> None:
+    def on_event(event: SecretEvent, reference: str, why: str) -> None:
         loop.call_soon_threadsafe(note, event, reference, why)
 
     remote.start(on_change, on_event)

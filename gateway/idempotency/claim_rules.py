@@ -28,6 +28,22 @@ class ClaimState(StrEnum):
     UNKNOWN = "unknown"  # sent, and nobody can tell what became of it
 
 
+class IdempotencyEvent(StrEnum):
+    """What happened to a request with an Idempotency-Key; the last six are slugs of refusals."""
+
+    SENT = "sent"
+    WAITED = "waited"
+    REPLAYED = "replayed"
+    FORGOTTEN = "forgotten"
+    STORE_AWAY = "store_away"
+    CONFLICT = "idempotency_conflict"
+    FULL = "idempotency_full"
+    IN_FLIGHT = "idempotency_in_flight"
+    NOT_KEPT = "idempotency_not_kept"
+    UNKNOWN = "idempotency_unknown"
+    STORE_UNAVAILABLE = "store_unavailable"
+
+
 class Record(NamedTuple):
     """A claim's record. `leased` is False for a flight whose holder is gone; `fingerprint` is '' while it is
     not certain that there will be a flight at all."""

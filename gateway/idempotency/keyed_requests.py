@@ -17,6 +17,7 @@ from gateway.http.response import Response
 from gateway.idempotency.claim_rules import (
     Begin,
     ClaimState,
+    IdempotencyEvent,
     Record,
     decide_begin,
     decode_answer,
@@ -47,8 +48,7 @@ class IdempotencyOptions:
 
 
 class Idempotency:
-    """One per process. `on_event` is told `sent`, `waited`, `replayed`, `forgotten`, `store_away` or the
-    slug of a refusal."""
+    """One per process. `on_event` is called with each event."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Idempotency:
         clock: Callable[[], float],
         *,
         store: RecordStore | None = None,
-        on_event: Callable[[str], None] = lambda event: None,
+        on_event: Callable[[IdempotencyEvent], None] = lambda event: None,
     ) -> None:
         self.options = options
         self._on_event = on_event
@@ -65,7 +65,7 @@ class Idempotency:
             max_bytes=options.max_bytes,
             max_entries=options.max_entries,
             clock=clock,
-            on_forgotten=lambda: on_event("forgotten"),
+            on_forgotten=lambda: on_event(IdempotencyEvent.FORGOTTEN),
         )
         self._shared: RedisRecords | None = None
         if store is not None:
@@ -126,7 +126,7 @@ class Idempotency:
             if record is None:
                 lease, record = await self._take_off(claim)
                 if record is None:
-                    self._on_event("sent")
+                    self._on_event(IdempotencyEvent.SENT)
                     return lease, None
             begin = decide_begin(record, claim.fingerprint)
             if begin is not Begin.WAIT:
@@ -150,7 +150,7 @@ class Idempotency:
             try:
                 record = await shared.begin(lease)
             except StoreUnavailable:
-                self._on_event("store_away")
+                self._on_event(IdempotencyEvent.STORE_AWAY)
                 if self.options.refuses:
                     memory.land(claim.scope, None)
                     shared.settle_soon(lease, None)
@@ -174,17 +174,17 @@ class Idempotency:
 
     def _replay(self, begin: Begin, record: Record) -> Response:
         if begin is Begin.REPLAY:
-            self._on_event("replayed")
+            self._on_event(IdempotencyEvent.REPLAYED)
             return decode_answer(record.answer)
         raise self._noted(make_refusal(begin, record))
 
     def _note_wait(self, before: bool) -> bool:
         if not before:
-            self._on_event("waited")
+            self._on_event(IdempotencyEvent.WAITED)
         return True
 
     def _noted(self, refusal: Refusal) -> Refusal:
-        self._on_event(refusal.slug)
+        self._on_event(IdempotencyEvent(refusal.slug))
         return refusal
 
 

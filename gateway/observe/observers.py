@@ -1,9 +1,10 @@
-"""One place that is told of everything: log, metrics, page and traces are fed from the same record."""
+"""The single sink for finished exchanges and events: it feeds log, metrics, live page and traces."""
 
 import asyncio
 
 from multidict import CIMultiDictProxy, istr
 
+from gateway.config.schema.secret_values import SecretEvent
 from gateway.consumers.credentials import mask_sid
 from gateway.exchange import Exchange, Trace
 from gateway.http.trace_context import read_trace_context
@@ -12,21 +13,29 @@ from gateway.observe.log.structured_log import Logger, log_exchange, log_fault
 from gateway.observe.metrics.registry import Metrics
 from gateway.observe.traces.tracer import Tracer
 from gateway.redis.availability import StoreState
+from gateway.upstream.key_health import KeyEvent
 
 _TRACEPARENT, _TRACESTATE = istr("traceparent"), istr("tracestate")
+_KEY_EVENTS = {
+    KeyEvent.REFUSED: "credential key refused",
+    KeyEvent.PUT_ASIDE: "credential key disabled",
+    KeyEvent.RESTORED: "credential key restored",
+}
 
 
 class Observers:
-    """Told of finished exchanges, faults and events of keys."""
+    """One per process; every method is called on the data loop."""
 
-    def __init__(self, log: Logger, metrics: Metrics, feed: ExchangeQueue, tracer: Tracer | None) -> None:
+    def __init__(
+        self, log: Logger, metrics: Metrics, exchange_queue: ExchangeQueue, tracer: Tracer | None
+    ) -> None:
         self.log = log
         self.metrics = metrics
-        self._feed = feed
+        self._exchange_queue = exchange_queue
         self._tracer = tracer
 
     def begin_trace(self, headers: CIMultiDictProxy[str]) -> Trace | None:
-        """An exchange's place in a trace: the caller's, even while tracing is off; else ours, if on."""
+        """The caller's trace context, even while tracing is off; else a new one while tracing is on."""
         context = read_trace_context(headers.getall(_TRACEPARENT)) if _TRACEPARENT in headers else None
         if self._tracer is not None:
             return self._tracer.begin(context)
@@ -42,57 +51,57 @@ class Observers:
         """An exchange has ended."""
         self.metrics.observe(exchange)
         log_exchange(self.log, exchange)
-        self._feed.put(exchange)
+        self._exchange_queue.put(exchange)
         if self._tracer is not None:
             self._tracer.finish(exchange)
 
     @property
     def traces_dropped(self) -> int:
-        """How many exchanges are missing in the traces."""
+        """Exchanges that are missing from the traces."""
         return 0 if self._tracer is None else self._tracer.dropped
 
     async def close(self) -> None:
-        """Export what is left of the traces, for a moment at most."""
+        """Export the remaining traces, for a bounded time."""
         if self._tracer is not None:
             await asyncio.to_thread(self._tracer.close)
 
     def fault(self, error: BaseException, request_id: str) -> None:
-        """An exception that nobody foresaw."""
+        """Log an unexpected exception."""
         log_fault(self.log, error, request_id)
 
     def store_changed(self, state: StoreState) -> None:
-        """The shared store went away or came back."""
+        """The shared store became unavailable or available again."""
         if state.available:
-            self.log.info("store is back")
+            self.log.info("store available")
         else:
-            self.log.warning("store is away", reason=state.reason)
+            self.log.warning("store unavailable", reason=state.reason)
 
-    def secret_event(self, event: str, reference: str, why: str) -> None:
-        """A secret store gave another value (`rotated`), is away (`kept`), or is back (`confirmed`)."""
-        if event == "kept":
+    def secret_event(self, event: SecretEvent, reference: str, why: str) -> None:
+        """A secret was asked for again."""
+        if event is SecretEvent.KEPT:
             self.log.warning(
-                "secret not confirmed, the last good value is in use", secret=reference, reason=why
+                "secret refresh failed, using the last known value", secret=reference, reason=why
             )
         else:
-            self.log.info("secret " + event, secret=reference)
+            self.log.info(f"secret {event}", secret=reference)
 
     def handshake_failed(self, reason: str, words: str) -> None:
         """A caller's TLS handshake failed; `words` say more where its certificate was refused."""
         self.log.info("tls handshake failed", reason=reason, detail=words)
 
     def issuer_changed(self, name: str, failure: str) -> None:
-        """An issuer's keys could not be fetched ('': they could again)."""
+        """An issuer's keys could not be fetched; an empty `failure` says that they could again."""
         if failure:
-            self.log.warning("issuer is away", issuer=name, reason=failure)
+            self.log.warning("issuer unavailable", issuer=name, reason=failure)
         else:
-            self.log.info("issuer is back", issuer=name)
+            self.log.info("issuer available", issuer=name)
 
     def admin_refused(self, address: str) -> None:
-        """Somebody showed the admin port a wrong token."""
+        """A caller of the admin port presented a wrong token."""
         self.log.warning("admin token refused", address=address)
 
-    def key_event(self, event: str, account_sid: str, key_label: str) -> None:
-        """A Twilio key was refused, put aside or restored."""
+    def key_event(self, event: KeyEvent, account_sid: str, key_label: str) -> None:
+        """Count and log an event of a Twilio key."""
         self.metrics.count_key_event(event, key_label)
-        write = self.log.info if event == "restored" else self.log.warning
-        write("credential key " + event.replace("_", " "), account=mask_sid(account_sid), key=key_label)
+        write = self.log.info if event is KeyEvent.RESTORED else self.log.warning
+        write(_KEY_EVENTS[event], account=mask_sid(account_sid), key=key_label)

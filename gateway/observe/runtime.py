@@ -1,7 +1,7 @@
-"""What the admin port reads of the running gateway: the parts themselves, handed in by `app.py`.
+"""What the admin port reads of the running gateway: its parts, handed in by `app/gateway.py`.
 
-They belong to the data loop. From here they are only read, in ways that a change at the same moment cannot
-break: one number at a time, or a copy made in one step.
+The parts belong to the data loop. The admin thread only reads them, one number at a time or by a copy made in
+one step, so a concurrent change cannot break a read.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from gateway.concurrency.limiter_registry import LimiterKey
 from gateway.consumers.credentials import mask_sid
 from gateway.idempotency.keyed_requests import Idempotency
 from gateway.listener.connections import ConnectionTracker
-from gateway.observe.live.history import GateReading
+from gateway.observe.live.history import LimiterReading
 from gateway.observe.live.traffic_window import TrafficWindow
 from gateway.observe.status.heartbeat import Heartbeat
 from gateway.observe.status.process_status import ProcessStatus
@@ -23,34 +23,35 @@ from gateway.upstream.forwarder import Forwarder
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """`connections` and `in_flight` are of the data port, `tasks` of its loop.
+    """The parts of one process.
 
-    `log_dropped` counts lines, `traces_dropped` exchanges.
+    `connections` and `in_flight` count those of the data port, `tasks` the asyncio tasks of its loop,
+    `log_dropped` log lines, and `traces_dropped` exchanges.
     """
 
-    condition: ProcessStatus
-    board: TrafficWindow
+    process_status: ProcessStatus
+    traffic_window: TrafficWindow
     snapshot: Callable[[], Snapshot]
     forwarder: Forwarder
     limiter: RateLimiter
     store: RedisStore | None
     idempotency: Idempotency
-    guests: ConnectionTracker
+    connection_tracker: ConnectionTracker
     connections: Callable[[], int]
     in_flight: Callable[[], int]
     tasks: Callable[[], int]
-    pulse: Heartbeat
+    heartbeat: Heartbeat
     log_dropped: Callable[[], int]
     traces_dropped: Callable[[], int]
 
-    def read_gates(self) -> dict[str, GateReading]:
-        """The gates by `account/region/product`, the account masked."""
+    def read_limiters(self) -> dict[str, LimiterReading]:
+        """Every concurrency limiter by `account/region/product`, with the account masked."""
         return {
-            gate_label(name): GateReading(gate.governor.limit, gate.in_flight, gate.waiting)
-            for name, gate in self.forwarder.gates
+            limiter_label(key): LimiterReading(limiter.governor.limit, limiter.in_flight, limiter.waiting)
+            for key, limiter in self.forwarder.gates
         }
 
 
-def gate_label(name: LimiterKey) -> str:
-    """A gate's name, fit to be shown."""
-    return f"{mask_sid(name.account)}/{name.region}/{name.product}"
+def limiter_label(key: LimiterKey) -> str:
+    """A limiter's name as metrics and the page show it."""
+    return f"{mask_sid(key.account)}/{key.region}/{key.product}"

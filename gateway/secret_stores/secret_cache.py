@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from gateway.config.schema.secret_store_settings import SecretStores
-from gateway.config.schema.secret_values import RemoteSecret, Secret, SecretError, SecretRef
+from gateway.config.schema.secret_values import RemoteSecret, Secret, SecretError, SecretEvent, SecretRef
 from gateway.secret_stores.daemon_thread import call_in_thread
 from gateway.secret_stores.secret_fetch import Answers, all_failed, ask_all, make_stores
 from gateway.secret_stores.store import SecretStore
 
-OnEvent = Callable[[str, str, str], None]
-"""Told of ("rotated", reference, ""), ("kept", reference, why) and ("confirmed", reference, "")."""
+OnEvent = Callable[[SecretEvent, str, str], None]
+"""(event, reference, the reason if it is KEPT, else '')"""
 
 _JITTER: Final = 0.1
 _PATIENCE_SECONDS: Final = 5.0
@@ -124,7 +124,7 @@ class SecretCache:
             kept, events = self._judge(self._plan, answers)
             self._kept = kept
         self._tell(events)
-        return any(event == "rotated" for event, _, _ in events)
+        return any(event is SecretEvent.ROTATED for event, _, _ in events)
 
     def ages(self) -> Mapping[str, float]:
         """Reference -> seconds since a store last confirmed its value."""
@@ -179,12 +179,12 @@ class SecretCache:
 
     def _judge(
         self, plan: _Plan, answers: Answers
-    ) -> tuple[dict[SecretRef, _Kept], list[tuple[str, str, str]]]:
+    ) -> tuple[dict[SecretRef, _Kept], list[tuple[SecretEvent, str, str]]]:
         """What is known after a round, and what there is to tell of it. References without any value are not
         in it."""
         now = self._clock()
         found: dict[SecretRef, _Kept] = {}
-        events: list[tuple[str, str, str]] = []
+        events: list[tuple[SecretEvent, str, str]] = []
         for reference, answer in answers.items():
             store = getattr(plan.settings, reference.scheme)
             old = self._kept.get(reference)
@@ -193,17 +193,17 @@ class SecretCache:
             if isinstance(answer, Secret):
                 found[reference] = _Kept(answer, store, now)
                 if old is not None and old.trouble:
-                    events.append(("confirmed", str(reference), ""))
+                    events.append((SecretEvent.CONFIRMED, str(reference), ""))
                 if old is not None and old.secret.reveal() != answer.reveal():
-                    events.append(("rotated", str(reference), ""))
+                    events.append((SecretEvent.ROTATED, str(reference), ""))
             elif old is not None:
                 why = answer.message.removeprefix(f"{reference} ").removeprefix("was not read: ")
                 found[reference] = replace(old, trouble=why)
                 if not old.trouble:
-                    events.append(("kept", str(reference), why))
+                    events.append((SecretEvent.KEPT, str(reference), why))
         return found, events
 
-    def _tell(self, events: Sequence[tuple[str, str, str]]) -> None:
+    def _tell(self, events: Sequence[tuple[SecretEvent, str, str]]) -> None:
         for event in events:
             self._on_event(*event)
 

@@ -179,7 +179,7 @@ class Attempts:
             self._around.breakers.abandoned(outbound.host)
             raise
         finally:
-            self._exchange.note_queue(PhaseKind.QUEUE, began, time.perf_counter())
+            self._exchange.record_queue(PhaseKind.QUEUE, began, time.perf_counter())
 
     @property
     def _sent(self) -> bool:
@@ -257,9 +257,11 @@ class Attempts:
     def _note(self, ended: float, outcome: Outcome, then: str = "") -> None:
         """Put the attempt on the exchange's timeline, and the wait before the next one, if `then` says so."""
         exchange = self._exchange
-        exchange.note_attempt(self._began, ended, outcome.status, outcome.code, outcome.failed_in or "", then)
+        exchange.record_attempt(
+            self._began, ended, outcome.status, outcome.code, outcome.failed_in or "", then
+        )
         if then:
-            exchange.note_backoff(ended, self._pacing.delay_seconds)
+            exchange.record_backoff(ended, self._pacing.delay_seconds)
 
     def _hand_back(self, answer: Response) -> bool:
         if answer.status == 401 and self._first_refused is not None:

@@ -7,11 +7,20 @@ the snapshot, keyed by the key's value, so that a reload forgets nothing.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from gateway.consumers.credentials import Account, ApiKey
 
 _DOMAIN = ".twilio.com"
 _RETEST_SECONDS = 60.0
+
+
+class KeyEvent(StrEnum):
+    """What happened to a Twilio key."""
+
+    REFUSED = "refused"
+    PUT_ASIDE = "put_aside"
+    RESTORED = "restored"
 
 
 @dataclass(slots=True)

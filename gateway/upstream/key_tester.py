@@ -11,14 +11,14 @@ from gateway.http.response import Response
 from gateway.policy.outbound import Outbound
 from gateway.retry.retry_policy import AUTHENTICATE, read_code
 from gateway.upstream.attempt_deadline import Deadline
-from gateway.upstream.key_health import KeyHealth
+from gateway.upstream.key_health import KeyEvent, KeyHealth
 from gateway.upstream.request_writer import build_wire
 from gateway.upstream.response_reader import read_answer
 
 _MOST_BYTES = 65_536
 
-KeyHook = Callable[[str, str, str], None]
-"""(event, AccountSid, masked key SID); events: refused, put_aside, restored."""
+KeyHook = Callable[[KeyEvent, str, str], None]
+"""(event, AccountSid, masked key SID)"""
 
 
 class KeyTester:
@@ -41,7 +41,7 @@ class KeyTester:
 
     def refused(self, outbound: Outbound, key: ApiKey) -> None:
         """A key was refused for one exchange: say so, and test it unless that was done a moment ago."""
-        self._on_key("refused", outbound.account.sid, key.label)
+        self._on_key(KeyEvent.REFUSED, outbound.account.sid, key.label)
         now = asyncio.get_running_loop().time()
         read = self._keyring.due_test(outbound.account, key, outbound.host, now)
         if read is not None:
@@ -81,7 +81,7 @@ class KeyTester:
     def _judge(self, account: Account, key: ApiKey, answer: Response) -> None:
         if answer.status == 401 and read_code(answer.body) == AUTHENTICATE:
             self._keyring.put_aside(key, asyncio.get_running_loop().time())
-            self._on_key("put_aside", account.sid, key.label)
+            self._on_key(KeyEvent.PUT_ASIDE, account.sid, key.label)
         elif answer.status < 300 and self._keyring.is_aside(key):
             self._keyring.restore(key)
-            self._on_key("restored", account.sid, key.label)
+            self._on_key(KeyEvent.RESTORED, account.sid, key.label)

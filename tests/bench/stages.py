@@ -93,9 +93,9 @@ def measure_record(watch: Stopwatch) -> None:
     exchange.account = ENVIRON["TWILIO_ACCOUNT_SID"]
     exchange.twilio_request_id = "RQ00112233445566778899aabbccddeeff"
     exchange.attempts, exchange.credential, exchange.key = 1, "main", "SK0011…eeff"
-    exchange.note_queue(PhaseKind.QUEUE, 0.0, 0.000_02)
-    exchange.note_attempt(0.0, 0.021, 201, 0, "", "")
-    exchange.ended = 0.022
+    exchange.record_queue(PhaseKind.QUEUE, 0.0, 0.000_02)
+    exchange.record_attempt(0.0, 0.021, 201, 0, "", "")
+    exchange.ended_at = 0.022
     exchange.segments, exchange.country = watch("read_sent", lambda: read_sent(ANSWER_BODY))
     metrics = Metrics()
     watch("metrics", lambda: metrics.observe(exchange))

@@ -154,7 +154,7 @@ async def test_the_next_key_is_tried_and_a_probe_decides(two_keys: Running, upst
     answer = await ask(two_keys.port, request(f"GET {MESSAGES}"))
     assert (answer.status, answer.value("Gateway-Attempts")) == (200, "2")
     await two_keys.capture.until(
-        lambda lines: any(line["event"] == "credential key put aside" for line in lines)
+        lambda lines: any(line["event"] == "credential key disabled" for line in lines)
     )
     used = sorted(received.values("authorization") for received in upstream.received)
     assert used == sorted([FIRST_KEY, SECOND_KEY, FIRST_KEY])
@@ -198,7 +198,7 @@ async def test_a_key_that_passes_its_probe_stays_first(two_keys: Running, upstre
     await upstream.arrived(3)
     await ask(two_keys.port, request(f"GET {MESSAGES}?last"))
     assert upstream.received[-1].values("authorization") == FIRST_KEY
-    assert "credential key put aside" not in {line["event"] for line in two_keys.log()}
+    assert "credential key disabled" not in {line["event"] for line in two_keys.log()}
 
 
 async def test_a_subaccounts_own_key_serves_it(two_keys: Running, upstream: RawUpstream) -> None:

@@ -151,7 +151,7 @@ async def test_degraded_and_why(unused_tcp_port: int) -> None:
         assert (await state(gateway))["state"] == "serving"
         for _ in range(6):
             await ask(gateway.port, request(f"GET {MESSAGES}"))
-        gateway.gateway.condition.note_reload(False, "consumers.app: unknown name")
+        gateway.gateway.process_status.record_reload(False, "consumers.app: unknown name")
         found = await state(gateway)
         assert found["state"] == "degraded"
         assert "breaker open for api.twilio.com" in found["why"]

@@ -171,7 +171,7 @@ async def test_an_issuer_that_is_away(gateway: Running, issuing: KeyServer) -> N
     assert (unknown.status, unknown.slug) == (503, "issuer_unavailable")
     assert unknown.value("Retry-After") == "5"
     assert (await show(gateway, sign(claims(jti="2")))).status == 200
-    away = [line for line in gateway.log() if line["event"] == "issuer is away"]
+    away = [line for line in gateway.log() if line["event"] == "issuer unavailable"]
     assert [(line["issuer"], line["reason"]) for line in away] == [("cluster", "answered 503")]
     port = int(gateway.admin_url.rpartition(":")[2])
     metrics = (await ask(port, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")).body
@@ -186,7 +186,7 @@ async def test_an_issuer_that_was_never_there(upstream: RawUpstream, issuing: Ke
         assert (await ask(gateway.port, request(f"GET {MESSAGES}"))).status == 200
         assert (await show(gateway, sign(claims()))).slug == "issuer_unavailable"
         issuing.status = 200
-        await gateway.capture.until(lambda lines: any(line["event"] == "issuer is back" for line in lines))
+        await gateway.capture.until(lambda lines: any(line["event"] == "issuer available" for line in lines))
         assert (await show(gateway, sign(claims()))).status == 200
 
 

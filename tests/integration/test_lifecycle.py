@@ -112,9 +112,9 @@ async def test_no_consumer_key_opens_the_admin_port_and_no_admin_path_the_data_p
 async def test_a_stuck_data_loop_is_not_alive(gateway: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """The admin port has a loop of its own, and would answer for ever."""
     assert (await admin(gateway.admin_url, "/livez")).status == 200
-    gateway.gateway.pulse.close()
-    monkeypatch.setattr(gateway.gateway.pulse, "_at", time.monotonic() - 21)
+    gateway.gateway.heartbeat.close()
+    monkeypatch.setattr(gateway.gateway.heartbeat, "_at", time.monotonic() - 21)
     stuck = await admin(gateway.admin_url, "/livez")
     assert (stuck.status, b"has not moved for 21 s" in stuck.body) == (503, True)
-    gateway.gateway.pulse.start(asyncio.get_running_loop())
+    gateway.gateway.heartbeat.start(asyncio.get_running_loop())
     assert (await admin(gateway.admin_url, "/livez")).status == 200

@@ -70,7 +70,7 @@ async def test_a_key_that_is_rotated_in_vault(tmp_path: Path, upstream: RawUpstr
             assert await key_used(gateway, upstream) == SECOND
             vault.sealed = True
             await gateway.capture.until(
-                event("secret not confirmed, the last good value is in use", secret=NAME)
+                event("secret refresh failed, using the last known value", secret=NAME)
             )
             assert await key_used(gateway, upstream) == SECOND
             assert f"{NAME} not confirmed: Vault answered 503" in str((await ready(gateway))["why"])

@@ -7,6 +7,7 @@ of what a secret is for.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, NoReturn, TypeVar
 
@@ -27,6 +28,17 @@ class SecretError(Exception):
         self.message = message
         self.hint = hint
         super().__init__(f"{message}; {hint}")
+
+
+class SecretEvent(StrEnum):
+    """What happened when a secret store was asked again."""
+
+    ROTATED = "rotated"
+    """It holds another value."""
+    KEPT = "kept"
+    """It did not confirm the value: the last good one stays in use."""
+    CONFIRMED = "confirmed"
+    """It confirms the value again."""
 
 
 class Secret:

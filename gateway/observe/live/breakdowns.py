@@ -78,7 +78,7 @@ class _Slice:
     slugs: dict[str, Breakdown] = field(default_factory=dict)
 
 
-class Tables:
+class Breakdowns:
     """`now` and all moments are seconds since the epoch."""
 
     def __init__(self) -> None:
@@ -88,11 +88,11 @@ class Tables:
     def add(self, exchanges: Iterable[Exchange]) -> None:
         """Count exchanges; those of a slice that is over, in the newest."""
         for exchange in exchanges:
-            at, slug = exchange.ended_at, exchange.slug
+            at, slug = exchange.ended_at_epoch, exchange.slug
             current = self._slice(int(at) // _SLICE_SECONDS)
             failed = exchange.status >= 400 or exchange.ending is not Ending.ANSWERED
             refused = failed and is_refusal(slug)
-            bucket = bucket_of(exchange.ended - exchange.began)
+            bucket = bucket_of(exchange.ended_at - exchange.started_at)
             _of(current.consumers, exchange.consumer).count(at, failed, refused, bucket)
             self._count_second(int(at), exchange.consumer)
             if exchange.label:
@@ -112,7 +112,7 @@ class Tables:
     def routes(self, now: float) -> dict[RouteName, Breakdown]:
         """By route."""
         merged = _merged(each.routes for each in self._recent(now))
-        return {RouteName(*name): tally for name, tally in merged.items()}
+        return {RouteName(*name): breakdown for name, breakdown in merged.items()}
 
     def codes(self, now: float) -> dict[int, Breakdown]:
         """By Twilio's code."""
@@ -157,16 +157,16 @@ def is_refusal(slug: str) -> bool:
     return bool(slug) and not slug.startswith(_OURS)
 
 
-def _of(tallies: dict[Key, Breakdown], key: Key) -> Breakdown:
-    tally = tallies.get(key)
-    if tally is None:
-        tally = tallies[key] = Breakdown()
-    return tally
+def _of(breakdowns: dict[Key, Breakdown], key: Key) -> Breakdown:
+    breakdown = breakdowns.get(key)
+    if breakdown is None:
+        breakdown = breakdowns[key] = Breakdown()
+    return breakdown
 
 
 def _merged(slices: Iterable[dict[Key, Breakdown]]) -> dict[Key, Breakdown]:
     merged: dict[Key, Breakdown] = {}
-    for tallies in slices:
-        for key, tally in tallies.items():
-            _of(merged, key).add(tally)
+    for breakdowns in slices:
+        for key, breakdown in breakdowns.items():
+            _of(merged, key).add(breakdown)
     return merged

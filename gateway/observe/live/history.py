@@ -24,7 +24,7 @@ _SET_BACK_SECONDS = 2
 Durations = dict[str, float | None]
 
 
-class GateReading(NamedTuple):
+class LimiterReading(NamedTuple):
     """What a gate was like: requests at once as learned, slots held, attempts that wait."""
 
     limit: int
@@ -43,7 +43,7 @@ class Point:
     queued: int
     signals: int
     retries: int
-    accounts: dict[str, GateReading]
+    accounts: dict[str, LimiterReading]
 
     def as_json(self) -> dict[str, object]:
         """As /api/events has it."""
@@ -87,30 +87,30 @@ class History:
         """Count exchanges in the second in which they ended; late ones in the one that is open."""
         t, second = 0, _Second()
         for exchange in exchanges:
-            if int(exchange.ended_at) != t:
-                t = int(exchange.ended_at)
+            if int(exchange.ended_at_epoch) != t:
+                t = int(exchange.ended_at_epoch)
                 second = self._second(t)
             second.classes[exchange.status_class % 10] += 1
-            bucket = bucket_of(exchange.ended - exchange.began)
+            bucket = bucket_of(exchange.ended_at - exchange.started_at)
             second.total[bucket] = second.total.get(bucket, 0) + 1
             bucket = bucket_of(exchange.overhead_seconds)
             second.overhead[bucket] = second.overhead.get(bucket, 0) + 1
             second.signals += exchange.signals
             second.retries += exchange.retries
 
-    def close(self, now: float, gates: Mapping[str, GateReading]) -> None:
+    def close(self, now: float, limiters: Mapping[str, LimiterReading]) -> None:
         """End all seconds before that of `now`. Where the clock was set back, what had come after goes."""
-        ended = int(now) - 1
-        if ended < self._closed - _SET_BACK_SECONDS:
-            while self._points and self._points[-1].t > ended:
+        ended_at = int(now) - 1
+        if ended_at < self._closed - _SET_BACK_SECONDS:
+            while self._points and self._points[-1].t > ended_at:
                 self._points.pop()
             self._open.clear()
-            self._closed = ended
-        busiest = _busiest(gates)
-        queued = sum(reading.queued for reading in gates.values())
-        for t in range(max(self._closed + 1, ended - MOST_POINTS + 1), ended + 1):
+            self._closed = ended_at
+        busiest = _busiest(limiters)
+        queued = sum(reading.queued for reading in limiters.values())
+        for t in range(max(self._closed + 1, ended_at - MOST_POINTS + 1), ended_at + 1):
             self._points.append(_point(t, self._open.pop(t, _Second()), queued, busiest))
-        self._closed = max(self._closed, ended)
+        self._closed = max(self._closed, ended_at)
         for t in [t for t in self._open if t <= self._closed]:
             del self._open[t]
 
@@ -139,12 +139,12 @@ class History:
         return second
 
 
-def _busiest(gates: Mapping[str, GateReading]) -> dict[str, GateReading]:
-    ordered = sorted(gates.items(), key=lambda item: (-item[1].queued, -item[1].in_flight, item[0]))
+def _busiest(limiters: Mapping[str, LimiterReading]) -> dict[str, LimiterReading]:
+    ordered = sorted(limiters.items(), key=lambda item: (-item[1].queued, -item[1].in_flight, item[0]))
     return dict(ordered[:MOST_ACCOUNTS])
 
 
-def _point(t: int, second: _Second, queued: int, gates: dict[str, GateReading]) -> Point:
+def _point(t: int, second: _Second, queued: int, limiters: dict[str, LimiterReading]) -> Point:
     return Point(
         t=t,
         rates={name: second.classes[int(name[0])] for name in _CLASSES},
@@ -153,7 +153,7 @@ def _point(t: int, second: _Second, queued: int, gates: dict[str, GateReading]) 
         queued=queued,
         signals=second.signals,
         retries=second.retries,
-        accounts=gates,
+        accounts=limiters,
     )
 
 

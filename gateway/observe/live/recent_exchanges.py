@@ -29,7 +29,7 @@ class Numbered(NamedTuple):
         seq, exchange = self
         return {
             "seq": seq,
-            "at": round(exchange.ended_at, 3),
+            "at": round(exchange.ended_at_epoch, 3),
             "request_id": exchange.request_id,
             "twilio_request_id": exchange.twilio_request_id,
             "consumer": exchange.consumer or UNKNOWN_CONSUMER,
@@ -55,14 +55,14 @@ class Numbered(NamedTuple):
             "unknown": exchange.unknown,
             "reported": exchange.reported,
             "trace_id": exchange.trace.trace_id if exchange.trace is not None else "",
-            "steps": [_step(step, exchange.began) for step in exchange.steps],
+            "steps": [_step(step, exchange.started_at) for step in exchange.steps],
         }
 
 
-def _step(step: Phase, began: float) -> dict[str, object]:
+def _step(step: Phase, started_at: float) -> dict[str, object]:
     return {
         "kind": step.kind,
-        "offset": round(step.began - began, 6),
+        "offset": round(step.started_at - started_at, 6),
         "seconds": round(step.seconds, 6),
         "status": step.status,
         "code": step.code,

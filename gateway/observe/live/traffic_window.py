@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gateway.exchange import Exchange
-from gateway.observe.live.breakdowns import Tables
+from gateway.observe.live.breakdowns import Breakdowns
 from gateway.observe.live.exchange_queue import ExchangeQueue
-from gateway.observe.live.history import GateReading, History
+from gateway.observe.live.history import History, LimiterReading
 from gateway.observe.live.recent_exchanges import Recent
 
 _REFUSED = 401
@@ -32,39 +32,39 @@ class KeyUse:
 class TrafficWindow:
     """`clock` gives seconds since the epoch."""
 
-    def __init__(self, feed: ExchangeQueue, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, exchange_queue: ExchangeQueue, clock: Callable[[], float] = time.time) -> None:
         now = clock()
         self._clock = clock
-        self.feed = feed
+        self.exchange_queue = exchange_queue
         self.recent = Recent(now)
         self.history = History(now)
-        self.tables = Tables()
+        self.tables = Breakdowns()
         self.keys: dict[str, KeyUse] = {}
         """By masked SID: as many as the configuration had keys."""
 
     def refresh(self) -> float:
         """Take in what ended since the last time; gives the moment of it."""
-        if exchanges := self.feed.take():
+        if exchanges := self.exchange_queue.take():
             self.recent.add(exchanges)
             self.history.add(exchanges)
             self.tables.add(exchanges)
             for exchange in exchanges:
-                self._note_keys(exchange)
+                self._record_keys(exchange)
         return self._clock()
 
-    def close_second(self, gates: Mapping[str, GateReading]) -> None:
+    def close_second(self, limiters: Mapping[str, LimiterReading]) -> None:
         """End the seconds that are over; `gates` are as they are now."""
-        self.history.close(self.refresh(), gates)
+        self.history.close(self.refresh(), limiters)
 
-    def _note_keys(self, exchange: Exchange) -> None:
+    def _record_keys(self, exchange: Exchange) -> None:
         for step in exchange.steps:
             if step.key:
                 use = self.keys.get(step.key)
                 if use is None:
-                    use = self.keys[step.key] = KeyUse(exchange.ended_at)
+                    use = self.keys[step.key] = KeyUse(exchange.ended_at_epoch)
                 if step.status == _REFUSED:
                     use.refused += 1
                     use.refused_in_a_row += 1
-                    use.last_401_at = exchange.ended_at
+                    use.last_401_at = exchange.ended_at_epoch
                 elif 200 <= step.status < _TOO_MANY:
                     use.refused_in_a_row = 0

@@ -55,8 +55,8 @@ def route_libraries(log: Logger) -> None:
             "exception ignored", error=unraisable.exc_type.__name__, where=_where(unraisable.exc_traceback)
         )
 
-    def show_thread(ended: threading.ExceptHookArgs) -> None:
-        log.error("thread failed", error=ended.exc_type.__name__, where=_where(ended.exc_traceback))
+    def show_thread(ended_at: threading.ExceptHookArgs) -> None:
+        log.error("thread failed", error=ended_at.exc_type.__name__, where=_where(ended_at.exc_traceback))
 
     warnings.showwarning = show_warning
     sys.unraisablehook = show_unraisable

@@ -111,7 +111,7 @@ def _values_of(exchange: Exchange) -> dict[str, Any]:
         "product": exchange.product,
         "route": exchange.label,
         "status": exchange.status,
-        "seconds": round(exchange.ended - exchange.began, 6),
+        "seconds": round(exchange.ended_at - exchange.started_at, 6),
         "upstream_seconds": round(exchange.upstream_seconds, 6),
         "queue_seconds": round(exchange.queued_seconds, 6),
         "overhead_seconds": round(exchange.overhead_seconds, 6),

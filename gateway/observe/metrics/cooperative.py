@@ -19,7 +19,7 @@ _PAUSE_SECONDS = 0.000_05
 T = TypeVar("T")
 
 
-def paced(items: Iterable[T]) -> Iterator[T]:
+def yielding(items: Iterable[T]) -> Iterator[T]:
     """The same items; other threads may run between any portions of them."""
     for number, item in enumerate(items):
         if not number % PORTION:

@@ -9,7 +9,9 @@ from operator import add
 from typing import Final, NamedTuple, TypeVar
 
 from gateway.exchange import Ending, Exchange, PhaseKind
-from gateway.observe.metrics.cooperative import paced
+from gateway.idempotency.claim_rules import IdempotencyEvent
+from gateway.observe.metrics.cooperative import yielding
+from gateway.upstream.key_health import KeyEvent
 
 NONE: Final = "{none}"
 """Where an exchange ended before it was known: whose it is, or what it wants."""
@@ -41,7 +43,7 @@ channels, keys (twilio.com/docs/api/errors). All others are counted together."""
 K = TypeVar("K")
 
 
-class Span(NamedTuple):
+class Duration(NamedTuple):
     """One of the four durations: its upper bounds in seconds, +Inf left out, and where its counts begin."""
 
     name: str
@@ -49,10 +51,10 @@ class Span(NamedTuple):
     at: int
 
 
-TOTAL: Final = Span("request", (0.1, 0.25, 0.5, 1.0, 2.5, 10.0), 0)
-UPSTREAM: Final = Span("upstream", (0.1, 0.25, 1.0, 5.0), 7)
-QUEUE: Final = Span("queue", (0.1, 1.0, 5.0), 12)
-OVERHEAD: Final = Span("overhead", (0.002, 0.01, 0.1), 16)
+TOTAL: Final = Duration("request", (0.1, 0.25, 0.5, 1.0, 2.5, 10.0), 0)
+UPSTREAM: Final = Duration("upstream", (0.1, 0.25, 1.0, 5.0), 7)
+QUEUE: Final = Duration("queue", (0.1, 1.0, 5.0), 12)
+OVERHEAD: Final = Duration("overhead", (0.002, 0.01, 0.1), 16)
 SPANS: Final = (TOTAL, UPSTREAM, QUEUE, OVERHEAD)
 """Few buckets, for there are four durations of each consumer: 200 of them fill half of a megabyte."""
 _TOTAL, _UPSTREAM, _QUEUE, _OVERHEAD = (each.bounds for each in SPANS)
@@ -104,7 +106,7 @@ class ExchangeCounts:
         """Of messages sent, by (consumer, country)."""
         self.refused_keys: dict[tuple[str, str], Refused] = {}
         """By (credential, masked SID)."""
-        self.key_events: dict[tuple[str, str], int] = {}
+        self.key_events: dict[tuple[KeyEvent, str], int] = {}
         """By (event, masked SID)."""
         self.idempotency_events: dict[str, int] = {}
         self._consumers_max = consumers_max
@@ -129,7 +131,7 @@ class ExchangeCounts:
             cell = self._durations.setdefault((consumer, product), _EMPTY.copy())
         route[0] += 1
         called[0] += 1
-        seconds = exchange.ended - exchange.began
+        seconds = exchange.ended_at - exchange.started_at
         upstream, queued = exchange.upstream_seconds, exchange.queued_seconds
         # What `overhead_seconds` says, without the cost of asking.
         own = seconds - upstream - queued - exchange.backoff_seconds - exchange.caller_seconds
@@ -149,12 +151,12 @@ class ExchangeCounts:
         if exchange.status >= 400 or exchange.reported or exchange.ending is not _ANSWERED:
             self._add_trouble(exchange, consumer)
 
-    def count_key_event(self, event: str, key_label: str) -> None:
-        """A key was refused, put aside or restored."""
+    def count_key_event(self, event: KeyEvent, key_label: str) -> None:
+        """Count an event of a Twilio key."""
         _add(self.key_events, (event, key_label))
 
-    def count_idempotency_event(self, event: str) -> None:
-        """Something became of a request with an Idempotency-Key."""
+    def count_idempotency_event(self, event: IdempotencyEvent) -> None:
+        """Count an event of a request with an Idempotency-Key."""
         _add(self.idempotency_events, event)
 
     def _add_steps(self, exchange: Exchange, consumer: str) -> None:
@@ -168,7 +170,9 @@ class ExchangeCounts:
                 if status == 401:
                     name = (exchange.credential, key)
                     before = self.refused_keys.get(name)
-                    self.refused_keys[name] = Refused((before.times if before else 0) + 1, exchange.ended_at)
+                    self.refused_keys[name] = Refused(
+                        (before.times if before else 0) + 1, exchange.ended_at_epoch
+                    )
             elif kind is PhaseKind.LIMIT:
                 _add(self.limited, (consumer, "waited"))
 
@@ -208,7 +212,7 @@ class ExchangeCounts:
         """By product, and by consumer; both of the same moment."""
         by_product: dict[str, list[float]] = {}
         by_consumer: dict[str, list[float]] = {}
-        for (consumer, product), cell in paced(self._durations.copy().items()):
+        for (consumer, product), cell in yielding(self._durations.copy().items()):
             numbers = cell.copy()
             for sums, name in ((by_product, product), (by_consumer, consumer)):
                 before = sums.get(name)
@@ -220,7 +224,7 @@ Durations = dict[str, list[float]]
 """The numbers of all four durations, by name; `distribution` reads them."""
 
 
-def distribution(numbers: list[float], span: Span) -> Distribution:
+def distribution(numbers: list[float], span: Duration) -> Distribution:
     """One duration out of them."""
     counts = tuple(numbers[span.at : span.at + len(span.bounds) + 1])
     return Distribution(counts, numbers[_SUMS_AT + SPANS.index(span)])

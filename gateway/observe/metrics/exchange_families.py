@@ -19,28 +19,24 @@ from prometheus_client.utils import floatToGoString
 
 from gateway.errors import KINDS, FailurePhase
 from gateway.exchange import Ending
+from gateway.idempotency.claim_rules import IdempotencyEvent
 from gateway.observe.metrics.configuration_info import ConfigurationRecord
-from gateway.observe.metrics.cooperative import paced
+from gateway.observe.metrics.cooperative import yielding
 from gateway.observe.metrics.exchange_counts import (
     NONE,
     OTHER,
     OTHER_CODE,
     SPANS,
+    Duration,
     Durations,
     ExchangeCounts,
-    Span,
     distribution,
 )
+from gateway.upstream.key_health import KeyEvent
 
 _OUTCOMES = ("2xx", "3xx", "4xx", "429", "5xx", *FailurePhase, "abandoned")
 _REASONS = ("signal", "key_refused", "502", "503", "504", *FailurePhase)
 _REPORTED = ("not_allowed", "form_rule", "rate_limited")
-_KEY_EVENTS = ("refused", "put_aside", "restored")
-_KEYED = (
-    *("sent", "waited", "replayed", "forgotten", "store_away"),
-    *("idempotency_conflict", "idempotency_full", "idempotency_in_flight", "idempotency_not_kept"),
-    *("idempotency_unknown", "store_unavailable"),
-)
 _REQUEST_LABELS = ("product", "method", "status_class")
 _SPAN_TEXTS = {
     "request": "Time from a request's head to the end of its answer.",
@@ -57,7 +53,7 @@ Rows = Iterable[tuple[Sequence[str], float]]
 def counter(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:
     """A family of counters (`name` without `_total`), one sample for each row."""
     family = CounterMetricFamily(name, text, labels=labels)
-    for values, count in paced(rows):
+    for values, count in yielding(rows):
         family.add_metric(values, count)
     return family
 
@@ -65,7 +61,7 @@ def counter(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric
 def gauge(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:
     """A family of gauges."""
     family = GaugeMetricFamily(name, text, labels=labels)
-    for values, value in paced(rows):
+    for values, value in yielding(rows):
         family.add_metric(values, value)
     return family
 
@@ -80,12 +76,12 @@ def single_gauge(name: str, text: str, value: float) -> Metric:
     return gauge(name, text, (), [((), value)])
 
 
-class TallyCollector(Collector):
+class ExchangeCollector(Collector):
     """Everything that exchanges add up to. What can be named beforehand is there from the start, with 0:
     `increase()` would miss the first event otherwise."""
 
-    def __init__(self, tally: ExchangeCounts, configuration: ConfigurationRecord) -> None:
-        self._tally = tally
+    def __init__(self, counts: ExchangeCounts, configuration: ConfigurationRecord) -> None:
+        self._counts = counts
         self._configuration = configuration
 
     def collect(self) -> Iterable[Metric]:
@@ -100,7 +96,7 @@ class TallyCollector(Collector):
             "gateway_idempotency_events",
             "What became of requests with an Idempotency-Key.",
             ("event",),
-            _filled(_KEYED, self._tally.idempotency_events),
+            _filled(IdempotencyEvent, self._counts.idempotency_events),
         )
 
     def _collect_requests(self) -> Iterator[Metric]:
@@ -110,7 +106,7 @@ class TallyCollector(Collector):
             ("route", *_REQUEST_LABELS),
             (
                 ((route or NONE, product or NONE, method or NONE, f"{status}xx"), count)
-                for (product, route, method, status), count in self._tally.routes().items()
+                for (product, route, method, status), count in self._counts.routes().items()
             ),
         )
         yield counter(
@@ -119,12 +115,12 @@ class TallyCollector(Collector):
             ("consumer", *_REQUEST_LABELS),
             (
                 ((consumer or NONE, product or NONE, method or NONE, f"{status}xx"), count)
-                for (consumer, product, method, status), count in self._tally.consumers().items()
+                for (consumer, product, method, status), count in self._counts.consumers().items()
             ),
         )
 
     def _collect_durations(self) -> Iterator[Metric]:
-        by_product, by_consumer = self._tally.durations()
+        by_product, by_consumer = self._counts.durations()
         for span in SPANS:
             yield _histogram(f"gateway_{span.name}_seconds", span, "product", by_product)
         for span in SPANS:
@@ -132,7 +128,7 @@ class TallyCollector(Collector):
 
     def _collect_attempts(self) -> Iterator[Metric]:
         outcomes: dict[str, float] = {}
-        for outcome, count in self._tally.attempts.copy().items():
+        for outcome, count in self._counts.attempts.copy().items():
             name = _outcome(outcome)
             outcomes[name] = outcomes.get(name, 0) + count
         yield counter(
@@ -145,34 +141,34 @@ class TallyCollector(Collector):
             "gateway_retries",
             "Further attempts, by what made them necessary.",
             ("reason",),
-            _filled(_REASONS, self._tally.retries),
+            _filled(_REASONS, self._counts.retries),
         )
 
     def _collect_answers(self) -> Iterator[Metric]:
-        tally = self._tally
+        counts = self._counts
         yield counter(
             "gateway_refusals",
             "Answers of ours, by slug.",
             ("slug",),
-            _filled(KINDS, tally.refusals),
+            _filled(KINDS, counts.refusals),
         )
         yield counter(
             "gateway_reported",
             "What `mode: report` let through, by the slug it would have been refused with.",
             ("slug",),
-            _filled(_REPORTED, tally.reported),
+            _filled(_REPORTED, counts.reported),
         )
         yield counter(
             "gateway_twilio_errors",
             "Twilio's answers from 400 up that callers got, by Twilio's code.",
             ("code",),
-            (((_code(code),), count) for code, count in tally.twilio_codes.copy().items()),
+            (((_code(code),), count) for code, count in counts.twilio_codes.copy().items()),
         )
         yield counter(
             "gateway_unfinished",
             "Exchanges whose answer did not reach its end: the caller left, or we broke off.",
             ("ending",),
-            _filled((Ending.HUNG_UP, Ending.ABORTED), tally.unfinished),
+            _filled((Ending.HUNG_UP, Ending.ABORTED), counts.unfinished),
         )
 
     def _collect_consumers(self) -> Iterator[Metric]:
@@ -180,13 +176,13 @@ class TallyCollector(Collector):
             "gateway_rate_limit_events",
             "What rate limits did to requests: refused, waited, or reported (would have been refused).",
             ("consumer", "event"),
-            self._tally.limited.copy().items(),
+            self._counts.limited.copy().items(),
         )
         yield counter(
             "gateway_message_segments",
             "Segments of messages that Twilio accepted, by country (calling code).",
             ("consumer", "country"),
-            self._tally.segments.copy().items(),
+            self._counts.segments.copy().items(),
         )
 
     def _collect_keys(self) -> Iterator[Metric]:
@@ -198,15 +194,15 @@ class TallyCollector(Collector):
             labels,
             ages.items(),
         )
-        events = {(event, name.key): 0 for name in ages for event in _KEY_EVENTS}
-        events.update(self._tally.key_events.copy())
+        events = {(event, name.key): 0 for name in ages for event in KeyEvent}
+        events.update(self._counts.key_events.copy())
         yield counter(
             "gateway_credential_key_events",
-            "Twilio keys refused, put aside and restored.",
+            "Twilio keys refused, disabled (put_aside) and restored.",
             ("event", "key"),
             events.items(),
         )
-        refused = self._tally.refused_keys.copy()
+        refused = self._counts.refused_keys.copy()
         times: dict[tuple[str, str], int] = dict.fromkeys(ages, 0)
         times.update({name: each.times for name, each in refused.items()})
         yield counter(
@@ -253,10 +249,10 @@ class ConfigurationCollector(Collector):
         )
 
 
-def _histogram(name: str, span: Span, label: str, durations: Durations) -> Metric:
+def _histogram(name: str, span: Duration, label: str, durations: Durations) -> Metric:
     family = HistogramMetricFamily(name, _SPAN_TEXTS[span.name], labels=(label,))
     bounds = [*map(floatToGoString, span.bounds), "+Inf"]
-    for value, numbers in paced(durations.items()):
+    for value, numbers in yielding(durations.items()):
         counts, seconds = distribution(numbers, span)
         if any(counts):
             family.add_metric(

@@ -15,7 +15,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from gateway.observe.metrics.cooperative import paced
+from gateway.observe.metrics.cooperative import yielding
 
 _KEPT_SECONDS = 1.0
 _COMPRESSION = 1
@@ -79,7 +79,7 @@ class _Paced(Collector):
 
 class _Portions(list[Sample]):
     def __iter__(self) -> Iterator[Sample]:
-        return paced(super().__iter__())
+        return yielding(super().__iter__())
 
 
 def wants_openmetrics(accept: str) -> bool:

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from gateway.observe.metrics.configuration_info import ConfigurationRecord
 from gateway.observe.metrics.exchange_counts import ExchangeCounts
-from gateway.observe.metrics.exchange_families import ConfigurationCollector, TallyCollector, gauge
+from gateway.observe.metrics.exchange_families import ConfigurationCollector, ExchangeCollector, gauge
 
 Table = Callable[[], Mapping[str, float]]
 """Values by the value of the one label; called on the admin thread at each scrape."""
@@ -25,15 +25,15 @@ class Metrics:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.registry = CollectorRegistry()
-        self.tally = ExchangeCounts()
-        self.observe = self.tally.add
-        self.count_key_event = self.tally.count_key_event
-        self.count_idempotency_event = self.tally.count_idempotency_event
+        self.counts = ExchangeCounts()
+        self.observe = self.counts.add
+        self.count_key_event = self.counts.count_key_event
+        self.count_idempotency_event = self.counts.count_idempotency_event
         self.configuration = ConfigurationRecord(clock)
         """To be told of the start and of each reload."""
         self.secret_ages: Table = dict
         """Set by whoever fetches secrets: seconds since each was last known to be current, by its name."""
-        self.registry.register(TallyCollector(self.tally, self.configuration))
+        self.registry.register(ExchangeCollector(self.counts, self.configuration))
         self.registry.register(ConfigurationCollector(self.configuration))
         self.registry.register(_SecretAges(self))
         ProcessCollector(registry=self.registry)

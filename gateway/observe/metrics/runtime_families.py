@@ -22,15 +22,15 @@ from gateway.observe.metrics.exchange_families import counter, gauge, single_cou
 from gateway.observe.runtime import Runtime
 from gateway.policy.snapshot import Snapshot
 
-_GATE_LABELS = ("account", "region", "product")
+_LIMITER_LABELS = ("account", "region", "product")
 _CLASSES = (*(each.name.lower() for each in Priority), "in_front")
 
 
 class StateCollector(Collector):
     """Labels are masked SIDs, regions, products and hosts of the configuration: bounded."""
 
-    def __init__(self, sources: Runtime) -> None:
-        self._from = sources
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
 
     def collect(self) -> Iterable[Metric]:
         """All families."""
@@ -43,7 +43,7 @@ class StateCollector(Collector):
                 "aiohttp": aiohttp.__version__,
             },
         )
-        yield from self._collect_gates()
+        yield from self._collect_limiters()
         yield gauge(
             "gateway_rate_limit_used_ratio",
             "How much of a consumer's rate limit is used up; of limits per consumer that are counted here.",
@@ -54,36 +54,42 @@ class StateCollector(Collector):
         yield from self._collect_stores()
         yield from self._collect_listener()
 
-    def _collect_gates(self) -> Iterator[Metric]:
-        gates = list(self._from.forwarder.gates)
+    def _collect_limiters(self) -> Iterator[Metric]:
+        limiters = list(self._runtime.forwarder.gates)
 
         def read(number: Callable[[ConcurrencyLimiter], float]) -> Iterable[tuple[tuple[str, ...], float]]:
             # Summed, for two masked SIDs could be the same, and a scrape with a series twice is refused.
             sums: dict[tuple[str, ...], float] = {}
-            for name, gate in gates:
-                labels = (mask_sid(name.account), name.region, name.product)
-                sums[labels] = sums.get(labels, 0) + number(gate)
+            for key, limiter in limiters:
+                labels = (mask_sid(key.account), key.region, key.product)
+                sums[labels] = sums.get(labels, 0) + number(limiter)
             return sums.items()
 
         yield gauge(
             "gateway_concurrency_limit",
             "How many requests are sent at once, as learned.",
-            _GATE_LABELS,
-            read(lambda gate: gate.governor.limit),
+            _LIMITER_LABELS,
+            read(lambda each: each.governor.limit),
         )
         yield gauge(
-            "gateway_in_flight", "Slots that attempts hold.", _GATE_LABELS, read(lambda gate: gate.in_flight)
+            "gateway_in_flight",
+            "Slots that attempts hold.",
+            _LIMITER_LABELS,
+            read(lambda each: each.in_flight),
         )
         yield gauge(
-            "gateway_queued", "Attempts that wait for a slot.", _GATE_LABELS, read(lambda gate: gate.waiting)
+            "gateway_queued",
+            "Attempts that wait for a slot.",
+            _LIMITER_LABELS,
+            read(lambda each: each.waiting),
         )
         yield counter(
             "gateway_concurrency_signals",
             "429s that said: too many at once.",
-            _GATE_LABELS,
-            read(lambda gate: gate.governor.signals),
+            _LIMITER_LABELS,
+            read(lambda each: each.governor.signals),
         )
-        sizes = [gate.waiting_by_class for _, gate in gates]
+        sizes = [limiter.waiting_by_class for _, limiter in limiters]
         yield gauge(
             "gateway_queued_by_priority",
             "Attempts that wait for a slot, of all accounts; in_front have been at Twilio before.",
@@ -93,14 +99,14 @@ class StateCollector(Collector):
 
     def _read_limits(self) -> Iterator[tuple[tuple[str, str], float]]:
         """Not of limits per destination, which are as many as numbers, nor of those that the store counts."""
-        for name, consumer in self._from.snapshot().consumers.items():
+        for name, consumer in self._runtime.snapshot().consumers.items():
             for limit in consumer.limits.limits:
-                used = self._from.limiter.use_of(limit) if limit.per is Per.CONSUMER else None
+                used = self._runtime.limiter.use_of(limit) if limit.per is Per.CONSUMER else None
                 if used is not None:
                     yield (name, limit.name), used
 
     def _collect_upstream(self) -> Iterator[Metric]:
-        forwarder = self._from.forwarder
+        forwarder = self._runtime.forwarder
         now = time.monotonic()
         yield single_gauge(
             "gateway_retry_budget",
@@ -121,7 +127,7 @@ class StateCollector(Collector):
 
     def _collect_stores(self) -> Iterator[Metric]:
         """Without a shared store its families have no sample."""
-        store = self._from.store
+        store = self._runtime.store
         yield gauge(
             "gateway_store_available",
             "1 while the shared store answers.",
@@ -134,7 +140,7 @@ class StateCollector(Collector):
             (),
             [] if store is None else [((), store.questions)],
         )
-        idempotency = self._from.idempotency
+        idempotency = self._runtime.idempotency
         yield single_gauge(
             "gateway_idempotency_entries",
             "Keyed requests that this process remembers; with a shared store, those not yet written there.",
@@ -145,36 +151,36 @@ class StateCollector(Collector):
         )
 
     def _collect_listener(self) -> Iterator[Metric]:
-        guests = self._from.guests
-        yield single_gauge("gateway_connections", "Connections of callers that are open.", guests.open)
+        connections = self._runtime.connection_tracker
+        yield single_gauge("gateway_connections", "Connections of callers that are open.", connections.open)
         yield single_counter(
-            "gateway_connections_accepted", "Connections of callers since the start.", guests.accepted
+            "gateway_connections_accepted", "Connections of callers since the start.", connections.accepted
         )
         yield counter(
             "gateway_connections_closed",
             "Connections that the gateway closed by itself, by why.",
             ("reason",),
-            (((reason.value,), guests.closed[reason]) for reason in Closed),
+            (((reason.value,), connections.closed[reason]) for reason in Closed),
         )
         yield single_gauge(
             "gateway_exchanges_in_flight",
             "Requests that are being worked on, waiting ones included.",
-            self._from.in_flight(),
+            self._runtime.in_flight(),
         )
         yield single_gauge(
             "gateway_tasks",
             "asyncio tasks of the data port's loop; about one a connection.",
-            self._from.tasks(),
+            self._runtime.tasks(),
         )
         yield single_counter(
             "gateway_log_lines_dropped",
             "Log lines that found no room, because standard output did not take them.",
-            self._from.log_dropped(),
+            self._runtime.log_dropped(),
         )
         yield single_counter(
             "gateway_traces_dropped",
             "Exchanges left out of the traces, because no collector took them.",
-            self._from.traces_dropped(),
+            self._runtime.traces_dropped(),
         )
 
 

@@ -49,11 +49,11 @@ class Status:
 
     def __init__(
         self,
-        sources: Runtime,
+        runtime: Runtime,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._sources = sources
+        self._runtime = runtime
         self._clock = clock
         self._monotonic = monotonic
         self._lines_lost = Lately()
@@ -68,78 +68,78 @@ class Status:
                 "state": state,
                 "why": why,
                 "version": __version__,
-                "config": self._sources.snapshot().config_hash,
-                "after_restart": self._sources.condition.after_restart,
+                "config": self._runtime.snapshot().config_hash,
+                "after_restart": self._runtime.process_status.after_restart,
                 "store": self._store(),
             },
         )
 
     def describe(self) -> dict[str, object]:
         """What /api/state answers."""
-        sources = self._sources
-        condition, forwarder = sources.condition, sources.forwarder
+        runtime = self._runtime
+        process_status, forwarder = runtime.process_status, runtime.forwarder
         state, why = self._judge()
         now, moment = self._clock(), self._monotonic()
-        reload = condition.last_reload
+        reload = process_status.last_reload
         return {
             "state": state,
             "why": why,
             "version": __version__,
             "config": {
-                "hash": sources.snapshot().config_hash,
-                "loaded_at": condition.loaded_at,
+                "hash": runtime.snapshot().config_hash,
+                "loaded_at": process_status.loaded_at,
                 "last_reload": reload and reload._asdict(),
-                "after_restart": condition.after_restart,
+                "after_restart": process_status.after_restart,
             },
-            "started_at": condition.started_at,
-            "uptime_seconds": round(now - condition.started_at, 3),
+            "started_at": process_status.started_at,
+            "uptime_seconds": round(now - process_status.started_at, 3),
             "now": now,
-            "connections": sources.connections(),
-            "in_flight": sources.in_flight(),
+            "connections": runtime.connections(),
+            "in_flight": runtime.in_flight(),
             "store": self._store(),
             "accounts": self._accounts(),
             "retry_budget_left": round(max(0.0, forwarder.budget.left(moment)), 1),
             "breakers": [
                 {"host": host, "state": each} for host, each in forwarder.breakers.states(moment).items()
             ],
-            "log_dropped": sources.log_dropped(),
-            "records_dropped": sources.board.feed.dropped,
+            "log_dropped": runtime.log_dropped(),
+            "records_dropped": runtime.traffic_window.exchange_queue.dropped,
         }
 
     def _judge(self) -> tuple[str, list[str]]:
         why = list(self._reasons())
-        if self._sources.condition.draining:
+        if self._runtime.process_status.draining:
             return "draining", ["told to stop; what is in flight may finish", *why]
         return ("degraded" if why else "serving"), why
 
     def _reasons(self) -> Iterator[str]:
-        sources, moment = self._sources, self._monotonic()
-        if sources.store is not None and not sources.store.state.available:
-            yield f"store away: {sources.store.state.reason}"
-        for host, state in sources.forwarder.breakers.states(moment).items():
+        runtime, moment = self._runtime, self._monotonic()
+        if runtime.store is not None and not runtime.store.state.available:
+            yield f"store away: {runtime.store.state.reason}"
+        for host, state in runtime.forwarder.breakers.states(moment).items():
             yield f"breaker {state.replace('_', ' ')} for {host}"
-        reload = sources.condition.last_reload
+        reload = runtime.process_status.last_reload
         if reload is not None and not reload.ok:
             yield f"reload failed: {reload.detail}"
-        if sources.forwarder.budget.left(moment) < 1:
+        if runtime.forwarder.budget.left(moment) < 1:
             yield "retry budget spent"
         yield from self._refused_keys()
-        if lost := self._lines_lost.grew(sources.log_dropped(), moment):
+        if lost := self._lines_lost.grew(runtime.log_dropped(), moment):
             yield f"log lines dropped: {lost} in the last minute"
-        if lost := self._records_lost.grew(sources.board.feed.dropped, moment):
+        if lost := self._records_lost.grew(runtime.traffic_window.exchange_queue.dropped, moment):
             yield f"records dropped: {lost} in the last minute"
-        yield from sources.condition.reasons.values()
+        yield from runtime.process_status.reasons.values()
 
     def _refused_keys(self) -> Iterator[str]:
         """Those put aside for another one, and the last of a credential's, which go on being used."""
-        keyring, board = self._sources.forwarder.keyring, self._sources.board
-        since = board.refresh() - _REFUSED_SECONDS
-        for credential in self._sources.snapshot().credentials.values():
+        keyring, traffic_window = self._runtime.forwarder.keyring, self._runtime.traffic_window
+        since = traffic_window.refresh() - _REFUSED_SECONDS
+        for credential in self._runtime.snapshot().credentials.values():
             for key in credential.account.keys:
                 if keyring.is_aside(key):
                     yield f"key {key.label} of credential {credential.name} is refused by Twilio"
                     continue
-                use = board.keys.get(key.label, _UNUSED)
+                use = traffic_window.keys.get(key.label, _UNUSED)
                 if use.refused_in_a_row >= _REFUSED_IN_A_ROW and (use.last_401_at or 0.0) > since:
                     yield (
                         f"key {key.label} of credential {credential.name}: Twilio answered its last "
@@ -147,7 +147,7 @@ class Status:
                     )
 
     def _store(self) -> dict[str, object]:
-        store = self._sources.store
+        store = self._runtime.store
         if store is None:
             return {"kind": "memory", "available": True, "reason": ""}
         state = store.state
@@ -159,18 +159,18 @@ class Status:
         }
 
     def _accounts(self) -> list[dict[str, object]]:
-        gates = sorted(
-            self._sources.forwarder.gates, key=lambda item: (-item[1].waiting, -item[1].in_flight, item[0])
+        limiters = sorted(
+            self._runtime.forwarder.gates, key=lambda item: (-item[1].waiting, -item[1].in_flight, item[0])
         )
         return [
             {
-                "account": mask_sid(name.account),
-                "region": name.region,
-                "product": name.product,
-                "limit": gate.governor.limit,
-                "in_flight": gate.in_flight,
-                "queued": gate.waiting,
-                "signals": gate.governor.signals,
+                "account": mask_sid(key.account),
+                "region": key.region,
+                "product": key.product,
+                "limit": limiter.governor.limit,
+                "in_flight": limiter.in_flight,
+                "queued": limiter.waiting,
+                "signals": limiter.governor.signals,
             }
-            for name, gate in gates[:_MOST_ACCOUNTS]
+            for key, limiter in limiters[:_MOST_ACCOUNTS]
         ]

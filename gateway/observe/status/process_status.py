@@ -36,7 +36,7 @@ class ProcessStatus:
         self.reasons: Mapping[str, str] = MappingProxyType({})
         """What ails the process besides what its parts show: subject -> text for people, without secrets."""
 
-    def note_reload(self, ok: bool, detail: str = "", after_restart: tuple[str, ...] = ()) -> None:
+    def record_reload(self, ok: bool, detail: str = "", after_restart: tuple[str, ...] = ()) -> None:
         """A reload was tried. `detail` must be fit for logs: names and places, no values."""
         self.after_restart = after_restart
         now = self._clock()

@@ -65,19 +65,25 @@ class SpanMaker:
         if trace.parent_id:
             parent = SpanContext(trace_id, int(trace.parent_id, 16), is_remote=True, trace_flags=_SAMPLED)
         attributes = _exchange_attributes(exchange)
-        yield self._span(exchange, own, parent, attributes, SpanKind.SERVER, exchange.began, exchange.ended)
+        yield self._span(
+            exchange, own, parent, attributes, SpanKind.SERVER, exchange.started_at, exchange.ended_at
+        )
         attempts = 0
         for step in exchange.steps:
             span_id = random.getrandbits(64) or 1
             context = SpanContext(trace_id, span_id, is_remote=False, trace_flags=_SAMPLED)
-            ended = step.began + step.seconds
+            ended_at = step.started_at + step.seconds
             if step.kind is PhaseKind.ATTEMPT:
                 attributes = _attempt_attributes(exchange, step, attempts)
                 attempts += 1
-                yield self._span(exchange, context, own, attributes, SpanKind.CLIENT, step.began, ended)
+                yield self._span(
+                    exchange, context, own, attributes, SpanKind.CLIENT, step.started_at, ended_at
+                )
             else:
                 wait = _WAITS[step.kind]
-                yield self._span(exchange, context, own, {}, SpanKind.INTERNAL, step.began, ended, wait)
+                yield self._span(
+                    exchange, context, own, {}, SpanKind.INTERNAL, step.started_at, ended_at, wait
+                )
 
     def _span(
         self,
@@ -86,8 +92,8 @@ class SpanMaker:
         parent: SpanContext | None,
         attributes: Attributes,
         kind: SpanKind,
-        began: float,
-        ended: float,
+        started_at: float,
+        ended_at: float,
         name: str = "",
     ) -> ReadableSpan:
         # Not by `Tracer.start_span`, which takes 13 times as long and chooses the ids itself.
@@ -99,15 +105,17 @@ class SpanMaker:
             attributes,
             kind=kind,
             status=_FAILED if "error.type" in attributes else _UNSET,
-            start_time=_epoch_nanoseconds(exchange, began),
-            end_time=_epoch_nanoseconds(exchange, min(ended, exchange.ended)),  # a wait may be broken off
+            start_time=_epoch_nanoseconds(exchange, started_at),
+            end_time=_epoch_nanoseconds(
+                exchange, min(ended_at, exchange.ended_at)
+            ),  # a wait may be broken off
             instrumentation_scope=self._scope,
         )
 
 
 def _epoch_nanoseconds(exchange: Exchange, moment: float) -> int:
     """A moment on the exchange's clock as the wall clock has it."""
-    return round(exchange.ended_at * 1e9) - round((exchange.ended - moment) * 1e9)
+    return round(exchange.ended_at_epoch * 1e9) - round((exchange.ended_at - moment) * 1e9)
 
 
 def _exchange_attributes(exchange: Exchange) -> Attributes:

@@ -7,8 +7,8 @@ from gateway.observe.live.breakdowns import (
     MOST_CODES,
     OTHER_CODE,
     RATE_SECONDS,
+    Breakdowns,
     RouteName,
-    Tables,
     is_refusal,
 )
 from tests.unit.observe.exchanges import finished
@@ -17,7 +17,7 @@ NOW = 60_000.0
 
 
 def test_counts() -> None:
-    tables = Tables()
+    tables = Breakdowns()
     tables.add(
         [
             finished(NOW, 0.1),
@@ -40,7 +40,7 @@ def test_counts() -> None:
 
 def test_what_is_older_than_the_window_is_forgotten() -> None:
     """Fifteen minutes, in slices of three."""
-    tables = Tables()
+    tables = Breakdowns()
     tables.add([finished(NOW)])
     assert tables.consumers(NOW + 12 * 60)["app"].requests == 1
     assert tables.consumers(NOW + 15 * 60) == {}
@@ -50,7 +50,7 @@ def test_what_is_older_than_the_window_is_forgotten() -> None:
 
 
 def test_rates_are_of_the_last_seconds() -> None:
-    tables = Tables()
+    tables = Breakdowns()
     tables.add([finished(NOW + second / 10) for second in range(300)])
     assert tables.rates(NOW + 30) == {"app": 10.0}
     assert tables.rates(NOW + 30 + RATE_SECONDS) == {}
@@ -58,7 +58,7 @@ def test_rates_are_of_the_last_seconds() -> None:
 
 def test_codes_are_bounded() -> None:
     """Beyond them all are one."""
-    tables = Tables()
+    tables = Breakdowns()
     tables.add(
         [finished(NOW, twilio_code=code, status=400) for code in range(10_000, 10_000 + 3 * MOST_CODES)]
     )
@@ -68,14 +68,14 @@ def test_codes_are_bounded() -> None:
 
 
 def test_what_has_no_route_is_in_no_route() -> None:
-    tables = Tables()
+    tables = Breakdowns()
     tables.add([finished(NOW, label="", product="", method="", consumer="", status=401, slug="missing_key")])
     assert tables.routes(NOW) == {}
     assert tables.consumers(NOW)[""].refusals == 1
 
 
 def test_a_clock_set_back_does_not_hide_what_comes() -> None:
-    tables = Tables()
+    tables = Breakdowns()
     tables.add([finished(NOW + 7200)])
     tables.add([finished(NOW)])
     assert tables.consumers(NOW)["app"].requests == 1

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from gateway.exchange import Ending
-from gateway.observe.live.history import MOST_ACCOUNTS, MOST_POINTS, GateReading, History
+from gateway.observe.live.history import MOST_ACCOUNTS, MOST_POINTS, History, LimiterReading
 from tests.unit.observe.exchanges import finished
 
-IDLE = {"AC0011…eeff/us1/api": GateReading(10, 0, 0)}
+IDLE = {"AC0011…eeff/us1/api": LimiterReading(10, 0, 0)}
 
 
 def columns(history: History) -> Any:
@@ -21,7 +21,7 @@ def test_an_exchange_is_in_the_second_in_which_it_ended() -> None:
         [finished(1000.9), finished(1001.0, status=429, signals=2, retries=1), finished(1001.9, status=503)]
     )
     history.close(1001.95, IDLE)
-    history.close(1002.2, {"AC0011…eeff/us1/api": GateReading(20, 18, 4)})
+    history.close(1002.2, {"AC0011…eeff/us1/api": LimiterReading(20, 18, 4)})
     found = columns(history)
     assert found["t"] == [1000, 1001]
     assert found["rates"] == {"2xx": [1, 0], "3xx": [0, 0], "4xx": [0, 1], "5xx": [0, 1]}
@@ -74,7 +74,7 @@ def test_history_is_bounded() -> None:
     for second in range(1000, 1000 + 2 * MOST_POINTS):
         history.close(second + 1.0, IDLE)
     assert len(columns(history)["t"]) == MOST_POINTS
-    many = {f"{number}/us1/api": GateReading(10, number, 0) for number in range(100)}
+    many = {f"{number}/us1/api": LimiterReading(10, number, 0) for number in range(100)}
     history.close(5000.0, many)
     assert len(columns(history)["accounts"]) == MOST_ACCOUNTS
     assert history.last is not None

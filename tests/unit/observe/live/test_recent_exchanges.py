@@ -68,9 +68,9 @@ def test_strangers_have_a_name_that_no_consumer_can_have() -> None:
 def test_what_is_shown() -> None:
     """The timeline begins with the exchange; SIDs are masked."""
     exchange = finished(account=SID, key="SK0011…eeff")
-    exchange.note_queue(PhaseKind.QUEUE, 500.0, 500.02)
-    exchange.note_attempt(500.02, 500.09, 429, 20429, "", "requeue")
-    exchange.note_backoff(500.09, 0.005)
+    exchange.record_queue(PhaseKind.QUEUE, 500.0, 500.02)
+    exchange.record_attempt(500.02, 500.09, 429, 20429, "", "requeue")
+    exchange.record_backoff(500.09, 0.005)
     recent = Recent(1000.0)
     recent.add([exchange])
     shown = recent.find(Filter(), 1)[0].as_json()

@@ -75,8 +75,8 @@ def test_an_exchange(level: str, more: dict[str, Any], expected: str) -> None:
 
 
 def test_an_event() -> None:
-    line = _line("error", event="store is away", reason="timed out", port=6379)
-    assert re.fullmatch(CLOCK + "ERROR store is away  reason=timed out  port=6379", line)
+    line = _line("error", event="store unavailable", reason="timed out", port=6379)
+    assert re.fullmatch(CLOCK + "ERROR store unavailable  reason=timed out  port=6379", line)
 
 
 def test_colours_change_nothing_else() -> None:

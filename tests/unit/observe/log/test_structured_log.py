@@ -41,7 +41,7 @@ def _exchange(status: int = 201, slug: str = "", ending: Ending = Ending.ANSWERE
     exchange.product, exchange.label = "api", "/Messages"
     exchange.status, exchange.slug, exchange.ending = status, slug, ending
     exchange.account = "AC00112233445566778899aabbccddeeff"
-    exchange.ended = 1.25
+    exchange.ended_at = 1.25
     return exchange
 
 

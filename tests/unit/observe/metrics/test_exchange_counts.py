@@ -24,9 +24,9 @@ def exchange(consumer: str = "app", status: int = 200, method: str = "GET", **fi
     """A finished one, sent once and answered after 0.2 s."""
     made = Exchange(0.0)
     made.consumer, made.method, made.product, made.label = consumer, method, "api", "/Messages"
-    made.status, made.attempts, made.ended, made.ended_at = status, 1, 0.201, 1000.0
+    made.status, made.attempts, made.ended_at, made.ended_at_epoch = status, 1, 0.201, 1000.0
     made.credential, made.key = "main", "SK0011…eeff"
-    made.note_attempt(0.0, 0.2, status, 0, "", "")
+    made.record_attempt(0.0, 0.2, status, 0, "", "")
     for name, value in fields.items():
         setattr(made, name, value)
     return made
@@ -35,7 +35,7 @@ def exchange(consumer: str = "app", status: int = 200, method: str = "GET", **fi
 def refused(slug: str = "missing_key", status: int = 401) -> Exchange:
     """One that was refused before anything was known of it."""
     made = Exchange(0.0)
-    made.status, made.slug, made.ended = status, slug, 0.0005
+    made.status, made.slug, made.ended_at = status, slug, 0.0005
     return made
 
 
@@ -80,10 +80,10 @@ def test_every_exchange_has_a_class(ending: Ending, status: int, counted: int) -
 
 def test_durations_add_up_by_product_and_by_consumer() -> None:
     slow = exchange("batch")
-    slow.note_queue(PhaseKind.QUEUE, 0.0, 2.0)
-    slow.note_backoff(0.0, 0.5)
+    slow.record_queue(PhaseKind.QUEUE, 0.0, 2.0)
+    slow.record_backoff(0.0, 0.5)
     slow.caller_seconds = 0.1
-    slow.ended = 3.0
+    slow.ended_at = 3.0
     by_product, by_consumer = _added(exchange(), slow).durations()
     assert by_product.keys() == {"api"}
     assert by_consumer.keys() == {"app", "batch"}
@@ -99,7 +99,7 @@ def test_durations_add_up_by_product_and_by_consumer() -> None:
 def test_a_bound_belongs_to_its_bucket() -> None:
     """`le` is less or equal."""
     exactly = exchange()
-    exactly.ended = 0.1
+    exactly.ended_at = 0.1
     by_product, _ = _added(exactly).durations()
     assert distribution(by_product["api"], TOTAL).counts[0] == 1
 
@@ -112,8 +112,8 @@ def test_what_was_refused_before_is_neither_queued_nor_upstream() -> None:
 
 def test_a_wait_that_ended_without_an_attempt_is_queued_only() -> None:
     waited = Exchange(0.0)
-    waited.status, waited.slug, waited.ended = 429, "queue_timeout", 5.0
-    waited.note_queue(PhaseKind.QUEUE, 0.0, 5.0)
+    waited.status, waited.slug, waited.ended_at = 429, "queue_timeout", 5.0
+    waited.record_queue(PhaseKind.QUEUE, 0.0, 5.0)
     by_product, _ = _added(waited).durations()
     assert [sum(distribution(by_product[""], span).counts) for span in SPANS] == [1, 0, 1, 1]
 
@@ -124,18 +124,18 @@ def test_at_most_ten_buckets() -> None:
 
 def _retried() -> Exchange:
     made = Exchange(0.0)
-    made.status, made.attempts, made.credential, made.ended_at = 200, 7, "main", 7.0
+    made.status, made.attempts, made.credential, made.ended_at_epoch = 200, 7, "main", 7.0
     for status, failed, then in (
         (429, "", "requeue"), (401, "", "next_key"), (503, "", "retry"), (502, "", "retry"),
         (0, "connect", "retry"), (0, "response", "retry"), (200, "", ""),
     ):  # fmt: skip
-        made.note_attempt(0.0, 0.1, status, 0, failed, then)
+        made.record_attempt(0.0, 0.1, status, 0, failed, then)
     return made
 
 
 def test_attempts_by_outcome_and_retries_by_reason() -> None:
     abandoned = exchange(ending=Ending.HUNG_UP, steps=[])
-    abandoned.note_attempt(0.0, 0.1, 0, 0, "", "")
+    abandoned.record_attempt(0.0, 0.1, 0, 0, "", "")
     tally = _added(_retried(), abandoned)
     assert tally.attempts == {
         429: 1, 401: 1, 503: 1, 502: 1, "connect": 1, "response": 1, 200: 1, "": 1,
@@ -144,7 +144,9 @@ def test_attempts_by_outcome_and_retries_by_reason() -> None:
 
 
 def test_a_refused_key_is_named_with_its_moment() -> None:
-    tally = _added(exchange(status=401, ended_at=5.0), exchange(status=401, ended_at=9.0), exchange())
+    tally = _added(
+        exchange(status=401, ended_at_epoch=5.0), exchange(status=401, ended_at_epoch=9.0), exchange()
+    )
     assert tally.refused_keys == {("main", "SK0011…eeff"): Refused(2, 9.0)}
 
 
@@ -164,7 +166,7 @@ def test_answers_of_ours_and_of_twilios() -> None:
 
 def test_what_rate_limits_did() -> None:
     waited = exchange()
-    waited.note_queue(PhaseKind.LIMIT, 0.0, 0.5)
+    waited.record_queue(PhaseKind.LIMIT, 0.0, 0.5)
     limited = exchange(status=429, slug="rate_limited")
     tally = _added(waited, limited, exchange(reported="rate_limited"))
     assert tally.limited == {("app", "waited"): 1, ("app", "refused"): 1, ("app", "reported"): 1}

@@ -8,10 +8,11 @@ import pytest
 
 from gateway.errors import KINDS
 from gateway.observe.metrics.configuration_info import KeyName
-from gateway.observe.metrics.cooperative import PORTION, paced
+from gateway.observe.metrics.cooperative import PORTION, yielding
 from gateway.observe.metrics.exposition import OPENMETRICS, Exposition
 from gateway.observe.metrics.registry import Metrics
 from gateway.twilio.catalogue import load_catalogue
+from gateway.upstream.key_health import KeyEvent
 from tests.support.metrics import Series, read_samples, total
 from tests.unit.observe.metrics.test_exchange_counts import exchange, refused
 
@@ -45,8 +46,8 @@ def test_what_can_be_named_is_there_from_the_start() -> None:
 
 def test_a_histogram_is_cumulative_and_ends_with_its_count() -> None:
     metrics = Metrics()
-    for ended in (0.05, 0.2, 0.2, 60.0):
-        metrics.observe(exchange(ended=ended))
+    for ended_at in (0.05, 0.2, 0.2, 60.0):
+        metrics.observe(exchange(ended_at=ended_at))
     samples = _samples(metrics)
     buckets = [
         (dict(labels)["le"], value)
@@ -82,16 +83,16 @@ def test_two_hundred_consumers_and_every_route_fit_into_a_megabyte() -> None:
 def test_a_scrape_while_exchanges_are_added() -> None:
     """New products, routes and keys come all the time: nothing breaks, and nothing goes back."""
     metrics = Metrics()
-    ended = threading.Event()
+    ended_at = threading.Event()
 
     def add_on() -> None:
         number = 0
-        while not ended.is_set() and number < 20_000:  # else the page would grow as fast as it is read
+        while not ended_at.is_set() and number < 20_000:  # else the page would grow as fast as it is read
             number += 1
             fields = {"label": f"/route-{number // 50}", "product": f"product-{number // 100}"}
             metrics.observe(exchange(f"service-{number % 20}", 200, "GET", **fields))
             metrics.observe(refused())
-            metrics.count_key_event("refused", f"SK{number // 50}")
+            metrics.count_key_event(KeyEvent.REFUSED, f"SK{number // 50}")
 
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-4)
@@ -100,7 +101,7 @@ def test_a_scrape_while_exchanges_are_added() -> None:
     try:
         counted = [total(_samples(metrics), "gateway_requests_total") for _ in range(4)]
     finally:
-        ended.set()
+        ended_at.set()
         adding.join()
         sys.setswitchinterval(before)
     assert counted == sorted(counted)
@@ -115,6 +116,6 @@ def test_paced_items_are_the_same_and_asked_for_one_by_one() -> None:
             asked.append(number)
             yield number
 
-    for number in paced(items()):
+    for number in yielding(items()):
         assert asked[-1] == number
     assert len(asked) == PORTION * 3 + 1
