@@ -72,7 +72,10 @@ async def test_policy(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", _load("answers.yaml"))
 async def test_answers(case: dict[str, Any]) -> None:
-    async with raw_upstream() as upstream, running_gateway(upstream.url, retry={"max_attempts": 1}) as gateway:
+    async with (
+        raw_upstream() as upstream,
+        running_gateway(upstream.url, retry={"max_attempts": 1}) as gateway,
+    ):
         upstream.then(raw(case["raw"].encode("latin-1"), ends=case.get("ends", "keep")))
         answer = await _answer_or_none(gateway.port)
         if case.get("broken"):
