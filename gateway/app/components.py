@@ -14,8 +14,8 @@ from yarl import URL
 
 from gateway import __version__
 from gateway.concurrency.adaptive_limit import AdaptiveLimitOptions
+from gateway.concurrency.concurrency_limiter import ConcurrencyLimiters
 from gateway.concurrency.limit_sharing import LimitSharing
-from gateway.concurrency.limiter_registry import ConcurrencyLimiters
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.problems import ConfigError
 from gateway.idempotency.keyed_requests import Idempotency, IdempotencyOptions
@@ -54,9 +54,9 @@ class Components:
         """Work by a new configuration from now on, with all that was learned, counted and remembered."""
         self.forwarder.adopt(transport_options(resolved), _retry_options(resolved))
         self.forwarder.keep_keys(snapshot.credentials.values())
-        self.forwarder.gates.adopt(_governor_options(resolved), resolved.settings.concurrency.queue)
+        self.forwarder.limiters.apply(_governor_options(resolved), resolved.settings.concurrency.queue)
         self.limiter.on_store_failure = OnStoreFailure(resolved.settings.on_store_failure)
-        self.idempotency.adopt(_idempotency_options(resolved))
+        self.idempotency.apply(_idempotency_options(resolved))
 
     async def close(self) -> None:
         """End what runs in the background, then the connections."""
@@ -75,7 +75,7 @@ async def open_parts(resolved: ResolvedSettings, observers: Observers) -> Compon
     forwarder = _make_forwarder(resolved, observers)
     shares = None
     if store is not None:
-        shares = LimitSharing(forwarder.gates, store)
+        shares = LimitSharing(forwarder.limiters, store)
         shares.start()
     return Components(
         forwarder,
@@ -93,8 +93,8 @@ def key_sources(resolved: ResolvedSettings, snapshot: Snapshot) -> dict[str, Key
     for each in resolved.issuers:
         settings = each.settings
         address = KeyAddress(settings.jwks_url, each.ca_file, each.token_file) if settings.jwks_url else None
-        ring = snapshot.key_rings.get(settings.name)
-        sources[settings.name] = KeySource(address, settings.refresh_seconds, ring)
+        jwks = snapshot.jwk_sets.get(settings.name)
+        sources[settings.name] = KeySource(address, settings.refresh_seconds, jwks)
     return sources
 
 

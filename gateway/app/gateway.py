@@ -13,7 +13,7 @@ from gateway.admin.admin_server import AdminServer
 from gateway.app.components import Components, key_sources, open_parts, open_tracing
 from gateway.app.file_descriptors import allow_descriptors
 from gateway.app.reload_report import ReloadReporter
-from gateway.concurrency.limiter_registry import ConcurrencyLimiters
+from gateway.concurrency.concurrency_limiter import ConcurrencyLimiters
 from gateway.config.compile import compile_snapshot
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.reloading.reloader import Reload, Reloader
@@ -222,9 +222,9 @@ class Gateway:
         return self._server.guests
 
     @property
-    def gates(self) -> ConcurrencyLimiters:
-        """The gates in front of Twilio, for whoever watches."""
-        return self.parts.forwarder.gates
+    def limiters(self) -> ConcurrencyLimiters:
+        """The concurrency limiters in front of Twilio, for tests and tools."""
+        return self.parts.forwarder.limiters
 
     def _runtime(self) -> Runtime:
         parts, server, handler = self.parts, self._server, self._handler

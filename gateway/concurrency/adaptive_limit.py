@@ -1,13 +1,15 @@
-"""How many requests Twilio takes at once from an account: a limit learned from its 429s (design 4.6).
+"""How many requests at once Twilio admits from an account, learned from its 429s (`docs/design.md` 4.6).
 
-Pure: the clock and chance are handed in, and nothing here waits or sends. `gate.py` asks for the capacity and
-tells what became of each slot. The limit is what was admitted when the last signal came; it probes upwards by
-one about once a second, doubles the step while that holds, and falls back to what was admitted.
+Pure: the clock and chance are handed in, and nothing here waits or sends. `concurrency_limiter.py` asks for
+the capacity and reports the outcome of each permit. The limit is what was admitted when the last signal came.
+It probes upwards by one about once a second, doubles the step while that holds, and falls back to what was
+admitted.
 
-Replicas that no store tells of each other share the account in three ways. A signal that no probe of ours
-called for means that somebody else is there: then a probe that held was taken from them, and is not doubled.
-They meet for a moment every 2 s: most yield a tenth of their slots, who takes tries for more. Who is hungry
-(new and hardly admitted, or lately down to less than half) takes in each meeting for 20 s.
+Replicas without a shared store divide an account in three ways. A signal that follows no probe of ours means
+that another replica is active: a probe that held was then taken from it, and is not doubled. Every 2 s there
+is a short coordination window: most replicas yield a tenth of their permits, and a probing replica tries for
+more. A starved replica (new and hardly admitted, or recently reduced to less than half) probes in each window
+for 20 s.
 """
 
 from collections.abc import Callable
@@ -15,45 +17,45 @@ from dataclasses import dataclass
 from math import inf
 
 _PROBE_GAP_SECONDS = 1.0
-_LONGEST_GAP_SECONDS = 5.0
-_SUCCESSES_PER_PROBE = 100  # a probe mostly costs a signal: no more than 1 % where answers are slow
+_MAX_GAP_SECONDS = 5.0
+_SUCCESSES_PER_PROBE = 100  # most probes cost a signal: at most 1 % where answers are slow
 _GAP_JITTER = (0.9, 1.4)
 _HOLD_FACTOR = 1.2  # a probe has held once it outlived a service time and a little,
-_HOLD_SECONDS = 0.2  # and others had time to complain
-_SHARED_SECONDS = 10.0  # for so long after another's probe we are not alone
-_SHORTEST_PAUSE_SECONDS = 0.05
-_LONGEST_PAUSE_SECONDS = 1.0
+_HOLD_SECONDS = 0.2  # and Twilio had time to signal
+_SHARED_SECONDS = 10.0  # how long another replica's probe counts as evidence of it
+_MIN_PAUSE_SECONDS = 0.05
+_MAX_PAUSE_SECONDS = 1.0
 _PAUSE_JITTER = (0.5, 1.5)
 _SMOOTHING = 0.1
 _SET_BACK_SECONDS = 1.0
 
-MEETING_PERIOD_SECONDS = 2.0
-MEETING_SECONDS = 0.2
-_TAKE_AFTER_SECONDS = 0.1  # what is yielded becomes free when its request ends, not at once
+WINDOW_PERIOD_SECONDS = 2.0
+WINDOW_SECONDS = 0.2
+_PROBE_AFTER_SECONDS = 0.1  # what is yielded becomes free when its request ends, not at once
 _YIELD_SHARE = 10
-_SMALLEST_YIELDING = 4
-_TAKE_CHANCE = 0.15
-_FIRST_TAKE = 8
-_HUNGRY_SECONDS = 20.0
-_MOST_EMPTY_TAKES = 5
-_FORGETTING = 0.93  # per meeting, of the most it had lately
+_MIN_YIELDING_LIMIT = 4
+_PROBE_CHANCE = 0.15
+_FIRST_WINDOW_STEP = 8
+_STARVED_SECONDS = 20.0
+_MAX_FAILED_WINDOWS = 5
+_PEAK_DECAY = 0.93  # per window, of the recent peak
 
 
 @dataclass(frozen=True, slots=True)
 class AdaptiveLimitOptions:
-    """`floor` and `ceiling` bound the limit, `initial` is where it begins; all in requests at once."""
+    """`floor` and `ceiling` bound the limit, `initial` is where it starts; all in concurrent requests."""
 
     floor: int = 1
     ceiling: int = 1000
     initial: int = 10
     yields: bool = True
-    """Whether to meet, for replicas that no store tells us of."""
+    """Whether to take part in coordination windows, for replicas without a shared store."""
 
 
 class AdaptiveLimit:
     """The limit of one account, region and product.
 
-    Times are seconds on a wall clock: replicas that cannot talk meet in the same moments to yield and to try.
+    Times are seconds since the epoch: replicas that cannot communicate have the same coordination windows.
     `chance(low, high)` gives a float between its arguments.
     """
 
@@ -61,63 +63,67 @@ class AdaptiveLimit:
         self.limit = min(max(options.initial, options.floor), options.ceiling)
         self.signals = 0
         self.yields = options.yields
-        """May be switched while running: off while a store tells the shares, on when it is away."""
+        """Switched while running: off while a store distributes the shares, on while it is unavailable."""
         self._options = options
         self._chance = chance
         self._now = 0.0
-        self._learning = True  # until the first signal: double for as long as it goes well
+        self._learning = True  # until the first signal: double as long as attempts succeed
         self._successes = 0
         self._service_seconds = 0.05
         self._step = 1
         self._probed_at: float | None = None
         self._next_probe = 0.0
-        self._own_until = 0.0  # signals until then are of our own making
+        self._own_until = 0.0  # signals until then are caused by our own probe
         self._alone_from = 0.0
         self._pause_until = 0.0
         self._paused_at = 0
-        self._pause_seconds = _SHORTEST_PAUSE_SECONDS
-        self._meeting = -1
-        self._takes = self._took = self._taking = self._take_failed = False
-        self._take_step = _FIRST_TAKE // 2
-        self._before_take = self._empty_takes = 0
-        self._hungry_until = 0.0
-        self._peak = 2.0 * self.limit + 1  # the most it had lately; a newcomer should double at least
+        self._pause_seconds = _MIN_PAUSE_SECONDS
+        self._window = -1
+        self._probes_in_window = self._probed_in_window = False
+        self._window_probe_open = self._window_probe_failed = False
+        self._window_step = _FIRST_WINDOW_STEP // 2
+        self._before_window = self._failed_windows = 0
+        self._starved_until = 0.0
+        self._peak = 2.0 * self.limit + 1  # recent maximum; a new replica should at least double
 
-    def adopt(self, options: AdaptiveLimitOptions) -> None:
-        """Other bounds from now on. Whether to meet is not among them: `yields` is switched by itself."""
+    def apply(self, options: AdaptiveLimitOptions) -> None:
+        """Apply new bounds. `yields` is not among them; it is switched on its own."""
         self._options = options
         self.limit = min(max(self.limit, options.floor), options.ceiling)
 
     def capacity(self, now: float) -> int:
-        """How many slots may be held at this moment."""
+        """How many permits may be held at this moment."""
         if now < self._now - _SET_BACK_SECONDS:
-            self._forget_moments()
+            self._reset_moments()
         self._now = now
         if now < self._pause_until:
             return self._paused_at
-        if self.yields and now % MEETING_PERIOD_SECONDS < MEETING_SECONDS:
-            return self._meet(now)
+        if self.yields and now % WINDOW_PERIOD_SECONDS < WINDOW_SECONDS:
+            return self._window_capacity(now)
         return self.limit
 
     def changes_at(self, now: float) -> float:
-        """When the capacity may change by itself: a pause's end, a meeting's begin or end; else infinity."""
+        """When the capacity may next change by itself: a pause ends, or a coordination window starts or ends.
+
+        Infinity if it does not change by itself.
+        """
         if now < self._pause_until:
             return self._pause_until
         if not self.yields:
             return inf
-        begun = now % MEETING_PERIOD_SECONDS
-        for moment in (_TAKE_AFTER_SECONDS, MEETING_SECONDS):
-            if begun < moment:
-                return now - begun + moment
-        return now - begun + MEETING_PERIOD_SECONDS
+        elapsed = now % WINDOW_PERIOD_SECONDS
+        for moment in (_PROBE_AFTER_SECONDS, WINDOW_SECONDS):
+            if elapsed < moment:
+                return now - elapsed + moment
+        return now - elapsed + WINDOW_PERIOD_SECONDS
 
     def succeeded(self, now: float, *, waiting: bool, seconds: float) -> None:
-        """A slot came back with an answer that was no signal, after `seconds`.
+        """Record an answer that was no signal and took `seconds`.
 
-        Only while somebody is `waiting`, and for the limit and not for a pause or a meeting, does a success
-        say anything about the limit.
+        A success is evidence about the limit only while requests are `waiting` because of the limit itself,
+        not because of a pause or a coordination window.
         """
-        self._pause_seconds = _SHORTEST_PAUSE_SECONDS
+        self._pause_seconds = _MIN_PAUSE_SECONDS
         self._service_seconds += _SMOOTHING * (seconds - self._service_seconds)
         if not waiting or self.capacity(now) < self.limit:
             return
@@ -134,7 +140,7 @@ class AdaptiveLimit:
             self._held(now)
 
     def dropped(self, now: float, *, in_flight: int) -> None:
-        """A slot came back with a signal; `in_flight` is how many are held without it."""
+        """Record a signal of overload; `in_flight` is how many permits are still held."""
         self.signals += 1
         if self._learning or self._probed_at is not None:
             self._own_until = now + 2 * self._service_seconds
@@ -142,69 +148,70 @@ class AdaptiveLimit:
             self._alone_from = now + _SHARED_SECONDS
         self._learning = False
         self.limit = max(self._options.floor, min(self.limit, in_flight))
-        self._take_failed |= self._taking
+        self._window_probe_failed |= self._window_probe_open
         self._end_probe(now)
-        if self.limit * 2 < self._peak and now >= self._hungry_until:
-            self._hungry_until = now + _HUNGRY_SECONDS
-            self._empty_takes = 0
+        if self.limit * 2 < self._peak and now >= self._starved_until:
+            self._starved_until = now + _STARVED_SECONDS
+            self._failed_windows = 0
             self._peak = 0.0
         if in_flight < self._options.floor:
             self._pause(now, in_flight)
 
     def set_share(self, share: int) -> None:
-        """What replicas that share a store agreed on for this one."""
+        """Set the share of this replica, as agreed by the replicas that share a store."""
         if share != self.limit:
             self._learning = False
         self.limit = max(self._options.floor, min(self._options.ceiling, share))
 
     def _hold_seconds(self) -> float:
         outlived = _HOLD_FACTOR * self._service_seconds
-        return outlived if self._taking else max(outlived, _HOLD_SECONDS)
+        return outlived if self._window_probe_open else max(outlived, _HOLD_SECONDS)
 
     def _held(self, now: float) -> None:
-        # What others yielded or lost is theirs as well: one step at a time. A store evens it out by itself.
-        if self._taking or (self.yields and now < max(self._alone_from, self._hungry_until)):
+        # Permits that others yielded or lost are also theirs: one step at a time. A store balances by itself.
+        if self._window_probe_open or (self.yields and now < max(self._alone_from, self._starved_until)):
             self._end_probe(now)
             return
         self._step = min(self._step * 2, max(1, self.limit // 4))
         self._probe(now)
 
-    def _meet(self, now: float) -> int:
-        """The capacity while replicas meet: less for who yields, a try at more for who takes.
+    def _window_capacity(self, now: float) -> int:
+        """The capacity in a coordination window: a yielding replica lowers it, a probing one tries for more.
 
-        But for the hungry the roles are thrown, so that shares drift towards each other: a tenth of much is
-        more than a tenth of little.
+        Unless a replica is starved, roles are drawn at random. The shares converge, because a tenth of a
+        large limit is more than a tenth of a small one.
         """
-        meeting = int(now / MEETING_PERIOD_SECONDS)
-        if meeting != self._meeting:
-            self._meeting = meeting
-            self._begin_meeting(now)
-        # Who took in this meeting does not yield in it, though taking may have made it large enough to.
-        if not (self._takes or self._took) and self.limit >= _SMALLEST_YIELDING:
+        window = int(now / WINDOW_PERIOD_SECONDS)
+        if window != self._window:
+            self._window = window
+            self._begin_window(now)
+        # A replica that probed in this window does not yield in it, even if the probe made it large enough.
+        if not (self._probes_in_window or self._probed_in_window) and self.limit >= _MIN_YIELDING_LIMIT:
             return self.limit - max(1, round(self.limit / _YIELD_SHARE))
-        if not (self._took or self._learning) and now % MEETING_PERIOD_SECONDS >= _TAKE_AFTER_SECONDS:
-            self._took = self._taking = True
-            self._step = self._take_step = self._next_take_step(now)
-            self._take_failed = False
+        is_time = now % WINDOW_PERIOD_SECONDS >= _PROBE_AFTER_SECONDS
+        if is_time and not (self._probed_in_window or self._learning):
+            self._probed_in_window = self._window_probe_open = True
+            self._step = self._window_step = self._next_window_step(now)
+            self._window_probe_failed = False
             self._probe(now)
         return self.limit
 
-    def _begin_meeting(self, now: float) -> None:
-        self._peak = max(self._peak * _FORGETTING, self.limit)
-        if self._took:
-            self._empty_takes = 0 if self.limit > self._before_take else self._empty_takes + 1
-            if self._empty_takes >= _MOST_EMPTY_TAKES:  # nobody is there to yield
-                self._hungry_until = now
-        self._before_take = self.limit
-        self._takes = now < self._hungry_until or self._chance(0.0, 1.0) < _TAKE_CHANCE
-        self._took = False
+    def _begin_window(self, now: float) -> None:
+        self._peak = max(self._peak * _PEAK_DECAY, self.limit)
+        if self._probed_in_window:
+            self._failed_windows = 0 if self.limit > self._before_window else self._failed_windows + 1
+            if self._failed_windows >= _MAX_FAILED_WINDOWS:  # no other replica yields anything
+                self._starved_until = now
+        self._before_window = self.limit
+        self._probes_in_window = now < self._starved_until or self._chance(0.0, 1.0) < _PROBE_CHANCE
+        self._probed_in_window = False
 
-    def _next_take_step(self, now: float) -> int:
-        """Twice what went well the last time, half of what did not; the hungry ask for a quarter at least."""
-        least = max(2, self.limit // 4) if now < self._hungry_until else 1
-        if self._take_failed:
-            return max(least, self._take_step // 2)
-        return max(least, min(self._take_step * 2, max(_FIRST_TAKE, self.limit)))
+    def _next_window_step(self, now: float) -> int:
+        """Twice the last step if it held, half of it if not; a starved replica tries at least a quarter."""
+        least = max(2, self.limit // 4) if now < self._starved_until else 1
+        if self._window_probe_failed:
+            return max(least, self._window_step // 2)
+        return max(least, min(self._window_step * 2, max(_FIRST_WINDOW_STEP, self.limit)))
 
     def _probe(self, now: float) -> None:
         self._probed_at = now
@@ -212,30 +219,30 @@ class AdaptiveLimit:
 
     def _end_probe(self, now: float) -> None:
         self._probed_at = None
-        self._taking = False
+        self._window_probe_open = False
         self._step = 1
         gap = _SUCCESSES_PER_PROBE * self._service_seconds / max(1, self.limit)
-        gap = min(max(gap, _PROBE_GAP_SECONDS), _LONGEST_GAP_SECONDS)
+        gap = min(max(gap, _PROBE_GAP_SECONDS), _MAX_GAP_SECONDS)
         self._next_probe = now + gap * self._chance(*_GAP_JITTER)
 
     def _raise_to(self, limit: int) -> None:
         self.limit = min(limit, self._options.ceiling)
 
     def _pause(self, now: float, in_flight: int) -> None:
-        """Nothing of ours may end that would tell when there is room: wait, and try again."""
+        """Nothing is in flight whose completion could show that there is room: pause, then probe again."""
         until = now + self._pause_seconds * self._chance(*_PAUSE_JITTER)
-        self._pause_seconds = min(_LONGEST_PAUSE_SECONDS, self._pause_seconds * 2)
+        self._pause_seconds = min(_MAX_PAUSE_SECONDS, self._pause_seconds * 2)
         if self.yields:
-            # The moment in which other replicas make room comes sooner than a long pause ends.
-            meeting = now - now % MEETING_PERIOD_SECONDS + MEETING_PERIOD_SECONDS
-            until = min(until, meeting + self._chance(0.5, 0.9) * MEETING_SECONDS)
-            self._hungry_until = now + _HUNGRY_SECONDS
+            # The next window, in which other replicas make room, may come before a long pause ends.
+            window = now - now % WINDOW_PERIOD_SECONDS + WINDOW_PERIOD_SECONDS
+            until = min(until, window + self._chance(0.5, 0.9) * WINDOW_SECONDS)
+            self._starved_until = now + _STARVED_SECONDS
         self._pause_until = until
         self._paused_at = in_flight
 
-    def _forget_moments(self) -> None:
-        """The clock was set back: what was to come in a second would be hours away."""
+    def _reset_moments(self) -> None:
+        """The clock was set back: moments that were a second away could now be hours away."""
         self._pause_until = self._next_probe = self._own_until = 0.0
-        self._alone_from = self._hungry_until = 0.0
+        self._alone_from = self._starved_until = 0.0
         self._probed_at = None
-        self._taking = False
+        self._window_probe_open = False

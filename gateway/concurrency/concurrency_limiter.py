@@ -1,14 +1,16 @@
-"""The gate in front of one account: hands out slots as the governor permits, in the queue's order.
+"""The concurrency limiter in front of one account: grants permits up to the adaptive limit, in queue order.
 
-No slot may leak, ever: whoever is granted one holds a `Permit` and releases it once, and a grant that meets a
-caller who has just gone is taken back here.
+No permit may leak: every grant is a `Permit` that its holder releases once. A grant to a caller that has just
+left is taken back here.
 """
 
 import asyncio
 import math
+import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
+from typing import NamedTuple
 
 from gateway.concurrency.adaptive_limit import AdaptiveLimit, AdaptiveLimitOptions
 from gateway.concurrency.fair_queue import FairQueue, Waiting
@@ -17,18 +19,18 @@ from gateway.errors import Refusal
 
 
 class PermitOutcome(Enum):
-    """What became of a slot."""
+    """How an attempt ended, as far as the limit is concerned."""
 
-    SUCCESS = "success"  # an answer that was no signal
-    IGNORED = "ignored"  # says nothing about the limit: never sent, broken off, failed
-    DROPPED = "dropped"  # a signal: too many at once
+    SUCCESS = "success"  # an answer that does not signal overload
+    IGNORED = "ignored"  # no evidence about the limit: never sent, cancelled, failed
+    DROPPED = "dropped"  # a signal: Twilio had too many requests at once
 
 
 _DETAILS = {
     "queue_full": "Too many requests wait for Twilio; try again shortly.",
     "queue_timeout": "Twilio was too busy until this request's deadline.",
 }
-_WAKE_LATE_SECONDS = 0.001  # so that the moment has surely come
+_WAKE_LATE_SECONDS = 0.001  # a timer may fire a little early; by then the moment has surely passed
 
 
 def _refusal(slug: str) -> Refusal:
@@ -44,12 +46,12 @@ class _Ticket(Waiting):
 
     @property
     def was_granted(self) -> bool:
-        """Whether it holds a slot: neither waiting, nor refused, nor cancelled."""
+        """Whether it holds a permit: neither waiting, nor refused, nor cancelled."""
         granted = self.granted
         return granted.done() and not granted.cancelled() and granted.exception() is None
 
     def refuse(self, slug: str) -> None:
-        """Answer its caller with our no, unless the caller has gone."""
+        """Refuse its caller, unless the caller has left."""
         if not self.granted.done():
             self.granted.set_exception(_refusal(slug))
 
@@ -57,57 +59,67 @@ class _Ticket(Waiting):
 class Permit:
     """Permission for one attempt. `release` gives it back; a second call does nothing."""
 
-    __slots__ = ("_gate", "_held", "_since")
+    __slots__ = ("_held", "_limiter", "_since")
 
-    def __init__(self, gate: "ConcurrencyLimiter") -> None:
-        self._gate = gate
+    def __init__(self, limiter: "ConcurrencyLimiter", since: float) -> None:
+        self._limiter = limiter
         self._held = True
-        self._since = time.monotonic()
+        self._since = since
 
     def release(self, outcome: PermitOutcome) -> None:
-        """Give the slot back with what became of it."""
+        """Give the permit back and report how the attempt ended."""
         if self._held:
             self._held = False
-            self._gate.give_back(outcome, time.monotonic() - self._since)
+            self._limiter.give_back(outcome, self._since)
 
 
 class ConcurrencyLimiter:
-    """One account, region and product. `clock` gives wall-clock seconds (replicas meet by it)."""
+    """Limits one account, region and product.
+
+    `clock` gives seconds since the epoch, because replicas share coordination windows. `monotonic` measures
+    how long attempts take (seconds).
+    """
 
     def __init__(
-        self, governor: AdaptiveLimit, queue_size: int, clock: Callable[[], float] = time.time
+        self,
+        adaptive_limit: AdaptiveLimit,
+        queue_size: int,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.governor = governor
+        self.adaptive_limit = adaptive_limit
         self.in_flight = 0
         self._queue: FairQueue[_Ticket] = FairQueue(queue_size)
         self._clock = clock
+        self._monotonic = monotonic
         self._wake: asyncio.TimerHandle | None = None
 
     @property
     def waiting(self) -> int:
-        """How many attempts wait for a slot."""
-        return len(self._queue)
+        """How many attempts wait for a permit."""
+        return self._queue.length
 
     @property
     def waiting_by_class(self) -> tuple[int, ...]:
-        """How many of them in each class, the highest first, and last how many in front of all."""
+        """How many wait in each class, the highest first; the last number counts requeued attempts."""
         return self._queue.sizes()
 
     async def acquire(
         self, consumer: str, priority: Priority, deadline: float, *, in_front: bool = False
     ) -> Permit:
-        """Wait for a slot until `deadline` (the loop's clock, seconds).
+        """Wait for a permit until `deadline` (the loop's clock, seconds).
 
         Raises `Refusal` (queue_full, queue_timeout). A cancelled wait leaves nothing behind. Await it
-        plainly: `asyncio.wait_for` may lose a slot that was granted as it was cancelled.
+        directly: `asyncio.wait_for` may lose a permit that was granted while it was being cancelled.
         """
-        self._pump()  # who waits goes first, and may leave room in a full queue
-        if not len(self._queue) and self.in_flight < self.governor.capacity(self._clock()):
+        if self._queue.length:
+            self._pump()  # waiters go first, and may leave room in a full queue
+        if not self._queue.length and self.in_flight < self.adaptive_limit.capacity(self._clock()):
             self.in_flight += 1
-            return Permit(self)
+            return Permit(self, self._monotonic())
         loop = asyncio.get_running_loop()
         if deadline <= loop.time():
-            raise _refusal("queue_timeout")  # before anybody is turned out for it
+            raise _refusal("queue_timeout")  # before another request is evicted for it
         ticket = _Ticket(consumer, priority, loop.create_future())
         if in_front:
             self._queue.push_front(ticket)
@@ -124,65 +136,67 @@ class ConcurrencyLimiter:
             raise
         finally:
             timer.cancel()
-        return Permit(self)
+        return Permit(self, self._monotonic())
 
     def set_share(self, share: int) -> None:
-        """What replicas that share a store agreed on for this one; a larger one lets waiters go at once."""
-        self.governor.set_share(share)
+        """Apply the share that replicas agreed on; a larger one admits waiters at once."""
+        self.adaptive_limit.set_share(share)
         self._pump()
 
-    def adopt(self, options: AdaptiveLimitOptions, queue_size: int) -> None:
-        """Other bounds from now on. Who waits already stays, even in a queue that is too long now."""
-        self.governor.adopt(options)
-        self._queue.most = queue_size
+    def apply(self, options: AdaptiveLimitOptions, queue_size: int) -> None:
+        """Apply new bounds. Requests that already wait stay, even if the queue is now too long."""
+        self.adaptive_limit.apply(options)
+        self._queue.max_length = queue_size
         self._pump()
 
-    def give_back(self, outcome: PermitOutcome, seconds: float) -> None:
-        """A slot came back after `seconds`."""
+    def give_back(self, outcome: PermitOutcome, since: float) -> None:
+        """Take back a permit that was granted at `since` (the monotonic clock)."""
         self.in_flight -= 1
         if outcome is PermitOutcome.SUCCESS:
-            self.governor.succeeded(self._clock(), waiting=len(self._queue) > 0, seconds=seconds)
+            seconds = self._monotonic() - since
+            self.adaptive_limit.succeeded(self._clock(), waiting=self._queue.length > 0, seconds=seconds)
         elif outcome is PermitOutcome.DROPPED:
-            self.governor.dropped(self._clock(), in_flight=self.in_flight)
-        self._pump()
+            self.adaptive_limit.dropped(self._clock(), in_flight=self.in_flight)
+        if self._queue.length:
+            self._pump()
 
     def _pump(self) -> None:
-        """Grant what may be granted, and see to it that somebody looks again."""
-        if len(self._queue):
-            now = self._clock()
-            capacity = self.governor.capacity(now)
+        """Grant free permits to waiters, and schedule the next check."""
+        now = self._clock()
+        if self._queue.length:
+            capacity = self.adaptive_limit.capacity(now)
             while self.in_flight < capacity and (ticket := self._queue.pop()) is not None:
-                # A cancelled wait is still queued until its task runs; it must not take the slot.
+                # A cancelled wait stays queued until its task runs; it must not take the permit.
                 if not ticket.granted.done():
                     self.in_flight += 1
                     ticket.granted.set_result(None)
-        if len(self._queue) and (moment := self.governor.changes_at(now)) < math.inf:
-            self._look_again_in(moment - now)
+        if self._queue.length and (moment := self.adaptive_limit.changes_at(now)) < math.inf:
+            self._check_again_in(moment - now)
         else:
-            self._sleep()
+            self._stop_checking()
 
-    def _look_again_in(self, seconds: float) -> None:
-        """Wake for the governor's next change, sooner than planned if a pause has come in between."""
+    def _check_again_in(self, seconds: float) -> None:
+        """Wake at the next change of the capacity, earlier than planned if a pause has begun meanwhile."""
         loop = asyncio.get_running_loop()
         when = loop.time() + max(seconds, 0.0) + _WAKE_LATE_SECONDS
         if self._wake is not None:
             if self._wake.when() <= when + _WAKE_LATE_SECONDS:
                 return
             self._wake.cancel()
-        self._wake = loop.call_at(when, self._look_again)
+        self._wake = loop.call_at(when, self._check_again)
 
-    def _look_again(self) -> None:
+    def _check_again(self) -> None:
         self._wake = None
         self._pump()
 
-    def _sleep(self) -> None:
-        """Nobody waits, or nothing changes by itself: leave no timer behind."""
+    def _stop_checking(self) -> None:
+        """No request waits, or the capacity does not change by itself: leave no timer behind."""
         if self._wake is not None:
             self._wake.cancel()
             self._wake = None
 
     def _abandon(self, ticket: _Ticket) -> None:
-        """The caller is gone: leave the queue, or give back what was granted in the same moment."""
+        """The caller has left: leave the queue, or give back a permit that was granted in the same moment."""
         if ticket.was_granted:
             self.give_back(PermitOutcome.IGNORED, 0.0)
         else:
@@ -195,5 +209,43 @@ class ConcurrencyLimiter:
 
     def _leave(self, ticket: _Ticket) -> None:
         self._queue.remove(ticket)
-        if not len(self._queue):
-            self._sleep()
+        if not self._queue.length:
+            self._stop_checking()
+
+
+class LimiterKey(NamedTuple):
+    """What Twilio limits: the account's SID, the credential's region, the product."""
+
+    account: str
+    region: str
+    product: str
+
+
+class ConcurrencyLimiters:
+    """All limiters of the process, each made on first use; at most accounts times products.
+
+    They live outside the snapshot, so that a reload keeps what they have learned.
+    """
+
+    def __init__(self, options: AdaptiveLimitOptions, queue_size: int) -> None:
+        self._options = options
+        self._queue_size = queue_size
+        self._limiters: dict[LimiterKey, ConcurrencyLimiter] = {}
+
+    def get(self, key: LimiterKey) -> ConcurrencyLimiter:
+        """The limiter of an account, region and product."""
+        limiter = self._limiters.get(key)
+        if limiter is None:
+            limiter = ConcurrencyLimiter(AdaptiveLimit(self._options, random.uniform), self._queue_size)
+            self._limiters[key] = limiter
+        return limiter
+
+    def apply(self, options: AdaptiveLimitOptions, queue_size: int) -> None:
+        """Apply new bounds; what was learned stays, as far as they permit it."""
+        self._options = options
+        self._queue_size = queue_size
+        for limiter in self._limiters.values():
+            limiter.apply(options, queue_size)
+
+    def __iter__(self) -> Iterator[tuple[LimiterKey, ConcurrencyLimiter]]:
+        return iter(self._limiters.copy().items())  # copied in one step: the admin thread iterates, too

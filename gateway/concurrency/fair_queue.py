@@ -1,9 +1,9 @@
-"""A bounded, fair queue, as a pure data structure (design 4.6): who is next, and who must go when it is full.
+"""A bounded, fair queue: which entry is next, and which is evicted (`docs/design.md` 4.6). Pure.
 
-Classes weigh 16:4:1, so that low is never starved; inside a class consumers take turns, whatever each one's
-number of connections; inside a consumer it is first come, first served. What has been out already and came
-back waits in front of all. Every step takes the same time however long the queue is, but for choosing whom to
-refuse, which looks at every waiting consumer once.
+Classes have weights 16:4:1, so the lowest is never starved. Inside a class, consumers take turns, whatever
+their number of connections; inside a consumer, entries are first come, first served. Requeued requests go
+ahead of all others. Every operation takes constant time, except choosing a victim, which visits each waiting
+consumer once.
 """
 
 from collections import OrderedDict
@@ -16,7 +16,7 @@ _STRIDES = tuple(max(WEIGHTS) // weight for weight in WEIGHTS)
 
 
 class Waiting:
-    """One request in the queue."""
+    """One request that waits."""
 
     __slots__ = ("consumer", "in_front", "priority", "queued")
 
@@ -25,74 +25,76 @@ class Waiting:
         self.priority = priority
         self.in_front = False
         self.queued = False
-        """Whether it is in a queue; once it has left, it may be put in again."""
+        """Whether it is in a queue. After it has left, it may be pushed again."""
 
 
 W = TypeVar("W", bound=Waiting)
 
 
 class _Class(Generic[W]):
-    """The consumers of a class that have something waiting, in turn; no lane is ever empty."""
+    """The consumers of a class that have waiting entries, in turn; no lane is ever empty."""
 
     __slots__ = ("lanes", "passed")
 
     def __init__(self) -> None:
-        # Ordered dicts, for an entry leaves from any place, and its place must be given back at once.
+        # Ordered dicts, because an entry may leave from any place, and its memory is freed at once.
         self.lanes: OrderedDict[str, OrderedDict[W, None]] = OrderedDict()
-        self.passed = 0  # stride scheduling: of the classes with entries, the least goes next
+        self.passed = 0  # stride scheduling: of the classes with entries, the lowest goes next
 
 
 class FairQueue(Generic[W]):
-    """Admits `most` entries; entries put in front do not count, for they were admitted before."""
+    """Admits `max_length` entries. Requeued entries do not count, because they were admitted before.
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    `length` is the number of all entries; any thread may read it.
+    """
+
+    def __init__(self, max_length: int) -> None:
+        self.max_length = max_length
+        self.length = 0
         self._classes: tuple[_Class[W], ...] = tuple(_Class() for _ in Priority)
         self._front: OrderedDict[W, None] = OrderedDict()
-        self._behind = 0  # entries that are not in front
         self._now_passed = 0
 
-    def __len__(self) -> int:
-        return self._behind + len(self._front)
-
     def sizes(self) -> tuple[int, ...]:
-        """How many wait in each class, the highest first, and last how many in front. Any thread may ask."""
+        """How many wait in each class, the highest first, and last how many were requeued. Thread-safe."""
         lanes = (each.lanes.copy().values() for each in self._classes)
         return (*(sum(map(len, each)) for each in lanes), len(self._front))
 
     def push(self, entry: W) -> W | None:
-        """Let an entry wait. If that is one too many, take out and return the one to be refused.
+        """Add an entry. If the queue is then over its bound, remove and return a victim to be refused.
 
-        That is the newest of the consumer with the longest queue, which may be the entry itself. Of equally
-        long ones it is the lowest class's, and in it the one's whose turn is furthest away.
+        The victim is the newest entry of the consumer with the longest queue, which may be the new entry. Of
+        equally long queues it is one in the lowest class, of the consumer whose turn is furthest away.
         """
         cls = self._classes[entry.priority]
         if not cls.lanes:
-            cls.passed = max(cls.passed, self._now_passed)  # no credit for having been away
+            cls.passed = max(cls.passed, self._now_passed)  # an idle class earns no credit
         lane = cls.lanes.get(entry.consumer)
         if lane is None:
             lane = cls.lanes[entry.consumer] = OrderedDict()
         lane[entry] = None
         entry.in_front = False
         entry.queued = True
-        self._behind += 1
-        if self._behind <= self.most:
+        self.length += 1
+        if self.length - len(self._front) <= self.max_length:
             return None
         victim = self._newest_of_longest()
         self.remove(victim)
         return victim
 
     def push_front(self, entry: W) -> None:
-        """Let an entry wait before all others, behind those already in front."""
+        """Requeue an entry: ahead of all others, behind those that were requeued before."""
         entry.in_front = True
         entry.queued = True
         self._front[entry] = None
+        self.length += 1
 
     def remove(self, entry: W) -> None:
-        """Take an entry out, wherever it is; does nothing if it is in no queue."""
+        """Remove an entry, wherever it is; does nothing if it is not queued."""
         if not entry.queued:
             return
         entry.queued = False
+        self.length -= 1
         if entry.in_front:
             del self._front[entry]
             return
@@ -101,13 +103,12 @@ class FairQueue(Generic[W]):
         del lane[entry]
         if not lane:
             del lanes[entry.consumer]
-        self._behind -= 1
 
     def pop(self) -> W | None:
-        """Take out the entry whose turn it is."""
+        """Remove and return the next entry."""
         if self._front:
             entry = next(iter(self._front))
-        elif self._behind:
+        elif self.length:
             entry = self._next_in_turn()
         else:
             return None

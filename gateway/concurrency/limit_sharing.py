@@ -10,8 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from gateway.concurrency.concurrency_limiter import ConcurrencyLimiter
-from gateway.concurrency.limiter_registry import ConcurrencyLimiters, LimiterKey
+from gateway.concurrency.concurrency_limiter import ConcurrencyLimiter, ConcurrencyLimiters, LimiterKey
 from gateway.concurrency.share_split import ROUND_SECONDS, SETTLE_SECONDS, Report, split_limit
 from gateway.redis.availability import StoreUnavailable
 from gateway.redis.redis_store import Script
@@ -66,26 +65,26 @@ class LimitSharing:
             published: list[tuple[LimiterKey, ConcurrencyLimiter, int]] = []
             try:
                 for name, gate in self._gates:
-                    published.append((name, gate, gate.governor.limit))
+                    published.append((name, gate, gate.adaptive_limit.limit))
                     await self._store.run(_PUBLISH, [_key(name)], [self.replica, self._write(gate)])
                 await asyncio.sleep(SETTLE_SECONDS)
                 for name, gate, reported in published:
                     await self._take_share(name, gate, reported)
             except StoreUnavailable:
                 for _, gate in self._gates:
-                    gate.governor.yields = True
+                    gate.adaptive_limit.yields = True
 
     async def _take_share(self, name: LimiterKey, gate: ConcurrencyLimiter, reported: int) -> None:
         found = await self._store.run(_READ, [_key(name)], [])
         reports = self._read(found)
-        gate.governor.yields = False
+        gate.adaptive_limit.yields = False
         share = split_limit(reports, self.replica)
         if share != reported:
-            gate.set_share(gate.governor.limit + share - reported)
+            gate.set_share(gate.adaptive_limit.limit + share - reported)
 
     def _write(self, gate: ConcurrencyLimiter) -> str:
         demand = gate.in_flight + gate.waiting
-        return f"{gate.governor.limit} {gate.in_flight} {demand} {self._clock():.3f}"
+        return f"{gate.adaptive_limit.limit} {gate.in_flight} {demand} {self._clock():.3f}"
 
     def _read(self, found: list[bytes]) -> list[Report]:
         now = self._clock()

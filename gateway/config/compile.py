@@ -30,7 +30,7 @@ from gateway.consumers.rate_limit_rules import (
     make_limit_set,
 )
 from gateway.identity.authentication import Identities, KeyEntry
-from gateway.identity.jwks import JwkSet, is_installed, parse_key_ring
+from gateway.identity.jwks import JwkSet, is_installed, parse_jwks
 from gateway.identity.jwt_claims import ClaimRule, Issuer, parse_claim_path
 from gateway.policy.addressing import make_host_table
 from gateway.policy.bodies import BodyLimits
@@ -52,7 +52,7 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
     keys: dict[str, KeyEntry] = {}
     consumers: dict[str, Consumer] = {}
     certificates: dict[str, Consumer] = {}
-    rules: dict[str, list[ClaimRule[Consumer]]] = {issuer.settings.name: [] for issuer in resolved.issuers}
+    rules: dict[str, list[ClaimRule]] = {issuer.settings.name: [] for issuer in resolved.issuers}
     for each in resolved.consumers.values():
         compiler = _ConsumerCompiler(each, hosts.products, resolved.origins.problem, problems)
         consumer = consumers[each.name] = compiler.compile(credentials[each.settings.credential])
@@ -68,7 +68,7 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
         catalogue=catalogue,
         hosts=hosts,
         identities=Identities(keys, certificates, _issuers(resolved.issuers, rules)),
-        key_rings=rings,
+        jwk_sets=rings,
         limits=BodyLimits(settings.callers.body_bytes, settings.callers.stream_bytes),
         body_seconds=settings.callers.body_seconds,
         body_total_seconds=settings.callers.body_total_seconds,
@@ -176,9 +176,7 @@ class _ConsumerCompiler:
         self._problems.append(self._problem(("consumers", self._resolved.name, *path), message, hint))
 
 
-def _issuers(
-    issuers: Iterable[ResolvedIssuer], rules: Mapping[str, list[ClaimRule[Consumer]]]
-) -> dict[str, Issuer[Consumer]]:
+def _issuers(issuers: Iterable[ResolvedIssuer], rules: Mapping[str, list[ClaimRule]]) -> dict[str, Issuer]:
     """By their `iss`."""
     return {
         each.settings.issuer: Issuer(
@@ -203,7 +201,7 @@ def _key_rings(resolved: ResolvedSettings, problems: list[Problem]) -> dict[str,
     for index, each in enumerate(resolved.issuers):
         if each.jwks is not None:
             try:
-                rings[each.settings.name] = parse_key_ring(each.jwks)
+                rings[each.settings.name] = parse_jwks(each.jwks)
             except ValueError as error:
                 path = ("jwt", index, "jwks_file")
                 message = f"the file cannot be used: {error}"

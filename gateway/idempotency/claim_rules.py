@@ -88,7 +88,7 @@ def decide_begin(record: Record | None, fingerprint: str) -> Begin:
             return Begin.UNKNOWN
 
 
-def judge_answer(answer: Response, claim: Claim, *, releases_503: bool) -> Record | None:
+def record_of(answer: Response, claim: Claim, *, releases_503: bool) -> Record | None:
     """What to remember of an answer of Twilio's; None lets the next request with this key be sent.
 
     Any 5xx may come after the deed (ADR 3), so it leaves the outcome unknown; `releases_503` is for those who

@@ -22,8 +22,8 @@ from gateway.idempotency.claim_rules import (
     decide_begin,
     decode_answer,
     in_flight,
-    judge_answer,
     make_refusal,
+    record_of,
     store_unavailable,
 )
 from gateway.idempotency.memory_records import MemoryRecords
@@ -32,7 +32,7 @@ from gateway.policy.idempotency_key import Claim
 from gateway.redis.availability import StoreUnavailable
 
 _FIRST_POLL_SECONDS = 0.01
-_LONGEST_POLL_SECONDS = 0.1
+_MAX_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Idempotency:
                 on_written=self._memory.forget,
             )
 
-    def adopt(self, options: IdempotencyOptions) -> None:
+    def apply(self, options: IdempotencyOptions) -> None:
         """Other sizes and times for what is remembered from now on."""
         self.options = options
         self._memory.resize(options.ttl_seconds, options.max_bytes, options.max_entries)
@@ -115,35 +115,35 @@ class Idempotency:
         while True:
             record = self._memory.find(claim.scope)
             if record is not None and decide_begin(record, claim.fingerprint) is Begin.WAIT:
-                waited = self._note_wait(waited)
+                waited = self._record_wait(waited)
                 try:
                     async with asyncio.timeout_at(deadline):
-                        await self._memory.landing(claim.scope)
+                        await self._memory.wait_finished(claim.scope)
                 except TimeoutError:
-                    raise self._noted(in_flight()) from None
+                    raise self._recorded(in_flight()) from None
                 continue
             lease: Lease | None = None
             if record is None:
-                lease, record = await self._take_off(claim)
+                lease, record = await self._enter(claim)
                 if record is None:
                     self._on_event(IdempotencyEvent.SENT)
                     return lease, None
             begin = decide_begin(record, claim.fingerprint)
             if begin is not Begin.WAIT:
                 return None, self._replay(begin, record)
-            waited = self._note_wait(waited)
+            waited = self._record_wait(waited)
             if loop.time() >= deadline:
-                raise self._noted(in_flight())
+                raise self._recorded(in_flight())
             await asyncio.sleep(min(poll, max(deadline - loop.time(), 0)))
-            poll = min(poll * 2, _LONGEST_POLL_SECONDS)
+            poll = min(poll * 2, _MAX_POLL_SECONDS)
 
-    async def _take_off(self, claim: Claim) -> tuple[Lease | None, Record | None]:
+    async def _enter(self, claim: Claim) -> tuple[Lease | None, Record | None]:
         """Enter a flight here, then in Redis; or the record that was found there."""
         memory, shared = self._memory, self._shared
         try:
-            memory.take_off(claim.scope)
+            memory.begin(claim.scope)
         except Refusal as refusal:
-            raise self._noted(refusal) from None
+            raise self._recorded(refusal) from None
         lease: Lease | None = None
         if shared is not None:
             lease = shared.lease(claim)
@@ -152,23 +152,23 @@ class Idempotency:
             except StoreUnavailable:
                 self._on_event(IdempotencyEvent.STORE_AWAY)
                 if self.options.refuses:
-                    memory.land(claim.scope, None)
+                    memory.finish(claim.scope, None)
                     shared.settle_soon(lease, None)
-                    raise self._noted(store_unavailable()) from None
+                    raise self._recorded(store_unavailable()) from None
                 record = None  # this process's table is what is left (ADR 6)
             except BaseException:
-                memory.land(claim.scope, None)
+                memory.finish(claim.scope, None)
                 shared.settle_soon(lease, None)  # it may have been entered all the same
                 raise
             if record is not None:
-                memory.land(claim.scope, None)
+                memory.finish(claim.scope, None)
                 return None, record
-            shared.tend(lease)
+            shared.keep_renewed(lease)
         memory.confirm(claim.scope, claim.fingerprint)
         return lease, None
 
     async def _end(self, claim: Claim, lease: Lease | None, record: Record | None) -> None:
-        self._memory.land(claim.scope, record)
+        self._memory.finish(claim.scope, record)
         if self._shared is not None and lease is not None:
             await self._shared.settle(lease, record)
 
@@ -176,14 +176,14 @@ class Idempotency:
         if begin is Begin.REPLAY:
             self._on_event(IdempotencyEvent.REPLAYED)
             return decode_answer(record.answer)
-        raise self._noted(make_refusal(begin, record))
+        raise self._recorded(make_refusal(begin, record))
 
-    def _note_wait(self, before: bool) -> bool:
+    def _record_wait(self, before: bool) -> bool:
         if not before:
             self._on_event(IdempotencyEvent.WAITED)
         return True
 
-    def _noted(self, refusal: Refusal) -> Refusal:
+    def _recorded(self, refusal: Refusal) -> Refusal:
         self._on_event(IdempotencyEvent(refusal.slug))
         return refusal
 
@@ -233,7 +233,7 @@ class ClaimGuard:
     async def keep(self, answer: Response) -> Response:
         """Remember what its status asks for, before anything is done to the answer; hands it back."""
         if self._claim is not None:
-            record = judge_answer(answer, self._claim, releases_503=self._room.options.releases_503)
+            record = record_of(answer, self._claim, releases_503=self._room.options.releases_503)
             try:
                 await self._end(record)
             except BaseException:

@@ -13,13 +13,13 @@ from gateway.idempotency.claim_rules import ClaimState, Record
 
 
 class _Flight:
-    """Somebody is sending this. `landed` is made by the first who waits."""
+    """Somebody is sending this. `finished` is made by the first who waits."""
 
-    __slots__ = ("landed", "record")
+    __slots__ = ("finished", "record")
 
     def __init__(self) -> None:
         self.record = Record(ClaimState.FLIGHT, "")
-        self.landed: asyncio.Event | None = None
+        self.finished: asyncio.Event | None = None
 
 
 class _Settled(NamedTuple):
@@ -79,7 +79,7 @@ class MemoryRecords:
             return None
         return settled.record
 
-    def take_off(self, scope: str) -> None:
+    def begin(self, scope: str) -> None:
         """Enter a flight for a scope without a record. Raises `Refusal` if there is no room for it."""
         self._make_room()
         self._flights[scope] = _Flight()
@@ -89,14 +89,14 @@ class MemoryRecords:
         flight = self._flights[scope]
         flight.record = Record(ClaimState.FLIGHT, fingerprint)
 
-    async def landing(self, scope: str) -> None:
+    async def wait_finished(self, scope: str) -> None:
         """Wait until the flight has ended, one way or another."""
         flight = self._flights[scope]
-        if flight.landed is None:
-            flight.landed = asyncio.Event()
-        await flight.landed.wait()
+        if flight.finished is None:
+            flight.finished = asyncio.Event()
+        await flight.finished.wait()
 
-    def land(self, scope: str, record: Record | None) -> None:
+    def finish(self, scope: str, record: Record | None) -> None:
         """End a flight: with what is to be remembered, or with nothing."""
         flight = self._flights.pop(scope)
         if record is not None:
@@ -106,8 +106,8 @@ class MemoryRecords:
             else:
                 self._done[scope] = settled
                 self._count_answer(scope, len(record.answer))
-        if flight.landed is not None:
-            flight.landed.set()
+        if flight.finished is not None:
+            flight.finished.set()
 
     def forget(self, scope: str) -> None:
         """Drop what is settled; a flight stays."""

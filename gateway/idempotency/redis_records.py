@@ -29,7 +29,7 @@ local function mine(owner, first)
 end
 local owner = redis.call('HGET', KEYS[1], 'owner')
 """
-_TAKE_OFF = """
+_BEGIN_FLIGHT = """
 redis.call('HSET', KEYS[1], 'owner', ARGV[4], 'state', 'flight', 'fingerprint', ARGV[1],
   'status', 0, 'answer', '')
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -46,7 +46,7 @@ if owner then
   end
 end
 """
-    + _TAKE_OFF
+    + _BEGIN_FLIGHT
     + "return false"
 )
 _RENEW = Script.of(
@@ -54,7 +54,7 @@ _RENEW = Script.of(
     + """
 if owner and not (mine(owner, 4) and redis.call('HGET', KEYS[1], 'state') == 'flight') then return 0 end
 """
-    + _TAKE_OFF
+    + _BEGIN_FLIGHT
     + "return 1"
 )
 _SETTLE = Script.of(
@@ -139,7 +139,7 @@ class RedisRecords:
         found = await self._run(_BEGIN, lease, lease.claim.fingerprint, self._flight_ms, self._lease_ms)
         return None if found is None else _read_record(found)
 
-    def tend(self, lease: Lease) -> None:
+    def keep_renewed(self, lease: Lease) -> None:
         """Renew the lease from time to time, until it is settled or released."""
         loop = asyncio.get_running_loop()
         lease.timer = loop.call_later(self._renew_seconds, self._renew_soon, lease)
@@ -176,7 +176,7 @@ class RedisRecords:
         return await self._store.run(script, (record, record + ":lease"), (*args, *lease.tokens))
 
     def _renew_soon(self, lease: Lease) -> None:
-        self.tend(lease)
+        self.keep_renewed(lease)
         self._spawn(self._renew(lease))
 
     async def _renew(self, lease: Lease) -> None:

@@ -1,1 +1,1 @@
-"""Who callers are, where that takes more than a look-up: JWTs, and the keys they are verified with."""
+"""Who calls: consumer keys, client certificates and JWTs, and the keys that verify JWTs."""

@@ -1,8 +1,8 @@
-"""Who is calling (design 4.2): the consumer behind an Authorization or Proxy-Authorization field, or behind
-the client certificate of the connection.
+"""Who calls (`docs/design.md` 4.2): the consumer behind an Authorization or Proxy-Authorization field, or
+behind the client certificate of the connection.
 
-Keys are known by the SHA-256 of their bytes only. The index is a dict over digests: what a look-up's timing
-could tell is about the digest of a guess, never about a key; the name is then compared in constant time.
+Keys are stored only as the SHA-256 of their bytes. The index is a dict over digests: the timing of a look-up
+depends on the digest of a guess, never on a key. User names are then compared in constant time.
 """
 
 import binascii
@@ -19,13 +19,13 @@ from gateway.http.request_head import Inbound
 from gateway.identity.client_certificates import PeerCertificate, find_certificate_consumer
 from gateway.identity.jwt_claims import Issuer, is_token
 
-# A shorter "key" (a legacy one, typed by hand) would be found by chance in innocent fields.
-_SHORTEST_SECRET = 8
+# A shorter "key" (a legacy one, typed by hand) could occur by chance in other fields.
+_MIN_SECRET_BYTES = 8
 _CHALLENGE = (("WWW-Authenticate", 'Basic realm="twilio-gateway"'),)
 
 
 class KeyEntry(NamedTuple):
-    """What a key's digest stands for. `expires` is in seconds since the epoch, None for never."""
+    """The consumer of a key. `expires` is in seconds since the epoch, or None."""
 
     consumer: Consumer
     expires: float | None
@@ -33,17 +33,17 @@ class KeyEntry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Identities:
-    """By what consumers are known: keys by the hex digest, certificates by a name, issuers by their `iss`."""
+    """How consumers are identified: keys by hex digest, certificates by a name, issuers by their `iss`."""
 
     keys: Mapping[str, KeyEntry] = field(repr=False)
     certificates: Mapping[str, Consumer] = field(default_factory=dict)
-    issuers: Mapping[str, Issuer[Consumer]] = field(default_factory=dict)
+    issuers: Mapping[str, Issuer] = field(default_factory=dict)
 
 
 class Caller(NamedTuple):
-    """A consumer, and the secrets it showed (key, JWT, Basic token), which must not travel in other fields.
+    """A consumer and the secrets it presented (key, JWT, Basic token), which must not appear in other fields.
 
-    They live as long as the request; `repr` shows none of them.
+    The secrets live as long as the request; `repr` shows none of them.
     """
 
     consumer: Consumer
@@ -54,14 +54,15 @@ class Caller(NamedTuple):
 
 
 def digest_of(key: bytes) -> str:
-    """The hex SHA-256 by which a key is known in the configuration (after 'sha256:')."""
+    """The hex SHA-256 of a key, as in the configuration after 'sha256:'."""
     return hashlib.sha256(key).hexdigest()
 
 
 class UnverifiedCaller(NamedTuple):
-    """Somebody who shows a JWT. Who that is, is known once it was verified: then `admit` is called.
+    """A caller that presented a JWT. It is identified once the token is verified; then `admit` is called.
 
-    `digest` is the token's hex SHA-256, `sent` the token as sent, `holder` whom the certificate stands for.
+    `digest` is the token's hex SHA-256, `sent` the token as sent, `certificate_consumer` the consumer of the
+    connection's client certificate.
     """
 
     username: bytes | None
@@ -71,7 +72,7 @@ class UnverifiedCaller(NamedTuple):
     certificate_consumer: Consumer | None
 
     def __repr__(self) -> str:
-        return "Claimant()"
+        return "UnverifiedCaller()"
 
 
 def authenticate(
@@ -81,9 +82,9 @@ def authenticate(
 
     Raises `Refusal` (401) with a challenge.
     """
-    certificate_consumer = (
-        None if certificate is None else find_certificate_consumer(identities.certificates, certificate, now)
-    )
+    certificate_consumer = None
+    if certificate is not None:
+        certificate_consumer = find_certificate_consumer(identities.certificates, certificate, now)
     shown = _read_key(inbound)
     if shown is None:
         return _require_certificate_consumer(certificate_consumer, certificate, now)
@@ -111,36 +112,36 @@ def admit(
     shown: tuple[bytes, bytes],
     certificate_consumer: Consumer | None,
 ) -> Caller:
-    """A consumer that is known by a secret: what else the request says of the caller must agree with it.
+    """Accept a consumer identified by a secret, if everything else the request says about the caller agrees.
 
-    `shown` is the secret, alone and as it was sent. Raises `Refusal` (401, or 400 if it stands in the URL).
+    `shown` is the secret, alone and as it was sent. Raises `Refusal` (401, or 400 if the URL contains it).
     """
     if not _is_named(username, consumer):
         raise Refusal("unknown_consumer", "The user name does not belong to this key.", headers=_CHALLENGE)
     if certificate_consumer is not None and certificate_consumer is not consumer:
         raise Refusal(
             "unknown_consumer",
-            "The key and the client certificate are not one consumer's.",
+            "The key and the client certificate belong to different consumers.",
             headers=_CHALLENGE,
         )
     secrets: tuple[bytes, ...] = shown
-    if len(shown[0]) < _SHORTEST_SECRET:
-        secrets = tuple(secret for secret in shown if len(secret) >= _SHORTEST_SECRET)
+    if len(shown[0]) < _MIN_SECRET_BYTES:
+        secrets = tuple(secret for secret in shown if len(secret) >= _MIN_SECRET_BYTES)
     url = f"{inbound.path}?{inbound.query}".encode("ascii")
     if b"%" in url:
         url += unquote_to_bytes(url)
     for secret in secrets:
         if secret in url:
-            raise Refusal("bad_target", "The consumer key must not stand in the URL; URLs end up in logs.")
+            raise Refusal("bad_target", "The consumer key must not be in the URL; URLs end up in logs.")
     return Caller(consumer, secrets)
 
 
 def _require_certificate_consumer(
-    certificate_consumer: Consumer | None, certificate: PeerCertificate | None, now: float
+    consumer: Consumer | None, certificate: PeerCertificate | None, now: float
 ) -> Caller:
-    """Who shows no key must be known by a certificate."""
-    if certificate_consumer is not None:
-        return Caller(certificate_consumer, ())
+    """A caller without a key must be identified by its certificate."""
+    if consumer is not None:
+        return Caller(consumer, ())
     if certificate is None:
         raise Refusal(
             "missing_key",
@@ -150,12 +151,12 @@ def _require_certificate_consumer(
     if now >= certificate.expires:
         raise Refusal(
             "expired_certificate",
-            "The client certificate has expired; connect anew with its successor.",
+            "The client certificate has expired; reconnect with its successor.",
             headers=_CHALLENGE,
         )
     raise Refusal(
         "unknown_consumer",
-        "The client certificate is no consumer's, and no key was sent.",
+        "The client certificate does not belong to a consumer, and no key was sent.",
         headers=_CHALLENGE,
     )
 
@@ -165,7 +166,7 @@ def _read_key(inbound: Inbound) -> tuple[bytes | None, bytes, bytes] | None:
     value = inbound.single_fields.get(b"authorization")
     proxy = inbound.single_fields.get(b"proxy-authorization")
     if proxy is not None and (inbound.authority or value is None):
-        value = proxy  # forward-proxy use: Authorization is then meant for Twilio, and replaced
+        value = proxy  # forward-proxy use: Authorization is meant for Twilio, and is replaced
     if value is None:
         return None
     scheme, _, rest = value.partition(b" ")
@@ -183,10 +184,10 @@ def _read_key(inbound: Inbound) -> tuple[bytes | None, bytes, bytes] | None:
 
 
 def _is_named(username: bytes | None, consumer: Consumer) -> bool:
-    """Whether a Basic user name (None: there was none) is one of the consumer's."""
+    """Whether a Basic user name (None if there was none) belongs to the consumer."""
     if username is None:
         return True
-    # No early exit: how long this takes does not depend on which name matches.
+    # No early exit: the duration does not depend on which name matches.
     found = False
     for name in consumer.usernames:
         found |= hmac.compare_digest(username, name.encode())

@@ -1,17 +1,19 @@
-"""Who shows a client certificate: the names in it, looked up exactly (issue: mutual TLS as identity).
+"""The names in client certificates, and the consumer that each stands for (mutual TLS as identity).
 
-That it is genuine was checked in the TLS handshake. It is read once per connection, and may end while the
-connection is held.
+The TLS handshake has verified that a certificate is genuine. It is read once per connection, and may expire
+while the connection is open.
 """
 
 import ssl
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
+from gateway.consumers.consumer import Consumer
 from gateway.errors import Refusal
 
 _PREFIXES = {"DNS": "dns:", "URI": "uri:"}
-Holder = TypeVar("Holder")
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+"""DNS names are compared without regard to the case of ASCII letters only (RFC 4343, RFC 5280 7.2)."""
 
 
 class PeerCertificate(NamedTuple):
@@ -22,35 +24,35 @@ class PeerCertificate(NamedTuple):
 
 
 def read_certificate(shown: Mapping[str, Any]) -> PeerCertificate:
-    """A verified certificate as `ssl.SSLSocket.getpeercert` gives it."""
+    """A verified certificate as `ssl.SSLSocket.getpeercert` returns it."""
     names = []
     for kind, text in shown.get("subjectAltName", ()):
         prefix = _PREFIXES.get(kind)
         if prefix is not None:
-            names.append(prefix + (text.lower() if kind == "DNS" else text))  # RFC 4343
+            names.append(prefix + (text.translate(_LOWER) if kind == "DNS" else text))
     common = [text for part in shown.get("subject", ()) for name, text in part if name == "commonName"]
-    if len(common) == 1:  # of several, nobody can say which is meant
+    if len(common) == 1:  # several would be ambiguous
         names.append(f"cn:{common[0]}")
     return PeerCertificate(tuple(names), float(ssl.cert_time_to_seconds(shown["notAfter"])))
 
 
 def find_certificate_consumer(
-    index: Mapping[str, Holder], certificate: PeerCertificate, now: float
-) -> Holder | None:
-    """Whom a certificate stands for; nobody if it has ended. `now` is in seconds since the epoch.
+    index: Mapping[str, Consumer], certificate: PeerCertificate, now: float
+) -> Consumer | None:
+    """The consumer of a certificate, or None if there is none or the certificate has expired.
 
-    Raises `Refusal` (401) if it stands for two.
+    `now` is in seconds since the epoch. Raises `Refusal` (401) if its names belong to several consumers.
     """
     if now >= certificate.expires:
         return None
-    found = None
+    found: Consumer | None = None
     for name in certificate.names:
-        certificate_consumer = index.get(name)
-        if certificate_consumer is None or certificate_consumer is found:
+        consumer = index.get(name)
+        if consumer is None or consumer is found:
             continue
         if found is not None:
             raise Refusal(
                 "unknown_consumer", "The client certificate names several consumers; it must name one."
             )
-        found = certificate_consumer
+        found = consumer
     return found

@@ -1,7 +1,7 @@
-"""The public keys of an issuer (JWKS, RFC 7517), and signatures that are checked with them.
+"""The public keys of an issuer (JWKS, RFC 7517), and the verification of signatures with them.
 
-The only place that knows joserfc, which comes with the `jwt` extra and is imported when the first keys are
-read. A key signs one thing only: symmetric ones, those for encryption and short ones are passed over.
+The only file that knows joserfc, which comes with the `jwt` extra and is imported when the first keys are
+read. Symmetric keys, keys for encryption and short keys are skipped.
 """
 
 from collections.abc import Mapping
@@ -10,13 +10,13 @@ from typing import Any
 
 import orjson
 
-_MOST_KEYS = 100
+_MAX_KEYS = 100
 _PUBLIC = ("kty", "kid", "alg", "use", "key_ops", "n", "e", "crv", "x", "y")
-_SHORTEST_MODULUS = 342  # 2048 bits in base64url (NIST SP 800-131A)
+_MIN_MODULUS_CHARACTERS = 342  # 2048 bits in base64url (NIST SP 800-131A)
 
 
 class JwkSet:
-    """An issuer's keys at one time. Never changed: new ones are another ring."""
+    """An issuer's keys at one time. Immutable: new keys are a new set."""
 
     def __init__(self, keys: list[Any]) -> None:
         self._keys = keys
@@ -25,30 +25,30 @@ class JwkSet:
         return len(self._keys)
 
     def __repr__(self) -> str:
-        return f"KeyRing({len(self._keys)} keys)"
+        return f"JwkSet({len(self._keys)} keys)"
 
     def holds_same(self, other: "JwkSet | None") -> bool:
         """Whether the keys are the same, in the same order."""
         return other is not None and bool(self._keys == other._keys)
 
     def knows(self, key_id: str | None) -> bool:
-        """Whether a key has this id (a token without one asks for no key in particular)."""
+        """Whether a key has this id. A token without an id (None) needs no particular key."""
         return key_id is None or any(key.kid == key_id for key in self._keys)
 
     def verify(self, token: bytes, algorithm: str, key_id: str | None) -> bytes | None:
-        """The payload of a JWT if its signature is right, else None.
+        """The payload of a JWT if its signature is valid, else None.
 
-        A token without a key id needs a ring with one fitting key (RFC 7515 4.1.4).
+        A token without a key id needs a set with exactly one suitable key (RFC 7515 4.1.4).
         """
         from joserfc.errors import JoseError
         from joserfc.jws import deserialize_compact
 
         named = (key for key in self._keys if key_id is None or key.kid == key_id)
-        fitting = [key for key in named if _fits(key, algorithm)]
-        if len(fitting) != 1:
+        suitable = [key for key in named if _is_suitable(key, algorithm)]
+        if len(suitable) != 1:
             return None
         try:
-            return deserialize_compact(token, fitting[0], registry=_registry(algorithm)).payload
+            return deserialize_compact(token, suitable[0], registry=_registry(algorithm)).payload
         except (JoseError, ValueError):
             return None
 
@@ -56,13 +56,13 @@ class JwkSet:
 def _registry(algorithm: str) -> Any:
     from joserfc.jws import JWSRegistry
 
-    # Headers that we do not know (x5t …) say nothing to us; `crit` is refused before.
+    # Unknown header parameters (x5t …) are ignored; `crit` has been refused before.
     registry = JWSRegistry(algorithms=[algorithm], strict_check_header=False)
     registry.max_header_length = 4096
     return registry
 
 
-def _fits(key: Any, algorithm: str) -> bool:
+def _is_suitable(key: Any, algorithm: str) -> bool:
     from joserfc.errors import JoseError
     from joserfc.jws import JWSRegistry
 
@@ -74,22 +74,22 @@ def _fits(key: Any, algorithm: str) -> bool:
 
 
 def is_installed() -> bool:
-    """Whether the `jwt` extra is there."""
+    """Whether the `jwt` extra is installed."""
     return find_spec("joserfc") is not None
 
 
-def parse_key_ring(document: bytes) -> JwkSet:
-    """A JWKS document. Keys that cannot be used are passed over (RFC 7517 5).
+def parse_jwks(document: bytes) -> JwkSet:
+    """Read a JWKS document. Unusable keys are skipped (RFC 7517 5).
 
-    Raises `ValueError`, whose text says what is wrong, if none is left.
+    Raises `ValueError`, whose text gives the reason, if no key is left.
     """
     try:
         found = orjson.loads(document)
     except orjson.JSONDecodeError:
         raise ValueError("it is not JSON") from None
     entries = found.get("keys") if isinstance(found, dict) else None
-    if not isinstance(entries, list) or len(entries) > _MOST_KEYS:
-        raise ValueError(f"it is not a JWKS of at most {_MOST_KEYS} keys")
+    if not isinstance(entries, list) or len(entries) > _MAX_KEYS:
+        raise ValueError(f"it is not a JWKS of at most {_MAX_KEYS} keys")
     keys = [key for entry in entries if isinstance(entry, dict) and (key := _import(entry)) is not None]
     if not keys:
         raise ValueError("it has no RSA (2048 bits or more) or EC key for signatures")
@@ -103,7 +103,7 @@ def _import(entry: Mapping[str, Any]) -> Any:
     kind, modulus = entry.get("kty"), entry.get("n")
     if kind not in ("RSA", "EC") or entry.get("use", "sig") != "sig":
         return None
-    if kind == "RSA" and (not isinstance(modulus, str) or len(modulus) < _SHORTEST_MODULUS):
+    if kind == "RSA" and (not isinstance(modulus, str) or len(modulus) < _MIN_MODULUS_CHARACTERS):
         return None
     try:
         return import_key({name: entry[name] for name in _PUBLIC if name in entry})

@@ -1,4 +1,4 @@
-"""One fetch of an issuer's keys over HTTPS. Knows nothing of when, nor of what becomes of them."""
+"""One fetch of an issuer's keys over HTTPS. Knows nothing of schedules, nor of how the keys are used."""
 
 import asyncio
 import ssl
@@ -7,26 +7,26 @@ from typing import NamedTuple
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
-from gateway.identity.jwks import JwkSet, parse_key_ring
+from gateway.identity.jwks import JwkSet, parse_jwks
 
 _FETCH_SECONDS = 5.0
-_LARGEST_BYTES = 1 << 20
+_MAX_BYTES = 1 << 20
 
 
 class FetchError(Exception):
-    """There are no new keys. The text says why, and holds nothing that was sent or received."""
+    """There are no new keys. The text gives the reason, and contains nothing that was sent or received."""
 
 
 class KeyAddress(NamedTuple):
-    """Where keys are fetched. `token_file` and `ca_file` are read each time, because they are replaced."""
+    """Where keys are fetched. `token_file` and `ca_file` are read each time, because they may be replaced."""
 
     url: str
     ca_file: Path | None
     token_file: Path | None
 
 
-async def fetch_key_ring(address: KeyAddress) -> JwkSet:
-    """Ask once. Raises `FetchError`."""
+async def fetch_jwks(address: KeyAddress) -> JwkSet:
+    """Fetch once. Raises `FetchError`."""
     try:
         trust, headers = await asyncio.to_thread(_read_files, address)
         connector = TCPConnector(ssl=trust, force_close=True)
@@ -41,15 +41,15 @@ async def fetch_key_ring(address: KeyAddress) -> JwkSet:
         ):
             if answer.status != 200:
                 raise FetchError(f"answered {answer.status}")
-            document = await answer.content.read(_LARGEST_BYTES + 1)
-            while not answer.content.at_eof() and len(document) <= _LARGEST_BYTES:
-                document += await answer.content.read(_LARGEST_BYTES + 1)
-        if len(document) > _LARGEST_BYTES:
-            raise FetchError(f"the answer is longer than {_LARGEST_BYTES} bytes")
-        return parse_key_ring(document)
+            document = await answer.content.read(_MAX_BYTES + 1)
+            while not answer.content.at_eof() and len(document) <= _MAX_BYTES:
+                document += await answer.content.read(_MAX_BYTES + 1)
+        if len(document) > _MAX_BYTES:
+            raise FetchError(f"the answer is longer than {_MAX_BYTES} bytes")
+        return parse_jwks(document)
     except TimeoutError:
         raise FetchError(f"no answer within {_FETCH_SECONDS:g} s") from None
-    except (ClientError, OSError) as error:  # their texts may hold headers
+    except (ClientError, OSError) as error:  # their texts may contain headers
         raise FetchError(type(error).__name__) from None
     except ValueError as error:
         raise FetchError(str(error)) from None

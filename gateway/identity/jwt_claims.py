@@ -1,85 +1,85 @@
-"""What a JWT says (RFC 7519), and for which consumer it stands: everything but its signature and its keys.
+"""The content of a JWT (RFC 7519) and its consumer: everything but signatures and keys. Pure.
 
-`read_head` looks at bytes that nobody vouches for, to find whose keys are needed; `judge_claims` is given
-claims whose signature was verified, and the time. No message repeats what a token holds.
+`read_head` reads unverified bytes, to find out whose keys are needed. `check_claims` gets claims whose
+signature has been verified, and the time. No message repeats the content of a token.
 """
 
 import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn
 
 import orjson
 
+from gateway.consumers.consumer import Consumer
 from gateway.errors import Refusal
 
-_LARGEST_BYTES = 16_384
+_MAX_BYTES = 16_384
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _FORM = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
-Holder = TypeVar("Holder")
 
 
-class ClaimRule(NamedTuple, Generic[Holder]):
-    """All `claims` must be there with these texts: (path of names, text)."""
+class ClaimRule(NamedTuple):
+    """The consumer of tokens that have all `claims`: (path of names, text)."""
 
     claims: tuple[tuple[tuple[str, ...], str], ...]
-    holder: Holder
+    consumer: Consumer
 
 
 @dataclass(frozen=True, slots=True)
-class Issuer(Generic[Holder]):
-    """An issuer, compiled. `url` is its `iss`; `name` is what we call it."""
+class Issuer:
+    """An issuer, compiled. `url` is its `iss`; `name` is its name in the configuration."""
 
     name: str
     url: str
     audience: str
     algorithms: frozenset[str]
     leeway_seconds: float
-    rules: tuple[ClaimRule[Holder], ...]
+    rules: tuple[ClaimRule, ...]
 
 
-class TokenHead(NamedTuple, Generic[Holder]):
-    """Whose keys are to verify a token, and how. Nothing of it is proved yet."""
+class TokenHead(NamedTuple):
+    """Whose keys must verify a token, and how. Nothing of it is verified yet."""
 
-    issuer: Issuer[Holder]
+    issuer: Issuer
     algorithm: str
     key_id: str | None
 
 
 def is_token(secret: bytes) -> bool:
-    """Whether this has the form of a JWT: three parts of base64url (RFC 7515 7.1)."""
+    """Whether a secret has the form of a JWT: three parts of base64url (RFC 7515 7.1)."""
     return secret.count(b".") == 2 and _FORM.fullmatch(secret) is not None
 
 
 def parse_claim_path(text: str) -> tuple[str, ...]:
-    """`sub` is a claim; `/kubernetes.io/namespace` one inside another (a JSON Pointer, RFC 6901)."""
+    """The names in 'sub' (one claim) or '/kubernetes.io/namespace' (nested; a JSON Pointer, RFC 6901)."""
     if not text.startswith("/"):
         return (text,)
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in text[1:].split("/"))
 
 
-def read_head(token: bytes, issuers: Mapping[str, Issuer[Holder]]) -> TokenHead[Holder]:
-    """Who is said to have issued it. `issuers` are by their `iss`. Raises `Refusal("invalid_token")`."""
-    if len(token) > _LARGEST_BYTES:
-        refuse_token(f"The token is longer than {_LARGEST_BYTES} bytes.")
+def read_head(token: bytes, issuers: Mapping[str, Issuer]) -> TokenHead:
+    """Read issuer, algorithm and key id. `issuers` are by their `iss`. Raises `Refusal` (invalid_token)."""
+    if len(token) > _MAX_BYTES:
+        refuse_token(f"The token is longer than {_MAX_BYTES} bytes.")
     head, payload, signature = token.split(b".")
     fields = _load_object(_decode(head))
     algorithm, key_id = fields.get("alg"), fields.get("kid")
     nested = any(isinstance(value, dict | list) for value in fields.values())  # crit, jwk, x5c
     if not isinstance(algorithm, str) or not isinstance(key_id, str | None) or nested:
-        refuse_token("The token's header is not one that is understood here.")
+        refuse_token("The token's header is not supported.")
     url = _load_object(_decode(payload)).get("iss")
     issuer = issuers.get(url) if isinstance(url, str) else None
     if issuer is None:
         refuse_token("The token's issuer (iss) is not trusted here.")
     if algorithm not in issuer.algorithms or not signature:
-        refuse_token(f"The token is not signed in a way that is accepted of issuer {issuer.name}.")
+        refuse_token(f"The token is not signed with an algorithm that is accepted from issuer {issuer.name}.")
     return TokenHead(issuer, algorithm, key_id)
 
 
-def judge_claims(issuer: Issuer[Holder], payload: bytes, now: float) -> tuple[Holder, float]:
-    """For whom a verified token stands, and until when (both times in seconds since the epoch).
+def check_claims(issuer: Issuer, payload: bytes, now: float) -> tuple[Consumer, float]:
+    """The consumer of a verified token, and when it expires (both times in seconds since the epoch).
 
     Raises `Refusal`: `expired_token`, `invalid_token`, `unknown_consumer`.
     """
@@ -99,20 +99,20 @@ def judge_claims(issuer: Issuer[Holder], payload: bytes, now: float) -> tuple[Ho
         refuse_token("The token's issuer (iss) is not trusted here.")
     audience = claims.get("aud")
     if issuer.audience not in (audience if isinstance(audience, list) else [audience]):
-        refuse_token("The token is for somebody else (aud).")
-    return _find_holder(issuer, claims), expires
+        refuse_token("The token is meant for another audience (aud).")
+    return _find_consumer(issuer, claims), expires
 
 
-def _find_holder(issuer: Issuer[Holder], claims: Mapping[str, Any]) -> Holder:
-    found = None
+def _find_consumer(issuer: Issuer, claims: Mapping[str, Any]) -> Consumer:
+    found: Consumer | None = None
     for rule in issuer.rules:
-        if rule.holder is found or not all(_claim(claims, path) == text for path, text in rule.claims):
+        if rule.consumer is found or not all(_claim(claims, path) == text for path, text in rule.claims):
             continue
         if found is not None:
             refuse_token("The token's claims name several consumers.", slug="unknown_consumer")
-        found = rule.holder
+        found = rule.consumer
     if found is None:
-        refuse_token("The token's claims name no consumer here.", slug="unknown_consumer")
+        refuse_token("The token's claims do not name a consumer.", slug="unknown_consumer")
     return found
 
 
@@ -154,6 +154,6 @@ def refuse_token(detail: str, *, slug: str = "invalid_token") -> NoReturn:
 
 
 def challenge(description: str) -> tuple[tuple[str, str], ...]:
-    """The answer's field; `description` is plain ASCII."""
+    """The challenge field of the answer; `description` is plain ASCII."""
     value = f'Bearer error="invalid_token", error_description="{description}", realm="twilio-gateway"'
     return (("WWW-Authenticate", value),)

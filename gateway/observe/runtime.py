@@ -7,7 +7,7 @@ one step, so a concurrent change cannot break a read.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.concurrency.limiter_registry import LimiterKey
+from gateway.concurrency.concurrency_limiter import LimiterKey
 from gateway.consumers.credentials import mask_sid
 from gateway.idempotency.keyed_requests import Idempotency
 from gateway.listener.connections import ConnectionTracker
@@ -47,8 +47,8 @@ class Runtime:
     def read_limiters(self) -> dict[str, LimiterReading]:
         """Every concurrency limiter by `account/region/product`, with the account masked."""
         return {
-            limiter_label(key): LimiterReading(limiter.governor.limit, limiter.in_flight, limiter.waiting)
-            for key, limiter in self.forwarder.gates
+            limiter_label(key): LimiterReading(limiter.adaptive_limit.limit, limiter.in_flight, limiter.waiting)
+            for key, limiter in self.forwarder.limiters
         }
 
 

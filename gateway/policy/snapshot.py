@@ -23,7 +23,7 @@ class Snapshot:
     catalogue: Catalogue
     hosts: HostTable
     identities: Identities
-    key_rings: Mapping[str, JwkSet]
+    jwk_sets: Mapping[str, JwkSet]
     limits: BodyLimits
     body_seconds: float
     body_total_seconds: float

@@ -15,7 +15,7 @@ from gateway.rate_limits.memory_limits import LimitRequest, Taken
 from gateway.rate_limits.redis_limits import RedisLimits
 
 LEASE_US = 20_000
-_LARGEST_COST_US = 10_000  # 100/s
+_MAX_LEASED_COST_US = 10_000  # 100/s
 
 
 class _Lease:
@@ -87,7 +87,7 @@ class LeasedLimits:
 def _is_leased(limit: Limit) -> bool:
     """A limit that may be waited for has places in line, which a batch would break."""
     return (
-        limit.cost_us <= _LARGEST_COST_US
+        limit.cost_us <= _MAX_LEASED_COST_US
         and not limit.max_wait_us
         and not limit.reports
         and limit.per is not Per.DESTINATION

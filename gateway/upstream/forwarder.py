@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, Iterable
 from aiohttp import ClientSession
 from yarl import URL
 
-from gateway.concurrency.limiter_registry import ConcurrencyLimiters, LimiterKey
+from gateway.concurrency.concurrency_limiter import ConcurrencyLimiters, LimiterKey
 from gateway.consumers.credentials import Credential
 from gateway.exchange import Exchange
 from gateway.http.response import Response
@@ -34,7 +34,7 @@ class Forwarder:
         retry: RetryOptions,
         on_key: KeyHook,
     ) -> None:
-        self.gates = gates
+        self.limiters = gates
         self.breakers = Breakers()
         self.budget = RetryBudget(retry.budget_share, retry.budget_floor)
         self._retired = RetiredSessions()
@@ -70,7 +70,7 @@ class Forwarder:
             self._around,
             outbound,
             exchange,
-            self.gates.gate(LimiterKey(outbound.account.sid, region, outbound.product)),
+            self.limiters.get(LimiterKey(outbound.account.sid, region, outbound.product)),
             self.keyring.order(outbound.account),
             caller=caller,
             stream=stream,

@@ -93,7 +93,7 @@ async def _check(
     assert (attempts(got, upstream), got.status) == want
     assert got.value("Gateway-Outcome") == ("unknown" if unknown else "")
     assert len({(each.line, each.raw_body) for each in upstream.received}) == 1  # the same each time
-    assert next(iter(gateway.gateway.parts.forwarder.gates))[1].in_flight == 0
+    assert next(iter(gateway.gateway.parts.forwarder.limiters))[1].in_flight == 0
 
 
 @pytest.mark.parametrize("method", ONCE_IS_TWICE)
@@ -189,8 +189,8 @@ async def test_verifys_20429_is_tried_again_once(gateway: Running, upstream: Raw
     upstream.then(SIGNAL, SIGNAL, SIGNAL)
     got = await ask(gateway.port, request("POST /verify/v2/Services/VA0/Verifications", FORM, body=b"To=1"))
     assert (attempts(got, upstream), got.status) == (2, 429)
-    ((_, gate),) = gateway.gateway.parts.forwarder.gates
-    assert gate.governor.signals == 0
+    ((_, limiter),) = gateway.gateway.parts.forwarder.limiters
+    assert limiter.adaptive_limit.signals == 0
 
 
 @pytest.mark.parametrize(

@@ -32,9 +32,9 @@ def opens() -> asyncio.Event:
 
 
 def gate_of(running: Running) -> ConcurrencyLimiter:
-    """The only gate."""
-    ((_, gate),) = running.gateway.gates
-    return gate
+    """The only limiter."""
+    ((_, limiter),) = running.gateway.limiters
+    return limiter
 
 
 async def _occupied(gateway: Running, upstream: RawUpstream, step: Any) -> "asyncio.Task[Any]":
@@ -126,7 +126,7 @@ async def test_a_signal_to_a_post_whose_caller_left_ends_it(
 
 
 async def test_who_leaves_between_tries_is_not_sent_again(gateway: Running, upstream: RawUpstream) -> None:
-    """While Twilio's Retry-After is waited for, which holds no slot."""
+    """While Twilio's Retry-After is waited for, which holds no permit."""
     upstream.then(coded(20429, "429 No", "Retry-After: 5"))
     async with raw_caller(gateway.port) as caller:
         await caller.send(POST)

@@ -60,7 +60,7 @@ async def test_a_lease_is_renewed_while_it_is_held(server: RedisServer, one: Rep
     records = _records(one)
     lease = records.lease(CLAIM)
     assert await records.begin(lease) is None
-    records.tend(lease)
+    records.keep_renewed(lease)
     server.client.delete(LEASE)
     await one.store.until_runs(one.store.runs + 2)
     assert server.client.exists(LEASE)
@@ -82,7 +82,7 @@ async def test_a_lease_says_nothing_about_anothers_record(
     async with two.hold() as held:
         await records.settle(old, None)
         await records.settle(late, Record(ClaimState.KEPT, CLAIM.fingerprint, 200, b"of another"))
-        records.tend(old)
+        records.keep_renewed(old)
         await one.store.until_runs(one.store.runs + 1)
         await records.settle(old, None)
         assert await one.slug(seconds=0.02) == "idempotency_in_flight"
@@ -97,7 +97,7 @@ async def test_what_is_settled_stays_so(server: RedisServer, one: Replica, two: 
     lease = records.lease(CLAIM)
     assert await records.begin(lease) is None
     await records.settle(lease, Record(ClaimState.UNKNOWN, CLAIM.fingerprint))
-    records.tend(lease)  # a renewal that comes late
+    records.keep_renewed(lease)  # a renewal that comes late
     await one.store.until_runs(one.store.runs + 1)
     await records.settle(lease, None)
     assert await two.slug() == "idempotency_unknown"

@@ -137,19 +137,39 @@ async def test_a_bad_token(
     assert not any(part.encode() in told for part in token.split(".") if len(part) > 8)
 
 
-async def test_a_new_key_is_found_at_once_and_unknown_ones_are_not_asked_for_again(
+async def test_b13_a_new_key_is_found_at_once_and_unknown_ones_have_an_allowance(
     gateway: Running, issuing: KeyServer
 ) -> None:
-    """Rotation: its first token is good. Made-up key ids cost the issuer one request in 30 s."""
+    """Rotation: its first token is good. Made-up key ids cost it a few requests, then 503 says to wait."""
     assert (await show(gateway, sign(claims()))).status == 200
     issuing.document = jwks(rsa_key(), rsa_key("rsa-2"))
     fresh = [show(gateway, sign(claims(jti=str(number)), rsa_key("rsa-2"))) for number in range(5)]
     assert [answer.status for answer in await asyncio.gather(*fresh)] == [200] * 5
     assert len(issuing.asked) == 2
-    for number in range(5):
-        token = sign(claims(), rsa_key("stolen"), kid=f"made-up-{number}")
-        assert (await show(gateway, token)).slug == "invalid_token"
-    assert len(issuing.asked) == 2
+    made_up = [sign(claims(), rsa_key("stolen"), kid=f"made-up-{number}") for number in range(10)]
+    answers = [await show(gateway, token) for token in made_up]
+    assert [answer.slug for answer in answers] == ["invalid_token"] * 3 + ["issuer_unavailable"] * 7
+    assert len(issuing.asked) == 5
+    assert all(1 <= int(answer.value("Retry-After")) <= 10 for answer in answers[3:])
+    issuing.document = jwks(rsa_key(), rsa_key("rsa-2"), rsa_key("rsa-3"))
+    owed = await show(gateway, sign(claims(), rsa_key("rsa-3")))
+    assert (owed.status, owed.slug) == (503, "issuer_unavailable")
+    assert (await show(gateway, sign(claims(jti="known"), rsa_key("rsa-2")))).status == 200
+
+
+async def test_c12_a_reload_of_an_issuer_answers_those_who_wait_for_its_keys(
+    upstream: RawUpstream, issuing: KeyServer
+) -> None:
+    """Its entry changes while the first fetch is under way: 503, and then the new source serves."""
+    issuing.gate.clear()
+    async with running_gateway(upstream.url, consumers=CONSUMERS, jwt=[issuer(issuing)]) as gateway:
+        waiting = [asyncio.create_task(show(gateway, sign(claims(jti=str(number))))) for number in range(3)]
+        await issuing.was_asked()
+        await gateway.gateway.parts.keys.configure({})
+        answers = await asyncio.gather(*waiting)
+        assert {(answer.status, answer.slug) for answer in answers} == {(503, "issuer_unavailable")}
+        assert all(int(answer.value("Retry-After")) >= 1 for answer in answers)
+        issuing.gate.set()
 
 
 async def test_a_withdrawn_key_ends_the_tokens_that_were_verified_with_it(

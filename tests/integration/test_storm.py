@@ -19,7 +19,7 @@ async def test_creates_through_a_storm(keyed: bool) -> None:
         storm = await run_storm(simulator, gateway.port, 500, keyed=keyed)
         assert not storm.problems(), storm.describe()
         assert not simulator.store.duplicates()
-        assert all(gate.in_flight == gate.waiting == 0 for _, gate in gateway.gateway.gates)
+        assert all(limiter.in_flight == limiter.waiting == 0 for _, limiter in gateway.gateway.limiters)
     created = simulator.store.created["messages"]
     assert len(storm.acknowledged) <= created
     assert created <= len(storm.acknowledged | storm.unknown | storm.hung_up)

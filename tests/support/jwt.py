@@ -100,12 +100,13 @@ class KeyServer:
             await self._grown.wait_for(lambda: len(self.asked) >= count)
 
     async def answer(self, request: web.Request) -> web.Response:
-        """The document, or an error."""
+        """The document as it was when the request came, or an error."""
+        document = self.document
         self.asked.append(request.headers.get("Authorization", ""))
         async with self._grown:
             self._grown.notify_all()
         await self.gate.wait()
-        return web.Response(body=self.document, status=self.status, content_type="application/jwk-set+json")
+        return web.Response(body=document, status=self.status, content_type="application/jwk-set+json")
 
 
 @asynccontextmanager

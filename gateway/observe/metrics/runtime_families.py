@@ -55,7 +55,7 @@ class StateCollector(Collector):
         yield from self._collect_listener()
 
     def _collect_limiters(self) -> Iterator[Metric]:
-        limiters = list(self._runtime.forwarder.gates)
+        limiters = list(self._runtime.forwarder.limiters)
 
         def read(number: Callable[[ConcurrencyLimiter], float]) -> Iterable[tuple[tuple[str, ...], float]]:
             # Summed, for two masked SIDs could be the same, and a scrape with a series twice is refused.
@@ -69,7 +69,7 @@ class StateCollector(Collector):
             "gateway_concurrency_limit",
             "How many requests are sent at once, as learned.",
             _LIMITER_LABELS,
-            read(lambda each: each.governor.limit),
+            read(lambda each: each.adaptive_limit.limit),
         )
         yield gauge(
             "gateway_in_flight",
@@ -87,7 +87,7 @@ class StateCollector(Collector):
             "gateway_concurrency_signals",
             "429s that said: too many at once.",
             _LIMITER_LABELS,
-            read(lambda each: each.governor.signals),
+            read(lambda each: each.adaptive_limit.signals),
         )
         sizes = [limiter.waiting_by_class for _, limiter in limiters]
         yield gauge(

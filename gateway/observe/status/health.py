@@ -160,17 +160,17 @@ class Status:
 
     def _accounts(self) -> list[dict[str, object]]:
         limiters = sorted(
-            self._runtime.forwarder.gates, key=lambda item: (-item[1].waiting, -item[1].in_flight, item[0])
+            self._runtime.forwarder.limiters, key=lambda item: (-item[1].waiting, -item[1].in_flight, item[0])
         )
         return [
             {
                 "account": mask_sid(key.account),
                 "region": key.region,
                 "product": key.product,
-                "limit": limiter.governor.limit,
+                "limit": limiter.adaptive_limit.limit,
                 "in_flight": limiter.in_flight,
                 "queued": limiter.waiting,
-                "signals": limiter.governor.signals,
+                "signals": limiter.adaptive_limit.signals,
             }
             for key, limiter in limiters[:_MOST_ACCOUNTS]
         ]

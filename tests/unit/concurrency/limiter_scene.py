@@ -1,4 +1,4 @@
-"""A gate before nothing, on a loop whose time jumps; a player of scripts that checks what is left."""
+"""A limiter before nothing, on a loop whose time jumps; a player of scripts that checks what is left."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -19,7 +19,7 @@ def middle(low: float, high: float) -> float:
 
 @dataclass
 class Scene:
-    """A gate with a limit that only signals change, and who got what in which order."""
+    """A limiter with a limit that only signals change, and who got what in which order."""
 
     loop: VirtualTimeLoop
     limit: int = 1
@@ -29,18 +29,18 @@ class Scene:
 
     def __post_init__(self) -> None:
         options = AdaptiveLimitOptions(initial=self.limit, ceiling=self.limit, yields=self.yields)
-        self.gate = ConcurrencyLimiter(AdaptiveLimit(options, middle), self.queue_size, self.loop.time)
+        self.limiter = ConcurrencyLimiter(AdaptiveLimit(options, middle), self.queue_size, self.loop.time)
 
-    async def slot(
+    async def permit(
         self,
         consumer: str = "a",
         priority: Priority = Priority.NORMAL,
         deadline: float = FAR,
         in_front: bool = False,
     ) -> Permit:
-        slot = await self.gate.acquire(consumer, priority, deadline, in_front=in_front)
+        permit = await self.limiter.acquire(consumer, priority, deadline, in_front=in_front)
         self.order.append(consumer)
-        return slot
+        return permit
 
     async def wait(
         self,
@@ -49,18 +49,18 @@ class Scene:
         deadline: float = FAR,
         in_front: bool = False,
     ) -> "asyncio.Task[Permit]":
-        """A task that waits in the queue by now, or has a slot."""
-        task = self.loop.create_task(self.slot(consumer, priority, deadline, in_front))
+        """A task that waits in the queue by now, or has a permit."""
+        task = self.loop.create_task(self.permit(consumer, priority, deadline, in_front))
         await asyncio.sleep(0)
         return task
 
     def assert_idle(self) -> None:
-        assert (self.gate.in_flight, self.gate.waiting) == (0, 0)
+        assert (self.limiter.in_flight, self.limiter.waiting) == (0, 0)
         assert self.loop.timers() == []
 
 
 def played(script: Callable[[VirtualTimeLoop], Awaitable[Scene]]) -> None:
-    """Run a script; at its end no slot, no waiter and no timer may be left."""
+    """Run a script; at its end no permit, no waiter and no timer may be left."""
 
     async def main(loop: VirtualTimeLoop) -> None:
         (await script(loop)).assert_idle()

@@ -1,4 +1,4 @@
-"""What the governor learns from each answer; chance is the middle, so a probe comes each 1.15 s."""
+"""What the adaptive limit learns from each answer; chance is the middle, so a probe comes each 1.15 s."""
 
 import math
 
@@ -14,13 +14,13 @@ def middle(low: float, high: float) -> float:
     return (low + high) / 2
 
 
-def governor(initial: int = 10, floor: int = 1, ceiling: int = 1000, yields: bool = False) -> AdaptiveLimit:
+def adaptive(initial: int = 10, floor: int = 1, ceiling: int = 1000, yields: bool = False) -> AdaptiveLimit:
     return AdaptiveLimit(AdaptiveLimitOptions(floor, ceiling, initial, yields), middle)
 
 
 def settled(limit: int, now: float = 0.1, *, floor: int = 1, ceiling: int = 1000) -> AdaptiveLimit:
-    """A governor that has learned a limit just now, from far below."""
-    each = governor(initial=max(1, limit // 3), floor=floor, ceiling=ceiling)
+    """An adaptive limit that has learned a limit just now, from far below."""
+    each = adaptive(initial=max(1, limit // 3), floor=floor, ceiling=ceiling)
     each.limit = limit
     each.dropped(now, in_flight=limit)
     assert each.limit == limit
@@ -39,8 +39,8 @@ def succeed(each: AdaptiveLimit, now: float, times: int = 1, *, waiting: bool = 
     ids=["as it says", "not above the ceiling", "not below the floor", "one"],
 )
 def test_where_it_begins(floor: int, ceiling: int, initial: int, limit: int) -> None:
-    assert governor(initial, floor, ceiling).limit == limit
-    assert governor(initial, floor, ceiling).capacity(0.1) == limit
+    assert adaptive(initial, floor, ceiling).limit == limit
+    assert adaptive(initial, floor, ceiling).capacity(0.1) == limit
 
 
 @pytest.mark.parametrize(
@@ -49,12 +49,12 @@ def test_where_it_begins(floor: int, ceiling: int, initial: int, limit: int) -> 
     ids=["none", "not all", "each once", "not all again", "twice", "up to the ceiling"],
 )
 def test_learning_doubles_when_each_slot_succeeded(successes: int, limit: int) -> None:
-    assert succeed(governor(ceiling=300), 0.1, successes) == limit
+    assert succeed(adaptive(ceiling=300), 0.1, successes) == limit
 
 
 @pytest.mark.parametrize("now", [0.1, 100.1])
 def test_success_with_nobody_waiting_teaches_nothing(now: float) -> None:
-    assert succeed(governor(), now, 1000, waiting=False) == 10
+    assert succeed(adaptive(), now, 1000, waiting=False) == 10
     assert succeed(settled(20), now, 1000, waiting=False) == 20
 
 
@@ -64,7 +64,7 @@ def test_success_with_nobody_waiting_teaches_nothing(now: float) -> None:
     ids=["what was in flight", "one less", "never more than before", "the floor", "nothing in flight"],
 )
 def test_a_signal_says_what_was_admitted(initial: int, in_flight: int, floor: int, limit: int) -> None:
-    each = governor(initial, floor)
+    each = adaptive(initial, floor)
     each.dropped(0.1, in_flight=in_flight)
     assert each.limit == limit
     assert each.signals == 1
@@ -160,7 +160,7 @@ def test_probes_stop_at_the_ceiling() -> None:
 
 
 def test_pauses_grow_to_a_second_and_are_forgotten_after_a_success() -> None:
-    each = governor()
+    each = adaptive()
     now = 0.5
     pauses = []
     for _ in range(7):
@@ -185,7 +185,7 @@ def test_pauses_are_jittered(share: float, seconds: float) -> None:
 
 
 def test_a_floor_above_what_is_admitted_is_tried_only_now_and_then() -> None:
-    each = governor(floor=5)
+    each = adaptive(floor=5)
     each.dropped(0.5, in_flight=3)
     assert (each.limit, each.capacity(0.5)) == (5, 3)
     assert each.capacity(each.changes_at(0.5)) == 5
@@ -207,7 +207,7 @@ def test_a_share_is_taken_between_floor_and_ceiling(share: int, limit: int) -> N
 
 
 def test_a_share_ends_the_learning_but_the_same_limit_does_not() -> None:
-    each = governor()
+    each = adaptive()
     each.set_share(10)
     assert succeed(each, 0.5, 10) == 20
     each.set_share(12)

@@ -1,4 +1,4 @@
-"""What the gate promises to whoever waits, leaves or comes back."""
+"""What the limiter promises to whoever waits, leaves or comes back."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,14 +16,14 @@ from tests.unit.concurrency.limiter_scene import FAR, SUCCESS, Scene, played
 def test_a_slot_goes_to_who_waits_once(outcome: PermitOutcome) -> None:
     async def script(loop: VirtualTimeLoop) -> Scene:
         scene = Scene(loop)
-        first = await scene.slot()
+        first = await scene.permit()
         waiting = [await scene.wait("b"), await scene.wait("c")]
         first.release(outcome)
         first.release(outcome)
         second = await waiting[0]
         await asyncio.sleep(0.2)
         assert not waiting[1].done()
-        assert (scene.gate.in_flight, scene.gate.waiting) == (1, 1)
+        assert (scene.limiter.in_flight, scene.limiter.waiting) == (1, 1)
         second.release(SUCCESS)
         (await waiting[1]).release(SUCCESS)
         return scene
@@ -47,7 +47,7 @@ def test_a_grant_that_meets_a_cancel_goes_to_the_next(
 ) -> None:
     async def script(loop: VirtualTimeLoop) -> Scene:
         scene = Scene(loop)
-        holder = await scene.slot()
+        holder = await scene.permit()
         gone, next_one = await scene.wait("gone"), await scene.wait("next")
         act(gone, holder)
         (await next_one).release(SUCCESS)
@@ -61,11 +61,11 @@ def test_a_grant_that_meets_a_cancel_goes_to_the_next(
 def test_a_cancelled_waiter_leaves_at_once() -> None:
     async def script(loop: VirtualTimeLoop) -> Scene:
         scene = Scene(loop)
-        holder = await scene.slot()
+        holder = await scene.permit()
         waiter = await scene.wait(deadline=5.0)
         waiter.cancel()
         await asyncio.wait([waiter])
-        assert scene.gate.waiting == 0
+        assert scene.limiter.waiting == 0
         assert loop.timers() == []
         holder.release(SUCCESS)
         return scene
@@ -77,8 +77,8 @@ def test_a_cancelled_waiter_leaves_at_once() -> None:
 def test_a_closed_coroutine_leaves_nothing(granted: bool) -> None:
     async def script(loop: VirtualTimeLoop) -> Scene:
         scene = Scene(loop)
-        holder = await scene.slot()
-        coroutine = scene.gate.acquire("a", Priority.NORMAL, FAR)
+        holder = await scene.permit()
+        coroutine = scene.limiter.acquire("a", Priority.NORMAL, FAR)
         coroutine.send(None)
         if granted:
             holder.release(SUCCESS)
@@ -93,11 +93,11 @@ def test_a_closed_coroutine_leaves_nothing(granted: bool) -> None:
 def test_a_victim_may_be_cancelled_in_the_same_moment(cancel_first: bool) -> None:
     async def script(loop: VirtualTimeLoop) -> Scene:
         scene = Scene(loop, queue_size=2)
-        holder = await scene.slot()
+        holder = await scene.permit()
         await_first, victim = await scene.wait("long"), await scene.wait("long")
         if cancel_first:
             victim.cancel()
-        other = loop.create_task(scene.slot("short"))
+        other = loop.create_task(scene.permit("short"))
         if not cancel_first:
             loop.call_soon(victim.cancel)
         with pytest.raises((asyncio.CancelledError, Refusal)):
@@ -112,7 +112,7 @@ def test_a_victim_may_be_cancelled_in_the_same_moment(cancel_first: bool) -> Non
 def test_a_full_queue_refuses_the_newest_of_the_longest() -> None:
     async def script(loop: VirtualTimeLoop) -> Scene:
         scene = Scene(loop, queue_size=2)
-        holder = await scene.slot()
+        holder = await scene.permit()
         first, victim = await scene.wait("long"), await scene.wait("long")
         other = await scene.wait("short")
         with pytest.raises(Refusal) as refusal:
@@ -120,8 +120,8 @@ def test_a_full_queue_refuses_the_newest_of_the_longest() -> None:
         assert refusal.value.slug == "queue_full"
         assert refusal.value.headers == (("Retry-After", "1"),)
         with pytest.raises(Refusal, match="queue_full"):
-            await scene.slot("long")
-        assert scene.gate.waiting == 2
+            await scene.permit("long")
+        assert scene.limiter.waiting == 2
         holder.release(SUCCESS)
         (await first).release(SUCCESS)
         (await other).release(SUCCESS)
@@ -133,9 +133,9 @@ def test_a_full_queue_refuses_the_newest_of_the_longest() -> None:
 def test_a_deadline_ends_the_wait_on_time() -> None:
     async def script(loop: VirtualTimeLoop) -> Scene:
         scene = Scene(loop)
-        holder = await scene.slot()
+        holder = await scene.permit()
         with pytest.raises(Refusal, match="queue_timeout"):
-            await scene.slot(deadline=3.0)
+            await scene.permit(deadline=3.0)
         assert loop.time() == pytest.approx(3.0)
         holder.release(SUCCESS)
         return scene
@@ -146,10 +146,10 @@ def test_a_deadline_ends_the_wait_on_time() -> None:
 def test_a_deadline_in_the_past_turns_nobody_out() -> None:
     async def script(loop: VirtualTimeLoop) -> Scene:
         scene = Scene(loop, queue_size=1)
-        holder = await scene.slot(deadline=-1.0)  # no wait is needed, so none is too long
+        holder = await scene.permit(deadline=-1.0)  # no wait is needed, so none is too long
         waiter = await scene.wait()
         with pytest.raises(Refusal, match="queue_timeout"):
-            await scene.slot("b", deadline=0.0)
+            await scene.permit("b", deadline=0.0)
         holder.release(SUCCESS)
         (await waiter).release(SUCCESS)
         return scene
@@ -159,11 +159,11 @@ def test_a_deadline_in_the_past_turns_nobody_out() -> None:
 
 @pytest.mark.parametrize("release_first", [False, True])
 def test_a_deadline_in_the_moment_of_the_grant(release_first: bool) -> None:
-    """Whichever comes first counts, and the slot is not lost."""
+    """Whichever comes first counts, and the permit is not lost."""
 
     async def script(loop: VirtualTimeLoop) -> Scene:
         scene = Scene(loop)
-        holder = await scene.slot()
+        holder = await scene.permit()
         if release_first:
             loop.call_at(2.0, holder.release, SUCCESS)
         waiter = await scene.wait(deadline=2.0)
@@ -183,7 +183,7 @@ def test_a_deadline_in_the_moment_of_the_grant(release_first: bool) -> None:
 def test_who_comes_back_goes_first() -> None:
     async def script(loop: VirtualTimeLoop) -> Scene:
         scene = Scene(loop)
-        holder = await scene.slot("holder")
+        holder = await scene.permit("holder")
         tasks = [await scene.wait("high", Priority.HIGH) for _ in range(3)]
         tasks.append(await scene.wait("back", Priority.LOW, in_front=True))
         holder.release(SUCCESS)
@@ -198,13 +198,13 @@ def test_who_comes_back_goes_first() -> None:
 def test_a_newcomer_does_not_pass_who_waits_though_there_is_room() -> None:
     async def script(loop: VirtualTimeLoop) -> Scene:
         scene = Scene(loop, queue_size=1)
-        holder = await scene.slot("holder")
+        holder = await scene.permit("holder")
         waiter = await scene.wait("waits")
-        scene.gate.governor.limit = 2  # nobody told the gate
+        scene.limiter.adaptive_limit.limit = 2  # nobody told the limiter
         newcomer = await scene.wait("new")
-        slot = await waiter
+        permit = await waiter
         assert scene.order == ["holder", "waits"]
-        slot.release(SUCCESS)
+        permit.release(SUCCESS)
         (await newcomer).release(SUCCESS)
         holder.release(SUCCESS)
         return scene

@@ -148,7 +148,7 @@ def test_when_full_the_newest_of_the_longest_goes(
     entry = newest[newcomer[0]] = Waiting(*newcomer)
     assert queue.push(entry) is newest[refused]
     assert not newest[refused].queued
-    assert len(queue) == most
+    assert queue.length == most
 
 
 def test_a_queue_of_none_refuses_all_but_the_front() -> None:
@@ -171,11 +171,11 @@ def test_an_entry_leaves_from_any_place_and_only_once(place: int, front: bool) -
             queue.push(entry)
     queue.remove(entries[place])
     queue.remove(entries[place])
-    assert len(queue) == 4
+    assert queue.length == 4
     del entries[place]
     assert popped(queue, 4) == entries
     queue.remove(entries[0])  # granted, and gone afterwards
-    assert len(queue) == 0
+    assert queue.length == 0
 
 
 def test_sizes_by_class_and_in_front() -> None:
@@ -185,4 +185,4 @@ def test_sizes_by_class_and_in_front() -> None:
     assert queue.sizes() == (2, 4, 5, 1)
     popped(queue, 2)
     assert queue.sizes() == (1, 4, 5, 0)
-    assert sum(queue.sizes()) == len(queue)
+    assert sum(queue.sizes()) == queue.length

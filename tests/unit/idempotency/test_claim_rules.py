@@ -14,8 +14,8 @@ from gateway.idempotency.claim_rules import (
     decode_answer,
     encode_answer,
     in_flight,
-    judge_answer,
     make_refusal,
+    record_of,
     store_unavailable,
 )
 from gateway.policy.idempotency_key import Claim
@@ -61,7 +61,7 @@ JUDGEMENTS = [
 
 @pytest.mark.parametrize(("status", "state"), JUDGEMENTS)
 def test_judgements(status: int, state: ClaimState | None) -> None:
-    record = judge_answer(_answer(status), Claim(ONE, OTHER), releases_503=False)
+    record = record_of(_answer(status), Claim(ONE, OTHER), releases_503=False)
     assert (record and record.state) == state
     assert record is None or record.fingerprint == OTHER
     if state is ClaimState.KEPT:
@@ -70,8 +70,8 @@ def test_judgements(status: int, state: ClaimState | None) -> None:
 
 
 def test_a_503_is_released_where_it_would_be_retried() -> None:
-    assert judge_answer(_answer(503), Claim(ONE, OTHER), releases_503=True) is None
-    record = judge_answer(_answer(500), Claim(ONE, OTHER), releases_503=True)
+    assert record_of(_answer(503), Claim(ONE, OTHER), releases_503=True) is None
+    record = record_of(_answer(500), Claim(ONE, OTHER), releases_503=True)
     assert record == Record(ClaimState.UNKNOWN, OTHER, 500)
 
 
@@ -80,9 +80,9 @@ def test_what_cannot_be_kept_is_spent() -> None:
     claim = Claim(ONE, OTHER)
     streamed = _answer(201)
     streamed.rest = object()  # type: ignore[assignment]
-    assert judge_answer(streamed, claim, releases_503=False) == spent
-    assert judge_answer(_answer(201, b"x" * ANSWER_BYTES), claim, releases_503=False) == spent
-    assert judge_answer(_answer(201), claim._replace(conceals=True), releases_503=False) == spent
+    assert record_of(streamed, claim, releases_503=False) == spent
+    assert record_of(_answer(201, b"x" * ANSWER_BYTES), claim, releases_503=False) == spent
+    assert record_of(_answer(201), claim._replace(conceals=True), releases_503=False) == spent
 
 
 _token = st.text("abcdefgh-XYZ", min_size=1).map(str.encode)

@@ -28,11 +28,11 @@ class Table:
         self.forgotten += 1
 
     def add(self, scope: str, state: ClaimState = ClaimState.KEPT, size: int = 10) -> None:
-        self.records.take_off(scope)
+        self.records.begin(scope)
         self.records.confirm(scope, PRINT)
         if state is not ClaimState.FLIGHT:
             answer = b"x" * size if state is ClaimState.KEPT else b""
-            self.records.land(scope, Record(state, PRINT, 201, answer))
+            self.records.finish(scope, Record(state, PRINT, 201, answer))
 
     def state(self, scope: str) -> ClaimState | None:
         record = self.records.find(scope)
@@ -41,11 +41,11 @@ class Table:
 
 def test_a_flight_is_not_certain_until_it_is_confirmed() -> None:
     table = Table()
-    table.records.take_off("a")
+    table.records.begin("a")
     assert table.records.find("a") == Record(ClaimState.FLIGHT, "")
     table.records.confirm("a", PRINT)
     assert table.records.find("a") == Record(ClaimState.FLIGHT, PRINT)
-    table.records.land("a", None)
+    table.records.finish("a", None)
     assert table.records.find("a") is None
     assert len(table.records) == 0
 

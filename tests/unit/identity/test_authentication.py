@@ -157,7 +157,7 @@ def _known(
     name: str | None, *fields: tuple[bytes, bytes], issuers: bool = False, now: float = 0.0
 ) -> Caller | UnverifiedCaller:
     """Who calls over a connection with a certificate that ends at 1000."""
-    issuer: Issuer[Consumer] = Issuer("i", "https://i", "a", frozenset(), 0.0, ())
+    issuer = Issuer("i", "https://i", "a", frozenset(), 0.0, ())
     identities = Identities(_INDEX, _HOLDERS, {"https://i": issuer} if issuers else {})
     inbound = require_head("GET", _TARGET, (1, 1), ((b"Host", b"x"), *fields))
     certificate = None if name is None else PeerCertificate((name,), 1000.0)
@@ -202,11 +202,11 @@ def test_an_ended_certificate_says_nothing_beside_a_key() -> None:
     assert caller.consumer is _BILLING
 
 
-def test_a_token_makes_a_claimant_where_issuers_are_known() -> None:
+def test_a_token_makes_an_unverified_caller_where_issuers_are_known() -> None:
     field = (b"Authorization", b"Bearer " + _TOKEN)
-    claimant = _known("cn:mail", field, issuers=True)
-    assert claimant == UnverifiedCaller(None, _TOKEN, _TOKEN, digest_of(_TOKEN), _MAIL)
-    assert repr(claimant) == "Claimant()"
+    unverified = _known("cn:mail", field, issuers=True)
+    assert unverified == UnverifiedCaller(None, _TOKEN, _TOKEN, digest_of(_TOKEN), _MAIL)
+    assert repr(unverified) == "UnverifiedCaller()"
     basic = _known(None, (b"Authorization", _basic("billing", _TOKEN)), issuers=True)
     assert isinstance(basic, UnverifiedCaller)
     assert (basic.username, basic.token) == (b"billing", _TOKEN)
@@ -217,7 +217,7 @@ def test_a_token_makes_a_claimant_where_issuers_are_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("username", "holder", "target", "slug"),
+    ("username", "certificate_consumer", "target", "slug"),
     [
         (None, None, _TARGET, ""), (b"billing", _BILLING, _TARGET, ""),
         (b"mail", None, _TARGET, "unknown_consumer"), (None, _MAIL, _TARGET, "unknown_consumer"),
@@ -225,9 +225,9 @@ def test_a_token_makes_a_claimant_where_issuers_are_known() -> None:
     ],
 )  # fmt: skip
 def test_what_must_agree_with_a_verified_token(
-    username: bytes | None, holder: Consumer | None, target: str, slug: str
+    username: bytes | None, certificate_consumer: Consumer | None, target: str, slug: str
 ) -> None:
     inbound = require_head("GET", target, (1, 1), ((b"Host", b"x"),))
     with pytest.raises(Refusal, match=slug) if slug else nullcontext():
-        caller = admit(inbound, _BILLING, username, (_TOKEN, _TOKEN), holder)
+        caller = admit(inbound, _BILLING, username, (_TOKEN, _TOKEN), certificate_consumer)
         assert caller == Caller(_BILLING, (_TOKEN, _TOKEN))

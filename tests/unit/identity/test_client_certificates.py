@@ -1,14 +1,17 @@
-"""Names in client certificates: which are read, and whom they stand for."""
+"""Names in client certificates: which are read, and the consumer of each."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.errors import Refusal
 from gateway.identity.client_certificates import PeerCertificate, find_certificate_consumer, read_certificate
+from tests.support.judging import consumer
 
 ENDS = "Jun  1 12:00:00 2030 GMT"
-INDEX = {"dns:billing.internal": "billing", "uri:spiffe://a/b": "billing", "cn:mail": "mail", "cn:": "nobody"}
+BILLING, MAIL, OTHER = (replace(consumer(), name=name) for name in ("billing", "mail", "other"))
+INDEX = {"dns:billing.internal": BILLING, "uri:spiffe://a/b": BILLING, "cn:mail": MAIL, "cn:": OTHER}
 
 
 def shown(*sans: tuple[str, str], subject: tuple[tuple[tuple[str, str], ...], ...] = ()) -> dict[str, Any]:
@@ -32,6 +35,10 @@ def common(*names: str) -> tuple[tuple[tuple[str, str], ...], ...]:
         (shown(subject=common("mail", "billing")), ()),
         (shown(("DNS", "*.internal")), ("dns:*.internal",)),
         ({"notAfter": ENDS}, ()),
+        pytest.param(shown(("DNS", "\u212aey.internal")), ("dns:\u212aey.internal",), id="B15-kelvin-sign"),
+        pytest.param(shown(("DNS", "\u0130.internal")), ("dns:\u0130.internal",), id="B15-dotted-capital-i"),
+        pytest.param(shown(("DNS", "B\u00dcRO.X")), ("dns:b\u00dcro.x",), id="B15-umlaut"),
+        pytest.param(shown(("URI", "spiffe://\u212a/b")), ("uri:spiffe://\u212a/b",), id="B15-uri"),
     ],
 )
 def test_names_and_end(certificate: dict[str, Any], names: tuple[str, ...]) -> None:
@@ -39,7 +46,7 @@ def test_names_and_end(certificate: dict[str, Any], names: tuple[str, ...]) -> N
 
 
 @pytest.mark.parametrize(
-    ("names", "holder"),
+    ("names", "expected"),
     [
         ((), None),
         (("dns:billing.internal",), "billing"),
@@ -50,12 +57,13 @@ def test_names_and_end(certificate: dict[str, Any], names: tuple[str, ...]) -> N
         (("cn:mail", "dns:b"), "mail"),
     ],
 )
-def test_whom_a_certificate_stands_for(names: tuple[str, ...], holder: str | None) -> None:
-    assert find_certificate_consumer(INDEX, PeerCertificate(names, 1000.0), 999.0) == holder
+def test_the_consumer_of_a_certificate(names: tuple[str, ...], expected: str | None) -> None:
+    found = find_certificate_consumer(INDEX, PeerCertificate(names, 1000.0), 999.0)
+    assert (None if found is None else found.name) == expected
     assert find_certificate_consumer(INDEX, PeerCertificate(names, 1000.0), 1000.0) is None
 
 
-def test_a_certificate_of_two_is_nobodys() -> None:
+def test_a_certificate_of_two_consumers_is_refused() -> None:
     certificate = PeerCertificate(("cn:mail", "dns:billing.internal"), 1000.0)
     with pytest.raises(Refusal, match="several consumers"):
         find_certificate_consumer(INDEX, certificate, 0.0)

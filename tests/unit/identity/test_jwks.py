@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from gateway.identity.jwks import JwkSet, parse_key_ring
+from gateway.identity.jwks import JwkSet, parse_jwks
 from tests.support.jwt import claims, ec_key, jwks, rsa_key, sign, signed_with_a_public_key, unsigned
 
-RING = parse_key_ring(jwks(rsa_key(), ec_key(), ec_key("ec-384", "P-384")))
+RING = parse_jwks(jwks(rsa_key(), ec_key(), ec_key("ec-384", "P-384")))
 PAYLOAD = {"sub": "x"}
 
 
-def verify(token: str, alg: str = "RS256", kid: str | None = "rsa-1", ring: JwkSet = RING) -> bytes | None:
+def verify(token: str, alg: str = "RS256", kid: str | None = "rsa-1", keys: JwkSet = RING) -> bytes | None:
     """As the verifier calls it."""
-    return ring.verify(token.encode(), alg, kid)
+    return keys.verify(token.encode(), alg, kid)
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,8 @@ def _tampered() -> str:
     ],
 )  # fmt: skip
 def test_a_wrong_signature(token: str, alg: str, kid: str | None) -> None:
-    ring = parse_key_ring(jwks(rsa_key(), rsa_key("rsa-2"), ec_key(), ec_key("ec-384", "P-384")))
-    assert verify(token, alg, kid, ring) is None
+    keys = parse_jwks(jwks(rsa_key(), rsa_key("rsa-2"), ec_key(), ec_key("ec-384", "P-384")))
+    assert verify(token, alg, kid, keys) is None
 
 
 def test_without_a_key_id_the_one_key_that_fits() -> None:
@@ -76,8 +76,8 @@ def test_which_ids_are_known() -> None:
 
 
 def test_the_same_keys_are_the_same() -> None:
-    assert parse_key_ring(jwks(rsa_key())).holds_same(parse_key_ring(jwks(rsa_key())))
-    assert not parse_key_ring(jwks(rsa_key())).holds_same(parse_key_ring(jwks(rsa_key("rsa-2"))))
+    assert parse_jwks(jwks(rsa_key())).holds_same(parse_jwks(jwks(rsa_key())))
+    assert not parse_jwks(jwks(rsa_key())).holds_same(parse_jwks(jwks(rsa_key("rsa-2"))))
     assert not RING.holds_same(None)
 
 
@@ -97,9 +97,9 @@ def _public(**changes: Any) -> dict[str, Any]:
 )  # fmt: skip
 def test_keys_that_cannot_be_used_are_passed_over(entry: Any) -> None:
     document = json.dumps({"keys": [entry, _public(), entry]}).encode()
-    assert len(parse_key_ring(document)) == 1
+    assert len(parse_jwks(document)) == 1
     with pytest.raises(ValueError, match="or EC key for signatures"):
-        parse_key_ring(json.dumps({"keys": [entry]}).encode())
+        parse_jwks(json.dumps({"keys": [entry]}).encode())
 
 
 @pytest.mark.parametrize(
@@ -111,8 +111,8 @@ def test_keys_that_cannot_be_used_are_passed_over(entry: Any) -> None:
     ids=["its own alg", "another alg", "verify", "encrypt"],
 )  # fmt: skip
 def test_a_key_says_what_it_is_for(key: dict[str, Any], alg: str, passes: bool) -> None:
-    ring = parse_key_ring(json.dumps({"keys": [key]}).encode())
-    assert (ring.verify(sign(claims()).encode(), alg, "rsa-1") is not None) is passes
+    keys = parse_jwks(json.dumps({"keys": [key]}).encode())
+    assert (keys.verify(sign(claims()).encode(), alg, "rsa-1") is not None) is passes
 
 
 @pytest.mark.parametrize(
@@ -126,12 +126,12 @@ def test_a_key_says_what_it_is_for(key: dict[str, Any], alg: str, passes: bool) 
 )  # fmt: skip
 def test_documents_that_cannot_be_used(document: bytes, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        parse_key_ring(document)
+        parse_jwks(document)
 
 
 def test_private_halves_are_not_kept() -> None:
     """An issuer that publishes its private key must not have it in our memory, too."""
-    ring = parse_key_ring(json.dumps({"keys": [rsa_key().as_dict(private=True)]}).encode())
-    assert verify(sign(PAYLOAD), ring=ring) is not None
-    assert not any(key.is_private for key in ring._keys)
-    assert repr(ring) == "KeyRing(1 keys)"
+    keys = parse_jwks(json.dumps({"keys": [rsa_key().as_dict(private=True)]}).encode())
+    assert verify(sign(PAYLOAD), keys=keys) is not None
+    assert not any(key.is_private for key in keys._keys)
+    assert repr(keys) == "JwkSet(1 keys)"

@@ -2,24 +2,25 @@
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.errors import Refusal
-from gateway.identity.jwt_claims import ClaimRule, Issuer, is_token, judge_claims, parse_claim_path, read_head
+from gateway.identity.jwt_claims import ClaimRule, Issuer, check_claims, is_token, parse_claim_path, read_head
+from tests.support.judging import consumer
 
 NOW = 1_000_000.0
 ISS = "https://issuer.test"
+BILLING, MAIL, RED = (replace(consumer(), name=name) for name in ("billing", "mail", "red"))
 RULES = (
-    ClaimRule(((("sub",), "billing"),), "billing"),
-    ClaimRule(((("sub",), "other-name-of-billing"),), "billing"),
-    ClaimRule(
-        ((("kubernetes.io", "namespace"), "shop"), (("kubernetes.io", "pod", "name"), "mail-1")), "mail"
-    ),
-    ClaimRule(((("https://x/team",), "red"),), "red"),
+    ClaimRule(((("sub",), "billing"),), BILLING),
+    ClaimRule(((("sub",), "other-name-of-billing"),), BILLING),
+    ClaimRule(((("kubernetes.io", "namespace"), "shop"), (("kubernetes.io", "pod", "name"), "mail-1")), MAIL),
+    ClaimRule(((("https://x/team",), "red"),), RED),
 )
-ISSUER: Issuer[str] = Issuer("cluster", ISS, "gateway", frozenset({"RS256", "ES256"}), 10.0, RULES)
+ISSUER = Issuer("cluster", ISS, "gateway", frozenset({"RS256", "ES256"}), 10.0, RULES)
 ISSUERS = {ISS: ISSUER}
 
 
@@ -94,11 +95,11 @@ def judge(now: float = NOW, /, **changes: Any) -> str:
     good: dict[str, Any] = {"iss": ISS, "aud": "gateway", "sub": "billing", "exp": NOW + 100}
     given = {name: value for name, value in (good | changes).items() if value is not ...}
     try:
-        holder, expires = judge_claims(ISSUER, json.dumps(given).encode(), now)
+        found, expires = check_claims(ISSUER, json.dumps(given).encode(), now)
     except Refusal as refusal:
         challenged = refusal.headers[0][1].startswith('Bearer error="invalid_token"')
         return refusal.slug if challenged and refusal.status == 401 else "not challenged"
-    return holder if expires == given["exp"] + 10 else "ends at another time"
+    return found.name if expires == given["exp"] + 10 else "ends at another time"
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_whom_claims_stand_for(changes: dict[str, Any], expected: str) -> None:
 @pytest.mark.parametrize("payload", [b"", b"[]", b"null", b"{", b"\xff", b"[" * 10_000])
 def test_a_payload_that_is_no_object(payload: bytes) -> None:
     with pytest.raises(Refusal, match="not a JSON object"):
-        judge_claims(ISSUER, payload, NOW)
+        check_claims(ISSUER, payload, NOW)
 
 
 @pytest.mark.parametrize("number", ["1e400", "1" + "0" * 400, "-1e400", "NaN"])
@@ -151,7 +152,7 @@ def test_numbers_that_are_none(number: str) -> None:
     """Neither a crash nor a token that never ends."""
     payload = f'{{"iss": "{ISS}", "aud": "gateway", "sub": "billing", "exp": {number}}}'
     with pytest.raises(Refusal):
-        judge_claims(ISSUER, payload.encode(), NOW)
+        check_claims(ISSUER, payload.encode(), NOW)
 
 
 @pytest.mark.parametrize(

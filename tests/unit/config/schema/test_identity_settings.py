@@ -137,7 +137,7 @@ def test_keys_in_a_file_are_read_and_watched(write: Write, tmp_path: Path) -> No
     resolved = load_resolved(path, ENVIRON)
     assert set(resolved.files) == {path, keys}
     snapshot = compile_snapshot(resolved)
-    assert snapshot.key_rings["cluster"].knows("rsa-1")
+    assert snapshot.jwk_sets["cluster"].knows("rsa-1")
     assert snapshot.identities.issuers["https://i"].name == "cluster"
     keys.write_text('{"keys": []}')
     with pytest.raises(ConfigError, match=r"jwt\.0\.jwks_file: the file cannot be used: it has no RSA"):

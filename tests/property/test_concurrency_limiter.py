@@ -1,4 +1,4 @@
-"""Whatever callers do and whenever they go, no slot is lost and none is given twice."""
+"""Whatever callers do and whenever they go, no permit is lost and none is given twice."""
 
 import asyncio
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from tests.support.virtual_time import VirtualTimeLoop, run_in_virtual_time
 TICK = 0.01  # few moments, so that many things happen in the same one
 
 
-class WatchedGate(ConcurrencyLimiter):
+class WatchedLimiter(ConcurrencyLimiter):
     """Checks each change of `in_flight` in the moment it is made."""
 
     _held = 0
@@ -27,13 +27,13 @@ class WatchedGate(ConcurrencyLimiter):
     @in_flight.setter
     def in_flight(self, value: int) -> None:
         assert value >= 0
-        assert value <= self._held or value <= self.governor.capacity(self._clock())
+        assert value <= self._held or value <= self.adaptive_limit.capacity(self._clock())
         self._held = value
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Times in ticks: when it comes, how long it waits and holds a slot, and when it is cancelled."""
+    """Times in ticks: when it comes, how long it waits and holds a permit, and when it is cancelled."""
 
     consumer: str
     priority: Priority
@@ -60,11 +60,11 @@ OPTIONS = st.builds(
 
 
 class World:
-    """Callers before a gate."""
+    """Callers before a limiter."""
 
     def __init__(self, loop: VirtualTimeLoop, options: AdaptiveLimitOptions, queue_size: int) -> None:
         self.loop = loop
-        self.gate = WatchedGate(
+        self.limiter = WatchedLimiter(
             AdaptiveLimit(options, lambda low, high: (low + high) / 2), queue_size, loop.time
         )
         self.held: set[Permit] = set()
@@ -75,14 +75,14 @@ class World:
         deadline = self.loop.time() + caller.patience * TICK
         in_front = False
         for outcome in caller.outcomes:
-            slot = await self.gate.acquire(caller.consumer, caller.priority, deadline, in_front=in_front)
-            assert slot not in self.held
-            self.held.add(slot)
+            permit = await self.limiter.acquire(caller.consumer, caller.priority, deadline, in_front=in_front)
+            assert permit not in self.held
+            self.held.add(permit)
             try:
                 await asyncio.sleep(caller.holds * TICK)
             finally:
-                self.held.remove(slot)
-                slot.release(outcome)
+                self.held.remove(permit)
+                permit.release(outcome)
             in_front = outcome is PermitOutcome.DROPPED
 
     async def nobody_waits_in_vain(self) -> None:
@@ -90,8 +90,8 @@ class World:
         await asyncio.sleep(TICK / 2)
         before = False
         while True:
-            room = self.gate.in_flight < self.gate.governor.capacity(self.loop.time())
-            vain = room and self.gate.waiting > 0
+            room = self.limiter.in_flight < self.limiter.adaptive_limit.capacity(self.loop.time())
+            vain = room and self.limiter.waiting > 0
             assert not (vain and before)
             before = vain
             await asyncio.sleep(TICK if not vain else 0.003)
@@ -113,7 +113,7 @@ class World:
                 raise end
             assert end is None or isinstance(end, Refusal | asyncio.CancelledError), repr(end)
         await asyncio.sleep(1.0)  # past every planned cancel
-        assert (self.gate.in_flight, self.gate.waiting, self.held) == (0, 0, set())
+        assert (self.limiter.in_flight, self.limiter.waiting, self.held) == (0, 0, set())
 
 
 @settings(max_examples=100, deadline=None)

@@ -17,12 +17,14 @@ LIMIT = 20
 
 def limits(*replicas: Running) -> list[int]:
     """The learned limit of each, 0 before its first request."""
-    return [next((gate.governor.limit for _, gate in each.gateway.gates), 0) for each in replicas]
+    return [
+        next((limiter.adaptive_limit.limit for _, limiter in each.gateway.limiters), 0) for each in replicas
+    ]
 
 
 def meeting(*replicas: Running) -> list[bool]:
     """Whether each is on its own."""
-    return [gate.governor.yields for each in replicas for _, gate in each.gateway.gates]
+    return [limiter.adaptive_limit.yields for each in replicas for _, limiter in each.gateway.limiters]
 
 
 async def until(met: Callable[[], bool], seconds: float = 20) -> None:

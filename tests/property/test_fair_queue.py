@@ -101,7 +101,7 @@ class Queueing(RuleBasedStateMachine):
 
     @invariant()
     def counts_are_right(self) -> None:
-        assert len(self.queue) == len(self.front) + len(self.line)
+        assert self.queue.length == len(self.front) + len(self.line)
         assert len(self.line) <= self.most
         assert all(entry.queued for entry in self.line + self.front)
         assert not any(entry.queued for entry in self.gone)
