@@ -47,7 +47,9 @@ class Runtime:
     def read_limiters(self) -> dict[str, LimiterReading]:
         """Every concurrency limiter by `account/region/product`, with the account masked."""
         return {
-            limiter_label(key): LimiterReading(limiter.adaptive_limit.limit, limiter.in_flight, limiter.waiting)
+            limiter_label(key): LimiterReading(
+                limiter.adaptive_limit.limit, limiter.in_flight, limiter.waiting
+            )
             for key, limiter in self.forwarder.limiters
         }
 

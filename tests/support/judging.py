@@ -69,7 +69,7 @@ def snapshot(*consumers: Consumer) -> Snapshot:
         catalogue=CATALOGUE,
         hosts=HOSTS,
         identities=identities,
-        key_rings={},
+        jwk_sets={},
         limits=LIMITS,
         body_seconds=30.0,
         body_total_seconds=300.0,
