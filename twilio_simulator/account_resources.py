@@ -8,7 +8,8 @@ from __future__ import annotations
 from twilio_simulator.core_resources import copy_fields
 from twilio_simulator.created_resources import StoredResource
 from twilio_simulator.received_request import API_VERSION
-from twilio_simulator.resource_values import Context, Draft, Fields, Form
+from twilio_simulator.resource_kinds import Context, Draft
+from twilio_simulator.resource_values import Fields, Form
 from twilio_simulator.simulated_accounts import KeyKind, SimulatedAccount, SimulatedKey
 
 

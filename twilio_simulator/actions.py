@@ -9,7 +9,9 @@ from twilio_simulator.created_resources import StoredResource
 from twilio_simulator.dates import iso_stamp, rfc2822_stamp
 from twilio_simulator.paging import core_list, cut_page, match_records, product_list
 from twilio_simulator.received_request import parse_form, parse_json
-from twilio_simulator.resource_values import Action, Answer, Context, Draft, ResourceBodyKind, ResourceKind
+from twilio_simulator.record_faults import alter_record, listed_records
+from twilio_simulator.resource_kinds import Action, Context, Draft, ResourceKind
+from twilio_simulator.resource_values import Answer, ResourceBodyKind
 from twilio_simulator.simulated_errors import not_found
 
 _NOT_SCOPED_BY = ("AccountSid", "Sid")
@@ -30,7 +32,9 @@ def create(kind: ResourceKind, body: ResourceBodyKind = ResourceBodyKind.FORM) -
             mint=context.mint,
         )
         fields = kind.build(draft)
-        record = context.store.add(kind.key, _scope(context), sid, context.now, fields)
+        alter_record(context.plan, fields)
+        keep = context.store.seed if context.by_another else context.store.add
+        record = keep(kind.key, _scope(context), sid, context.now, fields)
         answer = Answer(201, dict(fields), element=kind.element)
         if kind.created is not None:
             kind.created(context, record)
@@ -53,7 +57,9 @@ def list_page(kind: ResourceKind) -> Action:
 
     def act(context: Context) -> Answer:
         received = context.received
-        records = context.store.newest_first(kind.key, _scope(context))
+        records = listed_records(
+            context.plan, context.store.newest_first(kind.key, _scope(context)), context.now
+        )
         page = cut_page(match_records(kind, records, received.query), received.query)
         items = [record.fields for record in page.records]
         if received.product == "api":

@@ -6,20 +6,31 @@ They need no credentials, and requests to them are neither counted nor kept in t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 import orjson
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from twilio_simulator.created_resources import ResourceStore
 from twilio_simulator.faults import Faults, FaultSyntaxError
+from twilio_simulator.journal import Journal
 from twilio_simulator.resource_values import Fields
-
-if TYPE_CHECKING:
-    from twilio_simulator.simulator import Simulator
 
 PREFIX: Final = "/-/"
 _DEFAULT_ENTRIES: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """The parts of a simulator that the endpoints script and read; `reset` forgets everything."""
+
+    faults: Faults
+    journal: Journal
+    store: ResourceStore
+    counts: Callable[[], Fields]
+    reset: Callable[[], None]
 
 
 class _Strict(BaseModel):
@@ -68,7 +79,7 @@ def apply_settings(faults: Faults, settings: FaultSettings) -> None:
         setattr(faults, name, getattr(settings, name))
 
 
-async def handle_control(simulator: Simulator, request: web.BaseRequest) -> web.Response:
+async def handle_control(controls: Controls, request: web.BaseRequest) -> web.Response:
     """Answer one `/-/` request."""
     action = _ACTIONS.get((request.method, request.path))
     if action is None:
@@ -76,7 +87,7 @@ async def handle_control(simulator: Simulator, request: web.BaseRequest) -> web.
         return _json(404, {"message": "No such control endpoint", "endpoints": known})
     body = await request.read()
     try:
-        return _json(200, action(simulator, request, body))
+        return _json(200, action(controls, request, body))
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         return _json(400, {"message": "Invalid settings", "errors": problems})
@@ -84,40 +95,40 @@ async def handle_control(simulator: Simulator, request: web.BaseRequest) -> web.
         return _json(400, {"message": str(error)})
 
 
-def _set_faults(simulator: Simulator, request: web.BaseRequest, body: bytes) -> Fields:
-    apply_settings(simulator.faults, FaultSettings.model_validate_json(body))
-    return simulator.faults.describe()
+def _set_faults(controls: Controls, request: web.BaseRequest, body: bytes) -> Fields:
+    apply_settings(controls.faults, FaultSettings.model_validate_json(body))
+    return controls.faults.describe()
 
 
-def _get_faults(simulator: Simulator, request: web.BaseRequest, body: bytes) -> Fields:
-    return simulator.faults.describe()
+def _get_faults(controls: Controls, request: web.BaseRequest, body: bytes) -> Fields:
+    return controls.faults.describe()
 
 
-def _clear_faults(simulator: Simulator, request: web.BaseRequest, body: bytes) -> Fields:
-    simulator.faults.clear()
-    return simulator.faults.describe()
+def _clear_faults(controls: Controls, request: web.BaseRequest, body: bytes) -> Fields:
+    controls.faults.clear()
+    return controls.faults.describe()
 
 
-def _counts(simulator: Simulator, request: web.BaseRequest, body: bytes) -> Fields:
-    return simulator.counts()
+def _counts(controls: Controls, request: web.BaseRequest, body: bytes) -> Fields:
+    return controls.counts()
 
 
-def _journal(simulator: Simulator, request: web.BaseRequest, body: bytes) -> Fields:
+def _journal(controls: Controls, request: web.BaseRequest, body: bytes) -> Fields:
     limit = int(request.query.get("limit", _DEFAULT_ENTRIES))
-    latest = list(simulator.journal)[-limit:] if limit > 0 else []
+    latest = list(controls.journal)[-limit:] if limit > 0 else []
     return {"entries": [entry.describe() for entry in latest]}
 
 
-def _duplicates(simulator: Simulator, request: web.BaseRequest, body: bytes) -> Fields:
-    return {"duplicates": simulator.store.duplicates()}
+def _duplicates(controls: Controls, request: web.BaseRequest, body: bytes) -> Fields:
+    return {"duplicates": controls.store.duplicates()}
 
 
-def _reset(simulator: Simulator, request: web.BaseRequest, body: bytes) -> Fields:
-    simulator.reset()
-    return simulator.counts()
+def _reset(controls: Controls, request: web.BaseRequest, body: bytes) -> Fields:
+    controls.reset()
+    return controls.counts()
 
 
-_ACTIONS: Final[dict[tuple[str, str], Callable[[Simulator, web.BaseRequest, bytes], Fields]]] = {
+_ACTIONS: Final[dict[tuple[str, str], Callable[[Controls, web.BaseRequest, bytes], Fields]]] = {
     ("POST", "/-/faults"): _set_faults,
     ("GET", "/-/faults"): _get_faults,
     ("DELETE", "/-/faults"): _clear_faults,

@@ -1,7 +1,7 @@
 """What messages, calls and phone numbers of the 2010-04-01 API contain, and which fields they insist on.
 
 Field names, types and error codes are Twilio's (https://www.twilio.com/docs/messaging/api/message-resource
-and its siblings); a message stays `queued`, a call too, until somebody updates it.
+and its siblings); a message stays `queued`, a call too, until it is updated.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Final
 
 from twilio_simulator.created_resources import StoredResource
-from twilio_simulator.received_request import API_VERSION
-from twilio_simulator.resource_values import Context, Draft, Fields, Form
+from twilio_simulator.received_request import API_VERSION, parse_form
+from twilio_simulator.record_faults import has_date_sent
+from twilio_simulator.resource_kinds import Context, Draft
+from twilio_simulator.resource_values import Fields, Form
 from twilio_simulator.simulated_errors import TwilioError
 
 _SEGMENT_CHARACTERS: Final = 160
@@ -75,14 +77,18 @@ def change_message(fields: Fields, form: Form) -> None:
 
 
 def message_created(context: Context, record: StoredResource) -> None:
-    """Count the text, and keep one media record per MediaUrl."""
-    context.store.note_body(str(record.fields["body"]), record.sid)
+    """Date it, count its text as it was sent, and keep one media record per MediaUrl."""
+    if has_date_sent(context.plan):
+        record.fields["date_sent"] = record.fields["date_created"]
+    if not context.by_another:
+        context.store.record_body(parse_form(context.received).get("Body", ""), record.sid)
+    keep = context.store.seed if context.by_another else context.store.add
     media_count = int(str(record.fields["num_media"]))
     for _ in range(media_count):
         sid = context.mint("ME")
         uri = f"{context.received.base_path}/{record.sid}/Media/{sid}"
         fields = build_media(sid, context.account_sid, record, uri)
-        context.store.add("media_list", f"{context.account_sid}/{record.sid}", sid, record.created, fields)
+        keep("media_list", f"{context.account_sid}/{record.sid}", sid, record.created, fields)
 
 
 def build_media(sid: str, account_sid: str, message: StoredResource, uri: str) -> Fields:
@@ -118,6 +124,7 @@ def build_call(draft: Draft) -> Fields:
     _require(form, ("Url", "Twiml", "ApplicationSid"), 21205, "Url parameter is required.")
     return {
         "account_sid": draft.account_sid,
+        "annotation": None,
         "answered_by": None,
         "api_version": API_VERSION,
         "caller_name": None,
@@ -126,18 +133,22 @@ def build_call(draft: Draft) -> Fields:
         "direction": "outbound-api",
         "duration": None,
         "end_time": None,
+        "forwarded_from": None,
         "from": form["From"],
         "from_formatted": form["From"],
+        "group_sid": None,
         "parent_call_sid": None,
         "phone_number_sid": None,
         "price": None,
         "price_unit": "USD",
+        "queue_time": "0",
         "sid": draft.sid,
         "start_time": None,
         "status": "queued",
         "subresource_uris": {"recordings": f"{draft.uri}/Recordings.json"},
         "to": form["To"],
         "to_formatted": form["To"],
+        "trunk_sid": None,
         "uri": f"{draft.uri}.json",
     }
 

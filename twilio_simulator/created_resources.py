@@ -80,7 +80,7 @@ class ResourceStore:
         collection = self._collections.get((kind, scope))
         return [] if collection is None else list(reversed(collection.values()))
 
-    def note_body(self, body: str, sid: str) -> None:
+    def record_body(self, body: str, sid: str) -> None:
         """Remember which message had this text."""
         first = self._first_with_body.setdefault(body, sid)
         if first != sid:

@@ -10,7 +10,6 @@ import binascii
 from dataclasses import dataclass
 from hmac import compare_digest
 
-from twilio_simulator.resource_values import ResourceRoute
 from twilio_simulator.simulated_accounts import KeyKind, SimulatedAccount, SimulatedKey
 from twilio_simulator.simulated_errors import TwilioError, authenticate
 
@@ -81,16 +80,19 @@ class Directory:
             raise authenticate()
 
 
-def require_permission(caller: SimulatedCaller, route: ResourceRoute, permission: str) -> None:
-    """Refuse what the key's kind may not do: 401/20003 for Standard keys, 403/70051 for restricted ones."""
+def require_permission(caller: SimulatedCaller, permission: str, *, guarded: bool) -> None:
+    """Refuse what the key's kind may not do: 401/20003 for Standard keys, 403/70051 for restricted ones.
+
+    `guarded` resources (accounts and keys) refuse every key but a Main one.
+    """
     key = caller.key
     if key is None or key.kind is KeyKind.MAIN:
         return
     if key.kind is KeyKind.STANDARD:
-        if route.guarded:
+        if guarded:
             raise authenticate()
         return
-    if route.guarded or not key.permits(permission):
+    if guarded or not key.permits(permission):
         raise TwilioError(403, 70051, f"The API key lacks the permission {permission}")
 
 

@@ -1,6 +1,6 @@
 """Which faults a request meets: the grammar of `X-Sim-Fault`, the standing rules, limit and service time.
 
-It decides only; `sabotage.py` and `wire.py` carry the faults out.
+It only decides; `fault_injection.py`, `record_faults.py` and `answer_writer.py` carry the faults out.
 """
 
 from __future__ import annotations
@@ -35,10 +35,23 @@ FAULTS: Final[Mapping[str, str]] = {
     "truncate-chunked": "process, answer half as chunks without the last one, close",
     "garbage": "process, answer something that is no HTTP",
     "slow-body": "=seconds: send the head at once and the body in ten pieces",
+    "commit-late": "=seconds: RST without an answer, and process so many seconds later",
+    "second-sender": "another program on the account creates the same at the same moment",
+    "rewrite-body": "=smart|trial: keep the text as smart encoding or a trial account changes it",
+    "replace-sender": "=sender: keep this as the sender",
+    "redact": "[=body|to]: keep neither text nor the recipient's last four digits, or not one of them",
+    "no-date-sent": "keep a message that has no date_sent yet, so that no DateSent filter finds it",
+    "list-lag": "=seconds: a list without what was created in the last so many seconds",
 }
-_NUMBERS: Final = frozenset({"delay", "slow-body"})
+_SECONDS: Final = frozenset({"delay", "slow-body", "commit-late", "list-lag"})
+"""These take a number or a range such as 0..8, of which each request gets a number of its own."""
+_WORDS: Final[Mapping[str, frozenset[str]]] = {
+    "rewrite-body": frozenset({"smart", "trial"}),
+    "redact": frozenset({"", "body", "to"}),
+}
 _STATUSES: Final = frozenset({"status", "status-after"})
-_PLAIN: Final = frozenset(FAULTS) - _NUMBERS - _STATUSES - {"429", "retry-after"}
+_TEXTS: Final = frozenset({"retry-after", "replace-sender"})
+_PLAIN: Final = frozenset(FAULTS) - _SECONDS - _STATUSES - _TEXTS - _WORDS.keys() - {"429"}
 
 
 class FaultSyntaxError(ValueError):
@@ -124,7 +137,11 @@ class Faults:
             rule.fired += 1
             rule.count = None if rule.count is None else rule.count - 1
             plan = {**rule.plan, **plan}
-        return plan
+        return {name: self._draw(value) if name in _SECONDS else value for name, value in plan.items()}
+
+    def _draw(self, seconds: str) -> str:
+        lowest, is_range, highest = seconds.partition("..")
+        return f"{self._random.uniform(float(lowest), float(highest)):.6f}" if is_range else seconds
 
     def draw_service_seconds(self) -> float:
         """The service time of one request; `service_seconds` is the mean whatever sigma is."""
@@ -164,8 +181,17 @@ def write_faults(plan: Plan) -> str:
 def _value_fits(name: str, value: str) -> bool:
     if name in _PLAIN:
         return not value
-    if name in _NUMBERS:
-        return value.replace(".", "", 1).isdecimal()
+    if name in _SECONDS:
+        return _are_seconds(value)
+    if name in _WORDS:
+        return value in _WORDS[name]
     if name in _STATUSES:
         return value.isdecimal() and 400 <= int(value) <= 599
-    return bool(value) if name == "retry-after" else not value or value.isdecimal()
+    return bool(value) if name in _TEXTS else not value or value.isdecimal()
+
+
+def _are_seconds(value: str) -> bool:
+    numbers = value.split("..", 1)
+    if not all(number.replace(".", "", 1).isdecimal() for number in numbers):
+        return False
+    return float(numbers[0]) <= float(numbers[-1])

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Final
 
 from twilio_simulator.actions import fetch
-from twilio_simulator.resource_values import Action, Answer, Context, Pattern, ResourceKind
+from twilio_simulator.resource_kinds import Action, Context, ResourceKind
+from twilio_simulator.resource_values import Answer, Pattern
 from twilio_simulator.simulated_errors import TwilioError
 
 BLOCK: Final = bytes(range(256)) * 256

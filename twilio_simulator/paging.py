@@ -13,7 +13,8 @@ from urllib.parse import urlencode
 
 from twilio_simulator.created_resources import StoredResource
 from twilio_simulator.dates import iso_day
-from twilio_simulator.resource_values import Fields, Form, ResourceKind
+from twilio_simulator.resource_kinds import ResourceKind
+from twilio_simulator.resource_values import Fields, Form
 from twilio_simulator.simulated_errors import TwilioError
 
 _DEFAULT_SIZE: Final = 50
@@ -47,7 +48,12 @@ def match_records(kind: ResourceKind, records: Sequence[StoredResource], query: 
     for sign, holds in tests:
         day = query.get(kind.date_filter + sign) if kind.date_filter else None
         if day:
-            kept = [record for record in kept if holds(iso_day(record.created), day[:10])]
+            kept = [
+                record
+                for record in kept
+                if not (kind.date_field and record.fields[kind.date_field] is None)
+                and holds(iso_day(record.created), day[:10])
+            ]
     return kept
 
 

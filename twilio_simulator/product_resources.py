@@ -10,7 +10,8 @@ from typing import Final
 from twilio_simulator.core_resources import copy_fields
 from twilio_simulator.dates import iso_stamp
 from twilio_simulator.received_request import parse_form
-from twilio_simulator.resource_values import Answer, Context, Draft, Fields, Form
+from twilio_simulator.resource_kinds import Context, Draft
+from twilio_simulator.resource_values import Answer, Fields, Form
 from twilio_simulator.simulated_errors import TwilioError
 
 _ATTEMPTS_ALLOWED: Final = 5

@@ -5,8 +5,10 @@ The order is Twilio's as far as it can be seen: credentials, account, concurrenc
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from aiohttp import web
@@ -20,8 +22,9 @@ from twilio_simulator.faults import HEADER, Faults, FaultSyntaxError, Plan
 from twilio_simulator.journal import Entry, Journal
 from twilio_simulator.received_request import Received, account_in_path, read_head, require_body_kind
 from twilio_simulator.rendering import RenderedAnswer, render
+from twilio_simulator.resource_kinds import Context, Match
 from twilio_simulator.resource_table import match_route, require_verb
-from twilio_simulator.resource_values import Answer, Context, Match, ResourceBodyKind
+from twilio_simulator.resource_values import Answer, ResourceBodyKind
 from twilio_simulator.simulated_errors import TwilioError, not_found
 
 
@@ -51,6 +54,7 @@ class RequestService:
     sleep: Callable[[float], Awaitable[None]]
     mint: Callable[[str], str]
     request_ids: Random
+    late_commits: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, or sever its connection."""
@@ -99,6 +103,11 @@ class RequestService:
         """Do it, in the account's slot, with whatever the plan puts before and after."""
         plan, closed = exchange.plan, closed_future(exchange.request)
         if plan:
+            if "second-sender" in plan:
+                self._act_for_another(exchange, caller)
+            if "commit-late" in plan:
+                self._commit_later(exchange, caller, float(plan["commit-late"]))
+                raise Severed("reset")
             instead = await strike_before(plan, closed, self.sleep)
             if instead is not None:
                 return instead
@@ -114,14 +123,49 @@ class RequestService:
             raise not_found(received.path)
         route, params = exchange.match
         verb = require_verb(route, received)
-        require_permission(caller, route, verb.permission)
+        require_permission(caller, verb.permission, guarded=route.guarded)
         if route.body is ResourceBodyKind.STREAM:
             received.upload = await read_upload(exchange.request)
         else:
             require_body_kind(received, route.body)
-        return verb.action(
-            Context(self.store, self.directory, received, caller, params, self.now(), self.mint)
+        return verb.action(self._context(exchange, caller, params))
+
+    def _context(
+        self, exchange: SimulatedExchange, caller: SimulatedCaller, params: Mapping[str, str]
+    ) -> Context:
+        return Context(
+            self.store,
+            self.directory,
+            exchange.received,
+            caller,
+            params,
+            self.now(),
+            self.mint,
+            exchange.plan,
         )
+
+    def _act_for_another(self, exchange: SimulatedExchange, caller: SimulatedCaller) -> None:
+        """Do the same for another program, whatever this request meets. Uploads are left out."""
+        if exchange.match is None or exchange.match[0].body is ResourceBodyKind.STREAM:
+            return
+        route, params = exchange.match
+        context = replace(self._context(exchange, caller, params), by_another=True)
+        with suppress(TwilioError):  # what this request cannot do, the other could not do either
+            require_verb(route, exchange.received).action(context)
+
+    def _commit_later(self, exchange: SimulatedExchange, caller: SimulatedCaller, seconds: float) -> None:
+        """Process the request in so many seconds, when its connection is long gone; uploads never."""
+        if exchange.match is None or exchange.match[0].body is ResourceBodyKind.STREAM:
+            return
+
+        async def commit() -> None:
+            await self.sleep(seconds)
+            with suppress(TwilioError):  # its answer would reach nobody
+                await self._act(exchange, caller)
+
+        task = asyncio.get_running_loop().create_task(commit())
+        self.late_commits.add(task)
+        task.add_done_callback(self.late_commits.discard)
 
     def _add_headers(self, rendered: RenderedAnswer, exchange: SimulatedExchange, started: float) -> None:
         """The headers that every answer of Twilio's has."""

@@ -14,13 +14,15 @@ from twilio_simulator import product_resources as products
 from twilio_simulator.actions import create, delete, fetch, list_page, update
 from twilio_simulator.media_resources import fetch_media
 from twilio_simulator.received_request import Received
-from twilio_simulator.resource_values import Match, ResourceBodyKind, ResourceKind, ResourceRoute, Verb
+from twilio_simulator.resource_kinds import Match, ResourceKind, ResourceRoute, Verb
+from twilio_simulator.resource_values import ResourceBodyKind
 from twilio_simulator.simulated_errors import method_not_allowed
 
 MESSAGES: Final = ResourceKind(
     "messages", "Message", "Messages", "SM", "/twilio/messaging/messages",
     core.build_message, core.change_message,
-    filters={"To": "to", "From": "from"}, date_filter="DateSent", created=core.message_created,
+    filters={"To": "to", "From": "from"}, date_filter="DateSent", date_field="date_sent",
+    created=core.message_created,
 )  # fmt: skip
 MEDIA: Final = ResourceKind(
     "media_list", "Media", "MediaList", "ME", "/twilio/messaging/media", core.refuse_media, core.change_media

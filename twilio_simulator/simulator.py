@@ -17,7 +17,7 @@ from aiohttp import web
 from twilio_simulator.account_resources import account_fields, key_fields
 from twilio_simulator.answer_writer import Acceptor
 from twilio_simulator.concurrency_gate import ConcurrencyGate
-from twilio_simulator.control import PREFIX, handle_control
+from twilio_simulator.control import PREFIX, Controls, handle_control
 from twilio_simulator.created_resources import ResourceStore
 from twilio_simulator.dates import rfc2822_stamp
 from twilio_simulator.directory import Directory
@@ -68,6 +68,7 @@ class Simulator:
             mint=self._mint,
             request_ids=_generator(seed + 2),
         )
+        self._controls = Controls(self.faults, self.journal, self.store, self.counts, self.reset)
         self._open_accounts()
         self._running: set[asyncio.Task[object]] = set()
         self._acceptor: Acceptor | None = None
@@ -100,7 +101,7 @@ class Simulator:
             return
         self._listener = self._acceptor = None
         listener.close()
-        running = list(self._running)
+        running = [*self._running, *self._service.late_commits]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -119,6 +120,8 @@ class Simulator:
     def reset(self) -> None:
         """Forget everything that happened: records, counts, journal, faults, keys made or revoked."""
         self._sids.seed(self._seed)
+        for task in self._service.late_commits:
+            task.cancel()
         self.store.clear()
         self.faults.clear()
         self.journal.clear()
@@ -137,7 +140,7 @@ class Simulator:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.raw_path.startswith(PREFIX):
-            return await handle_control(self, request)
+            return await handle_control(self._controls, request)
         task = asyncio.current_task()
         assert task is not None  # aiohttp runs every handler in a task
         self._running.add(task)

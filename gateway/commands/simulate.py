@@ -43,7 +43,7 @@ While it runs: GET /-/counts, /-/journal, /-/duplicates; GET, POST or DELETE /-/
 One request alone fails with a header (X-Sim-Fault: status=503, retry-after=1), and any that match with
   curl -d '{{"rules": [{{"match": {{"method": "POST"}}, "fault": "429", "count": 3}}]}}' http://HOST:PORT/-/faults
 
-Faults:
+Faults (seconds may be a range such as 0..8, drawn for each request):
 {chr(10).join(f"  {name:<18}{text}" for name, text in FAULTS.items())}
 """
 
