@@ -1,11 +1,19 @@
 """What every test over real sockets needs: a scripted upstream, and a gateway in front of it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.support.moved_clock import MovedClock
 from tests.support.running import Running, running_gateway
 from tests.support.upstream import RawUpstream, raw_upstream
+
+
+@pytest.fixture
+async def clock() -> MovedClock:
+    """The loop's clock, to be moved. Ask for it before the fixtures whose deadlines are to pass."""
+    return MovedClock(asyncio.get_running_loop())
 
 
 @pytest.fixture

@@ -23,9 +23,9 @@ from tests.support.attempts import (
     coded,
     head_only,
     until,
-    with_field,
 )
 from tests.support.caller import FORM, ask, request
+from tests.support.moved_clock import MovedClock
 from tests.support.running import Running, running_gateway
 from tests.support.upstream import RawUpstream, Step, hang, raw, reply
 
@@ -70,13 +70,16 @@ TABLE = {
     ),
     "silence": Row(hang(), (1, 504), (1, 504), unknown=True),
 }
+_DEADLINE_SECONDS = 15
 _NEEDS_A_BODY = {"429, 60203", "429, 60212", "429, 60203, gzip", "cut short"}  # an answer to HEAD has none
 
 
 @pytest.fixture
 async def gateway(upstream: RawUpstream) -> AsyncIterator[Running]:
     """Tries again soon."""
-    async with running_gateway(upstream.url, retry=SOON, upstream={"deadline_seconds": 8}) as gateway:
+    async with running_gateway(
+        upstream.url, retry=SOON, upstream={"deadline_seconds": _DEADLINE_SECONDS}
+    ) as gateway:
         yield gateway
 
 
@@ -87,9 +90,12 @@ async def _check(
     if given.startswith(b"HEAD"):
         step, upstream.otherwise = head_only(step), head_only(OK)
     upstream.then(step)
+    clock = MovedClock(asyncio.get_running_loop())
+    asked = asyncio.create_task(ask(gateway.port, given, given.split()[0].decode()))
     if name == "silence":
-        given = with_field(given, "Gateway-Timeout: 0.25")
-    got = await ask(gateway.port, given, given.split()[0].decode())
+        await upstream.arrived()
+        clock.advance(_DEADLINE_SECONDS)
+    got = await asked
     assert (attempts(got, upstream), got.status) == want
     assert got.value("Gateway-Outcome") == ("unknown" if unknown else "")
     assert len({(each.line, each.raw_body) for each in upstream.received}) == 1  # the same each time

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.upstream.session import CleanConnector
 from tests.support.caller import FORM, MESSAGES, ask, raw_caller, request
+from tests.support.moved_clock import MovedClock
 from tests.support.running import Running, running_gateway
 from tests.support.upstream import (
     RawUpstream,
@@ -105,11 +106,16 @@ async def test_nobody_listens() -> None:
 
 
 @pytest.mark.parametrize(("given", "outcome"), [(GET, ""), (POST, "unknown")], ids=["GET", "POST"])
-async def test_a_silent_upstream_is_504(upstream: RawUpstream, given: bytes, outcome: str) -> None:
+async def test_a_silent_upstream_is_504(
+    clock: MovedClock, upstream: RawUpstream, given: bytes, outcome: str
+) -> None:
     """After the deadline; the connection is not used again."""
     upstream.then(hang())  # once: the deadline holds for all attempts together
-    async with running_gateway(upstream.url, upstream={"deadline_seconds": 0.3}) as gateway:
-        got = await ask(gateway.port, given)
+    async with running_gateway(upstream.url, upstream={"deadline_seconds": 15}) as gateway:
+        asked = asyncio.create_task(ask(gateway.port, given))
+        await upstream.arrived()
+        clock.advance(15)
+        got = await asked
         assert (got.status, got.slug, got.value("Gateway-Outcome")) == (504, "upstream_timeout", outcome)
         await upstream.hung_up()
         assert (await ask(gateway.port, GET)).status == 200

@@ -1,0 +1,20 @@
+"""A clock that a test moves: deadlines pass when it says so, and on a busy machine no sooner."""
+
+import asyncio
+
+
+class MovedClock:
+    """The running loop's time plus what the test adds to it. Timers that are due then fire at once."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._time = loop.time
+        self._ahead = 0.0
+        loop.time = self.time  # type: ignore[method-assign]
+
+    def time(self) -> float:
+        """Seconds, as `loop.time` gives them."""
+        return self._time() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        """Let so much time pass."""
+        self._ahead += seconds
