@@ -14,8 +14,6 @@ from typing import NoReturn
 from aiohttp import web
 
 from gateway.admin.sessions import LoginThrottle, Sessions, digest
-from gateway.config.loading.resolved import ResolvedSettings
-from gateway.config.schema.secret_values import Secret
 
 COOKIE = "gateway_session"
 _BEARER = "bearer "
@@ -31,10 +29,9 @@ class AdminAccess:
     hosts: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, resolved: ResolvedSettings) -> "AdminAccess":
-        """The configuration's."""
-        hosts = frozenset(resolved.settings.admin.hosts)
-        return cls(_digest(resolved.page_token), _digest(resolved.metrics_token), hosts)
+    def of(cls, page: str | None, metrics: str | None, hosts: frozenset[str]) -> "AdminAccess":
+        """Of the tokens themselves, which are kept as digests."""
+        return cls(_digest(page), _digest(metrics), hosts)
 
     def kept_closed(self, new: "AdminAccess") -> "AdminAccess":
         """What holds from `new` on at a port that others reach: leaving a token out opens none, as
@@ -42,8 +39,8 @@ class AdminAccess:
         return replace(new, page=new.page or self.page, metrics=new.metrics or self.metrics)
 
 
-def _digest(token: Secret | None) -> bytes | None:
-    return None if token is None else digest(token.reveal())
+def _digest(token: str | None) -> bytes | None:
+    return None if token is None else digest(token)
 
 
 class AdminAuthenticator:
@@ -64,6 +61,10 @@ class AdminAuthenticator:
         self._sessions = Sessions()
         self._page_guesses = LoginThrottle()
         self._metrics_guesses = LoginThrottle()
+
+    def apply(self, access: AdminAccess, *, remote: bool) -> None:
+        """Apply a configuration's access. `remote`: other machines reach the port, so no token may go."""
+        self.access = self.access.kept_closed(access) if remote else access
 
     def is_logged_in(self, request: web.Request) -> bool:
         """Whether the request shows an open session, or none is asked for."""

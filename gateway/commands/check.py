@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from gateway.config.problems import ConfigError, Problem
 
 if TYPE_CHECKING:
+    from gateway.app.configuration import Configuration
     from gateway.config.loading.resolved import ResolvedSettings
-    from gateway.policy.snapshot import Snapshot
     from gateway.upstream.key_probe import KeyTrial
 
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -54,22 +54,22 @@ def add_parser(subparsers: "Subparsers") -> None:
 def run(args: argparse.Namespace) -> int:
     """Check one file: 0 if the gateway would start with it, else 2; 1 and 3 tell of keys tried online."""
     # Imported here: `gateway check --help` need not wait for pydantic.
-    from gateway.config.compile import compile_snapshot
+    from gateway.app.configuration import make_configuration
     from gateway.config.lint import find_lint
     from gateway.config.loading.resolve import load_resolved
     from gateway.secret_stores.secret_cache import SecretCache
 
     try:
         resolved = load_resolved(args.config, os.environ, SecretCache())
-        snapshot = compile_snapshot(resolved)
-        warnings = (*resolved.warnings, *find_lint(resolved, snapshot))
+        configuration = make_configuration(resolved)
+        warnings = (*resolved.warnings, *find_lint(resolved, configuration.snapshot))
     except ConfigError as error:
         if args.json:
             _print_json({"ok": False, "problems": _plain(error.problems), "warnings": []})
         else:
             print(error, file=sys.stderr)
         return 2
-    trials = _try_keys(resolved, snapshot) if args.online else []
+    trials = _try_keys(configuration) if args.online else []
     if args.json:
         found: dict[str, object] = {"ok": True, "problems": [], "warnings": _plain(warnings)}
         online = {"keys": [trial._asdict() for trial in trials]} if args.online else {}
@@ -83,12 +83,11 @@ def run(args: argparse.Namespace) -> int:
     return _judge({trial.verdict for trial in trials})
 
 
-def _try_keys(resolved: "ResolvedSettings", snapshot: "Snapshot") -> "list[KeyTrial]":
+def _try_keys(configuration: "Configuration") -> "list[KeyTrial]":
     """Ask Twilio, as the gateway would reach it."""
-    from gateway.app.components import transport_options
     from gateway.upstream.key_probe import try_keys
 
-    return asyncio.run(try_keys(snapshot.credentials.values(), transport_options(resolved)))
+    return asyncio.run(try_keys(configuration.snapshot.credentials.values(), configuration.options.transport))
 
 
 def _print_trials(trials: "list[KeyTrial]") -> None:

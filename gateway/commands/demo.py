@@ -15,8 +15,10 @@ from pathlib import Path
 import uvloop
 from yarl import URL
 
+from gateway.app.configuration import ConfigurationSource
+from gateway.app.lifecycle import run_gateway
+from gateway.app.listen_error import ListenError
 from gateway.commands.key import new_key
-from gateway.commands.serve import ConfigurationSource, serve
 from gateway.config.schema.values import digest_of
 from gateway.consumers.account_pinning import MY_ACCOUNT
 from gateway.secret_stores.secret_cache import SecretCache
@@ -85,14 +87,14 @@ def run(args: argparse.Namespace) -> int:
         **{f"{name.upper()}_KEY_SHA256": digest_of(key) for name, key in keys.items()},
     }
     config = args.config or Path("config/traffic.yaml" if args.traffic else "config/quickstart.yaml")
-    sources = ConfigurationSource(config, {**os.environ, **made}, SecretCache())
-    return uvloop.run(_demonstrate(sources, account, keys, traffic=args.traffic))
+    source = ConfigurationSource(config, {**os.environ, **made}, SecretCache())
+    return uvloop.run(_demonstrate(source, account, keys, traffic=args.traffic))
 
 
 async def _demonstrate(
-    sources: ConfigurationSource, account: SimulatedAccount, keys: Mapping[str, str], *, traffic: bool
+    source: ConfigurationSource, account: SimulatedAccount, keys: Mapping[str, str], *, traffic: bool
 ) -> int:
-    resolved = sources.load()
+    resolved = source.load()
     upstream = URL(str(resolved.settings.upstream.connect_to or ""))
     if upstream.host is None or upstream.port is None:
         print(
@@ -129,7 +131,10 @@ async def _demonstrate(
             calling.append(asyncio.create_task(Traffic(url, keys, random.Random()).run()))  # noqa: S311
 
     try:
-        return await serve(resolved, sources, announce)
+        return await run_gateway(source, announce)
+    except ListenError as error:
+        print(error, file=sys.stderr)
+        return 1
     finally:
         for task in calling:
             task.cancel()

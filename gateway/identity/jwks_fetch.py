@@ -1,12 +1,12 @@
 """One fetch of an issuer's keys over HTTPS. Knows nothing of schedules, nor of how the keys are used."""
 
-import asyncio
 import ssl
 from pathlib import Path
 from typing import NamedTuple
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
+from gateway.daemon_thread import run_in_thread
 from gateway.identity.jwks import JwkSet, parse_jwks
 
 _FETCH_SECONDS = 5.0
@@ -28,7 +28,7 @@ class KeyAddress(NamedTuple):
 async def fetch_jwks(address: KeyAddress) -> JwkSet:
     """Fetch once. Raises `FetchError`."""
     try:
-        trust, headers = await asyncio.to_thread(_read_files, address)
+        trust, headers = await run_in_thread(lambda: _read_files(address))
         connector = TCPConnector(ssl=trust, force_close=True)
         async with (
             ClientSession(

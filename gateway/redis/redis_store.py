@@ -164,6 +164,17 @@ async def _run(pipe: "Pipe", script: Script, keys: Sequence[str], args: Sequence
         return await pipe.ask("EVAL", script.text, len(keys), *keys, *args)
 
 
+def require_connection(url: str) -> None:
+    """Raises `ImportError` without the extra, `ValueError` for a URL that no connection can be made of."""
+    from redis.exceptions import RedisError
+
+    try:
+        _connection_factory(url)()
+    except (TypeError, RedisError):  # an unknown option, a word that is none of its values
+        # `from None`: the original error may hold the URL.
+        raise ValueError("the URL cannot be used") from None
+
+
 def _connection_factory(url: str) -> Callable[[], Any]:
     """Makes connections to `url`; valkey:// and valkeys:// are the same protocol."""
     from redis.asyncio import ConnectionPool

@@ -15,7 +15,7 @@ from typing import Final
 
 from gateway.config.schema.secret_store_settings import SecretStores
 from gateway.config.schema.secret_values import RemoteSecret, Secret, SecretError, SecretEvent, SecretRef
-from gateway.secret_stores.daemon_thread import call_in_thread
+from gateway.daemon_thread import call_in_thread
 from gateway.secret_stores.secret_fetch import Answers, all_failed, ask_all, make_stores
 from gateway.secret_stores.store import SecretStore
 
@@ -49,11 +49,11 @@ class _Plan:
 class SecretCache:
     """Hand it to `load_resolved` at the start and at each reload; `start` it in between, `close` it last.
 
-        remote = RemoteSecrets()
-        resolved = load_resolved(path, environ, remote)  # a store that is away is a ConfigError
-        remote.start(on_change, on_event)  # all is asked for again every `refresh_seconds`
-        resolved = load_resolved(path, environ, remote)  # a reload: if it is away, the last good values
-        remote.close()
+        secrets = SecretCache()
+        resolved = load_resolved(path, environ, secrets)  # a store that is away is a ConfigError
+        secrets.start(on_change, on_event)  # all is asked for again every `refresh_seconds`
+        resolved = load_resolved(path, environ, secrets)  # a reload: if it is away, the last good values
+        secrets.close()
 
     Every method may be called from any thread; `fetch`, `refresh` and `close` block. A reload that fails for
     want of a secret leaves what is asked for in the background as it was.
@@ -131,7 +131,7 @@ class SecretCache:
         now = self._clock()
         return {str(reference): max(0.0, now - kept.confirmed) for reference, kept in self._kept.items()}
 
-    def troubles(self) -> Mapping[str, str]:
+    def failures(self) -> Mapping[str, str]:
         """Reference -> why the last round did not confirm it; only those whose last good value is in use."""
         return {str(reference): kept.trouble for reference, kept in self._kept.items() if kept.trouble}
 

@@ -85,7 +85,7 @@ class Forwarder:
             self.keyring.note_success(attempts.key, outbound.effective, outbound.host, outbound.target)
         return answer
 
-    def adopt(self, options: TransportOptions, retry: RetryOptions) -> None:
+    def apply(self, options: TransportOptions, retry: RetryOptions) -> None:
         """Work by other options from now on. What is on its way through the old session ends there."""
         around = self._around
         around.retry, around.idle_seconds = retry, options.idle_seconds
@@ -95,7 +95,7 @@ class Forwarder:
             self._origins = {}
             self._retired.add(around.session)
             around.session = open_session(options)
-            self._tester.adopt(around.session, options.deadline_seconds)
+            self._tester.apply(around.session, options.deadline_seconds)
 
     def keep_keys(self, credentials: Iterable[Credential]) -> None:
         """Forget the health of keys that none of the `credentials` has."""

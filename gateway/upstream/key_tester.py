@@ -49,7 +49,7 @@ class KeyTester:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-    def adopt(self, session: ClientSession, seconds: float) -> None:
+    def apply(self, session: ClientSession, seconds: float) -> None:
         """Another session and bound for the tests to come."""
         self._session = session
         self._seconds = seconds

@@ -29,7 +29,7 @@ from tests.support.running import ACCOUNT_SID, Spawned, configuration, consumer,
 from twilio_simulator import DEFAULT_API_KEY, DEFAULT_API_SECRET, SimulatedKey, Simulator
 
 RATE = 200
-_OUTCOMES = ("configuration reloaded", "configuration not reloaded")
+_OUTCOMES = ("configuration reloaded", "configuration reload failed")
 
 
 @dataclass(frozen=True)

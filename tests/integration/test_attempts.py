@@ -99,7 +99,7 @@ async def _check(
     assert (attempts(got, upstream), got.status) == want
     assert got.value("Gateway-Outcome") == ("unknown" if unknown else "")
     assert len({(each.line, each.raw_body) for each in upstream.received}) == 1  # the same each time
-    assert next(iter(gateway.gateway.parts.forwarder.limiters))[1].in_flight == 0
+    assert next(iter(gateway.gateway.components.forwarder.limiters))[1].in_flight == 0
 
 
 @pytest.mark.parametrize("method", ONCE_IS_TWICE)
@@ -135,7 +135,7 @@ async def test_a_try_reaches_who_listens_at_last() -> None:
     patient = {"max_attempts": 4, "initial_backoff_seconds": 2, "max_backoff_seconds": 2}
     async with closed_upstream() as closed, running_gateway(closed.url, retry=patient) as gateway:
         asking = asyncio.create_task(ask(gateway.port, POST))
-        await until(lambda: bool(gateway.gateway.parts.forwarder.breakers._circuits))
+        await until(lambda: bool(gateway.gateway.components.forwarder.breakers._circuits))
         await closed.listen()
         got = await asking
     assert (got.status, len(closed.upstream.received)) == (200, 1)
@@ -150,7 +150,7 @@ async def test_the_breaker_opens_and_closes() -> None:
         assert seen == ["1"] * 5 + ["0"]
         await closed.listen()
         assert (await ask(gateway.port, POST)).slug == "upstream_unreachable"
-        breakers = gateway.gateway.parts.forwarder.breakers
+        breakers = gateway.gateway.components.forwarder.breakers
         await until(lambda: CircuitState.OPEN not in breakers.states(time.monotonic()).values())
         assert [(await ask(gateway.port, POST)).status for _ in range(3)] == [200] * 3
         assert not breakers._circuits
@@ -195,7 +195,7 @@ async def test_verifys_20429_is_tried_again_once(gateway: Running, upstream: Raw
     upstream.then(SIGNAL, SIGNAL, SIGNAL)
     got = await ask(gateway.port, request("POST /verify/v2/Services/VA0/Verifications", FORM, body=b"To=1"))
     assert (attempts(got, upstream), got.status) == (2, 429)
-    ((_, limiter),) = gateway.gateway.parts.forwarder.limiters
+    ((_, limiter),) = gateway.gateway.components.forwarder.limiters
     assert limiter.adaptive_limit.signals == 0
 
 

@@ -33,7 +33,7 @@ def opens() -> asyncio.Event:
 
 def gate_of(running: Running) -> ConcurrencyLimiter:
     """The only limiter."""
-    ((_, limiter),) = running.gateway.limiters
+    ((_, limiter),) = running.gateway.components.forwarder.limiters
     return limiter
 
 
@@ -82,7 +82,7 @@ async def test_a_slot_that_comes_too_late_opens_no_breaker(gateway: Running, ups
         got = await asyncio.gather(*(ask(gateway.port, given) for _ in range(3)))
         assert {each.slug for each in got} <= {"upstream_timeout", "queue_timeout", "upstream_unreachable"}
         upstream.script.clear()
-    breakers = gateway.gateway.parts.forwarder.breakers
+    breakers = gateway.gateway.components.forwarder.breakers
     assert all(circuit.failures == 0 for circuit in breakers._circuits.values())
 
 

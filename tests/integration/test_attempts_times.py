@@ -70,7 +70,7 @@ async def test_signals_without_end_go_back_at_the_deadline(
     upstream.otherwise = SIGNAL
     asked = asyncio.create_task(ask(patient.port, POST))
     await upstream.arrived(2)
-    ((_, limiter),) = patient.gateway.limiters
+    ((_, limiter),) = patient.gateway.components.forwarder.limiters
     await until(lambda: limiter.waiting == 1)
     clock.advance(PATIENT_SECONDS)
     got = await asked

@@ -165,7 +165,7 @@ async def test_c12_a_reload_of_an_issuer_answers_those_who_wait_for_its_keys(
     async with running_gateway(upstream.url, consumers=CONSUMERS, jwt=[issuer(issuing)]) as gateway:
         waiting = [asyncio.create_task(show(gateway, sign(claims(jti=str(number))))) for number in range(3)]
         await issuing.was_asked()
-        await gateway.gateway.parts.keys.configure({})
+        await gateway.gateway.components.keys.configure({})
         answers = await asyncio.gather(*waiting)
         assert {(answer.status, answer.slug) for answer in answers} == {(503, "issuer_unavailable")}
         assert all(int(answer.value("Retry-After")) >= 1 for answer in answers)

@@ -18,13 +18,18 @@ LIMIT = 20
 def limits(*replicas: Running) -> list[int]:
     """The learned limit of each, 0 before its first request."""
     return [
-        next((limiter.adaptive_limit.limit for _, limiter in each.gateway.limiters), 0) for each in replicas
+        next((limiter.adaptive_limit.limit for _, limiter in each.gateway.components.forwarder.limiters), 0)
+        for each in replicas
     ]
 
 
 def meeting(*replicas: Running) -> list[bool]:
     """Whether each is on its own."""
-    return [limiter.adaptive_limit.yields for each in replicas for _, limiter in each.gateway.limiters]
+    return [
+        limiter.adaptive_limit.yields
+        for each in replicas
+        for _, limiter in each.gateway.components.forwarder.limiters
+    ]
 
 
 async def until(met: Callable[[], bool], seconds: float = 20) -> None:

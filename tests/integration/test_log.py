@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gateway.app.configuration import make_configuration
 from gateway.app.gateway import Gateway
 from gateway.config.loading.resolve import load_resolved
 from gateway.observe.log.line_writer import LineWriter
-from gateway.observe.log.structured_log import open_log
 from tests.support.attempts import GET, POST, with_field
 from tests.support.caller import ask, raw_caller
 from tests.support.running import ENVIRON, LogCapture, configuration, running_gateway, spawned_gateway
@@ -24,10 +24,10 @@ CANARY = b"cAnArY"
 async def test_a_blocked_standard_output_blocks_no_traffic(upstream: RawUpstream, tmp_path: Path) -> None:
     """A pipe that nobody reads: all is answered, and what was dropped is told once somebody reads again."""
     config = tmp_path / "gateway.yaml"
-    config.write_text(yaml.safe_dump(configuration(upstream.url)))
+    config.write_text(yaml.safe_dump(configuration(upstream.url, log={"format": "json"})))
     reading, writing = os.pipe()
     writer = LineWriter(writing, most_bytes=16 * 1024)
-    gateway = Gateway(load_resolved(config, ENVIRON), open_log(writer, "info", "json"), writer)
+    gateway = Gateway(make_configuration(load_resolved(config, ENVIRON)), writer)
     await gateway.start()
     port = int(gateway.url.rpartition(":")[2])
     sent = 0

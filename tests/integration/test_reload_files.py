@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway.config.compile import compile_snapshot
 from gateway.config.loading.resolve import load_resolved
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.reloading.reloader import Reload, Reloader, Result
@@ -38,9 +39,11 @@ class Scene:
         def load() -> ResolvedSettings:
             return load_resolved(path, ENVIRON)
 
-        self.reloader = Reloader(load(), load, self._take, self.told.put_nowait, poll_seconds)
+        self.reloader = Reloader(
+            load(), load, compile_snapshot, self._apply, self.told.put_nowait, poll_seconds
+        )
 
-    async def _take(self, resolved: ResolvedSettings, snapshot: Snapshot) -> None:
+    async def _apply(self, snapshot: Snapshot) -> None:
         self.consumers.append(set(snapshot.consumers))
 
     async def next(self) -> Reload:
@@ -193,7 +196,7 @@ async def test_two_quick_changes(tmp_path: Path) -> None:
             await scene.next()
 
 
-def _fail(_: ResolvedSettings) -> Snapshot:
+def _fail(*_: ResolvedSettings) -> None:
     raise KeyError("secret-in-a-text")
 
 
@@ -203,7 +206,7 @@ async def test_a_fault_of_ours_ends_nothing(tmp_path: Path, monkeypatch: Any) ->
     path.write_text(text_of("app"))
     async with reloading(path) as scene:
         with monkeypatch.context() as broken:
-            broken.setattr("gateway.config.reloading.reloader.compile_snapshot", _fail)
+            broken.setattr("gateway.config.reloading.reloader.describe_changes", _fail)
             scene.reloader.trigger("SIGHUP")
             failed = await scene.next()
         assert [str(each) for each in failed.problems] == [

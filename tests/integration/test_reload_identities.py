@@ -71,7 +71,7 @@ async def test_all_of_it(tmp_path: Path, upstream: RawUpstream) -> None:
         async with raw_caller(port, tls=servers.trusting(leaf)) as held:
             assert await answered(held) == (200, "")
             mount(tmp_path, servers, clients, key_of=successor)
-            refused = await reload(gateway, "configuration not reloaded")
+            refused = await reload(gateway, "configuration reload failed")
             assert "tls.key_file" in str(refused)
             assert (await ask(port, ANONYMOUS, tls=servers.trusting(leaf))).status == 200
             mount(tmp_path, successor, strangers)

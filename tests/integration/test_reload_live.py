@@ -8,7 +8,7 @@ import pytest
 import trustme
 import yaml
 
-from gateway.config.compile import compile_snapshot
+from gateway.app.configuration import make_configuration
 from gateway.config.loading.resolve import load_resolved
 from gateway.config.reloading.live_settings import LIVE
 from tests.support.running import ENVIRON, Running, configuration
@@ -18,60 +18,60 @@ Witness = Callable[[Any], object]
 
 WITNESSES: dict[str, tuple[Any, Witness, object]] = {
     "public_url": ("https://x.test", lambda g: g._snapshots.current.public_url, "https://x.test"),
-    "on_store_failure": ("refuse", lambda g: g.parts.limiter.on_store_failure, "refuse"),
-    "drain_seconds": (3, lambda g: g._resolved.settings.drain_seconds, 3),
-    "log.level": ("error", lambda g: g._observers.log.least, 40),
-    "log.format": ("console", lambda g: type(g._observers.log).render.__class__.__name__, "ConsoleLines"),
-    "log.sample_successes": (0.5, lambda g: g._observers.log.share, 0.5),
-    "admin.hosts": (["x.test"], lambda g: g._doors.access.hosts, frozenset({"x.test"})),
-    "admin.page_token": ({"env": "PAGE"}, lambda g: g._doors.access.page is not None, True),
-    "admin.metrics_token": ({"env": "METRICS"}, lambda g: g._doors.access.metrics is not None, True),
-    "callers.header_bytes": (2048, lambda g: g._server._options["max_line_size"], 2048),
-    "callers.headers_max": (9, lambda g: g._server._options["max_headers"], 9),
+    "on_store_failure": ("refuse", lambda g: g.components.limiter.on_store_failure, "refuse"),
+    "drain_seconds": (3, lambda g: g._configuration.options.listener.drain_seconds, 3),
+    "log.level": ("error", lambda g: g.observers.log.least, 40),
+    "log.format": ("console", lambda g: type(g.observers.log).render.__class__.__name__, "ConsoleLines"),
+    "log.sample_successes": (0.5, lambda g: g.observers.log.share, 0.5),
+    "admin.hosts": (["x.test"], lambda g: g._authenticator.access.hosts, frozenset({"x.test"})),
+    "admin.page_token": ({"env": "PAGE"}, lambda g: g._authenticator.access.page is not None, True),
+    "admin.metrics_token": ({"env": "METRICS"}, lambda g: g._authenticator.access.metrics is not None, True),
+    "callers.header_bytes": (2048, lambda g: g.server._options["max_line_size"], 2048),
+    "callers.headers_max": (9, lambda g: g.server._options["max_headers"], 9),
     "callers.body_bytes": (77, lambda g: g._snapshots.current.limits.buffered, 77),
     "callers.stream_bytes": (78, lambda g: g._snapshots.current.limits.streamed, 78),
-    "callers.connections": (79, lambda g: g.guests.limits.connections, 79),
-    "callers.connections_per_address": (80, lambda g: g.guests.limits.connections_per_address, 80),
-    "callers.idle_seconds": (81, lambda g: g.guests.limits.idle_seconds, 81),
-    "callers.head_seconds": (82, lambda g: g.guests.limits.head_seconds, 82),
-    "callers.write_seconds": (83, lambda g: g.guests.limits.write_seconds, 83),
+    "callers.connections": (79, lambda g: g.server.guests.limits.connections, 79),
+    "callers.connections_per_address": (80, lambda g: g.server.guests.limits.connections_per_address, 80),
+    "callers.idle_seconds": (81, lambda g: g.server.guests.limits.idle_seconds, 81),
+    "callers.head_seconds": (82, lambda g: g.server.guests.limits.head_seconds, 82),
+    "callers.write_seconds": (83, lambda g: g.server.guests.limits.write_seconds, 83),
     "callers.body_seconds": (84, lambda g: g._snapshots.current.body_seconds, 84),
     "callers.body_total_seconds": (85, lambda g: g._snapshots.current.body_total_seconds, 85),
-    "upstream.connect_to": ("http://127.0.0.1:9", lambda g: g.parts.forwarder._origin("x").port, 9),
+    "upstream.connect_to": ("http://127.0.0.1:9", lambda g: g.components.forwarder._origin("x").port, 9),
     "upstream.proxy": (
         "http://127.0.0.1:8",
-        lambda g: str(g.parts.forwarder._around.session._default_proxy),
+        lambda g: str(g.components.forwarder._around.session._default_proxy),
         "http://127.0.0.1:8",
     ),
     "upstream.extra_hosts": (["x.test"], lambda g: "x.test" in g._snapshots.current.hosts.literals, True),
-    "upstream.connections": (7, lambda g: g.parts.forwarder._around.session.connector.limit, 7),
+    "upstream.connections": (7, lambda g: g.components.forwarder._around.session.connector.limit, 7),
     "upstream.connect_seconds": (
         6,
-        lambda g: g.parts.forwarder._around.session.timeout.sock_connect,
+        lambda g: g.components.forwarder._around.session.timeout.sock_connect,
         6,
     ),
     "upstream.deadline_seconds": (12, lambda g: g._snapshots.current.deadline_seconds, 12),
-    "upstream.idle_seconds": (13, lambda g: g.parts.forwarder._around.idle_seconds, 13),
-    "retry.post_on_503": (True, lambda g: g.parts.forwarder._around.retry.post_on_503, True),
-    "retry.max_attempts": (2, lambda g: g.parts.forwarder._around.retry.attempts, 2),
+    "upstream.idle_seconds": (13, lambda g: g.components.forwarder._around.idle_seconds, 13),
+    "retry.post_on_503": (True, lambda g: g.components.forwarder._around.retry.post_on_503, True),
+    "retry.max_attempts": (2, lambda g: g.components.forwarder._around.retry.attempts, 2),
     "retry.initial_backoff_seconds": (
         0.2,
-        lambda g: g.parts.forwarder._around.retry.first_backoff_seconds,
+        lambda g: g.components.forwarder._around.retry.first_backoff_seconds,
         0.2,
     ),
     "retry.max_backoff_seconds": (
         3,
-        lambda g: g.parts.forwarder._around.retry.longest_backoff_seconds,
+        lambda g: g.components.forwarder._around.retry.longest_backoff_seconds,
         3,
     ),
-    "retry.budget_percent": (50, lambda g: g.parts.forwarder.budget.share, 0.5),
-    "concurrency.floor": (2, lambda g: g.limiters._options.floor, 2),
-    "concurrency.ceiling": (500, lambda g: g.limiters._options.ceiling, 500),
-    "concurrency.initial": (20, lambda g: g.limiters._options.initial, 20),
-    "concurrency.queue": (5, lambda g: g.limiters._queue_size, 5),
-    "idempotency.ttl_seconds": (90, lambda g: g.parts.idempotency._memory._ttl_seconds, 90),
-    "idempotency.max_bytes": (91, lambda g: g.parts.idempotency._memory._max_bytes, 91),
-    "idempotency.max_entries": (92, lambda g: g.parts.idempotency._memory._max_entries, 92),
+    "retry.budget_percent": (50, lambda g: g.components.forwarder.budget.share, 0.5),
+    "concurrency.floor": (2, lambda g: g.components.forwarder.limiters._options.floor, 2),
+    "concurrency.ceiling": (500, lambda g: g.components.forwarder.limiters._options.ceiling, 500),
+    "concurrency.initial": (20, lambda g: g.components.forwarder.limiters._options.initial, 20),
+    "concurrency.queue": (5, lambda g: g.components.forwarder.limiters._queue_size, 5),
+    "idempotency.ttl_seconds": (90, lambda g: g.components.idempotency._memory._ttl_seconds, 90),
+    "idempotency.max_bytes": (91, lambda g: g.components.idempotency._memory._max_bytes, 91),
+    "idempotency.max_entries": (92, lambda g: g.components.idempotency._memory._max_entries, 92),
 }
 """Path -> (value, how it is seen, what is seen then)."""
 
@@ -91,13 +91,13 @@ def test_each_live_setting_has_a_witness() -> None:
     assert WITNESSES.keys() <= LIVE
 
 
-async def adopt(gateway: Running, folder: Path, **settings: Any) -> None:
+async def apply(gateway: Running, folder: Path, **settings: Any) -> None:
     """Put a configuration into force, as a reload does."""
     path = folder / "gateway.yaml"
     path.write_text(yaml.safe_dump(configuration("http://127.0.0.1:1", **settings)))
     environ = {**ENVIRON, "PAGE": "page-token-page-token", "METRICS": "metrics-token-metrics-token"}
     resolved = load_resolved(path, environ)
-    await gateway.gateway._adopt(resolved, compile_snapshot(resolved))
+    await gateway.gateway.apply(make_configuration(resolved))
 
 
 @pytest.mark.parametrize("path", WITNESSES)
@@ -107,17 +107,17 @@ async def test_it_takes_effect(gateway: Running, tmp_path: Path, path: str) -> N
     section, _, name = path.rpartition(".")
     sections = configuration("http://127.0.0.1:1")
     inner = {**sections.get(section, {}), name: value}
-    await adopt(gateway, tmp_path, **({section: inner} if section else {name: value}))
+    await apply(gateway, tmp_path, **({section: inner} if section else {name: value}))
     assert look(gateway.gateway) == expected
 
 
 async def test_other_authorities_make_another_session(gateway: Running, tmp_path: Path) -> None:
     """Also when the file's name is the same; what has not changed keeps its connections."""
-    forwarder = gateway.gateway.parts.forwarder
+    forwarder = gateway.gateway.components.forwarder
     seen = []
     for renewed in (True, False, True):
         if renewed:
             trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-        await adopt(gateway, tmp_path, upstream={"ca_file": "ca.pem"})
+        await apply(gateway, tmp_path, upstream={"ca_file": "ca.pem"})
         seen.append(forwarder._around.session)
     assert seen[0] is seen[1] is not seen[2]

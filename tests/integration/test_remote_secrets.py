@@ -87,12 +87,12 @@ async def test_away_at_a_refresh(
     for seconds in (60, 120):
         clock.now += 60
         assert not await refresh(remote)
-        assert (remote.ages(), remote.troubles()) == ({NAME: seconds}, {NAME: why})
+        assert (remote.ages(), remote.failures()) == ({NAME: seconds}, {NAME: why})
     assert await secret_of(path, remote) == FIRST  # a reload
     assert events.told == [("kept", NAME, why)]
     vault.sealed = False
     assert not await refresh(remote)
-    assert (remote.ages(), remote.troubles()) == ({NAME: 0}, {})
+    assert (remote.ages(), remote.failures()) == ({NAME: 0}, {})
     assert events.told[1:] == [("confirmed", NAME, "")]
 
 
@@ -104,7 +104,7 @@ async def test_rotated(vault: VaultPeer, path: Path, remote: SecretCache, events
     assert events.told == [("rotated", NAME, "")]
     vault.sealed = True
     assert await secret_of(path, remote) == SECOND
-    assert SECOND not in f"{events.told} {remote.__dict__} {remote.ages()} {remote.troubles()}"
+    assert SECOND not in f"{events.told} {remote.__dict__} {remote.ages()} {remote.failures()}"
 
 
 async def test_a_rotated_value_that_is_no_secret(vault: VaultPeer, path: Path, remote: SecretCache) -> None:
@@ -112,7 +112,7 @@ async def test_a_rotated_value_that_is_no_secret(vault: VaultPeer, path: Path, r
     for value in ("", "two\nlines"):
         vault.put("twilio/main", api_secret=value)
         assert not await refresh(remote)
-        assert list(remote.troubles()) == [NAME]
+        assert list(remote.failures()) == [NAME]
         assert await secret_of(path, remote) == FIRST
 
 

@@ -19,7 +19,10 @@ async def test_creates_through_a_storm(keyed: bool) -> None:
         storm = await run_storm(simulator, gateway.port, 500, keyed=keyed)
         assert not storm.problems(), storm.describe()
         assert not simulator.store.duplicates()
-        assert all(limiter.in_flight == limiter.waiting == 0 for _, limiter in gateway.gateway.limiters)
+        assert all(
+            limiter.in_flight == limiter.waiting == 0
+            for _, limiter in gateway.gateway.components.forwarder.limiters
+        )
     created = simulator.store.created["messages"]
     assert len(storm.acknowledged) <= created
     assert created <= len(storm.acknowledged | storm.unknown | storm.hung_up)

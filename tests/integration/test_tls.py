@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway.app.configuration import make_configuration
 from gateway.config.loading.resolve import load_resolved
 from gateway.config.problems import ConfigError
 from tests.support.caller import FORM, MESSAGES, ask, raw_caller, request
@@ -27,11 +28,11 @@ def authority() -> Authority:
     return Authority()
 
 
-def reload(gateway: Running, folder: Path, settings: dict[str, Any]) -> None:
+async def reload(gateway: Running, folder: Path, upstream: str, settings: dict[str, Any]) -> None:
     """What a reload does: the files as they are now, or an error and nothing changed."""
     config = folder / "gateway.yaml"
-    config.write_text(yaml.safe_dump(configuration("http://127.0.0.1:1", tls=settings)))
-    gateway.gateway.reload_tls(load_resolved(config, ENVIRON))
+    config.write_text(yaml.safe_dump(configuration(upstream, tls=settings)))
+    await gateway.gateway.apply(make_configuration(load_resolved(config, ENVIRON)))
 
 
 def handshake_failed(lines: list[dict[str, Any]]) -> bool:
@@ -85,7 +86,7 @@ async def test_new_files_under_held_connections(
         assert (await held.answer()).status == 200
         successor = Authority()
         successor.write_pair(tmp_path)
-        reload(gateway, tmp_path, settings)
+        await reload(gateway, tmp_path, upstream.url, settings)
         await held.send(GET)
         assert (await held.answer()).status == 200
         async with raw_caller(gateway.port, tls=successor.trusting()) as newcomer:
@@ -109,7 +110,7 @@ async def test_a_bad_pair_changes_nothing(
         else:
             other.cert_chain_pems[0].write_to_path(settings["cert_file"])
         with pytest.raises(ConfigError, match=r"tls\.key_file: .*key values mismatch"):
-            reload(gateway, tmp_path, settings)
+            await reload(gateway, tmp_path, upstream.url, settings)
         assert (await ask(gateway.port, GET, tls=authority.trusting())).status == 200
 
 
@@ -184,7 +185,7 @@ async def test_other_client_cas_after_a_reload(
         await held.send(GET)
         assert (await held.answer()).status == 200
         after.write_ca(tmp_path / "clients.pem")
-        reload(gateway, tmp_path, settings)
+        await reload(gateway, tmp_path, upstream.url, settings)
         assert (await ask(gateway.port, GET, tls=authority.trusting(new))).status == 200
         with pytest.raises(REFUSED):
             await ask(gateway.port, GET, tls=authority.trusting(old))
@@ -205,7 +206,7 @@ async def test_a_session_does_not_outlive_its_ca(
         _, resumed = await asyncio.to_thread(connect, gateway.port, GET, trusting, session)
         assert resumed
         after.write_ca(tmp_path / "clients.pem")
-        reload(gateway, tmp_path, settings)
+        await reload(gateway, tmp_path, upstream.url, settings)
         with pytest.raises(REFUSED):
             await asyncio.to_thread(connect, gateway.port, GET, trusting, session)
 

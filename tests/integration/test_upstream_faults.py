@@ -166,7 +166,7 @@ async def test_a_streamed_answer_that_breaks_off_aborts_the_caller(
 
 async def surplus_noticed(gateway: Running) -> None:
     """Wait until a pooled connection has received something while it was idle."""
-    connector = gateway.gateway.parts.forwarder._around.session.connector
+    connector = gateway.gateway.components.forwarder._around.session.connector
     assert isinstance(connector, CleanConnector)
     async with asyncio.timeout(10):
         pools = connector._conns

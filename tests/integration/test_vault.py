@@ -89,7 +89,7 @@ async def test_kubernetes(vault: VaultPeer, tmp_path: Path) -> None:
     vault.jwt = JWT + "2"
     (tmp_path / "jwt").write_text(vault.jwt)
     assert not await asyncio.to_thread(remote.refresh)
-    assert (vault.logins, remote.troubles()) == (2, {})
+    assert (vault.logins, remote.failures()) == (2, {})
 
 
 async def test_a_login_is_repeated_before_it_ends(vault: VaultPeer, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ async def test_a_login_is_repeated_before_it_ends(vault: VaultPeer, tmp_path: Pa
         clock.now += seconds
         assert not await asyncio.to_thread(remote.refresh)
         assert vault.logins == logins
-    assert remote.troubles() == {}
+    assert remote.failures() == {}
 
 
 async def test_a_token_that_an_agent_replaces(vault: VaultPeer, tmp_path: Path) -> None:
@@ -112,10 +112,10 @@ async def test_a_token_that_an_agent_replaces(vault: VaultPeer, tmp_path: Path) 
     await secret_of(write_configuration(tmp_path, REFERENCE, vault=section), remote)
     vault.tokens = {"hvs.next"}
     await asyncio.to_thread(remote.refresh)
-    assert remote.troubles() == {"vault:twilio/main#api_secret": "Vault answered 403"}
+    assert remote.failures() == {"vault:twilio/main#api_secret": "Vault answered 403"}
     (tmp_path / "token").write_text("hvs.next\n")
     await asyncio.to_thread(remote.refresh)
-    assert remote.troubles() == {}
+    assert remote.failures() == {}
 
 
 ANSWERS = [

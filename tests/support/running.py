@@ -14,10 +14,10 @@ from typing import Any
 
 import yaml
 
+from gateway.app.configuration import make_configuration
 from gateway.app.gateway import Gateway
 from gateway.config.loading.resolve import load_resolved
 from gateway.observe.log.line_writer import LineWriter
-from gateway.observe.log.structured_log import open_log
 
 ACCOUNT_SID = "AC00112233445566778899aabbccddeeff"
 KEY = "gw_test-key-of-the-consumer-called-app-0123"
@@ -116,8 +116,9 @@ async def running_gateway(
     """A gateway in this process, in front of `upstream` (http://host:port)."""
     with TemporaryDirectory() as folder:
         config = Path(folder) / "gateway.yaml"
-        config.write_text(yaml.safe_dump(configuration(upstream, **settings)))
-        resolved = load_resolved(config, environ)
+        log = {"format": "json"} | settings.pop("log", {})
+        config.write_text(yaml.safe_dump(configuration(upstream, log=log, **settings)))
+        made = make_configuration(load_resolved(config, environ))
     loop = asyncio.get_running_loop()
     reading, writing = os.pipe()
     stream = asyncio.StreamReader()
@@ -128,10 +129,7 @@ async def running_gateway(
     following = asyncio.create_task(capture.follow(stream))
     writer = LineWriter(writing)
     try:
-        wanted = resolved.settings.log
-        style = "json" if wanted.format == "auto" else wanted.format
-        log = open_log(writer, wanted.level, style, wanted.sample_successes)
-        gateway = Gateway(resolved, log, writer)
+        gateway = Gateway(made, writer)
         await gateway.start()
         try:
             yield Running(gateway.url, gateway.admin_url, gateway, capture)

@@ -20,7 +20,7 @@ LADDER: tuple[frozenset[str], ...] = tuple(
     map(
         frozenset,
         (
-            {"errors", "exchange", "redis"},
+            {"daemon_thread", "errors", "exchange", "redis"},
             {"http", "retry"},
             {"twilio"},
             {"consumers"},

@@ -27,6 +27,11 @@ class Overridden:
     findings: tuple[Finding, ...]
 
 
+def variable_of(setting: str) -> str:
+    """`admin.listen` -> `GATEWAY__ADMIN__LISTEN`."""
+    return PREFIX + setting.replace(".", _SEPARATOR).upper()
+
+
 def override_names(environ: Mapping[str, str]) -> list[str]:
     """The variables that are overrides, a section before what is in it."""
     names = [name for name in environ if name.upper().startswith(PREFIX)]

@@ -3,6 +3,7 @@
 Reads each once, tells what is wrong with it by the caller's `refuse`, and adds it to what a reload watches.
 """
 
+import hashlib
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from gateway.config.loading.certificate_files import (
     load_tls,
     tls_files,
 )
-from gateway.config.loading.resolved import ResolvedIssuer
+from gateway.config.loading.resolved import ResolvedIssuer, TrustedFile
 from gateway.config.problems import KeyPath
 from gateway.config.schema.identity_settings import IssuerSettings
 from gateway.config.schema.tls_settings import Tls
@@ -66,13 +67,15 @@ class NamedFiles:
             jwks = keys.read_bytes()
         return ResolvedIssuer(issuer, jwks, ca_file, token_file)
 
-    def authorities(self, name: str | None, path: KeyPath) -> Path | None:
+    def authorities(self, name: str | None, path: KeyPath) -> TrustedFile | None:
+        """A file of CA certificates."""
         if name is None:
             return None
         file = self._base_dir / name
         self._watched[file] = None
         try:
             load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "ca_file", file)
+            return TrustedFile(file, hashlib.sha256(file.read_bytes()).digest())
         except CertificateError as error:
             self._refuse(path, error.message, error.hint)
-        return file
+            return None

@@ -68,13 +68,22 @@ class ResolvedConsumer:
 
 
 @dataclass(frozen=True, slots=True)
+class TrustedFile:
+    """A file of CA certificates (PEM) that could be used."""
+
+    path: Path
+    digest: bytes
+    """SHA-256 of its content: the same path may hold others after a reload."""
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedIssuer:
     """An issuer of JWTs; what needed no resolving is in `settings`."""
 
     settings: IssuerSettings
     jwks: bytes | None
     """What `jwks_file` holds; None if the keys are fetched."""
-    ca_file: Path | None
+    ca_file: TrustedFile | None
     token_file: Path | None
     """Exists and was readable. Read anew at each fetch, and so not among `files`."""
 
@@ -94,8 +103,8 @@ class ResolvedSettings:
     """The URL of Redis, which may hold a password; None is `memory`."""
     proxy: Secret | None
     """The URL of the egress proxy, which may hold a password."""
-    ca_file: Path | None
-    """Exists and was readable."""
+    ca_file: TrustedFile | None
+    """Trusted instead of the system's certificates, for connections to Twilio."""
     credentials: Mapping[str, ResolvedCredential]
     consumers: Mapping[str, ResolvedConsumer]
     issuers: tuple[ResolvedIssuer, ...]

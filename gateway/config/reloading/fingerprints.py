@@ -1,18 +1,20 @@
-"""The files a configuration is made of: whether their content changed, and which directories tell so.
+"""The files of a configuration: whether their content changed, and which directories to watch for that.
 
 Reads files, and follows symbolic links one by one: Kubernetes replaces a link, not the file.
 Knows nothing of what the files mean.
 """
 
 import hashlib
+import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-_MOST_LINKS: Final = 40  # as Linux has it: path_resolution(7)
+_MAX_LINKS: Final = 40  # the limit of Linux: path_resolution(7)
 
 Fingerprint = Mapping[Path, str]
-"""File -> hexadecimal SHA-256 of its content; why it cannot be read, where it cannot. Not for showing."""
+"""File -> hexadecimal SHA-256 of its content, or why it cannot be read. Not to be shown."""
 
 
 def take_fingerprint(files: Iterable[Path]) -> Fingerprint:
@@ -27,7 +29,10 @@ def changed_files(before: Fingerprint, after: Fingerprint) -> list[Path]:
 
 def _digest(file: Path) -> str:
     try:
-        with file.open("rb") as content:
+        # Non-blocking, because a FIFO would wait for a writer. Only a regular file can be compared.
+        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as content:
+            if not stat.S_ISREG(os.fstat(content.fileno()).st_mode):
+                return "not a regular file"
             return hashlib.file_digest(content, "sha256").hexdigest()
     except OSError as error:
         return error.strerror or type(error).__name__
@@ -57,7 +62,7 @@ def _directories_of(file: Path) -> Iterator[Path]:
         place = done / name
         if name == "..":
             done = done.parent
-        elif place.is_symlink() and links < _MOST_LINKS:
+        elif place.is_symlink() and links < _MAX_LINKS:
             links += 1
             yield done
             target = place.readlink()

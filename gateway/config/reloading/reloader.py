@@ -1,7 +1,7 @@
-"""Reading the configuration again while the gateway runs: whole and checked, or not at all (design 3).
+"""Reading the configuration again while the gateway runs: whole and checked, or not at all.
 
 Says when to read, reads off the data loop, and hands over what can be used; what is done with that is not
-known here. On any error the configuration in force stays. Knows neither ports, logs nor metrics.
+known here. On any error the active configuration stays. Knows neither ports, logs nor metrics.
 """
 
 import asyncio
@@ -10,22 +10,25 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from gateway.config.compile import compile_snapshot
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.reloading.changes import describe_changes, find_waiting
 from gateway.config.reloading.fingerprints import Fingerprint, changed_files, take_fingerprint
 from gateway.config.reloading.watcher import POLL_SECONDS, WATCHER_REASONS, Watcher
-from gateway.policy.snapshot import Snapshot
+from gateway.daemon_thread import run_in_thread
 
-_MOST_READINGS = 5
+_MAX_READINGS = 5
+_MAX_READ_SECONDS = 60.0
 _SWITCH_SECONDS = 0.0002
+
+Built = TypeVar("Built")
+"""What a resolved configuration is made into, and what is applied."""
 
 
 class Result(StrEnum):
-    """What became of a reload."""
+    """The outcome of a reload."""
 
     DONE = "done"
     UNCHANGED = "unchanged"
@@ -34,22 +37,22 @@ class Result(StrEnum):
 
 
 class _Read(NamedTuple):
-    """What was read, and in what it differs from what is in force."""
+    """A configuration that was read, and its differences from the active one."""
 
     resolved: ResolvedSettings
-    snapshot: Snapshot
+    built: Any
     changes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """One try. Nothing in it is secret: names, places, abbreviated digests, masked SIDs."""
+    """One reload. Nothing in it is secret: names, places, abbreviated digests, masked SIDs."""
 
     result: Result
     reason: str
-    """Who asked: `SIGHUP`, `files`, `poll` …"""
+    """What asked for it: `SIGHUP`, `files`, `poll` …"""
     config_hash: str
-    """Of the configuration that is in force now."""
+    """Of the configuration that is active now."""
     seconds: float = 0.0
     changes: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
@@ -60,41 +63,48 @@ class Reload:
 
     @property
     def summary(self) -> str:
-        """One line: which configuration is in force, and the first thing that is wrong with another."""
+        """One line: the active configuration, and the first problem of the one that was not applied."""
         wrong = f"; not reloaded: {self.problems[0]}" if self.problems else ""
         return f"configuration {self.config_hash} in force{wrong}"
 
 
-class Reloader:
-    """One per process. `load` reads the configuration, off the loop.
+class Reloader(Generic[Built]):
+    """One per process. `load` and `build` read a configuration and make it ready, off the loop.
 
-    On the loop, `take` is awaited with what is to be in force, and `tell` with what became of each reload.
+    On the loop, `apply` is awaited with what was built, and `on_reload` is called with each outcome. A read
+    that takes longer than `read_seconds` fails the reload and is waited for by the next one, so that a path
+    that blocks holds up one thread and nothing else.
     """
 
     def __init__(
         self,
         resolved: ResolvedSettings,
         load: Callable[[], ResolvedSettings],
-        take: Callable[[ResolvedSettings, Snapshot], Awaitable[None]],
-        tell: Callable[[Reload], None],
+        build: Callable[[ResolvedSettings], Built],
+        apply: Callable[[Built], Awaitable[None]],
+        on_reload: Callable[[Reload], None],
         poll_seconds: float = POLL_SECONDS,
+        read_seconds: float = _MAX_READ_SECONDS,
     ) -> None:
         self._started_with = self._current = resolved
         self._source = resolved.files[0]
         self._load = load
-        self._take = take
-        self._tell = tell
+        self._build = build
+        self._apply = apply
+        self._on_reload = on_reload
+        self._read_seconds = read_seconds
         self._seen: Fingerprint = take_fingerprint(resolved.files)
         self._problems: tuple[Problem, ...] = ()
         self._refusal = ""
         self._reasons: list[str] = []
         self._wanted = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
+        self._reading: asyncio.Future[_Read | None] | None = None
         self._watcher = Watcher(lambda: self._current.files, self.trigger, poll_seconds)
         self.watching = self._watcher.watching
 
     def start(self) -> None:
-        """From now on, answer triggers, and watch the files. On the loop."""
+        """Answer triggers, and watch the files. On the loop."""
         self._running = asyncio.create_task(self._run())
         self._watcher.start()
 
@@ -105,16 +115,17 @@ class Reloader:
         self._wanted.set()
 
     def refuse(self, why: str) -> None:
-        """From now on nothing is reloaded."""
+        """Reload nothing any more."""
         self._refusal = why
         self._wanted.set()
 
     async def close(self) -> None:
-        """End it."""
+        """Stop; a read that still runs is left to its thread."""
         await self._watcher.close()
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
+        tasks = [task for task in (self._running, self._reading) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self) -> None:
         while True:
@@ -125,65 +136,76 @@ class Reloader:
                 await self._reload(reason)
 
     async def _reload(self, reason: str) -> None:
-        began = time.monotonic()
+        started_at = time.monotonic()
         if self._refusal:
-            if _is_quiet(reason):
-                return
-            self._tell_of(
-                Result.REFUSED,
-                reason,
-                began,
-                problems=(self._whole(f"nothing is reloaded: {self._refusal}"),),
-            )
+            if not _is_quiet(reason):
+                problem = self._whole(f"nothing is reloaded: {self._refusal}")
+                self._report(Result.REFUSED, reason, started_at, problems=(problem,))
             return
         try:
-            read = await asyncio.to_thread(_gently, self._read, only_if_changed=_is_quiet(reason))
+            read = await self._read_in_time(only_if_changed=_is_quiet(reason))
         except ConfigError as error:
-            self._fail(reason, error.problems, began)
+            self._fail(reason, error.problems, started_at)
+            return
+        except TimeoutError:
+            problem = self._whole(
+                f"reading it takes longer than {self._read_seconds:g} s; does one of its paths block?"
+            )
+            self._fail(reason, (problem,), started_at)
             return
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end reloading for good
-            self._fail(
-                reason, (self._whole(f"the gateway failed to read it ({type(error).__name__})"),), began
-            )
+            problem = self._whole(f"the gateway failed to read it ({type(error).__name__})")
+            self._fail(reason, (problem,), started_at)
             return
         if self._refusal:
-            return  # told to stop meanwhile
+            return  # the gateway began to drain meanwhile
         if read is None:
             self._problems = ()
             if not _is_quiet(reason):
-                self._tell_of(Result.UNCHANGED, reason, began)
+                self._report(Result.UNCHANGED, reason, started_at)
             return
         try:
-            await self._take(read.resolved, read.snapshot)
-        except Exception as error:  # noqa: BLE001 - as above: what is in force then is at least no surprise
-            self._fail(
-                reason, (self._whole(f"it could not be put into force ({type(error).__name__})"),), began
-            )
+            await self._apply(read.built)
+        except Exception as error:  # noqa: BLE001 - as above: what is active then is at least no surprise
+            problem = self._whole(f"it could not be applied ({type(error).__name__})")
+            self._fail(reason, (problem,), started_at)
             return
         self._problems = ()
         self._current = read.resolved
-        self._tell_of(Result.DONE, reason, began, changes=read.changes, warnings=read.resolved.warnings)
+        self._report(Result.DONE, reason, started_at, changes=read.changes, warnings=read.resolved.warnings)
 
-    def _fail(self, reason: str, problems: tuple[Problem, ...], began: float) -> None:
-        """Say what is wrong; but not over and over while nobody has mended it."""
+    async def _read_in_time(self, *, only_if_changed: bool) -> _Read | None:
+        """Raises `TimeoutError`, and leaves the read running, for the next call to find."""
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(
+                run_in_thread(lambda: _gently(self._read, only_if_changed=only_if_changed))
+            )
+        done, _ = await asyncio.wait((self._reading,), timeout=self._read_seconds)
+        if not done:
+            raise TimeoutError
+        reading, self._reading = self._reading, None
+        return reading.result()
+
+    def _fail(self, reason: str, problems: tuple[Problem, ...], started_at: float) -> None:
+        """Report the failure, but only once while it stays the same."""
         if problems != self._problems or not _is_quiet(reason):
-            self._tell_of(Result.FAILED, reason, began, problems=problems)
+            self._report(Result.FAILED, reason, started_at, problems=problems)
         self._problems = problems
 
-    def _tell_of(
+    def _report(
         self,
         result: Result,
         reason: str,
-        began: float,
+        started_at: float,
         *,
         changes: tuple[str, ...] = (),
         problems: tuple[Problem, ...] = (),
         warnings: tuple[Problem, ...] = (),
     ) -> None:
         waiting = find_waiting(self._started_with, self._current)
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - started_at
         config_hash = self._current.config_hash
-        self._tell(Reload(result, reason, config_hash, seconds, changes, waiting, problems, warnings))
+        self._on_reload(Reload(result, reason, config_hash, seconds, changes, waiting, problems, warnings))
 
     def _whole(self, message: str) -> Problem:
         return Problem(str(self._source), message)
@@ -191,12 +213,12 @@ class Reloader:
     def _read(self, *, only_if_changed: bool) -> _Read | None:
         """Off the loop. None if nothing has changed. Raises `ConfigError`.
 
-        `only_if_changed`: no file has, so that nothing is read. What a secret store holds is seen by reading.
+        `only_if_changed`: if no file has, nothing is read. What a secret store holds is seen by reading.
         """
         seen = take_fingerprint(self._current.files)
         if only_if_changed and seen == self._seen and not self._problems:
             return None
-        for _ in range(_MOST_READINGS):
+        for _ in range(_MAX_READINGS):
             resolved = self._load()
             found = take_fingerprint(resolved.files)
             if found == seen:
@@ -205,7 +227,7 @@ class Reloader:
         # Ports stay where they are, whatever the file says now.
         listen, admin_listen = self._started_with.listen, self._started_with.admin_listen
         resolved = replace(resolved, listen=listen, admin_listen=admin_listen)
-        snapshot = compile_snapshot(resolved)
+        built = self._build(resolved)
         files = tuple(file for file in changed_files(self._seen, seen) if file != self._source)
         self._seen = seen
         changes = (
@@ -214,7 +236,7 @@ class Reloader:
         )
         if not changes and resolved.config_hash == self._current.config_hash and not self._problems:
             return None
-        return _Read(resolved, snapshot, changes)
+        return _Read(resolved, built, changes)
 
 
 def _gently(read: Callable[..., _Read | None], *, only_if_changed: bool) -> _Read | None:
@@ -231,5 +253,6 @@ def _gently(read: Callable[..., _Read | None], *, only_if_changed: bool) -> _Rea
 
 
 def _is_quiet(reason: str) -> bool:
-    """Whether nobody waits for word of a reload that changed nothing: something of ours looked by itself."""
+    """Whether the reload was triggered by the watcher or the poll, so that an unchanged result need not be
+    reported."""
     return set(reason.split(", ")) <= WATCHER_REASONS

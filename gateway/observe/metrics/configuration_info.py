@@ -28,27 +28,19 @@ class ConfigurationRecord:
         self._clock = clock
         self._keys: dict[KeyName, float] = {}
 
-    def started(self, config_hash: str, keys: Iterable[KeyName]) -> None:
-        """The configuration that the process starts with is in force."""
-        self._enter(config_hash, keys)
+    def apply(self, config_hash: str, keys: Iterable[KeyName]) -> None:
+        """A configuration is active: the first one, or that of a reload."""
+        now = self._clock()
+        self.hash, self.loaded_at, self.last_reload_good = config_hash, now, True
+        self._keys = {name: self._keys.get(name, now) for name in keys}
 
-    def reloaded(self, config_hash: str, keys: Iterable[KeyName]) -> None:
-        """Another one is in force."""
-        self.reloads[SUCCESS] += 1
-        self._enter(config_hash, keys)
-
-    def failed(self) -> None:
-        """A reload was refused: the old one stays in force."""
-        self.reloads[FAILURE] += 1
-        self.last_reload_good = False
+    def record_reload(self, *, ok: bool) -> None:
+        """Count a reload. A failed one leaves the active configuration as it is."""
+        self.reloads[SUCCESS if ok else FAILURE] += 1
+        self.last_reload_good = ok
 
     def key_ages(self) -> dict[KeyName, float]:
         """Seconds since each key in force was first seen by this process. Twilio tells nobody when a key was
         made, and a restart begins anew."""
         now = self._clock()
         return {name: max(0.0, now - since) for name, since in self._keys.items()}
-
-    def _enter(self, config_hash: str, keys: Iterable[KeyName]) -> None:
-        now = self._clock()
-        self.hash, self.loaded_at, self.last_reload_good = config_hash, now, True
-        self._keys = {name: self._keys.get(name, now) for name in keys}

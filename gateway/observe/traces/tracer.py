@@ -101,7 +101,7 @@ def open_tracer(version: str, *, send_upstream: bool) -> Tracer | None:
 
     Raises `ImportError` without the packages, `LookupError` for an exporter that is not installed.
     """
-    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+    if _is_disabled():
         return None
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
@@ -118,6 +118,22 @@ def open_tracer(version: str, *, send_upstream: bool) -> Tracer | None:
     return Tracer(
         SpanMaker(provider.sampler, provider.resource, version), exporters, send_upstream=send_upstream
     )
+
+
+def require_tracer() -> None:
+    """Raise what `open_tracer` would raise; also `ValueError` for a variable that cannot be used."""
+    if _is_disabled():
+        return
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+
+    TracerProvider(resource=Resource.get_empty(), shutdown_on_exit=False)
+    for exporter in _open_exporters(os.environ.get("OTEL_TRACES_EXPORTER", "").strip() or "otlp"):
+        exporter.shutdown()
+
+
+def _is_disabled() -> bool:
+    return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 
 def _open_exporters(names: str) -> list["SpanExporter"]:

@@ -53,7 +53,8 @@ consumers:
     assert resolved.store.reveal() == "rediss://:pw@redis:6379/0"
     assert resolved.proxy is not None
     assert resolved.proxy.reveal() == "http://proxy:3128"
-    assert resolved.ca_file == tmp_path / "ca.pem"
+    assert resolved.ca_file is not None
+    assert resolved.ca_file.path == tmp_path / "ca.pem"
     assert set(resolved.files) == {path, *(tmp_path / name for name in ("ca.pem", "token", "digest"))}
     main = resolved.credentials["main"]
     assert main.auth_token is not None

@@ -9,13 +9,13 @@ def test_a_key_is_as_old_as_this_process_has_known_it() -> None:
     """A reload that keeps it changes nothing; one that drops it forgets it."""
     now = [1000.0]
     record = ConfigurationRecord(lambda: now[0])
-    record.started("one", [FIRST])
+    record.apply("one", [FIRST])
     now[0] = 1060.0
-    record.reloaded("two", [SECOND, FIRST])
+    record.apply("two", [SECOND, FIRST])
     now[0] = 1090.0
     assert record.key_ages() == {FIRST: 90.0, SECOND: 30.0}
-    record.reloaded("three", [SECOND])
-    record.reloaded("four", [SECOND, FIRST])
+    record.apply("three", [SECOND])
+    record.apply("four", [SECOND, FIRST])
     assert record.key_ages() == {SECOND: 30.0, FIRST: 0.0}
     now[0] = 0.0
     assert record.key_ages()[SECOND] == 0.0, "a clock that was set back makes no key younger than nothing"
@@ -24,11 +24,12 @@ def test_a_key_is_as_old_as_this_process_has_known_it() -> None:
 def test_reloads_are_counted_and_the_last_good_one_stays_in_force() -> None:
     now = [1000.0]
     record = ConfigurationRecord(lambda: now[0])
-    record.started("one", [FIRST])
+    record.apply("one", [FIRST])
     assert record.reloads == {"success": 0, "failure": 0}
     now[0] = 2000.0
-    record.failed()
+    record.record_reload(ok=False)
     assert (record.hash, record.loaded_at, record.last_reload_good) == ("one", 1000.0, False)
-    record.reloaded("two", [FIRST])
+    record.apply("two", [FIRST])
+    record.record_reload(ok=True)
     assert (record.hash, record.loaded_at, record.last_reload_good) == ("two", 2000.0, True)
     assert record.reloads == {"success": 1, "failure": 1}

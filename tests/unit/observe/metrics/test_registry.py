@@ -30,7 +30,7 @@ def _samples(metrics: Metrics) -> dict[Series, float]:
 def test_what_can_be_named_is_there_from_the_start() -> None:
     """`increase()` misses a first event that makes its series."""
     metrics = Metrics()
-    metrics.configuration.started("abc", [KeyName("main", "SK0011…eeff")])
+    metrics.configuration.apply("abc", [KeyName("main", "SK0011…eeff")])
     samples = _samples(metrics)
     names = {name for name, _ in samples}
     assert {labels for name, labels in samples if name == "gateway_refusals_total"} == {

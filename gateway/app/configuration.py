@@ -1,0 +1,61 @@
+"""One immutable value is a configuration: what is decided by, what every part works by, and the certificates.
+
+Made once at the start and once per reload; the gateway applies it in the same way both times.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.app.options import Options, options_of
+from gateway.app.requirements import find_unmet
+from gateway.config.compile import compile_snapshot
+from gateway.config.loading.certificate_files import TlsMaterial
+from gateway.config.loading.resolve import load_resolved
+from gateway.config.loading.resolved import ResolvedSettings
+from gateway.config.problems import ConfigError
+from gateway.identity.jwks_cache import KeySource
+from gateway.policy.snapshot import Snapshot
+from gateway.secret_stores.secret_cache import SecretCache
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """`tls` is a context of this configuration's own, None for plain HTTP."""
+
+    snapshot: Snapshot
+    options: Options
+    tls: TlsMaterial | None
+
+    @property
+    def key_sources(self) -> dict[str, KeySource]:
+        """Where the keys of each issuer of JWTs come from, by its name."""
+        jwk_sets = self.snapshot.jwk_sets
+        return {
+            name: source._replace(jwks=jwk_sets.get(name)) for name, source in self.options.issuers.items()
+        }
+
+
+def make_configuration(resolved: ResolvedSettings) -> Configuration:
+    """Compile a resolved configuration. Raises `ConfigError` with everything that cannot be used."""
+    unmet = find_unmet(resolved)
+    try:
+        snapshot = compile_snapshot(resolved)
+    except ConfigError as error:
+        raise ConfigError([*unmet, *error.problems]) from None
+    if unmet:
+        raise ConfigError(unmet)
+    return Configuration(snapshot, options_of(resolved), resolved.tls)
+
+
+class ConfigurationSource(NamedTuple):
+    """Where a configuration is read from, at the start and at each reload. The lifecycle closes `secrets`."""
+
+    path: Path
+    environ: Mapping[str, str]
+    secrets: SecretCache
+
+    def load(self) -> ResolvedSettings:
+        """Read it; blocks. Raises `ConfigError`."""
+        return load_resolved(*self)

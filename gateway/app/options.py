@@ -1,0 +1,172 @@
+"""The options of every part, as one value: the single place where settings become options.
+
+`options_of` is pure. A part takes its own options and knows no settings; a new option has one way in.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from yarl import URL
+
+from gateway.admin.admin_authentication import AdminAccess
+from gateway.concurrency.adaptive_limit import AdaptiveLimitOptions
+from gateway.config.loading.resolved import ResolvedSettings
+from gateway.config.schema.addresses import ListenAddress
+from gateway.config.schema.admin_settings import is_loopback
+from gateway.config.schema.secret_values import Secret
+from gateway.config.schema.settings import Log, Tracing
+from gateway.idempotency.keyed_requests import IdempotencyOptions
+from gateway.identity.jwks_cache import KeySource
+from gateway.identity.jwks_fetch import KeyAddress
+from gateway.listener.connections import ConnectionLimits
+from gateway.rate_limits.rate_limiter import OnStoreFailure
+from gateway.upstream.attempt_options import RetryOptions
+from gateway.upstream.session import TransportOptions
+
+
+class ListenerOptions(NamedTuple):
+    """The data port. `address` and `reuse_port` are those of the start until a restart."""
+
+    address: ListenAddress
+    reuse_port: bool
+    header_bytes: int
+    headers_max: int
+    limits: ConnectionLimits
+    drain_seconds: float
+
+
+class AdminOptions(NamedTuple):
+    """The admin port. `remote`: other machines can reach `address`."""
+
+    address: ListenAddress
+    remote: bool
+    access: AdminAccess
+
+
+class ConcurrencyOptions(NamedTuple):
+    """The learned limit of each account, and the length of the queue in front of it."""
+
+    limit: AdaptiveLimitOptions
+    queue: int
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What every part works by, for one configuration."""
+
+    listener: ListenerOptions
+    admin: AdminOptions
+    log: Log
+    tracing: Tracing
+    store: Secret | None
+    """The URL of Redis; None keeps state in this process."""
+    on_store_failure: OnStoreFailure
+    transport: TransportOptions
+    retry: RetryOptions
+    concurrency: ConcurrencyOptions
+    idempotency: IdempotencyOptions
+    issuers: Mapping[str, KeySource]
+    """By the issuer's name, without the keys of files: the snapshot has those."""
+
+
+def options_of(resolved: ResolvedSettings) -> Options:
+    """The options of a resolved configuration."""
+    settings = resolved.settings
+    return Options(
+        listener=_listener(resolved),
+        admin=_admin(resolved),
+        log=settings.log,
+        tracing=settings.tracing,
+        store=resolved.store,
+        on_store_failure=OnStoreFailure(settings.on_store_failure),
+        transport=_transport(resolved),
+        retry=_retry(resolved),
+        concurrency=_concurrency(resolved),
+        idempotency=_idempotency(resolved),
+        issuers=_issuers(resolved),
+    )
+
+
+def _listener(resolved: ResolvedSettings) -> ListenerOptions:
+    callers = resolved.settings.callers
+    return ListenerOptions(
+        address=resolved.listen,
+        reuse_port=resolved.settings.reuse_port,
+        header_bytes=callers.header_bytes,
+        headers_max=callers.headers_max,
+        limits=ConnectionLimits(
+            connections=callers.connections,
+            connections_per_address=callers.connections_per_address,
+            idle_seconds=callers.idle_seconds,
+            head_seconds=callers.head_seconds,
+            write_seconds=callers.write_seconds,
+        ),
+        drain_seconds=resolved.settings.drain_seconds,
+    )
+
+
+def _admin(resolved: ResolvedSettings) -> AdminOptions:
+    page, metrics = resolved.page_token, resolved.metrics_token
+    access = AdminAccess.of(
+        None if page is None else page.reveal(),
+        None if metrics is None else metrics.reveal(),
+        frozenset(resolved.settings.admin.hosts),
+    )
+    address = resolved.admin_listen
+    return AdminOptions(address, not is_loopback(address.host), access)
+
+
+def _transport(resolved: ResolvedSettings) -> TransportOptions:
+    upstream = resolved.settings.upstream
+    trusted = resolved.ca_file
+    return TransportOptions(
+        connect_to=URL(str(upstream.connect_to)) if upstream.connect_to else None,
+        proxy=URL(resolved.proxy.reveal()) if resolved.proxy else None,
+        ca_file=str(trusted.path) if trusted else None,
+        ca_digest=trusted.digest if trusted else b"",
+        connections=upstream.connections,
+        connect_seconds=upstream.connect_seconds,
+        deadline_seconds=upstream.deadline_seconds,
+        idle_seconds=upstream.idle_seconds,
+    )
+
+
+def _retry(resolved: ResolvedSettings) -> RetryOptions:
+    retry = resolved.settings.retry
+    return RetryOptions(
+        attempts=retry.max_attempts,
+        budget_share=retry.budget_percent / 100,
+        first_backoff_seconds=retry.initial_backoff_seconds,
+        longest_backoff_seconds=retry.max_backoff_seconds,
+        post_on_503=retry.post_on_503,
+    )
+
+
+def _concurrency(resolved: ResolvedSettings) -> ConcurrencyOptions:
+    concurrency = resolved.settings.concurrency
+    limit = AdaptiveLimitOptions(
+        floor=concurrency.floor, ceiling=concurrency.ceiling, initial=concurrency.initial
+    )
+    return ConcurrencyOptions(limit, concurrency.queue)
+
+
+def _idempotency(resolved: ResolvedSettings) -> IdempotencyOptions:
+    settings = resolved.settings
+    return IdempotencyOptions(
+        ttl_seconds=settings.idempotency.ttl_seconds,
+        max_bytes=settings.idempotency.max_bytes,
+        max_entries=settings.idempotency.max_entries,
+        refuses=settings.on_store_failure == "refuse",
+        releases_503=settings.retry.post_on_503,
+    )
+
+
+def _issuers(resolved: ResolvedSettings) -> dict[str, KeySource]:
+    sources = {}
+    for issuer in resolved.issuers:
+        settings = issuer.settings
+        url, trusted = settings.jwks_url, issuer.ca_file
+        address = KeyAddress(url, trusted.path if trusted else None, issuer.token_file) if url else None
+        sources[settings.name] = KeySource(address, settings.refresh_seconds)
+    return sources

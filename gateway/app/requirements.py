@@ -1,0 +1,57 @@
+"""What a configuration needs beside itself: optional packages, and values that only those can judge.
+
+So that `gateway check` and a reload find what a start would find. Connects to nothing.
+"""
+
+from collections.abc import Iterator
+
+from gateway.config.loading.resolved import ResolvedSettings
+from gateway.config.problems import Problem
+from gateway.observe.traces.tracer import require_tracer
+from gateway.redis.redis_store import require_connection
+
+_NO_OTEL = ("needs the opentelemetry packages", "pip install 'twilio-gateway[otel]', or turn it off")
+_NO_EXPORTER = (
+    "OTEL_TRACES_EXPORTER or OTEL_EXPORTER_OTLP_PROTOCOL names an exporter that is not installed",
+    "write otlp (over http/protobuf), console or none, or install the exporter's package",
+)
+_BAD_VARIABLE = (
+    "an OTEL_* variable has a value that OpenTelemetry cannot use",
+    "see the variables of https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/",
+)
+_NO_REDIS = ("needs the redis package", "pip install 'twilio-gateway[redis]', or write `store: memory`")
+_BAD_STORE = ("a part of the URL's path or query cannot be used", "write it like redis://127.0.0.1:6379/0")
+
+
+def find_unmet(resolved: ResolvedSettings) -> list[Problem]:
+    """Everything that is missing or unusable, with its place in the file."""
+    problem = resolved.origins.problem
+    return [problem(path, *texts) for path, texts in (*_tracing(resolved), *_store(resolved))]
+
+
+_Unmet = tuple[tuple[str, ...], tuple[str, str]]
+
+
+def _tracing(resolved: ResolvedSettings) -> Iterator[_Unmet]:
+    if not resolved.settings.tracing.enabled:
+        return
+    place = ("tracing", "enabled")
+    try:
+        require_tracer()
+    except ImportError:
+        yield place, _NO_OTEL
+    except LookupError:
+        yield place, _NO_EXPORTER
+    except ValueError:
+        yield place, _BAD_VARIABLE
+
+
+def _store(resolved: ResolvedSettings) -> Iterator[_Unmet]:
+    if resolved.store is None:
+        return
+    try:
+        require_connection(resolved.store.reveal())
+    except ImportError:
+        yield ("store",), _NO_REDIS
+    except ValueError:
+        yield ("store",), _BAD_STORE
