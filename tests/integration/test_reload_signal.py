@@ -207,7 +207,7 @@ async def test_no_reload_while_draining(tmp_path: Path, upstream: RawUpstream) -
         await gateway.capture.until(lambda lines: bool(events(lines, "draining")))
         process.write(consumers={"other": consumer(OTHER_KEY)})
         told = await process.hang_up()
-        assert told["event"] == "configuration reload failed"
+        assert told["event"] == "configuration reload refused"
         assert told["problems"] == [f"{process.path}: nothing is reloaded: the gateway is draining"]
         gate.set()
         assert (await caller.answer()).status == 200
