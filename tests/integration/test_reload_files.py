@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -194,6 +195,37 @@ async def test_two_quick_changes(tmp_path: Path) -> None:
         replace(path, text_of("third"))
         while "third" not in (scene.consumers or [set()])[-1]:
             await scene.next()
+
+
+async def test_c7_a_read_that_blocks_fails_its_reload_and_is_found_by_the_next(tmp_path: Path) -> None:
+    """One thread is held up, however often a reload is asked for; when the path answers, it is applied."""
+    path = tmp_path / "gateway.yaml"
+    path.write_text(text_of("app"))
+    answers, reads = threading.Event(), []
+    told: asyncio.Queue[Reload] = asyncio.Queue()
+    resolved = load_resolved(path, ENVIRON)
+
+    def load() -> ResolvedSettings:
+        reads.append(1)
+        answers.wait(20)
+        return load_resolved(path, ENVIRON)
+
+    async def apply(_: Snapshot) -> None: ...
+
+    reloader = Reloader(resolved, load, compile_snapshot, apply, told.put_nowait, 600, read_seconds=0.01)
+    reloader.start()
+    replace(path, text_of("app", "other"))
+    for reason in ("SIGHUP", "API"):
+        reloader.trigger(reason)
+        while reason not in (failed := await asyncio.wait_for(told.get(), 20)).reason:
+            pass
+        assert failed.result is Result.FAILED
+        assert "does one of its paths block?" in str(failed.problems[0])
+    assert len(reads) == 1
+    answers.set()
+    while (await asyncio.wait_for(told.get(), 20)).result is not Result.DONE:
+        reloader.trigger("SIGHUP")
+    await reloader.close()
 
 
 def _fail(*_: ResolvedSettings) -> None:
