@@ -19,7 +19,7 @@ from gateway.app.configuration import ConfigurationSource
 from gateway.app.lifecycle import run_gateway
 from gateway.app.listen_error import ListenError
 from gateway.commands.key import new_key
-from gateway.config.schema.values import digest_of
+from gateway.config.schema.values import digest_line
 from gateway.consumers.account_pinning import MY_ACCOUNT
 from gateway.secret_stores.secret_cache import SecretCache
 from twilio_simulator import SimulatedAccount, SimulatedKey, Simulator
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         "TWILIO_ACCOUNT_SID": account.sid,
         "TWILIO_API_KEY": account.keys[0].sid,
         "TWILIO_API_SECRET": account.keys[0].secret,
-        **{f"{name.upper()}_KEY_SHA256": digest_of(key) for name, key in keys.items()},
+        **{f"{name.upper()}_KEY_SHA256": digest_line(key) for name, key in keys.items()},
     }
     config = args.config or Path("config/traffic.yaml" if args.traffic else "config/quickstart.yaml")
     source = ConfigurationSource(config, {**os.environ, **made}, SecretCache())

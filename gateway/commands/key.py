@@ -73,10 +73,10 @@ def add_parser(subparsers: "Subparsers") -> None:
 
 def run_new(args: argparse.Namespace) -> int:
     """Print a new key and its digest: 0."""
-    from gateway.config.schema.values import digest_of
+    from gateway.config.schema.values import digest_line
 
     key = new_key()
-    print(_NEW_TEXT.format(name=args.name, key=key, digest=digest_of(key)), end="")
+    print(_NEW_TEXT.format(name=args.name, key=key, digest=digest_line(key)), end="")
     return 0
 
 
@@ -87,14 +87,14 @@ def new_key() -> str:
 
 def run_digest(args: argparse.Namespace) -> int:
     """Print the digest of what is on standard input: 0, or 2 if that is no secret."""
-    from gateway.config.schema.values import digest_of
+    from gateway.config.schema.values import digest_line
 
     secret = _read_secret()
     if secret is None:
         message = "standard input must hold the secret: one line of UTF-8 text, not empty"
         print(f"gateway key digest: {message}; try `gateway key digest < FILE`", file=sys.stderr)
         return 2
-    print(digest_of(secret))
+    print(digest_line(secret))
     return 0
 
 

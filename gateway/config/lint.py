@@ -6,12 +6,12 @@ What a rule can reach is `policy/reach`'s; here is where it stands in the file.
 import re
 from collections.abc import Iterator
 
-from gateway.config.checking.contradictions import DEFAULT_EDGES
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.problems import Problem
 from gateway.consumers.allow_rules import NAMED_SETS
 from gateway.consumers.consumer import Consumer
 from gateway.consumers.rule_lint import find_unreachable
+from gateway.policy.addressing import DEFAULT_EDGES
 from gateway.policy.snapshot import Snapshot
 from gateway.twilio.catalogue import Catalogue
 

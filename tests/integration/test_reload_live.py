@@ -80,7 +80,7 @@ ELSEWHERE = {
     "upstream.ca_file": "below",
     "credentials.*": "tests/integration/test_reload_signal.py",
     "consumers.*": "tests/integration/test_reload_signal.py",
-    "secret_stores.*": "tests/integration/test_remote_secrets.py",
+    "secret_stores.": "tests/integration/test_remote_secrets.py",
     "jwt.*": "tests/integration/test_jwt.py",
 }
 

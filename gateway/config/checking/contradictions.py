@@ -17,14 +17,7 @@ from gateway.config.schema.admin_settings import Admin, is_loopback
 from gateway.config.schema.consumer_settings import ConsumerKey, ConsumerSettings
 from gateway.config.schema.settings import ConcurrencySettings, Settings, Upstream
 from gateway.config.schema.values import LABEL
-
-DEFAULT_EDGES: Final[Mapping[str, str | None]] = {
-    "us1": None,
-    "ie1": "dublin",
-    "au1": "sydney",
-    "jp1": "tokyo",
-}
-"""Region -> the edge that is used unless the file names one (design 4.1)."""
+from gateway.policy.addressing import DEFAULT_EDGES
 
 _EXPIRES_SOON: Final = timedelta(days=14)
 

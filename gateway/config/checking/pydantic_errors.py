@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from gateway.config.problems import Finding, KeyPath, looks_like_a_secret
-from gateway.config.schema.secret_values import MAPPING, TEXT
+from gateway.config.schema.secret_values import MAPPING, REFERENCE, TEXT
 from gateway.config.schema.settings import Settings
 
 RENAMED: Final[Mapping[KeyPath, str]] = {
@@ -23,7 +23,7 @@ RENAMED: Final[Mapping[KeyPath, str]] = {
 }
 """The former path of a setting -> its name now. A former name is refused, with the new one in the message."""
 
-_NOT_IN_THE_FILE: Final = frozenset({TEXT, MAPPING, "[key]"})
+_NOT_IN_THE_FILE: Final = frozenset({TEXT, MAPPING, REFERENCE, "[key]"})
 
 _MAPPING: Final = ("must be a mapping", "write `name: value` beneath it")
 _LIST: Final = ("must be a list", 'write ["a", "b"], or lines that begin with "-"')

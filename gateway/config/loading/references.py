@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
 
-from gateway.config.schema.consumer_settings import ConsumerKey
 from gateway.config.schema.secret_values import SecretRef
 from gateway.config.schema.settings import Settings
 
@@ -17,9 +16,6 @@ def remote_references(settings: Settings) -> tuple[SecretRef, ...]:
 def _references(value: object) -> Iterator[SecretRef]:
     if isinstance(value, SecretRef):
         yield value
-    elif isinstance(value, ConsumerKey):
-        if value.reference is not None:
-            yield value.reference
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
             yield from _references(getattr(value, name))

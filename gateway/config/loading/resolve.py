@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from gateway.config.checking.contradictions import DEFAULT_EDGES, find_expiring_certificate
+from gateway.config.checking.contradictions import find_expiring_certificate
 from gateway.config.loading.load import Loaded, load_settings
 from gateway.config.loading.named_files import NamedFiles
 from gateway.config.loading.references import remote_references
@@ -30,6 +30,7 @@ from gateway.config.schema.consumer_settings import ConsumerKey, ConsumerSetting
 from gateway.config.schema.secret_store_settings import SecretStores
 from gateway.config.schema.secret_values import RemoteSecret, Secret, SecretError, SecretRef, path_of, resolve
 from gateway.config.schema.values import TextPattern
+from gateway.policy.addressing import DEFAULT_EDGES
 
 _UNREAD = Secret("", "unread")
 """Stands for a secret that could not be read, until all findings are collected; it never leaves this file."""
@@ -193,7 +194,7 @@ class _Resolver:
             auth_token=self._token(credential.auth_token, (*path, "auth_token")),
             subaccounts=tuple(subaccounts),
             region=credential.region,
-            edge=credential.edge or DEFAULT_EDGES.get(credential.region),
+            edge=credential.edge or DEFAULT_EDGES.get(credential.region) or None,
         )
 
     def _subaccount(self, entry: str | Subaccount, path: KeyPath) -> ResolvedAccount:

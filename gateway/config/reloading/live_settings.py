@@ -1,76 +1,46 @@
-"""Which settings a reload puts into force, and which wait for a restart: every name of the schema.
+"""Which settings a reload applies, and which wait for a restart: derived from the schema.
 
-A test holds the table against the schema, another against a running gateway, so that no setting is ignored in
-silence. Must not know how a setting is put into force.
+A setting says itself that it waits, by `RESTART` of `schema/values.py`. Must not know how
+a setting is applied.
 """
 
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, get_args, get_origin
 
-RESTART: Final = frozenset(
-    {
-        "listen",
-        "reuse_port",
-        "tls",
-        "store",
-        "admin.listen",
-        "admin.allow_remote",
-        "tracing.enabled",
-        "tracing.send_upstream",
-    }
-)
+from pydantic import BaseModel
+
+from gateway.config.schema.secret_values import LocalRef
+from gateway.config.schema.settings import Settings
+from gateway.config.schema.values import waits_for_restart
+
+
+def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The sections that a field's type consists of; a reference is a value."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if not issubclass(annotation, LocalRef):
+            yield annotation
+        return
+    for part in get_args(annotation):
+        yield from _sections(part)
+
+
+def _paths(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, bool]]:
+    """Every path at which something may be set, and whether it waits. Sections in a mapping or a list are one
+    path, `name.*`; an optional section has one of its own, for whether it is there at all."""
+    for name, field in model.model_fields.items():
+        path = f"{prefix}{field.alias or name}"
+        waits = waits_for_restart(field)
+        sections = list(_sections(field.annotation))
+        if sections and get_origin(field.annotation) in (Mapping, tuple):
+            yield f"{path}.*", waits
+            continue
+        if not sections or field.default is None:
+            yield path, waits
+        for section in sections:
+            yield from _paths(section, f"{path}.")
+
+
+RESTART: Final = frozenset(path for path, waits in _paths(Settings) if waits)
 """What is opened once. (`tls` here is whether there is any: what is beneath it is live.)"""
-
-LIVE: Final = frozenset(
-    {
-        "public_url",
-        "on_store_failure",
-        "drain_seconds",
-        "admin.page_token",
-        "admin.metrics_token",
-        "admin.hosts",
-        "log.level",
-        "log.format",
-        "log.sample_successes",
-        "tls.cert_file",
-        "tls.key_file",
-        "tls.client_certificates",
-        "tls.client_ca_file",
-        "tls.min_version",
-        "callers.header_bytes",
-        "callers.headers_max",
-        "callers.body_bytes",
-        "callers.stream_bytes",
-        "callers.connections",
-        "callers.connections_per_address",
-        "callers.idle_seconds",
-        "callers.head_seconds",
-        "callers.body_seconds",
-        "callers.body_total_seconds",
-        "callers.write_seconds",
-        "upstream.connect_to",
-        "upstream.proxy",
-        "upstream.ca_file",
-        "upstream.extra_hosts",
-        "upstream.connections",
-        "upstream.connect_seconds",
-        "upstream.deadline_seconds",
-        "upstream.idle_seconds",
-        "secret_stores.*",
-        "jwt.*",
-        "credentials.*",
-        "consumers.*",
-        "retry.post_on_503",
-        "retry.max_attempts",
-        "retry.initial_backoff_seconds",
-        "retry.max_backoff_seconds",
-        "retry.budget_percent",
-        "concurrency.floor",
-        "concurrency.ceiling",
-        "concurrency.initial",
-        "concurrency.queue",
-        "idempotency.ttl_seconds",
-        "idempotency.max_bytes",
-        "idempotency.max_entries",
-    }
-)
-"""What a reload puts into force for the next request, or the next connection. `.*` is all beneath a name."""
+LIVE: Final = frozenset(path for path, waits in _paths(Settings) if not waits)
+"""What a reload applies to the next request, or the next connection. `.*` is all beneath a name."""

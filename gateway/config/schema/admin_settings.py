@@ -14,16 +14,21 @@ from gateway.config.schema import addresses, values
 from gateway.config.schema.secret_values import Secret, SecretRef
 from gateway.config.schema.values import Section
 
-_SHORTEST_TOKEN: Final = 16
+_MIN_TOKEN: Final = 16
 
 
 class Admin(Section):
     """Health, metrics and the live page, on a port of their own that callers cannot reach."""
 
-    listen: addresses.Listen = Field(default="127.0.0.1:9090", description="`host:port` of the admin server.")
+    listen: addresses.Listen = Field(
+        default="127.0.0.1:9090",
+        description="`host:port` of the admin server.",
+        json_schema_extra=values.RESTART,
+    )
     allow_remote: bool = Field(
         default=False,
         description="Whether `listen` may be an address that others can reach. Needs both tokens.",
+        json_schema_extra=values.RESTART,
     )
     page_token: SecretRef | None = Field(
         default=None,
@@ -49,10 +54,10 @@ def is_loopback(host: str) -> bool:
 
 
 def find_weak_tokens(page: Secret | None, metrics: Secret | None) -> Iterator[Finding]:
-    """Both may be guessed at from outside; the one for metrics is in the hands of Prometheus besides."""
+    """Both tokens are exposed to guessing, and the metrics token is also stored in Prometheus."""
     for name, token in (("page_token", page), ("metrics_token", metrics)):
-        if token is not None and len(token.reveal()) < _SHORTEST_TOKEN:
-            message = f"the value of {token.origin} has fewer than {_SHORTEST_TOKEN} characters"
+        if token is not None and len(token.reveal()) < _MIN_TOKEN:
+            message = f"the value of {token.origin} has fewer than {_MIN_TOKEN} characters"
             yield Finding(("admin", name), message, "make one with: openssl rand -hex 32")
     if page is not None and metrics is not None and page.reveal() == metrics.reveal():
         yield Finding(("admin", "metrics_token"), "the same as `admin.page_token`", "give it its own value")

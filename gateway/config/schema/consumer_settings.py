@@ -5,20 +5,18 @@ Owns the names beneath `consumers.<name>`, and their forms. The meaning of rules
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, Discriminator, Field, Tag, model_validator
+from pydantic import AwareDatetime, Discriminator, Field, GetJsonSchemaHandler, Tag, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from gateway.config.problems import looks_like_a_secret
 from gateway.config.schema import values
 from gateway.config.schema.identity_settings import ConsumerCertificate, ConsumerToken
 from gateway.config.schema.secret_values import (
     MAPPING,
+    REFERENCE,
     TEXT,
-    AwsPlace,
-    GcpPlace,
-    ReferenceName,
-    ReferencePath,
     SecretRef,
-    VaultPlace,
     exactly_one,
     form_of,
     in_words,
@@ -34,27 +32,13 @@ _KEY_HINT: Final = (
 
 
 class ConsumerKey(Section):
-    """A consumer's key with a date on which it ends, or whose digest stands elsewhere. Holds one of `digest`,
-    `env`, `file`, `vault`, `aws`, `gcp`."""
+    """A consumer's key that ends at a date, or whose digest is stored elsewhere. Holds one of `digest`,
+    `env`, `file`, `vault`, `aws`, `gcp`, each of which gives the `sha256:` line, never the key."""
 
     digest: values.Digest | None = Field(
         default=None, description="`sha256:` and 64 hexadecimal digits, as `gateway key new` prints it."
     )
-    env: ReferenceName | None = Field(
-        default=None, description="The environment variable that holds the `sha256:` line (not the key)."
-    )
-    file: ReferencePath | None = Field(
-        default=None, description="The file that holds the `sha256:` line (not the key)."
-    )
-    vault: VaultPlace | None = Field(
-        default=None, description="The place in Vault, `PATH#KEY`, that holds the `sha256:` line."
-    )
-    aws: AwsPlace | None = Field(
-        default=None, description="The secret in AWS Secrets Manager that holds the `sha256:` line."
-    )
-    gcp: GcpPlace | None = Field(
-        default=None, description="The secret in Google Secret Manager that holds the `sha256:` line."
-    )
+    reference: SecretRef | None = Field(default=None, alias=REFERENCE)
     expires: AwareDatetime | None = Field(
         default=None, description="When the key ends, with a time zone: `2027-01-01T00:00:00Z`."
     )
@@ -62,23 +46,28 @@ class ConsumerKey(Section):
     @model_validator(mode="before")
     @classmethod
     def _one_form(cls, given: Any) -> Any:
-        """Judged before the fields, because an unknown *name* in their errors could be the key itself."""
+        """Judged before the fields, because an unknown *name* in their errors could be the key itself. The
+        reference is taken out of the names beside it."""
         if not exactly_one(given, frozenset({"digest", *_PLACES}), besides=frozenset({"expires"})):
             names = in_words(("digest", *_PLACES))
             values.refuse(f"must be a sha256: line, or hold one of {names}", _KEY_HINT)
-        if any(looks_like_a_secret(given.get(name, "")) for name in _PLACES):
+        place = {name: given[name] for name in _PLACES if name in given}
+        if any(looks_like_a_secret(text) for text in place.values()):
             values.refuse("this looks like a key itself, not like the name of its digest's place", _KEY_HINT)
-        return given
+        rest = {name: value for name, value in given.items() if name not in place}
+        return {**rest, REFERENCE: place} if place else rest
 
-    @property
-    def reference(self) -> SecretRef | None:
-        """Where the digest stands, if it is not in `digest`."""
-        places = {name: getattr(self, name) for name in _PLACES}
-        return (
-            None
-            if self.digest is not None
-            else SecretRef(**{n: p for n, p in places.items() if p is not None})
-        )
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """As it is written: the reference's names stand beside the others."""
+        json_schema = handler(schema)
+        described = handler.resolve_ref_schema(json_schema)
+        places = SecretRef.model_json_schema()["properties"]
+        own = {name: value for name, value in described["properties"].items() if name != REFERENCE}
+        described["properties"] = {"digest": own.pop("digest"), **places, **own}
+        return json_schema
 
 
 ConsumerKeyEntry = Annotated[

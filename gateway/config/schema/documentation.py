@@ -33,6 +33,9 @@ double underscore stands between names, in upper or lower case. Lists and mappin
 file has at that name. An unknown name is an error; names with a single underscore (`GATEWAY_PORT`) are not
 read.
 
+**Reloads** apply a setting to the next request, or the next connection; a setting marked *Restart.* waits
+for a restart.
+
 ## References
 
 | write | the secret is in |
@@ -124,6 +127,8 @@ class _Reference:
         for name, value in section["properties"].items():
             default = "required" if name in required else self._default(value)
             meaning = self._meaning(value).replace("|", "\\|")
+            if value.get("restart"):
+                meaning += " *Restart.*"
             rows.append(f"| `{name}` | {self._value(value)} | {default} | {meaning} |\n")
         return "".join(rows)
 

@@ -187,6 +187,10 @@ MAPPING: Final = "<mapping>"
 """Tags of the two forms a value may have, which pydantic puts into the locations of its errors."""
 
 
+REFERENCE: Final = "<reference>"
+"""Stands for a reference that is written beside other names, in the locations of pydantic's errors."""
+
+
 def form_of(given: object) -> str:
     """Which of the two forms a raw value has."""
     return TEXT if isinstance(given, str) else MAPPING

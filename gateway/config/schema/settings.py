@@ -45,10 +45,12 @@ class Tracing(Section):
     enabled: bool = Field(
         default=False,
         description="Whether spans are made and exported. Needs `pip install 'twilio-gateway[otel]'`.",
+        json_schema_extra=values.RESTART,
     )
     send_upstream: bool = Field(
         default=False,
         description="Whether Twilio is sent a `traceparent` (with our span) and the caller's `tracestate`.",
+        json_schema_extra=values.RESTART,
     )
 
 
@@ -181,12 +183,21 @@ class Settings(BaseSettings):
     )
 
     listen: addresses.Listen = Field(
-        default="127.0.0.1:8080", description="`host:port` for callers; port 0 takes a free one."
+        default="127.0.0.1:8080",
+        description="`host:port` for callers; port 0 takes a free one.",
+        json_schema_extra=values.RESTART,
     )
     reuse_port: bool = Field(
-        default=False, description="Lets several replicas on one machine share the port."
+        default=False,
+        description="Lets several replicas on one machine share the port.",
+        json_schema_extra=values.RESTART,
     )
-    tls: Tls | None = Field(default=None, description="TLS on `listen`; plain HTTP without it.")
+    tls: Tls | None = Field(
+        default=None,
+        description="TLS on `listen`; plain HTTP without it. Turning it on or off takes a restart, its files "
+        "do not.",
+        json_schema_extra=values.RESTART,
+    )
     public_url: addresses.PublicUrl | None = Field(
         default=None,
         description="What callers see if a load balancer stands in front. May have a path, no query.",
@@ -194,6 +205,7 @@ class Settings(BaseSettings):
     store: OrReference[addresses.Store] = Field(
         default=addresses.MEMORY,
         description="What replicas share: `memory` (nothing) or `redis://host:6379/0`.",
+        json_schema_extra=values.RESTART,
     )
     on_store_failure: Literal["local", "refuse"] = Field(
         default="local",

@@ -4,10 +4,9 @@ Each says what it expects in its own words and never repeats what it was given. 
 stands.
 """
 
-import hashlib
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 from pydantic import (
     AfterValidator,
@@ -18,14 +17,27 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
 )
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from gateway.identity.authentication import digest_of
 
 
 def refuse(message: str, hint: str) -> NoReturn:
     """Refuse a value from inside a pydantic validator: `explain.py` prints both texts as they are."""
     # pydantic fills in {braces}, which our texts use for YAML: they travel in the context instead.
     raise PydanticCustomError("gateway", "refused", {"message": message, "hint": hint})
+
+
+RESTART: Final[dict[str, Any]] = {"restart": True}
+"""`json_schema_extra` of a setting that a reload cannot apply: it waits for a restart."""
+
+
+def waits_for_restart(field: FieldInfo) -> bool:
+    """Whether a reload leaves this setting as it was at the start."""
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and extra.get("restart") is True
 
 
 class Section(BaseModel):
@@ -131,13 +143,12 @@ DIGEST = TextPattern(
     "not the digest of a key",
     "run `gateway key new NAME` and write its sha256: line here, never the key itself",
 )
-_EMPTY_DIGEST = DIGEST_PREFIX + hashlib.sha256(b"").hexdigest()
+_EMPTY_DIGEST = DIGEST_PREFIX + digest_of(b"")
 
 
-def digest_of(key: str) -> str:
-    """`sha256:` and the hexadecimal SHA-256 of the key's UTF-8 bytes, as it stands in the file (design
-    4.2)."""
-    return DIGEST_PREFIX + hashlib.sha256(key.encode()).hexdigest()
+def digest_line(key: str) -> str:
+    """`sha256:` and the digest of the key's UTF-8 bytes, as it is written in the file."""
+    return DIGEST_PREFIX + digest_of(key.encode())
 
 
 def why_no_digest(text: str) -> str:

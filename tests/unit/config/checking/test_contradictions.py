@@ -4,10 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.config.checking import contradictions as checks
 from gateway.config.loading.load import load_settings
 from gateway.config.problems import ConfigError
-from gateway.policy import addressing
 from tests.unit.config.conftest import DIGEST, ENVIRON, GOOD, Write, cases
 
 NOW = datetime(2026, 12, 20, tzinfo=UTC)
@@ -110,8 +108,3 @@ def test_nonsense_is_refused(write: Write, text: str, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_settings(path, ENVIRON, NOW)
     assert expected in str(caught.value)
-
-
-def test_both_tables_of_edges_are_one() -> None:
-    """The file's readers must not import policy (design 3), so these stand in two places."""
-    assert {region: edge or "" for region, edge in checks.DEFAULT_EDGES.items()} == addressing.DEFAULT_EDGES
