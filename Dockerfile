@@ -1,28 +1,34 @@
 # syntax=docker/dockerfile:1
 #
-# Two stages: the first has pip and the build tools, the second has Python, the packages and no installer.
+# Two stages: the first has pip, a C compiler and the build tools, the second has Python, the packages and no installer.
 #
-# Every package is pinned by hash. The base image is named by tag, because its digest can be looked up only where a
-# registry is at hand; pin it in your pipeline (docs/operations.md, "Deploying"):
-#   docker build --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:<digest> -t twilio-gateway .
+# Every package is pinned by hash. The base images are named by tag, because a digest can be looked up only where a
+# registry is at hand; pin them in your pipeline (docs/operations.md, "Deploying"):
+#   docker build --build-arg BUILD_IMAGE=python:3.11-bookworm@sha256:<digest> \
+#     --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:<digest> -t twilio-gateway .
 # LOCK=deploy/requirements.lock leaves out JWT, traces, and AWS's and Google's secret stores.
+# GATEWAY_BUILD=pure compiles nothing. For aarch64: docker buildx build --platform linux/arm64.
+ARG BUILD_IMAGE=python:3.11-bookworm
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
-FROM ${PYTHON_IMAGE} AS build
+FROM ${BUILD_IMAGE} AS build
 ARG LOCK=deploy/requirements-image.lock
+ARG GATEWAY_BUILD=compiled
 WORKDIR /src
-COPY deploy/requirements-build.lock deploy/requirements.lock deploy/requirements-image.lock deploy/
+COPY deploy/requirements-compile.lock deploy/requirements.lock deploy/requirements-image.lock deploy/
 # The cache is a mount of the builder's, and in no layer.
 RUN --mount=type=cache,target=/root/.cache/pip \
     python -m venv /opt/build \
- && /opt/build/bin/pip install --disable-pip-version-check --require-hashes -r deploy/requirements-build.lock
+ && /opt/build/bin/pip install --disable-pip-version-check --require-hashes -r deploy/requirements-compile.lock
 RUN --mount=type=cache,target=/root/.cache/pip \
     python -m venv --without-pip /opt/gateway \
  && /opt/build/bin/pip --python /opt/gateway/bin/python install --disable-pip-version-check \
       --require-hashes -r "$LOCK"
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY gateway gateway
-RUN /opt/build/bin/pip wheel --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir /opt/wheels . \
+# Compiled code trusts the types of the packages that it runs with: they are read where those are installed.
+RUN export GATEWAY_BUILD="$GATEWAY_BUILD" GATEWAY_TYPES_FROM=/opt/gateway/bin/python \
+ && /opt/build/bin/pip wheel --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir /opt/wheels . \
  && /opt/build/bin/pip --python /opt/gateway/bin/python install --disable-pip-version-check \
       --no-deps --no-index /opt/wheels/*.whl
 

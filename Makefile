@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install run test quick check integration-tests other-tests format lint types bench lock catalogue docs clean packages
+.PHONY: help wheel compiled-tests install run test quick check integration-tests other-tests format lint types bench lock catalogue docs clean packages
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## ?/\1\t/' | expand -t 12
@@ -22,7 +22,7 @@ check: format lint types   ## the same, with what is installed; PYTEST="tests/un
 ifdef PYTEST
 	$(BIN)/pytest $(PYTEST)
 else
-	@$(MAKE) --no-print-directory -j2 --output-sync=target integration-tests other-tests
+	@$(MAKE) --no-print-directory -j2 --output-sync=target integration-tests other-tests compiled-tests
 endif
 
 # Side by side, because these mostly wait: for time-outs, drains, browsers.
@@ -30,6 +30,9 @@ integration-tests:
 	$(BIN)/pytest tests/integration
 other-tests:
 	$(BIN)/pytest --ignore=tests/integration
+# The compiled build, in a copy of the checkout below build/: docs/adr/0014-compiled-wheels.md.
+compiled-tests:
+	$(BIN)/python -m tests.support.compiled_tree --pytest tests/unit tests/property tests/raw tests/clients
 
 format:
 	$(BIN)/ruff format --check .
@@ -38,12 +41,18 @@ lint:
 types:
 	$(BIN)/mypy
 
-bench: install packages    ## requests/s beside a bare relay's, latency, memory, scrapes, hostile callers (minutes)
-	$(BIN)/python -m tests.bench.throughput
-	$(BIN)/python -m tests.bench.latency
+bench: install packages $(VENV)/.bench  ## instructions, CPU beside Caddy and Envoy, latency, memory, scrapes, hostile callers (minutes)
+	$(BIN)/python -m tests.bench.instructions
+	$(BIN)/python -m tests.bench.side_by_side
+	$(BIN)/python -m tests.bench.streaming
+	$(BIN)/python -m tests.bench.footprint
 	$(BIN)/python -m tests.bench.memory
 	$(BIN)/python -m tests.bench.scrape
 	$(BIN)/python -m tests.bench.hostile
+
+wheel: install             ## dist/: a wheel with compiled hot modules for this machine's processor, and a pure one
+	GATEWAY_BUILD=compiled $(BIN)/python -m pip wheel -q --no-deps --no-build-isolation -w dist .
+	GATEWAY_BUILD=pure $(BIN)/python -m pip wheel -q --no-deps --no-build-isolation -w dist .
 
 packages:                  ## Debian's packages that some tests drive (as root; else it says what is missing)
 	@sh tests/support/packages.sh
@@ -54,10 +63,13 @@ lock: install              ## resolve the dependencies anew, with hashes
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --upgrade --group dev --all-extras -c deploy/requirements.lock pyproject.toml -o tests/requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --group pyproject.toml:build -c deploy/requirements.lock -o deploy/requirements-build.lock
+	  --group pyproject.toml:compile -c deploy/requirements.lock -c tests/requirements.lock \
+	  -o deploy/requirements-compile.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --extra aws --extra gcp --extra jwt --extra otel --extra redis \
 	  -c deploy/requirements.lock -c tests/requirements.lock pyproject.toml -o deploy/requirements-image.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --upgrade tests/bench/requirements.in -o tests/bench/requirements.lock
 
 catalogue: install         ## Twilio's routes, from the installed twilio package
 	$(BIN)/python -m gateway.twilio.catalogue.generate
@@ -77,6 +89,10 @@ $(VENV)/bin/python:
 $(VENV)/.run: deploy/requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r deploy/requirements.lock
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.bench: tests/bench/requirements.lock | $(VENV)/.run
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r tests/bench/requirements.lock
 	@touch $@
 
 $(VENV)/.test: tests/requirements.lock $(VENV)/.run

@@ -12,6 +12,7 @@ from gateway.app.components import Components, open_components, open_tracing
 from gateway.app.configuration import Configuration
 from gateway.app.file_descriptors import allow_descriptors
 from gateway.app.listen_error import ListenError
+from gateway.build_info import build_kind
 from gateway.config.schema.settings import Log
 from gateway.handler import Handler
 from gateway.identity.jwt_verifier import TokenVerifier
@@ -98,6 +99,7 @@ class Gateway:
             url=self.url,
             admin=self.admin_url,
             version=__version__,
+            build=build_kind(),
             config=self._snapshots.current.config_hash,
         )
         if allowed < needed:

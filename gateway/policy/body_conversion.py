@@ -50,8 +50,8 @@ def form_from_json(data: bytes) -> bytes:
                 pairs.append((name, _scalar(item)))
     try:
         return urlencode(pairs).encode("ascii")
-    except UnicodeEncodeError as error:  # a lone surrogate: "\ud800" is JSON, but no text
-        raise Refusal("bad_body", "The body cannot be made a form: a string is not valid Unicode.") from error
+    except UnicodeEncodeError as lone:  # a surrogate: "\ud800" is JSON, but no text
+        raise Refusal("bad_body", "The body cannot be made a form: a string is not valid Unicode.") from lone
 
 
 def _scalar(value: Any) -> str:

@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,17 +94,20 @@ def started(
                 yield Started(said["url"], process.pid, said.get("admin", ""))
             finally:
                 process.terminate()
-                process.wait(30)
+                process.wait(60)
     finally:
         process.kill()
         process.wait()
         process.stdout.close()
 
 
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
 def cpu_seconds(process: Started) -> float:
-    """CPU time that a process has used so far, its threads included."""
-    threads = Path(f"/proc/{process.pid}/task").glob("*/schedstat")
-    return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
+    """CPU time, user and system, that a process has used so far, its threads included (proc(5))."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
 
 
 @contextmanager
@@ -116,21 +119,26 @@ def started_upstream(core: int | None, *, delay_ms: float = 0.0) -> Iterator[Sta
 
 
 @contextmanager
-def started_relay(core: int | None, upstream: str) -> Iterator[Started]:
-    """The bare relay."""
-    with started([sys.executable, "-m", "tests.bench.bare_relay", upstream], core) as relay:
+def started_relay(core: int | None, upstream: str, under: Sequence[str] = ()) -> Iterator[Started]:
+    """The bare relay; `under` is a command that runs it, a profiler's for instance."""
+    with started([*under, sys.executable, "-m", "tests.bench.bare_relay", upstream], core) as relay:
         yield relay
 
 
 @contextmanager
 def started_gateway(
-    core: int | None, upstream: str, folder: Path, tree: Path = ROOT, **settings: Any
+    core: int | None,
+    upstream: str,
+    folder: Path,
+    tree: Path = ROOT,
+    under: Sequence[str] = (),
+    **settings: Any,
 ) -> Iterator[Started]:
     """`gateway serve` with everything on, from the sources in `tree`; its configuration goes to `folder`."""
     config = folder / "gateway.yaml"
     settings = {"log": {"format": "json"}, "consumers": consumers(), **settings}
     config.write_text(yaml.safe_dump(configuration(upstream, **settings)))
-    command = [sys.executable, "-m", "gateway", "serve", "--config", str(config)]
+    command = [*under, sys.executable, "-m", "gateway", "serve", "--config", str(config)]
     with started(command, core, ENVIRON, tree) as gateway:
         yield gateway
 

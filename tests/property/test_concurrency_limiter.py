@@ -15,20 +15,29 @@ from tests.support.virtual_time import VirtualTimeLoop, run_in_virtual_time
 TICK = 0.01  # few moments, so that many things happen in the same one
 
 
-class WatchedLimiter(ConcurrencyLimiter):
-    """Checks each change of `in_flight` in the moment it is made."""
+class Watch:
+    """The limiter's clock, which it reads before each change of its limit and before each grant: looks at
+    `in_flight` then, so that every growth is compared with the limit that it was made under."""
 
-    _held = 0
+    def __init__(self, loop: VirtualTimeLoop) -> None:
+        self.limiter: ConcurrencyLimiter | None = None
+        self._loop = loop
+        self._seen = 0
+        self._capacity = 0
 
-    @property
-    def in_flight(self) -> int:
-        return self._held
+    def read(self) -> float:
+        now = self._loop.time()
+        if self.limiter is not None:
+            self.look()
+            self._capacity = self.limiter.adaptive_limit.capacity(now)
+        return now
 
-    @in_flight.setter
-    def in_flight(self, value: int) -> None:
-        assert value >= 0
-        assert value <= self._held or value <= self.adaptive_limit.capacity(self._clock())
-        self._held = value
+    def look(self) -> None:
+        assert self.limiter is not None
+        held = self.limiter.in_flight
+        assert held >= 0
+        assert held <= self._seen or held <= self._capacity
+        self._seen = held
 
 
 @dataclass(frozen=True)
@@ -64,9 +73,9 @@ class World:
 
     def __init__(self, loop: VirtualTimeLoop, options: AdaptiveLimitOptions, queue_size: int) -> None:
         self.loop = loop
-        self.limiter = WatchedLimiter(
-            AdaptiveLimit(options, lambda low, high: (low + high) / 2), queue_size, loop.time
-        )
+        self.watch = Watch(loop)
+        limit = AdaptiveLimit(options, lambda low, high: (low + high) / 2)
+        self.watch.limiter = self.limiter = ConcurrencyLimiter(limit, queue_size, self.watch.read)
         self.held: set[Permit] = set()
 
     async def call(self, caller: Caller) -> None:
@@ -77,6 +86,7 @@ class World:
         for outcome in caller.outcomes:
             permit = await self.limiter.acquire(caller.consumer, caller.priority, deadline, in_front=in_front)
             assert permit not in self.held
+            self.watch.look()
             self.held.add(permit)
             try:
                 await asyncio.sleep(caller.holds * TICK)

@@ -20,7 +20,7 @@ LADDER: tuple[frozenset[str], ...] = tuple(
     map(
         frozenset,
         (
-            {"daemon_thread", "errors", "exchange", "redis"},
+            {"build_info", "daemon_thread", "errors", "exchange", "redis"},
             {"http", "retry"},
             {"twilio"},
             {"consumers"},

@@ -12,6 +12,7 @@ from prometheus_client.core import InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from gateway import __version__
+from gateway.build_info import build_kind
 from gateway.concurrency.concurrency_limiter import ConcurrencyLimiter
 from gateway.consumers.consumer import Priority
 from gateway.consumers.credentials import mask_sid
@@ -39,6 +40,7 @@ class StateCollector(Collector):
             "What runs.",
             {
                 "version": __version__,
+                "build": build_kind(),
                 "python": platform.python_version(),
                 "aiohttp": aiohttp.__version__,
             },

@@ -10,6 +10,7 @@ import pytest
 import gateway.commands
 from gateway import __version__
 from gateway.__main__ import COMMANDS
+from gateway.build_info import build_kind
 
 HEAVY = ["aiohttp", "pydantic", "uvloop", "twilio_simulator", "gateway.twilio.catalogue"]
 
@@ -31,7 +32,7 @@ def test_every_command_is_listed() -> None:
 def test_help_and_version() -> None:
     help_text = _run("--help").stdout
     assert all(f"\n    {name} " in help_text for name in COMMANDS)
-    assert _run("--version").stdout == f"gateway {__version__}\n"
+    assert _run("--version").stdout == f"gateway {__version__} ({build_kind()})\n"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
