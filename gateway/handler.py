@@ -10,20 +10,18 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from aiohttp import web
-
 from gateway.consumers.rate_limit_rules import NO_LIMITS
 from gateway.errors import GatewayError, UpstreamFailure
 from gateway.exchange import Ending, Exchange, PhaseKind, new_request_id
 from gateway.http.request_head import Inbound, require_head
 from gateway.http.response import Response
+from gateway.http.response_head import HTTP_1_0, build_head
 from gateway.idempotency.keyed_requests import Idempotency
 from gateway.identity.authentication import UnverifiedCaller, authenticate
 from gateway.identity.jwt_verifier import TokenVerifier
-from gateway.listener.data_server import CallerConnection, abort_connection, close_at_once
-from gateway.listener.raw_response import RawResponse
-from gateway.listener.request_body import BodyStream, expects_continue, read_body, send_continue
-from gateway.listener.response_relay import make_error_response, relay_answer
+from gateway.listener.request import Request
+from gateway.listener.request_body import BodyStream, expects_continue, read_body
+from gateway.listener.response_relay import relay_answer, render_refusal
 from gateway.observe.observers import Observers
 from gateway.policy.authorization import Grant
 from gateway.policy.bodies import NO_BODY, Body, BodyPlan
@@ -32,7 +30,6 @@ from gateway.policy.outbound import Outbound
 from gateway.policy.snapshot import Snapshot, Snapshots
 from gateway.policy.steps import check_body, check_stream, decide_head, prepare
 from gateway.rate_limits.rate_limiter import RateLimiter
-from gateway.twilio.error_body import render_error
 from gateway.upstream.forwarder import Forwarder
 from gateway.upstream.response_rewriting import Base, adapt_answer, is_adapted
 
@@ -50,7 +47,7 @@ class _Ask(NamedTuple):
     grant: Grant
     outbound: Outbound
     ready: _Ready
-    connection: CallerConnection
+    request: Request
     deadline: float
 
 
@@ -77,50 +74,51 @@ class Handler:
         self._observers = observers
         self._clock = clock
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: Request) -> None:
         """Answer a request. Whatever happens, its record is finished once."""
         exchange = Exchange(self._clock())
         exchange.request_id = _take_request_id(request)
         exchange.trace = self._observers.begin_trace(request.headers)
         self.in_flight += 1
-        connection = CallerConnection(request)
         try:
-            return await self._exchange(request, exchange, connection)
+            await self._exchange(request, exchange)
         except GatewayError as error:
-            return await self._answer_error(error, request, exchange)
+            self._answer_error(error, request, exchange)
         except ConnectionError:
-            exchange.ending = Ending.ABORTED if connection.too_slow else Ending.HUNG_UP
-            exchange.slug = "slow_reader" if connection.too_slow else exchange.slug
-            return _gone()
+            exchange.ending = Ending.HUNG_UP
+            if request.caller.too_slow:
+                exchange.ending, exchange.slug = Ending.ABORTED, "slow_reader"
         except asyncio.CancelledError:
-            exchange.ending = Ending.HUNG_UP if connection.gone else Ending.ABORTED  # by drain
+            exchange.ending = Ending.HUNG_UP if request.gone else Ending.ABORTED  # by drain
             raise
-        except Exception as error:  # noqa: BLE001 - design 3: an unforeseen fault is a 500 in our shape, too
+        except Exception as error:  # noqa: BLE001 - an unforeseen fault is a 500 in our shape, too
             self._observers.fault(error, exchange.request_id)
             unforeseen = GatewayError("internal_error", "The gateway failed; its log has this request id.")
-            return await self._answer_error(unforeseen, request, exchange)
+            self._answer_error(unforeseen, request, exchange)
         finally:
-            connection.cancel_on_disconnect(False)
+            request.cancel_on_disconnect(False)
             self.in_flight -= 1
             exchange.finish(self._clock(), self._observers.finish)
 
-    def refuse_unparsed(self, error: GatewayError, request: web.BaseRequest) -> RawResponse:
-        """The answer to bytes that were no request: an exchange with nothing in it but our no."""
+    def refuse_unparsed(self, error: GatewayError, address: str) -> bytes:
+        """Answer bytes that could not be parsed as a request; they are recorded as an exchange of their own.
+
+        Returns head and body, in HTTP/1.0: the caller's version is not known.
+        """
         exchange = Exchange(self._clock())
         exchange.request_id = new_request_id()
-        _note_refused(error, request, exchange)
-        response = make_error_response(render_error(error, ""), "", exchange, closes=True)
+        exchange.slug, exchange.status, exchange.address = error.slug, error.status, address
+        status, reason, fields, body = render_refusal(error, "", exchange)
+        exchange.bytes_out = len(body)
         exchange.finish(self._clock(), self._observers.finish)
-        return response
+        return build_head(HTTP_1_0, status, reason, fields, chunked=False, keeps_open=False) + body
 
-    async def _exchange(
-        self, request: web.BaseRequest, exchange: Exchange, connection: CallerConnection
-    ) -> web.StreamResponse:
+    async def _exchange(self, request: Request, exchange: Exchange) -> None:
         snapshot = self._snapshots.current
-        connection.require_room()
-        connection.cancel_on_disconnect(True)
-        inbound = require_head(request.method, request.raw_path, request.version, request.raw_headers)
-        caller = authenticate(snapshot.identities, inbound, time.time(), connection.certificate)
+        request.caller.require_room()
+        request.cancel_on_disconnect(True)
+        inbound = require_head(request.method, request.target, request.version, request.raw_fields)
+        caller = authenticate(snapshot.identities, inbound, time.time(), request.caller.certificate)
         if isinstance(caller, UnverifiedCaller):
             caller = await self._tokens.admit(caller, snapshot.identities, inbound, time.time())
         grant, plan = decide_head(snapshot, caller.consumer, inbound, exchange)
@@ -131,21 +129,20 @@ class Handler:
             snapshot, caller, inbound, grant, ready.body, streams=streams, trace=trace
         )
         deadline = asyncio.get_running_loop().time() + seconds
-        ask = _Ask(grant, outbound, ready, connection, deadline)
+        ask = _Ask(grant, outbound, ready, request, deadline)
         if claim is None:
             answer, fields = await self._admit_and_send(ask, exchange)
         else:
             answer, fields = await self._send_once(claim, ask, exchange)
-        connection.cancel_on_disconnect(True)
+        request.cancel_on_disconnect(True)
         try:
             if is_adapted(grant):
                 base = Base(_base_url(snapshot, request, inbound), snapshot.hosts)
                 answer = await adapt_answer(answer, grant, base)
-            closes = self.draining or not request.content.is_eof()
-            return await relay_answer(answer, request, exchange, fields, closes=closes)
+            await relay_answer(answer, request, exchange, fields, closes=self.draining)
         finally:
             answer.close()
-            exchange.bytes_in = request.content.total_bytes
+            exchange.bytes_in = request.body.total_bytes
 
     async def _send_once(self, claim: Claim, ask: _Ask, exchange: Exchange) -> tuple[Response, bytes]:
         """A POST with an Idempotency-Key: sent, or answered by what came of it before."""
@@ -161,7 +158,7 @@ class Handler:
 
     async def _admit_and_send(self, ask: _Ask, exchange: Exchange) -> tuple[Response, bytes]:
         """Spend the rate limits, then make attempts. The bytes are the limits' fields for the answer."""
-        grant, outbound, ready, connection, deadline = ask
+        grant, outbound, ready, request, deadline = ask
         fields = b""
         limits = grant.consumer.limits
         if limits is not NO_LIMITS:
@@ -172,7 +169,7 @@ class Handler:
         stream = ready.stream
         try:
             # What may be done twice may be broken off; a POST in flight is awaited to its end (design 4.7).
-            return await self._forwarder.send(outbound, exchange, connection, deadline, stream), fields
+            return await self._forwarder.send(outbound, exchange, request, deadline, stream), fields
         except UpstreamFailure as failure:
             if stream is not None and stream.broke is not None:
                 raise stream.broke from failure  # the caller's body broke off, not the upstream
@@ -180,7 +177,7 @@ class Handler:
 
     async def _read(
         self,
-        request: web.BaseRequest,
+        request: Request,
         exchange: Exchange,
         snapshot: Snapshot,
         inbound: Inbound,
@@ -191,69 +188,52 @@ class Handler:
         if plan.stream:
             check_stream(grant, exchange)
         if expects_continue(inbound):
-            send_continue(request)
+            request.send_continue()
         if plan.stream:
-            return _Ready(NO_BODY, BodyStream(request, plan, snapshot.body_seconds))
+            return _Ready(NO_BODY, BodyStream(request.body, plan, snapshot.body_seconds))
         began = self._clock()
         try:
-            data = await read_body(request, plan, snapshot.body_seconds, snapshot.body_total_seconds)
+            data = await read_body(request.body, plan, snapshot.body_seconds, snapshot.body_total_seconds)
         finally:  # a caller that was too slow, or left: that was not our own time
             exchange.caller_seconds += self._clock() - began
         return _Ready(check_body(grant, plan, data, exchange), None)
 
-    async def _answer_error(
-        self, error: GatewayError, request: web.BaseRequest, exchange: Exchange
-    ) -> web.StreamResponse:
-        _note_refused(error, request, exchange)
+    def _answer_error(self, error: GatewayError, request: Request, exchange: Exchange) -> None:
+        exchange.slug, exchange.status = error.slug, error.status
+        if not exchange.consumer:  # the only way to find the service with the wrong key
+            exchange.address = request.caller.remote
         exchange.unknown = isinstance(error, UpstreamFailure) and error.unknown
-        if request.writer.output_size > 0:  # a second head would be read as part of the first answer's body
+        if request.started:  # a second head would be read as part of the first answer's body
             exchange.ending = Ending.ABORTED
-            abort_connection(request)
-            return _gone()
-        unread = not request.content.is_eof()
-        closes = error.closes or unread or self.draining
-        response = make_error_response(
-            render_error(error, request.raw_path), request.method, exchange, closes=closes
-        )
+            request.abort()
+            return
+        status, reason, fields, body = render_refusal(error, request.target, exchange)
+        exchange.bytes_out = 0 if request.method == "HEAD" else len(body)
         try:
-            await response.prepare(request)
+            request.answer(
+                status,
+                reason,
+                fields,
+                b"" if request.method == "HEAD" else body,
+                closes=error.closes or self.draining,
+            )
         except ConnectionError:
             exchange.ending = Ending.HUNG_UP
-            return _gone()
-        if unread and "expect" in request.headers:
-            close_at_once(request)  # no byte of the body was asked for, and none must be taken for a request
-        return response
 
 
-def _note_refused(error: GatewayError, request: web.BaseRequest, exchange: Exchange) -> None:
-    """Who has the wrong key is known by address only, so that it is noted where there is no name."""
-    exchange.slug, exchange.status = error.slug, error.status
-    if not exchange.consumer:
-        exchange.address = request.remote or ""
-
-
-def _take_request_id(request: web.BaseRequest) -> str:
+def _take_request_id(request: Request) -> str:
     """The caller's X-Request-Id where it is fit for logs, else a new one."""
     given = request.headers.get("X-Request-Id", "")
     return given if _REQUEST_ID.fullmatch(given) else new_request_id()
 
 
-def _base_url(snapshot: Snapshot, request: web.BaseRequest, inbound: Inbound) -> str:
+def _base_url(snapshot: Snapshot, request: Request, inbound: Inbound) -> str:
     """Where this caller reaches us, for links that must lead back here."""
     if snapshot.public_url:
         return snapshot.public_url
-    scheme = "https" if request.secure else "http"
+    scheme = "https" if request.caller.secure else "http"
     host = inbound.host
     if not host:  # HTTP/1.0 without Host: the address that was connected to
-        transport = request.transport
-        name = transport.get_extra_info("sockname") if transport is not None else ("localhost", 80)
+        name = request.caller.local_address
         host = f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
     return f"{scheme}://{host}"
-
-
-def _gone() -> RawResponse:
-    """What aiohttp is handed when there is nobody left to answer."""
-    response = RawResponse(499, "", b"", closes=True)
-    response._eof_sent = True
-    response._keep_alive = False
-    return response

@@ -1,9 +1,7 @@
 """The composition root: builds the parts, hands them to each other, starts, drains and stops them."""
 
 import asyncio
-import socket
 import time
-from typing import Any
 
 from gateway import __version__
 from gateway.admin.admin_authentication import AdminAuthenticator
@@ -16,9 +14,8 @@ from gateway.build_info import build_kind
 from gateway.config.schema.settings import Log
 from gateway.handler import Handler
 from gateway.identity.jwt_verifier import TokenVerifier
-from gateway.listener.data_server import DataServer
-from gateway.listener.drain import drain
-from gateway.listener.tls_context import HANDSHAKES_AT_ONCE, ListenerTls, listening_options
+from gateway.listener.listener import Listener
+from gateway.listener.tls_context import HANDSHAKES_AT_ONCE, ListenerTls
 from gateway.observe.live.exchange_queue import ExchangeQueue
 from gateway.observe.live.traffic_window import TrafficWindow
 from gateway.observe.log.library_logs import route_libraries
@@ -35,7 +32,6 @@ from gateway.observe.status.process_status import ProcessStatus
 from gateway.policy.snapshot import Snapshots
 from gateway.upstream.session import require_c_parser
 
-_BACKLOG = 1024
 _SPARE_DESCRIPTORS = 500  # for listeners, Redis, files, and connections over the limit
 
 
@@ -58,7 +54,7 @@ class Gateway:
         self.heartbeat = Heartbeat()
         self._snapshots = Snapshots(configuration.snapshot)
         self.components: Components
-        self.server: DataServer
+        self.listener: Listener
         self.url = ""
         self.admin_url = ""
 
@@ -75,14 +71,15 @@ class Gateway:
             self.observers,
             time.perf_counter,
         )
-        self.server = DataServer(
+        self._tls = self._make_tls()
+        self.listener = Listener(
+            "data",
             self._handler.handle,
             self._handler.refuse_unparsed,
-            header_bytes=options.listener.header_bytes,
-            headers_max=options.listener.headers_max,
-            limits=options.listener.limits,
+            options.listener.limits,
+            options.listener.heads,
+            self._tls,
         )
-        self._tls = self._make_tls()
         self._authenticator = AdminAuthenticator(options.admin.access, self.observers.admin_refused)
         self.observers.metrics.registry.register(IdentityCollector(self._tls, components.keys))
         needed, allowed = self._allow_descriptors()
@@ -121,8 +118,7 @@ class Gateway:
         self._configuration = configuration
         self._snapshots.current = snapshot
         self.observers.metrics.configuration.apply(snapshot.config_hash, name_keys(snapshot))
-        self.server.set_bounds(options.listener.header_bytes, options.listener.headers_max)
-        self.server.guests.limits = options.listener.limits
+        self.listener.apply(options.listener.limits, options.listener.heads)
         if self._tls is not None and configuration.tls is not None:
             self._tls.replace(configuration.tls.context, configuration.tls.expires)
         self._authenticator.apply(options.admin.access, remote=options.admin.remote)
@@ -132,9 +128,8 @@ class Gateway:
         """Stop accepting callers without failing any, and let requests in flight finish for up to
         `drain_seconds`. Cancelled, it cancels what is left."""
         self.process_status.draining = self._handler.draining = True
-        self.observers.log.info("draining", connections=len(self.server.connections))
-        listener = self._configuration.options.listener
-        await drain(self._listening, self.server, listener.drain_seconds, shared=listener.reuse_port)
+        self.observers.log.info("draining", connections=self.listener.tracker.open)
+        await self.listener.drain(self._configuration.options.listener.drain_seconds)
 
     async def stop(self) -> None:
         """Close what is left."""
@@ -147,13 +142,7 @@ class Gateway:
     async def _listen(self) -> None:
         listener, admin = self._configuration.options.listener, self._configuration.options.admin
         try:
-            self._listening = await asyncio.get_running_loop().create_server(
-                self.server,
-                *listener.address,
-                backlog=_BACKLOG,
-                reuse_port=listener.reuse_port or None,
-                **listening_options(self._tls),
-            )
+            await self.listener.open(*listener.address, shared=listener.reuse_port)
         except OSError as error:
             raise ListenError("listen", listener.address, error) from error
         registry = self.observers.metrics.registry
@@ -163,10 +152,10 @@ class Gateway:
         try:
             self._admin.start()
         except OSError as error:
-            self._listening.close()
+            self.listener.close()
             raise ListenError("admin.listen", admin.address, error) from error
         scheme = "http" if self._tls is None else "https"
-        self.url = f"{scheme}://{_bracketed(listener.address.host)}:{_port_of(self._listening)}"
+        self.url = f"{scheme}://{_bracketed(listener.address.host)}:{self.listener.port}"
         self.admin_url = f"http://{_bracketed(admin.address.host)}:{self._admin.port}"
 
     def _make_tls(self) -> ListenerTls | None:
@@ -182,7 +171,7 @@ class Gateway:
         return needed, allow_descriptors(needed)
 
     def _runtime(self) -> Runtime:
-        components, server, handler = self.components, self.server, self._handler
+        components, tracker, handler = self.components, self.listener.tracker, self._handler
         loop = asyncio.get_running_loop()
         return Runtime(
             process_status=self.process_status,
@@ -192,8 +181,8 @@ class Gateway:
             limiter=components.limiter,
             store=components.store,
             idempotency=components.idempotency,
-            connection_tracker=server.guests,
-            connections=lambda: len(server.connections),
+            connection_tracker=tracker,
+            connections=lambda: tracker.open,
             in_flight=lambda: handler.in_flight,
             tasks=lambda: len(asyncio.all_tasks(loop)),
             heartbeat=self.heartbeat,
@@ -206,13 +195,6 @@ def _make_log(writer: LineWriter, options: Log) -> Logger:
     log = open_log(writer, options.level, options.format, options.sample_successes)
     route_libraries(log)
     return log
-
-
-def _port_of(server: asyncio.Server) -> int:
-    sockets: Any = server.sockets
-    first: socket.socket = sockets[0]
-    port: int = first.getsockname()[1]
-    return port
 
 
 def _bracketed(host: str) -> str:

@@ -20,6 +20,7 @@ from gateway.idempotency.keyed_requests import IdempotencyOptions
 from gateway.identity.jwks_cache import KeySource
 from gateway.identity.jwks_fetch import KeyAddress
 from gateway.listener.connections import ConnectionLimits
+from gateway.listener.request_parser import HeadLimits
 from gateway.rate_limits.rate_limiter import OnStoreFailure
 from gateway.upstream.attempt_options import RetryOptions
 from gateway.upstream.session import TransportOptions
@@ -30,9 +31,8 @@ class ListenerOptions(NamedTuple):
 
     address: ListenAddress
     reuse_port: bool
-    header_bytes: int
-    headers_max: int
     limits: ConnectionLimits
+    heads: HeadLimits
     drain_seconds: float
 
 
@@ -93,8 +93,6 @@ def _listener(resolved: ResolvedSettings) -> ListenerOptions:
     return ListenerOptions(
         address=resolved.listen,
         reuse_port=resolved.settings.reuse_port,
-        header_bytes=callers.header_bytes,
-        headers_max=callers.headers_max,
         limits=ConnectionLimits(
             connections=callers.connections,
             connections_per_address=callers.connections_per_address,
@@ -102,6 +100,7 @@ def _listener(resolved: ResolvedSettings) -> ListenerOptions:
             head_seconds=callers.head_seconds,
             write_seconds=callers.write_seconds,
         ),
+        heads=HeadLimits(callers.header_bytes, callers.headers_max),
         drain_seconds=resolved.settings.drain_seconds,
     )
 

@@ -1,7 +1,4 @@
-"""Ending a listener so that no caller notices: whoever is connected is answered, whoever connects is served.
-
-Knows connections and sockets; when a gateway drains, and for how long, is decided in `app.py`.
-"""
+"""Closing a listening socket without losing a connection that the kernel has taken, or is taking, for it."""
 
 import asyncio
 import ctypes
@@ -10,14 +7,8 @@ import struct
 import sys
 from typing import Final
 
-from gateway.listener.data_server import DataServer
-
-_TURN_AWAY_SECONDS: Final = 1.0
-"""How long a port that replicas share is served on: callers told to close come back, some of them here."""
 _HANDSHAKE_SECONDS: Final = 0.2
 """Longer than a handshake that has begun takes to end, in a data centre."""
-_LOOK_SECONDS: Final = 0.02
-_CUT_SECONDS: Final = 0.1  # for an exchange that is broken off to say so
 
 _SO_ATTACH_FILTER: Final = 26  # asm-generic/socket.h
 _TCP_FLAGS: Final = 13  # offset in a TCP header (RFC 9293 3.1)
@@ -30,26 +21,6 @@ _DROP_SYN: Final = (
     (0x06, 0, 0, 0xFFFFFFFF),  # ret #-1: pass
 )
 """Classic BPF (Linux: Documentation/networking/filter.rst): a new connection's first packet is dropped."""
-
-
-async def drain(listening: asyncio.Server, server: DataServer, seconds: float, *, shared: bool) -> None:
-    """End a listener and its connections: what is queued or in flight has `seconds`, then it is broken off.
-
-    `shared`: other replicas listen on the port, too. Cancelled, it breaks everything off at once.
-    """
-    loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
-    server.begin_drain()
-    try:
-        if shared:
-            await asyncio.sleep(min(_TURN_AWAY_SECONDS, seconds))
-        await stop_accepting(listening)
-        # Those of callers who left during a POST included.
-        while server.connections and loop.time() < until:  # noqa: ASYNC110 - aiohttp tells of no last one
-            await asyncio.sleep(_LOOK_SECONDS)
-    finally:
-        listening.close()
-        await server.cut(_CUT_SECONDS)
 
 
 async def stop_accepting(server: asyncio.Server) -> None:

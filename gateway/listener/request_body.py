@@ -1,37 +1,131 @@
-"""Reading request bodies: buffered up to a limit, or as a stream that is handed on."""
+"""A request's body: a flow-controlled buffer that the connection fills, and the ways to read it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-
-from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.web_exceptions import HTTPException
-from aiohttp.web_protocol import RequestPayloadError
+from collections.abc import AsyncIterator, Callable
+from typing import Final
 
 from gateway.errors import Refusal
 from gateway.http.request_head import Inbound
+from gateway.listener.chunk_decoder import MalformedChunkError
 from gateway.policy.bodies import BodyFormat, BodyPlan, too_large
 
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_INCOMPLETE = "The body ended early, or its chunks are malformed."
+BUFFER_BYTES: Final = 65_536
+"""When so much is unread, the connection reads no more; a read may bring as much again."""
+_INCOMPLETE: Final = "The body ended early, or its chunks are malformed."
 
 
-async def read_body(request: web.BaseRequest, plan: BodyPlan, seconds: float, total_seconds: float) -> bytes:
+class RequestBody:
+    """`complete`: all of it was received, though perhaps not read. `total_bytes` of content so far."""
+
+    __slots__ = ("_error", "_on_room", "_pieces", "_unread", "_waiter", "complete", "total_bytes")
+
+    def __init__(self, on_room: Callable[[], object] | None = None) -> None:
+        """`on_room` is called whenever something was read: there is room for more."""
+        self.complete = False
+        self.total_bytes = 0
+        self._pieces: list[bytes] = []
+        self._unread = 0
+        self._error: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._on_room = on_room
+
+    @classmethod
+    def received(cls, data: bytes) -> "RequestBody":
+        """A body that came along with its head."""
+        body = cls()
+        body._pieces = [data]
+        body._unread = body.total_bytes = len(data)
+        body.complete = True
+        return body
+
+    @property
+    def full(self) -> bool:
+        """Whether so much is unread that no more should be received."""
+        return self._unread >= BUFFER_BYTES
+
+    def feed(self, data: bytes) -> None:
+        """More of it was received."""
+        if data:
+            self._pieces.append(data)
+            self._unread += len(data)
+            self.total_bytes += len(data)
+            self._wake()
+
+    def end(self) -> None:
+        """All of it was received."""
+        self.complete = True
+        self._wake()
+
+    def fail(self, error: Exception) -> None:
+        """No more of it can be received; who reads it from now on gets `error`. The first one counts."""
+        if not self.complete and self._error is None:
+            self._error = error
+            self._wake()
+
+    def take(self) -> bytes:
+        """What was received and not read yet; b'' if there is nothing. Raises what `fail` was given."""
+        if self._error is not None:
+            raise self._error
+        if not self._pieces:
+            return b""
+        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
+        self._unread = 0
+        if self._on_room is not None:
+            self._on_room()
+        return data
+
+    async def read(self, seconds: float) -> bytes:
+        """The next bytes, waited for up to `seconds`; b'' only at the end.
+
+        Raises `TimeoutError`, or what `fail` was given. One reader at a time.
+        """
+        while True:
+            data = self.take()
+            if data or self.complete:
+                return data
+            await self._wait(seconds)
+
+    async def _wait(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        waiter = self._waiter = loop.create_future()
+        timer = loop.call_later(seconds, _time_out, waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+
+NO_REQUEST_BODY: Final = RequestBody.received(b"")
+"""The body of every request that has none."""
+
+
+def _time_out(waiter: "asyncio.Future[None]") -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError())
+
+
+async def read_body(body: RequestBody, plan: BodyPlan, seconds: float, total_seconds: float) -> bytes:
     """The whole body. Raises `Refusal` (400, 408, 413), or `ConnectionError` if the caller is gone.
 
     `seconds` is the longest wait for the next bytes, `total_seconds` for all of them.
     """
     if plan.shape is BodyFormat.NONE:
         return b""
-    content = request.content
-    if content.is_eof() and content.exception() is None:
-        data = content.read_nowait()
+    if body.complete:
+        data = body.take()
         if len(data) > plan.limit:
             raise too_large(plan.limit)
         return data
     try:
         async with asyncio.timeout(total_seconds):
-            chunks = [chunk async for chunk in _chunks(request, plan, seconds)]
+            chunks = [chunk async for chunk in _chunks(body, plan, seconds)]
     except TimeoutError as error:
         raise Refusal(
             "body_timeout", f"The body did not come within {total_seconds:g} s.", closes=True
@@ -42,9 +136,9 @@ async def read_body(request: web.BaseRequest, plan: BodyPlan, seconds: float, to
 class BodyStream:
     """A body handed on as it arrives. `broke` is why it ended early, if that was the caller's doing."""
 
-    def __init__(self, request: web.BaseRequest, plan: BodyPlan, seconds: float) -> None:
+    def __init__(self, body: RequestBody, plan: BodyPlan, seconds: float) -> None:
         self.broke: Refusal | ConnectionError | None = None
-        self._chunks = _chunks(request, plan, seconds)
+        self._chunks = _chunks(body, plan, seconds)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The chunks; the same errors as `read_body`."""
@@ -56,35 +150,25 @@ class BodyStream:
             raise
 
 
-async def _chunks(request: web.BaseRequest, plan: BodyPlan, seconds: float) -> AsyncIterator[bytes]:
-    content = request.content
+async def _chunks(body: RequestBody, plan: BodyPlan, seconds: float) -> AsyncIterator[bytes]:
     size = 0
-    while not content.at_eof():
+    while True:
         try:
-            async with asyncio.timeout(seconds):
-                chunk = await content.readany()
+            chunk = await body.read(seconds)
         except TimeoutError as error:
             raise Refusal(
                 "body_timeout", f"No byte of the body came for {seconds:g} s.", closes=True
             ) from error
-        except (RequestPayloadError, HttpProcessingError, HTTPException) as error:
+        except MalformedChunkError as error:
             raise Refusal("incomplete_body", _INCOMPLETE, closes=True) from error
-        except OSError as error:  # reset, or timed out by the kernel
-            raise ConnectionResetError("the caller is gone") from error
+        if not chunk:
+            return
         size += len(chunk)
         if size > plan.limit:
             raise too_large(plan.limit)
-        if chunk:
-            yield chunk
+        yield chunk
 
 
 def expects_continue(inbound: Inbound) -> bool:
     """Whether the caller holds its body back until it is asked (RFC 9110 10.1.1); HTTP/1.0 never does."""
     return b"expect" in inbound.single_fields and inbound.version != (1, 0) and inbound.has_body
-
-
-def send_continue(request: web.BaseRequest) -> None:
-    """Ask for the body, once it is sure to be read."""
-    transport = request.transport
-    if transport is not None and not request.content.is_eof():
-        transport.write(_CONTINUE)

@@ -1,23 +1,20 @@
-"""Answers on their last stretch, from an `Answer` or an error of ours to the caller's socket."""
+"""Answers on their last stretch, from a `Response` or an error of ours to the caller."""
 
 import time
 
-from aiohttp import web
-
-from gateway.errors import UpstreamFailure
+from gateway.errors import GatewayError, UpstreamFailure
 from gateway.exchange import Ending, Exchange
 from gateway.http.header_fields import build_answer_fields, find_field, read_request_id
-from gateway.http.response import Response
-from gateway.listener.data_server import abort_connection
-from gateway.listener.raw_response import RawResponse
+from gateway.http.response import BodyRest, Response
+from gateway.listener.request import Request
 from gateway.retry.retry_policy import read_code
-from gateway.twilio.error_body import RenderedError
+from gateway.twilio.error_body import render_error
 from gateway.twilio.message_segments import MESSAGES, read_sent
 
 
 async def relay_answer(
-    answer: Response, request: web.BaseRequest, exchange: Exchange, fields: bytes = b"", *, closes: bool
-) -> RawResponse:
+    answer: Response, request: Request, exchange: Exchange, fields: bytes = b"", *, closes: bool
+) -> None:
     """Write an upstream's answer. A body that breaks off aborts the connection: nothing else would be true.
 
     Raises `ConnectionError` if the caller is gone.
@@ -30,48 +27,32 @@ async def relay_answer(
         exchange.segments, exchange.country = read_sent(answer.body)
     if exchange.unknown:
         fields += b"Gateway-Outcome: unknown\r\n"
-    response = _begin(answer, request.method, fields + _ours(exchange), closes=closes)
-    if answer.rest is None:
-        await response.prepare(request)
-        exchange.bytes_out = response.sent_bytes
-        return response
-    try:
-        await _stream(answer, response, request, exchange)
-    finally:
-        exchange.bytes_out = response.sent_bytes
-    return response
-
-
-def make_error_response(
-    rendered: RenderedError, method: str, exchange: Exchange, *, closes: bool
-) -> RawResponse:
-    """An error of ours, ready to be written."""
-    body = b"" if method == "HEAD" else rendered.body
-    exchange.bytes_out = len(body)
-    fields = b"".join(b"%b: %b\r\n" % field for field in rendered.fields)
-    fields += b"Content-Length: %d\r\n" % len(rendered.body) + _ours(exchange)
-    return RawResponse(rendered.status, rendered.reason, fields, body, closes=closes)
-
-
-def _begin(answer: Response, method: str, ours: bytes, *, closes: bool) -> RawResponse:
-    if not answer.has_body(method):
-        fields = build_answer_fields(answer.fields, None, keeps_length=answer.status != 204)
-        return RawResponse(answer.status, answer.reason, fields + ours, closes=closes)
-    streams = answer.rest is not None
-    length: int | None = len(answer.body)
-    if streams:
+    ours = fields + _ours(exchange)
+    status, reason, rest = answer.status, answer.reason, answer.rest
+    if not answer.has_body(request.method):
+        fields = build_answer_fields(answer.fields, None, keeps_length=status != 204)
+        request.answer(status, reason, fields + ours, b"", closes=closes)
+    elif rest is None:
+        fields = build_answer_fields(answer.fields, len(answer.body), keeps_length=False)
+        request.answer(status, reason, fields + ours, answer.body, closes=closes)
+        exchange.bytes_out = len(answer.body)
+    else:
         declared = find_field(answer.fields, b"content-length")
         length = int(declared) if declared.isdigit() else None
-    fields = build_answer_fields(answer.fields, length, keeps_length=False) + ours
-    return RawResponse(
-        answer.status,
-        answer.reason,
-        fields,
-        b"" if streams else answer.body,
-        streams=streams,
-        length=length,
-        closes=closes,
-    )
+        fields = build_answer_fields(answer.fields, length, keeps_length=False)
+        request.begin_answer(status, reason, fields + ours, length, closes=closes)
+        try:
+            await _stream(answer.body, rest, request, exchange)
+        finally:
+            exchange.bytes_out = request.sent_bytes
+
+
+def render_refusal(error: GatewayError, target: str, exchange: Exchange) -> tuple[int, str, bytes, bytes]:
+    """An error of ours as (status, reason, field lines, body); `target` says whether it is JSON or XML."""
+    rendered = render_error(error, target)
+    fields = b"".join([b"%b: %b\r\n" % field for field in rendered.fields])
+    fields += b"Content-Length: %d\r\n" % len(rendered.body) + _ours(exchange)
+    return rendered.status, rendered.reason, fields, rendered.body
 
 
 def _ours(exchange: Exchange) -> bytes:
@@ -81,24 +62,24 @@ def _ours(exchange: Exchange) -> bytes:
     )
 
 
-async def _stream(
-    answer: Response, response: RawResponse, request: web.BaseRequest, exchange: Exchange
-) -> None:
-    rest = answer.rest
-    assert rest is not None
-    await response.prepare(request)
-    await response.write(answer.body)
+async def _stream(beginning: bytes, rest: BodyRest, request: Request, exchange: Exchange) -> None:
+    caller = request.caller
+    request.write(beginning)
     began = time.perf_counter()
     while not rest.at_end:
+        if caller.paused:
+            await caller.drain()
+            drained = time.perf_counter()
+            exchange.caller_seconds += drained - began
+            began = drained
         try:
             chunk = await rest.read()
         except UpstreamFailure:
             exchange.ending = Ending.ABORTED
-            abort_connection(request)
+            request.abort()
             return
         arrived = time.perf_counter()
         exchange.upstream_seconds += arrived - began
-        await response.write(chunk)
-        began = time.perf_counter()
-        exchange.caller_seconds += began - arrived
-    await response.write_eof()
+        request.write(chunk)
+        began = arrived
+    request.end_answer()

@@ -137,7 +137,7 @@ EXCHANGES: list[tuple[str, bytes, Step | None]] = [
     ("bad_header", post(f"X_{MESSAGE.split()[0]}: {KEY}"), None),
     ("bad_host", post().replace(b"Host: gateway.test", f"Host: {KEY}/{PHONE}".encode()), None),
     ("unexpected_body", request(f"GET {PATH}?To={PHONE}", FORM, auth=APP, body=BODY), None),
-    ("malformed_request", post("Transfer-Encoding: chunked", body=b"zz" + BODY), None),
+    ("incomplete_body", post("Transfer-Encoding: chunked", body=b"zz" + BODY), None),
     ("bad_body", post("Content-Type: multipart/form-data; boundary=x", body=BODY), None),
     ("method_override", post(path=PATH, body=BODY + b"&_method=DELETE"), None),
     ("missing_key", post(key=None), None),

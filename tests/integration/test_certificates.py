@@ -90,7 +90,7 @@ async def test_a_certificate_is_read_once_per_connection(
         read.append(shown)
         return read_certificate(shown)
 
-    monkeypatch.setattr("gateway.listener.data_server.read_certificate", count)
+    monkeypatch.setattr("gateway.listener.caller_transport.read_certificate", count)
     setting = Setting(tmp_path)
     async with (
         running_gateway(upstream.url, tls=setting.tls, consumers=CONSUMERS) as gateway,

@@ -133,12 +133,12 @@ async def test_an_unforeseen_fault_after_the_answer_began_aborts(
     gateway: Running, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second head in the middle of a body would be the worst answer of all."""
-    from gateway.listener.raw_response import RawResponse
+    from gateway.listener.request import Request
 
-    async def fail(self: RawResponse, data: bytes) -> None:
+    def fail(self: Request, data: bytes) -> None:
         raise RuntimeError("unforeseen")
 
-    monkeypatch.setattr(RawResponse, "write", fail)
+    monkeypatch.setattr(Request, "write", fail)
     upstream.then(raw(answer(b"x" * 200_000)))
     async with raw_caller(gateway.port) as caller:
         await caller.send(GET)

@@ -32,7 +32,7 @@ async def strict(upstream: RawUpstream) -> AsyncIterator[Running]:
 
 def guests(gateway: Running) -> ConnectionTracker:
     """The counts of its data port."""
-    return gateway.gateway.server.guests
+    return gateway.gateway.listener.tracker
 
 
 async def until_alone(gateway: Running) -> None:

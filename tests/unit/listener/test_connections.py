@@ -1,11 +1,6 @@
-"""Who is one too many, by what connections are counted, and the private parts that this leans on."""
-
-import inspect
+"""Which connection is one too many, and by what connections are counted."""
 
 import pytest
-from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http_writer import StreamWriter
-from aiohttp.web_protocol import RequestHandler
 
 from gateway.listener.connections import Closed, ConnectionLimits, ConnectionTracker, name_address
 
@@ -60,12 +55,3 @@ def test_new_limits_hold_for_the_next_connection() -> None:
     guests.enter("a")
     guests.limits = ConnectionLimits(connections=2)
     assert guests.enter("a") is None
-
-
-def test_the_private_parts_are_still_there() -> None:
-    """If this fails, read `PatientProtocol` beside aiohttp's own protocol again."""
-    assert "_drain_helper" in inspect.getsource(StreamWriter.drain)
-    assert inspect.iscoroutinefunction(BaseProtocol._drain_helper)
-    assert "self.force_close()" in inspect.getsource(RequestHandler._process_keepalive)
-    assert "_keepalive_timeout" in inspect.getsource(RequestHandler.connection_made)
-    assert "_request_in_progress" in RequestHandler.__slots__

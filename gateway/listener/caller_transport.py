@@ -1,0 +1,162 @@
+"""The sending side of a caller's connection, and what is known of the caller at its other end."""
+
+import asyncio
+import socket
+import struct
+from typing import Any, Final
+
+from gateway.errors import Refusal
+from gateway.identity.client_certificates import PeerCertificate, read_certificate
+from gateway.listener.connection_timer import ConnectionTimer
+from gateway.listener.connections import Closed, ConnectionTracker
+
+_WRITE_BUFFER_BYTES: Final = 65_536
+"""With more unsent, writing waits for the caller. The last write adds up to 64 KiB."""
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # socket(7), SO_LINGER
+_GONE: Final = "the caller is gone"
+
+
+class CallerTransport:
+    """Lives as long as its connection; requests of the connection write to it one after the other."""
+
+    __slots__ = (
+        "_drained",
+        "_paused",
+        "_timer",
+        "_tracker",
+        "_transport",
+        "cancels",
+        "certificate",
+        "gone",
+        "refused",
+        "remote",
+        "secure",
+        "task",
+        "too_slow",
+    )
+
+    def __init__(
+        self, transport: asyncio.Transport, timer: ConnectionTimer, tracker: ConnectionTracker
+    ) -> None:
+        self._transport = transport
+        self._timer = timer
+        self._tracker = tracker
+        self._paused = False
+        self._drained: asyncio.Future[None] | None = None
+        self.task: asyncio.Task[None] | None = None
+        """Of the request that is handled."""
+        self.cancels = False
+        """Whether that task is cancelled when the caller disconnects."""
+        self.refused = False
+        """The connection is one too many, and its first request is told so."""
+        self.gone = False
+        """The caller has disconnected, or has closed its sending side, which cannot be told apart here."""
+        self.too_slow = False
+        """It was cut off because the caller left its answer unread."""
+        peername = transport.get_extra_info("peername")
+        self.remote = str(peername[0]) if isinstance(peername, tuple) else ""
+        """The caller's address, '' for a Unix socket."""
+        self.secure = transport.get_extra_info("sslcontext") is not None
+        shown = transport.get_extra_info("peercert") if self.secure else None
+        self.certificate: PeerCertificate | None = read_certificate(shown) if shown else None
+        """What the caller showed in the handshake, which has verified it."""
+        transport.set_write_buffer_limits(_WRITE_BUFFER_BYTES)
+        sock = transport.get_extra_info("socket")
+        if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def require_room(self) -> None:
+        """Raises `Refusal` for a connection that is one too many."""
+        if self.refused:
+            raise Refusal(
+                "too_many_connections",
+                "Too many connections are open; keep fewer, reuse them, and try again shortly.",
+                closes=True,
+                headers=(("Retry-After", "1"),),
+            )
+
+    @property
+    def local_address(self) -> Any:
+        """The (address, port, …) that the caller connected to."""
+        return self._transport.get_extra_info("sockname")
+
+    @property
+    def closing(self) -> bool:
+        """Whether nothing more can be written."""
+        return self.gone or self._transport.is_closing()
+
+    @property
+    def paused(self) -> bool:
+        """Whether a writer should call `drain` before it writes more."""
+        return self._paused
+
+    def write(self, data: bytes) -> None:
+        """Send bytes. Raises `ConnectionResetError` if the caller is gone."""
+        if self.gone or self._transport.is_closing():
+            raise ConnectionResetError(_GONE)
+        self._transport.write(data)
+
+    def write_parts(self, *parts: bytes) -> None:
+        """Send bytes that need not be joined first. Raises as `write`."""
+        if self.gone or self._transport.is_closing():
+            raise ConnectionResetError(_GONE)
+        self._transport.writelines(parts)
+
+    async def drain(self) -> None:
+        """Wait until the caller has taken most of what was written. Raises `ConnectionResetError`.
+
+        A caller that takes longer than `write_seconds` is cut off.
+        """
+        if not self._paused or self.gone:
+            return
+        self._drained = asyncio.get_running_loop().create_future()
+        self._timer.set(self._tracker.limits.write_seconds, self._cut_off)
+        try:
+            await self._drained
+        finally:
+            self._drained = None
+            self._timer.clear()
+
+    def abort(self, *, reset: bool = False) -> None:
+        """Break the connection off, so that what was sent of an answer cannot pass for all of it.
+
+        `reset` makes sure that the caller sees a reset, where the connection's end would be the answer's.
+        """
+        if self.gone:
+            return
+        sock = self._transport.get_extra_info("socket") if reset else None
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._transport.abort()
+
+    def lost(self) -> None:
+        """The connection is gone, whoever ended it."""
+        self.gone = True
+        self._wake(ConnectionResetError(_GONE))
+        if self.cancels and self.task is not None:
+            self.task.cancel()
+
+    def pause(self) -> None:
+        """The caller does not read as fast as we write."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """It caught up."""
+        self._paused = False
+        self._wake(None)
+
+    def _wake(self, error: Exception | None) -> None:
+        waiter = self._drained
+        if waiter is None or waiter.done():
+            return
+        if error is None:
+            waiter.set_result(None)
+        else:
+            waiter.set_exception(error)
+
+    def _cut_off(self) -> None:
+        self.too_slow = True
+        self._tracker.closed[Closed.SLOW_READER] += 1
+        self._wake(ConnectionResetError("the caller does not read its answer"))
+        self._transport.abort()

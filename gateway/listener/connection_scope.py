@@ -1,0 +1,78 @@
+"""What the connections of a listener share: whom they call, what they may cost, which of them are open."""
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from gateway.errors import GatewayError
+from gateway.listener.connections import ConnectionLimits, ConnectionTracker
+from gateway.listener.request import Request
+from gateway.listener.request_parser import HeadLimits
+
+
+class OpenConnection(Protocol):
+    """A connection, as far as its listener is concerned."""
+
+    @property
+    def task(self) -> "asyncio.Task[None] | None":
+        """Of the request that is handled."""
+        ...
+
+    def shorten_idling(self, seconds: float) -> None:
+        """Be idle for so long at most from now on."""
+        ...
+
+    def abort(self) -> None:
+        """Break it off."""
+        ...
+
+
+class ConnectionScope:
+    """One per listener, on its loop. `heads` and the tracker's limits may be replaced at any time."""
+
+    def __init__(
+        self,
+        handle: Callable[[Request], Awaitable[None]],
+        refuse: Callable[[GatewayError, str], bytes],
+        limits: ConnectionLimits,
+        heads: HeadLimits,
+    ) -> None:
+        """`refuse` finishes an exchange of its own for bytes that are no request, given the caller's address,
+        and returns the answer, head and body, for a connection that is closed behind it."""
+        self.handle = handle
+        self.refuse = refuse
+        self.heads = heads
+        self.tracker = ConnectionTracker(limits)
+        self.context = contextvars.copy_context()
+        """Every request runs in a copy of it, so that none sees what another one set."""
+        self.connections: set[OpenConnection] = set()
+        self.orphans: set[asyncio.Task[None]] = set()
+        """Exchanges that go on though their caller has gone."""
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def enter(self, connection: OpenConnection) -> None:
+        """A connection was made."""
+        self.connections.add(connection)
+        self._empty.clear()
+
+    def leave(self, connection: OpenConnection) -> None:
+        """A connection is lost. What still works for it is awaited as an orphan."""
+        self.connections.discard(connection)
+        if connection.task is not None:
+            self.orphans.add(connection.task)
+            connection.task.add_done_callback(self._ended)
+        self._look_whether_empty()
+
+    async def wait_until_empty(self) -> None:
+        """Wait until there is neither a connection nor an orphan."""
+        await self._empty.wait()
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self.orphans.discard(task)
+        self._look_whether_empty()
+
+    def _look_whether_empty(self) -> None:
+        if not self.connections and not self.orphans:
+            self._empty.set()

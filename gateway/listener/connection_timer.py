@@ -1,0 +1,55 @@
+"""The one timer of a connection: it looks at a deadline when it fires, because most deadlines move before."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+_NEVER: Final = float("inf")
+
+
+class ConnectionTimer:
+    """Calls one function once its deadline has passed; setting another deadline replaces the first."""
+
+    __slots__ = ("_deadline", "_fires_at", "_handle", "_loop", "on_late")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_late: Callable[[], object]) -> None:
+        self._loop = loop
+        self._deadline = _NEVER
+        self._fires_at = _NEVER
+        self._handle: asyncio.TimerHandle | None = None
+        self.on_late = on_late
+
+    def set(self, seconds: float, on_late: Callable[[], object]) -> None:
+        """Call `on_late` in so many seconds, unless `set` or `clear` is called before."""
+        self.on_late = on_late
+        self._deadline = deadline = self._loop.time() + seconds
+        if deadline < self._fires_at:
+            if self._handle is not None:
+                self._handle.cancel()
+            self._fire_at(deadline)
+
+    def clear(self) -> None:
+        """Nothing is late any more."""
+        self._deadline = _NEVER
+
+    def close(self) -> None:
+        """Never fire again."""
+        self._deadline = _NEVER
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _fire_at(self, moment: float) -> None:
+        self._fires_at = moment
+        self._handle = self._loop.call_at(moment, self._look)
+
+    def _look(self) -> None:
+        self._handle = None
+        self._fires_at = _NEVER
+        if self._deadline is _NEVER:
+            return
+        if self._loop.time() < self._deadline:
+            self._fire_at(self._deadline)
+        else:
+            self._deadline = _NEVER
+            self.on_late()

@@ -1,0 +1,117 @@
+"""A port that callers connect to: its address, TLS, limits, and how it ends without failing a caller."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final
+
+from gateway.errors import GatewayError
+from gateway.listener.caller_connection import CallerConnection
+from gateway.listener.connection_scope import ConnectionScope
+from gateway.listener.connections import ConnectionLimits, ConnectionTracker
+from gateway.listener.drain import stop_accepting
+from gateway.listener.request import Request
+from gateway.listener.request_parser import HeadLimits
+from gateway.listener.tls_context import ListenerTls, listening_options
+
+_BACKLOG: Final = 1024
+_LAST_IDLE_SECONDS: Final = 1.0
+"""How long a connection may still be idle while draining: closing it at once races with a request."""
+_TURN_AWAY_SECONDS: Final = 1.0
+"""How long a port that replicas share is served on: callers told to close come back, some of them here."""
+_CUT_SECONDS: Final = 0.1  # for an exchange that is broken off to say so
+
+
+class Listener:
+    """`open`, then `drain` (or `close`), each once, on one loop. `name` is its metrics' label `listener`."""
+
+    def __init__(
+        self,
+        name: str,
+        handle: Callable[[Request], Awaitable[None]],
+        refuse: Callable[[GatewayError, str], bytes],
+        limits: ConnectionLimits,
+        heads: HeadLimits,
+        tls: ListenerTls | None = None,
+    ) -> None:
+        """`handle` answers a request; `refuse` is called for bytes that are none (see `ConnectionScope`)."""
+        self.name = name
+        self.tls = tls
+        self._shared = False
+        self._scope = ConnectionScope(handle, refuse, limits, heads)
+        self._server: asyncio.Server
+
+    async def open(self, host: str, port: int, *, shared: bool = False) -> None:
+        """Listen. `shared`: other replicas listen on the port, too. Raises `OSError`."""
+        loop = asyncio.get_running_loop()
+        scope = self._scope
+        self._shared = shared
+        self._server = await loop.create_server(
+            lambda: CallerConnection(scope, loop),
+            host,
+            port,
+            backlog=_BACKLOG,
+            reuse_port=shared or None,
+            **listening_options(self.tls),
+        )
+
+    @property
+    def port(self) -> int:
+        """Where it listens, once it is open."""
+        sockets: Any = self._server.sockets
+        first: socket.socket = sockets[0]
+        port: int = first.getsockname()[1]
+        return port
+
+    @property
+    def tracker(self) -> ConnectionTracker:
+        """Counts of its connections."""
+        return self._scope.tracker
+
+    def apply(self, limits: ConnectionLimits, heads: HeadLimits) -> None:
+        """Other limits: `heads` holds for the next connection, `limits` for the next wait, too."""
+        self._scope.heads = heads
+        self._scope.tracker.limits = limits
+
+    def close(self) -> None:
+        """Stop listening at once; for a start that failed."""
+        self._server.close()
+
+    async def drain(self, seconds: float) -> None:
+        """End it and its connections: what is queued or in flight has `seconds`, then it is broken off.
+
+        Answers say that their connection closes, which is the handler's business. Cancelled, it breaks
+        everything off at once.
+        """
+        scope = self._scope
+        until = asyncio.get_running_loop().time() + seconds
+        scope.tracker.limits = replace(scope.tracker.limits, idle_seconds=_LAST_IDLE_SECONDS)
+        for connection in scope.connections:
+            connection.shorten_idling(_LAST_IDLE_SECONDS)
+        try:
+            if self._shared:
+                await asyncio.sleep(min(_TURN_AWAY_SECONDS, seconds))
+            await stop_accepting(self._server)
+            with suppress(TimeoutError):  # exchanges of callers who left during a POST are awaited, too
+                async with asyncio.timeout_at(until):
+                    await scope.wait_until_empty()
+        finally:
+            self._server.close()
+            await self._cut()
+
+    async def _cut(self) -> None:
+        """Break off what is left. An exchange has a moment to record that."""
+        scope = self._scope
+        tasks = [task for each in scope.connections if (task := each.task) is not None]
+        tasks += scope.orphans
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CUT_SECONDS)
+        for connection in list(scope.connections):
+            connection.abort()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CUT_SECONDS):
+                await scope.wait_until_empty()

@@ -1,0 +1,142 @@
+"""Reading request heads with aiohttp's C parser, and what that parser is lax about.
+
+The parser is told that no body ever follows (`response_with_body=False`) and is fed heads only, each to its
+last byte and no further. So it never sees a body, a chunk or a trailer, no state of it outlives a message, no
+payload of it can call back into a connection, and no upgrade can take bytes away from us: body framing is
+`body_receiver.py`'s and `chunk_decoder.py`'s. All names of aiohttp that the listener uses stand in this file.
+"""
+
+from typing import Final, NamedTuple
+
+from aiohttp.http import HttpRequestParser, RawRequestMessage
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from multidict import istr
+
+from gateway.errors import Refusal
+
+CHUNKED: Final = -1
+"""A body framing: the body comes in chunks. Zero and more is its length in bytes."""
+UNREADABLE: Final = -2
+"""A body framing: where the body ends cannot be known, so nothing that follows may be read as a request."""
+
+_EMPTY_LINE: Final = b"\r\n\r\n"
+_HEAD_SHARE: Final = 4
+"""A whole head may be so many times as long as one line of it (nginx: `large_client_header_buffers 4 8k`)."""
+_TOO_MANY: Final = "Too many headers received"  # aiohttp has no class for it
+_CONTENT_LENGTH, _TRANSFER_ENCODING = istr("Content-Length"), istr("Transfer-Encoding")
+
+
+class HeadLimits(NamedTuple):
+    """`line_bytes` bounds the request line and each field, `fields` their number."""
+
+    line_bytes: int
+    fields: int
+
+
+class RequestParser:
+    """Reads one head after the other. After a `Refusal` it must not be used again."""
+
+    __slots__ = ("_fed", "_limits", "_parser", "_tail", "begun")
+
+    def __init__(self, limits: HeadLimits) -> None:
+        self._limits = limits
+        self._parser = _make_parser(limits)
+        self._fed = 0
+        self._tail = b""
+        self.begun = False
+        """Whether the beginning of a head was received; empty lines before it do not count (RFC 9112 2.2)."""
+
+    def feed(self, data: bytes) -> tuple[RawRequestMessage | None, int]:
+        """The head that ends in `data`, and where it ends; (None, len(data)) if it does not end there.
+
+        Raises `Refusal` (malformed_request, header_too_large).
+        """
+        start = 0
+        if not self.begun:
+            start = len(data) - len(data.lstrip(b"\r\n"))
+            if start == len(data):
+                return None, start
+            self.begun = True
+        end = self._find_end(data, start)
+        whole = end >= 0
+        piece = data if start == 0 and end in (-1, len(data)) else data[start : end if whole else None]
+        self._fed += len(piece)
+        if self._fed > _HEAD_SHARE * self._limits.line_bytes:
+            raise _too_large()
+        try:
+            messages, _, _ = self._parser.feed_data(piece)
+        except BadHttpMessage as error:
+            if isinstance(error, LineTooLong) or error.message == _TOO_MANY:
+                raise _too_large() from None
+            raise _malformed() from None
+        except ValueError:  # of the URL class that the parser builds
+            raise _malformed() from None
+        if not whole:
+            if messages:  # llhttp saw an end where we see none
+                raise _malformed()
+            self._tail = (self._tail + piece)[-3:]
+            return None, len(data)
+        if len(messages) != 1:
+            raise _malformed()
+        message: RawRequestMessage = messages[0][0]
+        self.begun = False
+        self._fed = 0
+        self._tail = b""
+        if message.upgrade:  # llhttp would take what follows for another protocol
+            self._parser = _make_parser(self._limits)
+        return message, end
+
+    def _find_end(self, data: bytes, start: int) -> int:
+        """Where the first empty line ends, as an index into `data`; -1 if it has not come yet."""
+        tail = self._tail
+        if tail:
+            found = (tail + data[:3]).find(_EMPTY_LINE)
+            if found >= 0:
+                return found + 4 - len(tail)
+        found = data.find(_EMPTY_LINE, start)
+        return found + 4 if found >= 0 else -1
+
+
+def read_framing(message: RawRequestMessage) -> int:
+    """How the body behind a head is framed (RFC 9112 6.3): its length in bytes, `CHUNKED` or `UNREADABLE`."""
+    headers = message.headers
+    coding = headers.get(_TRANSFER_ENCODING)
+    if message.method == "CONNECT":
+        return UNREADABLE
+    if coding is None:
+        declared = headers.get(_CONTENT_LENGTH)
+        if declared is None:
+            return 0
+        return int(declared) if declared.isascii() and declared.isdecimal() else UNREADABLE
+    plain = coding.lower() == "chunked" and len(headers.getall(_TRANSFER_ENCODING)) == 1
+    if plain and message.chunked and message.version == (1, 1) and _CONTENT_LENGTH not in headers:
+        return CHUNKED
+    return UNREADABLE
+
+
+def _make_parser(limits: HeadLimits) -> HttpRequestParser:
+    parser: HttpRequestParser = HttpRequestParser(
+        None,  # protocol and loop are for payloads, which this parser never makes
+        None,
+        0,
+        max_line_size=limits.line_bytes,
+        max_field_size=limits.line_bytes,
+        max_headers=limits.fields,
+        response_with_body=False,
+        auto_decompress=False,
+    )
+    return parser
+
+
+def _malformed() -> Refusal:
+    return Refusal(
+        "malformed_request", "This is not an HTTP/1.1 request that can be read in one way only.", closes=True
+    )
+
+
+def _too_large() -> Refusal:
+    return Refusal(
+        "header_too_large",
+        "The request line or a header field is too long, or there are too many.",
+        closes=True,
+    )
