@@ -58,6 +58,19 @@ class Trace(NamedTuple):
     sampled: bool = False
 
 
+class Sdk(NamedTuple):
+    """The client library that a caller uses: a name as in its User-Agent, and its version."""
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.version}" if self.version else self.name
+
+
+UNKNOWN_SDK = Sdk("other", "")
+"""A client that is not known, or does not say what it is."""
+
 _SHORTEST_WAIT_SECONDS = 0.001  # less is the cost of asking, not of waiting
 
 
@@ -96,6 +109,7 @@ class Exchange:
         "reported",
         "request_id",
         "retries",
+        "sdk",
         "segments",
         "signals",
         "slug",
@@ -135,6 +149,7 @@ class Exchange:
         self.backoff_seconds = 0.0
         self.caller_seconds = 0.0
         self.retries = 0
+        self.sdk = UNKNOWN_SDK
         self.segments = 0
         self.country = ""
         self.signals = 0

@@ -110,7 +110,7 @@ def explain(snapshot: Snapshot, consumer: Consumer, ask: RequestDraft, *, post_o
         else:
             body = check_body(grant, plan, ask.body, record)
         caller = Caller(consumer, ())
-        prepared = prepare(snapshot, caller, inbound, grant, body, streams=plan.stream)
+        prepared = prepare(snapshot, caller, inbound, grant, body, streams=plan.stream, sdk=record.sdk)
         limits = tuple(key.limit for key in find_limits(consumer.limits, grant, body))
     except GatewayError as error:
         refusal = error
@@ -129,7 +129,7 @@ def explain(snapshot: Snapshot, consumer: Consumer, ask: RequestDraft, *, post_o
         keyed=prepared is not None and prepared.claim is not None,
         keys=tuple(key.label for key in prepared.outbound.account.keys) if prepared else (),
         limits=limits,
-        deadline_seconds=prepared.seconds if prepared else 0.0,
+        deadline_seconds=prepared.limit.seconds if prepared else 0.0,
         outgoing=_outgoing(prepared) if prepared else None,
         outcomes=_outcomes(prepared, post_on_503=post_on_503) if prepared else (),
     )

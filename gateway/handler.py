@@ -125,10 +125,12 @@ class Handler:
         ready = await self._read(request, exchange, snapshot, inbound, grant, plan)
         trace = self._observers.upstream_trace(exchange.trace, request.headers)
         streams = ready.stream is not None
-        outbound, claim, seconds = prepare(
-            snapshot, caller, inbound, grant, ready.body, streams=streams, trace=trace
+        outbound, claim, limit = prepare(
+            snapshot, caller, inbound, grant, ready.body, streams=streams, sdk=exchange.sdk, trace=trace
         )
-        deadline = asyncio.get_running_loop().time() + seconds
+        deadline = asyncio.get_running_loop().time() + limit.seconds
+        if limit.from_head:
+            deadline -= self._clock() - exchange.started_at
         ask = _Ask(grant, outbound, ready, request, deadline)
         if claim is None:
             answer, fields = await self._admit_and_send(ask, exchange)

@@ -34,6 +34,7 @@ from gateway.identity.jwks import JwkSet, is_installed, parse_jwks
 from gateway.identity.jwt_claims import ClaimRule, Issuer, parse_claim_path
 from gateway.policy.addressing import make_host_table
 from gateway.policy.bodies import BodyLimits
+from gateway.policy.deadlines import make_deadlines
 from gateway.policy.snapshot import Snapshot
 from gateway.twilio.catalogue import Catalogue, load_catalogue
 
@@ -72,7 +73,12 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
         limits=BodyLimits(settings.callers.body_bytes, settings.callers.stream_bytes),
         body_seconds=settings.callers.body_seconds,
         body_total_seconds=settings.callers.body_total_seconds,
-        deadline_seconds=settings.upstream.deadline_seconds,
+        deadlines=make_deadlines(
+            settings.upstream.deadline_seconds,
+            settings.upstream.deadline_seconds_max,
+            settings.drain_seconds,
+            settings.upstream.client_timeout_seconds,
+        ),
         public_url=public_url,
         config_hash=resolved.config_hash,
         consumers=consumers,

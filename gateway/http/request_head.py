@@ -14,7 +14,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 _BODILESS = frozenset({"GET", "HEAD"})
 
 OVERRIDE_FIELDS = (b"x-http-method-override", b"x-http-method", b"x-method-override")
-# Fields that must not come twice: two readers would pick different ones.
+# Fields that must not come twice: two readers would pick different ones (of two User-Agents we read none).
 _SINGULAR = frozenset(
     {
         b"authorization",
@@ -27,6 +27,7 @@ _SINGULAR = frozenset(
         b"gateway-timeout",
         b"proxy-authorization",
         b"transfer-encoding",
+        b"user-agent",
         b"x-request-id",
         *OVERRIDE_FIELDS,
     }
@@ -125,6 +126,9 @@ def _read_fields(
         fields.append((lower, name, value))
         if lower in _SINGULAR:
             if lower in single_fields:
+                if lower == b"user-agent":  # names nobody, and is no reason to refuse anything
+                    single_fields[lower] = b""
+                    continue
                 raise Refusal("bad_header", f"{lower.decode()} came twice; send it once.", closes=True)
             single_fields[lower] = value
         elif lower == b"connection":

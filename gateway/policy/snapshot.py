@@ -13,6 +13,7 @@ from gateway.identity.authentication import Identities
 from gateway.identity.jwks import JwkSet
 from gateway.policy.addressing import HostTable
 from gateway.policy.bodies import BodyLimits
+from gateway.policy.deadlines import Deadlines
 from gateway.twilio.catalogue import Catalogue
 
 
@@ -27,7 +28,7 @@ class Snapshot:
     limits: BodyLimits
     body_seconds: float
     body_total_seconds: float
-    deadline_seconds: float
+    deadlines: Deadlines
     public_url: str
     config_hash: str
     consumers: Mapping[str, Consumer]

@@ -8,13 +8,13 @@ a refusal's log line has it, too.
 from typing import NamedTuple
 
 from gateway.consumers.consumer import Consumer
-from gateway.exchange import Exchange
+from gateway.exchange import UNKNOWN_SDK, Exchange, Sdk
 from gateway.http.request_head import Inbound
 from gateway.identity.authentication import Caller
 from gateway.policy.addressing import resolve_address
 from gateway.policy.authorization import Grant, authorize, authorize_form, authorize_stream, match_route
 from gateway.policy.bodies import Body, BodyPlan, finish_body, require_body_kind
-from gateway.policy.deadlines import read_deadline
+from gateway.policy.deadlines import TimeLimit, read_deadline
 from gateway.policy.idempotency_key import Claim, require_claim
 from gateway.policy.methods import translate_method
 from gateway.policy.outbound import Outbound, build_outbound
@@ -22,11 +22,11 @@ from gateway.policy.snapshot import Snapshot
 
 
 class Prepared(NamedTuple):
-    """What is to be sent, what is remembered of it, and the seconds that it may take."""
+    """What is to be sent, what is remembered of it, and the time that it may take."""
 
     outbound: Outbound
     claim: Claim | None
-    seconds: float
+    limit: TimeLimit
 
 
 def decide_head(
@@ -34,6 +34,7 @@ def decide_head(
 ) -> tuple[Grant, BodyPlan]:
     """All that a head decides, once it is known whose it is. Raises `Refusal`."""
     exchange.consumer = consumer.name
+    exchange.sdk = snapshot.deadlines.recognize(inbound)
     address = resolve_address(snapshot.hosts, inbound)
     call = translate_method(inbound, address, consumer)
     route = match_route(snapshot.catalogue, call)
@@ -64,9 +65,10 @@ def prepare(
     body: Body,
     *,
     streams: bool,
+    sdk: Sdk = UNKNOWN_SDK,
     trace: bytes = b"",
 ) -> Prepared:
     """The request as it goes to Twilio. Raises `Refusal`."""
     outbound = build_outbound(inbound, caller, grant, body, streams=streams, trace=trace)
     claim = require_claim(inbound, grant, outbound, body)
-    return Prepared(outbound, claim, read_deadline(inbound, snapshot.deadline_seconds))
+    return Prepared(outbound, claim, read_deadline(inbound, sdk, snapshot.deadlines))

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from gateway.config.schema.settings import Upstream
 from tests.clients.programs import require_tool
 from tests.support.mounted import at, checked, documents, files_named, mount
 
@@ -143,6 +144,7 @@ def test_the_gateway_reads_what_is_mounted() -> None:
     inner = {int(port) for _, _, port in published("gateway")}
     assert inner == {int(at(SETTINGS, path).split(":")[1]) for path in ("listen", "admin.listen")}
     (grace,) = re.findall(r"^(\d+)s$", SERVICES["gateway"]["stop_grace_period"])
+    assert SETTINGS["drain_seconds"] >= Upstream.model_fields["deadline_seconds_max"].default
     assert int(grace) > SETTINGS["drain_seconds"]
 
 

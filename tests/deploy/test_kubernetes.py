@@ -15,6 +15,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from gateway.config.schema.settings import Upstream
 from tests.support.caller import RawAnswer, ask_admin
 from tests.support.mounted import SECRETS, at, checked, documents, files_named, mount
 from tests.support.running import Spawned, serving
@@ -159,6 +160,7 @@ def test_an_end_has_the_time_it_needs() -> None:
     assert program == "sleep"
     readiness = CONTAINER["readinessProbe"]
     assert int(seconds) > readiness["periodSeconds"] * readiness["failureThreshold"]
+    assert SETTINGS["drain_seconds"] >= Upstream.model_fields["deadline_seconds_max"].default
     assert POD["terminationGracePeriodSeconds"] > int(seconds) + SETTINGS["drain_seconds"]
     assert at(the("Deployment"), "spec.strategy.rollingUpdate") == {"maxUnavailable": 0, "maxSurge": 1}
     assert "replicas" not in the("Deployment")["spec"], "the autoscaler's business"

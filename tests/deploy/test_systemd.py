@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gateway.config.schema.settings import Settings
+from gateway.config.schema.settings import Settings, Upstream
 from tests.clients.programs import require_tool
 from tests.support.caller import MESSAGES, ask, ask_admin, request
 from tests.support.running import ENVIRON, configuration
@@ -57,7 +57,8 @@ def test_security(analyze: str, tmp_path: Path) -> None:
 def test_times_and_signals_fit_the_gateway() -> None:
     """The manager waits for the drain, hears from the process itself, and does not repeat a wrong start."""
     (stop,) = values("TimeoutStopSec")
-    assert int(stop) > Settings.model_fields["drain_seconds"].default
+    drain = Settings.model_fields["drain_seconds"].default
+    assert int(stop) > drain >= Upstream.model_fields["deadline_seconds_max"].default
     assert values("Type") == ["notify"]
     assert values("NotifyAccess") == ["main"]
     assert values("ExecReload") == ["kill -HUP $MAINPID"]

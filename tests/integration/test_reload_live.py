@@ -50,7 +50,12 @@ WITNESSES: dict[str, tuple[Any, Witness, object]] = {
         lambda g: g.components.forwarder._around.session.timeout.sock_connect,
         6,
     ),
-    "upstream.deadline_seconds": (12, lambda g: g._snapshots.current.deadline_seconds, 12),
+    "upstream.deadline_seconds": (12, lambda g: g._snapshots.current.deadlines.seconds, 12),
+    "upstream.client_timeout_seconds": (
+        {"twilio-go": 4},
+        lambda g: g._snapshots.current.deadlines.by_client["twilio-go"],
+        3,
+    ),
     "upstream.idle_seconds": (13, lambda g: g.components.forwarder._around.idle_seconds, 13),
     "retry.post_on_503": (True, lambda g: g.components.forwarder._around.retry.post_on_503, True),
     "retry.max_attempts": (2, lambda g: g.components.forwarder._around.retry.attempts, 2),

@@ -29,6 +29,7 @@ def find_contradictions(tree: Mapping[str, object]) -> list[Finding]:
         *_remote_admin(tree),
         *_tls(tree),
         *_waits(tree),
+        *_deadlines(tree),
         *_secret_stores(tree),
         *_tracing(tree),
         *_credentials(tree),
@@ -116,6 +117,25 @@ def _waits(tree: Mapping[str, object]) -> Iterator[Finding]:
         )
 
 
+def _deadlines(tree: Mapping[str, object]) -> Iterator[Finding]:
+    """A stop must leave a request the time that it may take; so the most must be below what a drain lasts."""
+    upstream = _section(tree, "upstream")
+    most, usual = upstream.get("deadline_seconds_max"), upstream.get("deadline_seconds")
+    drain = tree.get("drain_seconds", Settings.model_fields["drain_seconds"].default)
+    if _is_number(most) and _is_number(usual) and most < usual:
+        yield Finding(
+            ("upstream", "deadline_seconds_max"),
+            f"is less than `upstream.deadline_seconds` ({usual:g})",
+            "raise it, or lower that",
+        )
+    if _is_number(most) and _is_number(drain) and most > drain:
+        yield Finding(
+            ("upstream", "deadline_seconds_max"),
+            "a request could take longer than a stop waits for it",
+            f"make it at most `drain_seconds` ({drain:g}), or raise that",
+        )
+
+
 def _secret_stores(tree: Mapping[str, object]) -> Iterator[Finding]:
     vault = _section(tree, "secret_stores").get("vault")
     if isinstance(vault, dict) and (vault.get("token") is None) == (vault.get("kubernetes") is None):
@@ -188,6 +208,7 @@ def find_warnings(settings: Settings, now: datetime) -> list[Finding]:
     """Warnings: the gateway runs with these, but somebody should look."""
     return [
         *_doubtful_store(settings),
+        *_doubtful_drain(settings),
         *_doubtful_credentials(settings),
         *_doubtful_consumers(settings, now),
         *find_identity_doubts(settings),
@@ -200,6 +221,17 @@ def _doubtful_store(settings: Settings) -> Iterator[Finding]:
             ("reuse_port",),
             "replicas with `store: memory` count limits and remember an Idempotency-Key each for itself",
             "write `store: redis://…`, so that they share both",
+        )
+
+
+def _doubtful_drain(settings: Settings) -> Iterator[Finding]:
+    deadline = settings.upstream.deadline_seconds
+    if 0 < settings.drain_seconds < deadline:
+        yield Finding(
+            ("drain_seconds",),
+            "a stop breaks off requests that `upstream.deadline_seconds` gives more time; "
+            "the outcome of a POST is unknown then",
+            f"make it {deadline:g} or more",
         )
 
 

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from gateway.config.schema import addresses, values
 from gateway.config.schema.account_settings import CredentialSettings
 from gateway.config.schema.admin_settings import Admin
+from gateway.config.schema.client_timeouts import CLIENT_TIMEOUTS, ClientTimeouts
 from gateway.config.schema.consumer_settings import ConsumerSettings
 from gateway.config.schema.identity_settings import IssuerSettings
 from gateway.config.schema.secret_store_settings import SecretStores
@@ -119,7 +120,19 @@ class Upstream(Section):
     )
     deadline_seconds: values.Seconds = Field(
         default=25,
-        description="Longest time to the head of an answer, all waiting and all attempts together.",
+        description="Longest time to the head of an answer, all waiting and all attempts together, for "
+        "clients whose own time-out is not known.",
+    )
+    deadline_seconds_max: values.Seconds = Field(
+        default=55,
+        description="The most that a client's own time-out or `Gateway-Timeout` may raise it to. By itself "
+        "it is never above `drain_seconds`.",
+    )
+    client_timeout_seconds: ClientTimeouts = Field(
+        default=CLIENT_TIMEOUTS,
+        description="After how long a client gives up, by the name that begins its User-Agent; 0 if it never "
+        "does. It is answered a second earlier, instead of after `deadline_seconds`. Names that are left out "
+        "keep their default; others may be added.",
     )
     idle_seconds: values.Seconds = Field(
         default=10, description="Longest silence while an answer's body arrives."
@@ -212,7 +225,7 @@ class Settings(BaseSettings):
         description="While Redis is away: `local` counts in each replica alone, `refuse` answers 503.",
     )
     drain_seconds: values.SecondsOrNone = Field(
-        default=30, description="How long requests in flight may take to finish during shutdown."
+        default=60, description="How long requests in flight may take to finish during shutdown."
     )
     admin: Admin = Field(default_factory=Admin)
     log: Log = Field(default_factory=Log)

@@ -25,7 +25,7 @@ def test_each_step_records_what_it_knows() -> None:
     body = check_body(granted, plan, _BODY, exchange)
     assert body.data == _BODY
     prepared = prepare(snapshot(given), caller(given), inbound, granted, body, streams=False)
-    assert (prepared.outbound.body, prepared.seconds) == (_BODY, 25.0)
+    assert (prepared.outbound.body, prepared.limit) == (_BODY, (25.0, False))
     assert prepared.claim is not None
 
 

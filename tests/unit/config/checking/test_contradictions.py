@@ -18,6 +18,12 @@ DOUBTS = cases(
         "each for itself; write `store: redis://…`, so that they share both",
     ),
     (
+        "short_drain",
+        "drain_seconds: 10",
+        "10: drain_seconds: a stop breaks off requests that `upstream.deadline_seconds` gives more time; "
+        "the outcome of a POST is unknown then; make it 25 or more",
+    ),
+    (
         "no_rules",
         f"  fax: {{keys: ['{DIGEST.replace('2c', '01')}'], credential: main}}",
         "10: consumers.fax: may call nothing: it has no `allow` rules; "
@@ -81,6 +87,22 @@ consumers:
             "upstream: {deadline_seconds: 2}\nretry: {max_backoff_seconds: 3}",
             "retry.max_backoff_seconds: a wait before a retry could be longer than the whole request "
             "may take; make it less than `upstream.deadline_seconds` (2)",
+        ),
+        (
+            "deadline_beyond_drain",
+            "upstream: {deadline_seconds_max: 61}",
+            "upstream.deadline_seconds_max: a request could take longer than a stop waits for it; "
+            "make it at most `drain_seconds` (60), or raise that",
+        ),
+        (
+            "deadline_beyond_a_shorter_drain",
+            "drain_seconds: 30\nupstream: {deadline_seconds_max: 55}",
+            "make it at most `drain_seconds` (30), or raise that",
+        ),
+        (
+            "deadline_beyond_its_maximum",
+            "upstream: {deadline_seconds: 40, deadline_seconds_max: 30}",
+            "upstream.deadline_seconds_max: is less than `upstream.deadline_seconds` (40); raise it",
         ),
         (
             "limit_out_of_order",

@@ -56,7 +56,7 @@ MAIN = "credentials.main"
 CASES = {
     "nothing": ([], []),
     "number": ([("concurrency.queue", 5)], ["concurrency.queue: 1000 -> 5"]),
-    "seconds": ([("drain_seconds", 2.5)], ["drain_seconds: 30 -> 2.5"]),
+    "seconds": ([("drain_seconds", 2.5)], ["drain_seconds: 60 -> 2.5"]),
     "switch": ([("retry.post_on_503", True)], ["retry.post_on_503: no -> yes"]),
     "word": ([("log.level", "debug")], ["log.level: info -> debug"]),
     "text": ([("public_url", "https://x.test")], ["public_url: nothing -> …"]),
