@@ -83,6 +83,7 @@ WITNESSES: dict[str, tuple[Any, Witness, object]] = {
 ELSEWHERE = {
     "tls.": "tests/integration/test_tls.py",
     "upstream.ca_file": "below",
+    "upstream.deadline_seconds_max": "below",
     "credentials.*": "tests/integration/test_reload_signal.py",
     "consumers.*": "tests/integration/test_reload_signal.py",
     "secret_stores.": "tests/integration/test_remote_secrets.py",
@@ -126,3 +127,13 @@ async def test_other_authorities_make_another_session(gateway: Running, tmp_path
         await apply(gateway, tmp_path, upstream={"ca_file": "ca.pem"})
         seen.append(forwarder._around.session)
     assert seen[0] is seen[1] is not seen[2]
+
+
+async def test_a_client_may_have_another_time_out(gateway: Running, tmp_path: Path) -> None:
+    """Its next request is answered a second before it; others keep theirs, within the maximum."""
+    upstream = {"client_timeout_seconds": {"twilio-go": 4, "acme-sms": 3}, "deadline_seconds_max": 28}
+    await apply(gateway, tmp_path, upstream=upstream, drain_seconds=60)
+    deadlines = gateway.gateway._snapshots.current.deadlines
+    names = ("twilio-go", "acme-sms", "twilio-node", "twilio-php")
+    assert [deadlines.by_client[name] for name in names] == [3, 2, 28, 28]
+    assert deadlines.max_seconds == 28
