@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from gateway import __version__
 from gateway.app.configuration import Configuration
 from gateway.app.options import Options
+from gateway.background.loops import BackgroundLoops
 from gateway.concurrency.concurrency_limiter import ConcurrencyLimiters
 from gateway.concurrency.limit_sharing import LimitSharing
 from gateway.config.schema.settings import Tracing
@@ -61,9 +62,9 @@ class Components:
             await self.store.close()
 
 
-async def open_components(options: Options, observers: Observers) -> Components:
+async def open_components(options: Options, observers: Observers, loops: BackgroundLoops) -> Components:
     """Build all parts. They serve once a configuration has been applied to them."""
-    store = await _open_store(options, observers)
+    store = await _open_store(options, observers, loops)
     forwarder = Forwarder(
         open_session(options.transport),
         ConcurrencyLimiters(*options.concurrency),
@@ -73,7 +74,7 @@ async def open_components(options: Options, observers: Observers) -> Components:
     )
     shares = None
     if store is not None:
-        shares = LimitSharing(forwarder.limiters, store)
+        shares = LimitSharing(forwarder.limiters, store, store.server_clock.now, loops)
         shares.start()
     return Components(
         forwarder,
@@ -86,7 +87,7 @@ async def open_components(options: Options, observers: Observers) -> Components:
         ),
         store,
         shares,
-        JwksCache(observers.issuer_changed, time.monotonic, random.uniform),
+        JwksCache(observers.issuer_changed, time.monotonic, random.uniform, loops),
     )
 
 
@@ -95,10 +96,12 @@ def open_tracing(options: Tracing) -> Tracer | None:
     return open_tracer(__version__, send_upstream=options.send_upstream) if options.enabled else None
 
 
-async def _open_store(options: Options, observers: Observers) -> RedisStore | None:
+async def _open_store(options: Options, observers: Observers, loops: BackgroundLoops) -> RedisStore | None:
     if options.store is None:
         return None
-    store = RedisStore(options.store.reveal(), observers.store_changed)
+    store = RedisStore(
+        options.store.reveal(), observers.store_changed, prefix=options.store_prefix, loops=loops
+    )
     await store.open()
     return store
 
@@ -106,7 +109,12 @@ async def _open_store(options: Options, observers: Observers) -> RedisStore | No
 def _make_limiter(options: Options, store: RedisStore | None) -> RateLimiter:
     return RateLimiter(
         MemoryLimits(ExpiryTable(), time.monotonic),
-        LeasedLimits(RedisLimits(store, time.time), time.time) if store is not None else None,
+        _shared_limits(store) if store is not None else None,
         on_store_failure=options.on_store_failure,
         clock=asyncio.get_running_loop().time,
     )
+
+
+def _shared_limits(store: RedisStore) -> LeasedLimits:
+    clock = store.server_clock.now
+    return LeasedLimits(RedisLimits(store, clock), clock)

@@ -11,6 +11,7 @@ from gateway.app.configuration import Configuration
 from gateway.app.file_descriptors import allow_descriptors
 from gateway.app.listen_error import ListenError
 from gateway.build_info import build_kind
+from gateway.background.loops import BackgroundLoops
 from gateway.config.schema.settings import Log
 from gateway.handler import Handler
 from gateway.identity.jwt_verifier import TokenVerifier
@@ -50,6 +51,7 @@ class Gateway:
         self.observers = Observers(
             _make_log(writer, options.log), Metrics(), self._exchange_queue, open_tracing(options.tracing)
         )
+        self.loops = BackgroundLoops(self.observers.loop_failed)
         self.process_status = ProcessStatus()
         self.heartbeat = Heartbeat()
         self._snapshots = Snapshots(configuration.snapshot)
@@ -61,7 +63,7 @@ class Gateway:
     async def start(self) -> None:
         """Apply the configuration and open both ports. Raises `ListenError` if one cannot be opened."""
         options = self._configuration.options
-        self.components = components = await open_components(options, self.observers)
+        self.components = components = await open_components(options, self.observers, self.loops)
         self._handler = Handler(
             self._snapshots,
             TokenVerifier(components.keys),

@@ -18,7 +18,7 @@ from gateway.app.systemd import Notifier
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.reloading.reloader import Reload, Reloader
 from gateway.config.schema.secret_values import SecretEvent
-from gateway.daemon_thread import run_in_thread
+from gateway.background.daemon_thread import run_in_thread
 from gateway.observe.log.line_writer import LineWriter
 
 CLEAN, FORCED = 0, 1

@@ -61,6 +61,7 @@ class Options:
     tracing: Tracing
     store: Secret | None
     """The URL of Redis; None keeps state in this process."""
+    store_prefix: str
     on_store_failure: OnStoreFailure
     transport: TransportOptions
     retry: RetryOptions
@@ -79,6 +80,7 @@ def options_of(resolved: ResolvedSettings) -> Options:
         log=settings.log,
         tracing=settings.tracing,
         store=resolved.store,
+        store_prefix=settings.store_prefix,
         on_store_failure=OnStoreFailure(settings.on_store_failure),
         transport=_transport(resolved),
         retry=_retry(resolved),

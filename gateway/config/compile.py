@@ -4,7 +4,7 @@
 Counters, pools and health of keys live elsewhere, so that a reload forgets nothing.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from gateway.config.loading.resolved import (
     ResolvedAccount,
@@ -18,7 +18,7 @@ from gateway.config.problems import ConfigError, KeyPath, Problem
 from gateway.config.schema.consumer_settings import FormSettings, LimitSettings
 from gateway.config.schema.secret_values import Secret
 from gateway.consumers.allow_rules import RuleSet, parse_rules
-from gateway.consumers.consumer import Consumer, Emit, Mode, Priority
+from gateway.consumers.consumer import Consumer, Emit, Mode, Priority, derive_identities
 from gateway.consumers.credentials import Account, ApiKey, Credential, basic_value, mask_sid
 from gateway.consumers.form_rules import FormRules, match_country, match_prefix
 from gateway.consumers.rate_limit_rules import (
@@ -86,6 +86,17 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
     )
 
 
+def _evidence(resolved: ResolvedConsumer) -> Iterator[str]:
+    """The ways to identify a consumer, in the order of the configuration."""
+    for key in resolved.keys:
+        yield f"key:{key.digest}"
+    for certificate in resolved.settings.certificates:
+        yield f"certificate:{certificate.name}"
+    for token in resolved.settings.jwt:
+        claims = sorted(token.claims.items())
+        yield f"jwt:{token.issuer}:{claims}"
+
+
 class _ConsumerCompiler:
     """Compiles one consumer and collects what is wrong with it, so that all of it is told at once."""
 
@@ -103,6 +114,7 @@ class _ConsumerCompiler:
 
     def compile(self, credential: Credential) -> Consumer:
         settings = self._resolved.settings
+        identities = derive_identities(_evidence(self._resolved))
         return Consumer(
             name=self._resolved.name,
             usernames=frozenset({self._resolved.name, *settings.usernames}),
@@ -114,7 +126,8 @@ class _ConsumerCompiler:
             legacy=settings.legacy,
             convert=settings.convert,
             priority=Priority[settings.priority.upper()],
-            limits=self._limits(settings.limits, credential),
+            limits=self._limits(settings.limits, credential, f"{self._resolved.name}.{identities[0]}"),
+            identities=identities,
         )
 
     def _rules(self, texts: Iterable[str], place: KeyPath | None = None) -> RuleSet:
@@ -126,7 +139,7 @@ class _ConsumerCompiler:
                 self._refuse(place or ("allow", index), str(error), "see 'allow' in docs/configuration.md")
         return RuleSet(tuple(rule for each in sets for rule in each.rules))
 
-    def _limits(self, limits: Sequence[LimitSettings], credential: Credential) -> LimitSet:
+    def _limits(self, limits: Sequence[LimitSettings], credential: Credential, owner: str) -> LimitSet:
         if not limits:
             return NO_LIMITS
         secret = derive_secret(credential.account.keys[0].authorization)
@@ -142,6 +155,8 @@ class _ConsumerCompiler:
                 reports=limit.mode == "report",
                 rules=None if limit.route is None else self._rules([limit.route], ("limits", index, "route")),
                 secret=secret,
+                owner=owner,
+                route=limit.route or "",
             )
             for index, limit in enumerate(limits)
         )

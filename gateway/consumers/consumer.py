@@ -3,6 +3,8 @@
 How it is recognised is `identity/`; what its rules allow is decided in `policy/`.
 """
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -36,7 +38,10 @@ class Priority(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """An internal service, compiled. `usernames` holds its name and the further Basic user names."""
+    """An internal service, compiled. `usernames` holds its name and the further Basic user names.
+
+    `identities` are digests of the ways to identify it (`derive_identities`).
+    """
 
     name: str
     usernames: frozenset[str]
@@ -49,3 +54,13 @@ class Consumer:
     convert: bool = False
     priority: Priority = Priority.NORMAL
     limits: LimitSet = NO_LIMITS
+    identities: tuple[str, ...] = ()
+
+
+def derive_identities(evidence: Iterable[str]) -> tuple[str, ...]:
+    """A short digest of each way to identify a consumer: a key's digest, a certificate's name, JWT claims.
+
+    State that outlives a reload (records of idempotency, limits) is bound to these and not to the name alone:
+    a consumer that shares none of them with another is a different one, even under the same name.
+    """
+    return tuple(hashlib.blake2b(each.encode(), digest_size=8).hexdigest() for each in evidence)

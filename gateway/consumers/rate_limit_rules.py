@@ -1,14 +1,15 @@
-"""Rate limits, compiled, and which of them a call falls under (design 4.6). Pure.
+"""Rate limits, compiled, and which of them apply to a call (`docs/design.md` 4.6). Pure.
 
-What they count is spent in `admission`; here is only what a limit is, whom it concerns, and under which key.
-Keys outlive a reload and stand in a shared store: they hold a consumer's name and the limit's place in its
-list, an AccountSid, but never a phone number.
+They are spent in `rate_limits/`. Here is only what a limit is, to whom it applies, and the key of its state.
+Keys outlive a reload and are stored in a shared store. They contain the consumer's name and a digest of its
+identity, a digest of the limit's shape, and perhaps an AccountSid, but never a phone number.
 """
 
 import hashlib
 import hmac
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -33,11 +34,13 @@ class Limit:
     """One rate of one consumer. Times are whole microseconds, the same in memory and in Redis.
 
     A unit of weight takes `unit_us` (rounded up, so that no rate is exceeded), a request `cost_us`; up to
-    `tolerance_us` of them may be used at once. `text` and `rate` are for people, at length and in short;
-    `policy` is its item of a RateLimit-Policy field.
+    `tolerance_us` of them may be used at once. `name` is its place in the configuration, `key` the key of its
+    state. `text` and `rate` are for people, in full and in short; `policy` is its item of a RateLimit-Policy
+    field.
     """
 
     name: str
+    key: str
     text: str
     rate: str
     per: Per
@@ -53,7 +56,7 @@ class Limit:
 
 
 class LimitKey(NamedTuple):
-    """A limit, and the name under which one consumer, destination or account is counted."""
+    """A limit, and the key under which one consumer, destination or account is counted."""
 
     limit: Limit
     key: str
@@ -72,10 +75,10 @@ NO_LIMITS = LimitSet()
 
 
 def derive_secret(authorization: bytes) -> bytes:
-    """A secret of our own out of the credential's first `Authorization` value, to hash destinations with.
+    """Derive a secret from the credential's first `Authorization` value, to hash destinations with.
 
-    Phone numbers are few enough to try them all, so that a plain hash hides nothing; this is the one secret
-    that all replicas share. When that key is replaced, destinations are counted anew.
+    There are few enough phone numbers to try them all, so a plain hash would hide nothing. This is the one
+    secret that all replicas share. When that key is replaced, counting of destinations starts again.
     """
     return hmac.digest(authorization, b"twilio-gateway: destinations of rate limits", "sha256")
 
@@ -92,12 +95,21 @@ def make_limit(
     reports: bool = False,
     rules: RuleSet | None = None,
     secret: bytes = b"",
+    owner: str = "",
+    route: str = "",
 ) -> Limit:
-    """Compile a rate of `count` per period. At 10,000/s up to 1 % is lost to whole microseconds."""
+    """Compile a rate of `count` per period. At 10,000/s up to 1 % is lost to whole microseconds.
+
+    `owner` is the consumer in the key of the state, `route` the text of `rules`. The rest of the key is the
+    shape of the limit (rate, burst, per, route): a limit that is moved keeps its state, and one with another
+    shape starts with a full burst.
+    """
     unit = -(-period_seconds * _MICROSECONDS // count)
+    shape = f"{unit}:{burst}:{per}:{route}"
     label = b'"%b"' % name.replace("/", "-").encode()
     return Limit(
         name=name,
+        key=f"{owner}/{_digest(shape)}" if owner else name,
         text=f"{count} per {period_seconds} s, burst {burst}",
         rate=_write_rate(count, period_seconds, burst),
         per=per,
@@ -120,29 +132,43 @@ def _write_rate(count: int, period_seconds: int, burst: int) -> str:
 
 
 def _quota(count: int, period_seconds: int, burst: int) -> tuple[int, int]:
-    """Quota and window as draft-ietf-httpapi-ratelimit-headers-10 has them: the burst, and the whole seconds
-    in which it comes back. A burst of less than a second's worth is told by the rate itself."""
+    """Quota and window of draft-ietf-httpapi-ratelimit-headers-10: the burst, and the whole seconds until it
+    is available again. For a burst of less than a second's worth they are the rate itself."""
     window = -(-burst * period_seconds // count)
     return (burst, window) if burst * period_seconds >= count else (count, period_seconds)
 
 
 def make_limit_set(limits: Iterable[Limit]) -> LimitSet:
-    """What can be known before any call is known."""
-    limits = tuple(limits)
+    """Combine the limits of a consumer. Limits of the same shape are told apart by their order."""
+    limits = tuple(_separate(limits))
     is_fixed = all(limit.per is Per.CONSUMER and limit.rules is None for limit in limits)
     return LimitSet(
         limits,
-        tuple(LimitKey(limit, limit.name) for limit in limits) if is_fixed else None,
+        tuple(LimitKey(limit, limit.key) for limit in limits) if is_fixed else None,
         any(limit.per is Per.DESTINATION for limit in limits),
         any(limit.rules is not None for limit in limits),
     )
 
 
+def _separate(limits: Iterable[Limit]) -> Iterator[Limit]:
+    seen: Counter[str] = Counter()
+    for limit in limits:
+        repeats = seen[limit.key]
+        seen[limit.key] += 1
+        yield replace(limit, key=f"{limit.key}.{repeats}") if repeats else limit
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
 def select_limits(
     limits: LimitSet, method: str, product: str, path: str, account_sid: str, destinations: tuple[str, ...]
 ) -> tuple[LimitKey, ...]:
-    """The limits a call falls under. `method` is the effective one, `path` the pinned one (without query);
-    `destinations` are normalised and without repeats, and looked at only by limits per destination."""
+    """The limits that apply to a call. `method` is the effective one, `path` the pinned one (without query).
+
+    `destinations` are normalised and without repeats; only limits per destination use them.
+    """
     if limits.fixed is not None:
         return limits.fixed
     method = "GET" if method == "HEAD" else method
@@ -152,12 +178,12 @@ def select_limits(
         if limit.rules is not None and limit.rules.find(method, product, path_segments) is None:
             continue
         if limit.per is Per.CONSUMER:
-            selected.append(LimitKey(limit, limit.name))
+            selected.append(LimitKey(limit, limit.key))
         elif limit.per is Per.ACCOUNT:
-            selected.append(LimitKey(limit, f"{limit.name}:{account_sid}"))
+            selected.append(LimitKey(limit, f"{limit.key}:{account_sid}"))
         elif len(destinations) > _MAX_DESTINATIONS:
-            # Twilio takes one `To`: many are a mistake, or a way to make many keys.
-            selected.append(LimitKey(limit, f"{limit.name}:{_MANY}"))
+            # Twilio accepts one `To`: many are a mistake, or a way to create many keys.
+            selected.append(LimitKey(limit, f"{limit.key}:{_MANY}"))
         else:
             selected.extend(LimitKey(limit, _destination_key(limit, each)) for each in destinations)
     return tuple(selected)
@@ -165,4 +191,4 @@ def select_limits(
 
 def _destination_key(limit: Limit, destination: str) -> str:
     digest = hashlib.blake2b(destination.encode(), key=limit.secret, digest_size=16)
-    return f"{limit.name}:{digest.hexdigest()}"
+    return f"{limit.key}:{digest.hexdigest()}"

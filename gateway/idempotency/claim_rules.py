@@ -1,7 +1,7 @@
-"""What an Idempotency-Key means (design 4.7, ADR 6): what is claimed, and what follows from a record.
+"""The rules of an Idempotency-Key (`docs/design.md` 4.7, ADR 6): what a claim permits, given its record.
 
-Pure: no await, no clock, no store. Where records are kept is `idempotency_memory.py` and
-`idempotency_redis.py`; who waits for whom is `idempotency.py`.
+Pure: no await, no clock, no store. Records are kept by `memory_records.py` and `redis_records.py`; which
+request waits for which is decided in `keyed_requests.py`.
 """
 
 from enum import StrEnum
@@ -12,20 +12,20 @@ from gateway.http.response import Response
 from gateway.policy.idempotency_key import Claim
 
 ANSWER_BYTES = 80 * 1024
-"""The most that is kept of one answer, head included. What is streamed (over 64 KiB) never is."""
+"""The largest answer that is kept, head included. A streamed answer (over 64 KiB) never is."""
 
 _NOT_PROCESSED = frozenset({401, 403, 408, 429})
-"""Twilio did nothing; the same key may be used once the reason is gone (design 4.7)."""
+"""Twilio did nothing; the same key may be used once the reason is gone (`docs/design.md` 4.7)."""
 _REPLAYED = (b"Idempotent-Replayed", b"true")
 
 
 class ClaimState(StrEnum):
-    """What is known of a claim."""
+    """The state of a claim."""
 
-    FLIGHT = "flight"  # somebody is sending it
-    KEPT = "kept"  # done, and the answer is there
-    SPENT = "spent"  # done, and the answer is not
-    UNKNOWN = "unknown"  # sent, and nobody can tell what became of it
+    FLIGHT = "flight"  # it is being sent
+    KEPT = "kept"  # processed, and the answer is kept
+    SPENT = "spent"  # processed, but the answer is not kept
+    UNKNOWN = "unknown"  # sent, and its outcome is unknown
 
 
 class IdempotencyEvent(StrEnum):
@@ -36,6 +36,8 @@ class IdempotencyEvent(StrEnum):
     REPLAYED = "replayed"
     FORGOTTEN = "forgotten"
     STORE_AWAY = "store_away"
+    STORE_SLOW = "store_slow"
+    SECOND_HOLDER = "second_holder"
     CONFLICT = "idempotency_conflict"
     FULL = "idempotency_full"
     IN_FLIGHT = "idempotency_in_flight"
@@ -45,16 +47,21 @@ class IdempotencyEvent(StrEnum):
 
 
 class Record(NamedTuple):
-    """A claim's record. `leased` is False for a flight whose holder is gone; `fingerprint` is '' while it is
-    not certain that there will be a flight at all."""
+    """The record of a claim.
+
+    `leased` is False for a flight whose holder is gone. `fingerprint` is '' while it is not certain that the
+    request will be sent at all. It is of version 2 ('2:…'), or of version 1 in records of the previous
+    release, which have no `identities` either.
+    """
 
     state: ClaimState
     fingerprint: str
     status: int = 0
     answer: bytes = b""
     leased: bool = True
+    identities: tuple[str, ...] = ()
 
-    def __repr__(self) -> str:  # an answer holds somebody's message
+    def __repr__(self) -> str:  # an answer contains a message
         return f"Record({self.state}, {self.status})"
 
 
@@ -69,13 +76,23 @@ class Begin(StrEnum):
     UNKNOWN = "unknown"
 
 
-def decide_begin(record: Record | None, fingerprint: str) -> Begin:
-    """What a request may do in the light of the record. Only SEND ever leads to Twilio."""
+def is_foreign(record: Record, claim: Claim) -> bool:
+    """Whether a record belongs to another consumer that had the same name: the two share no identity."""
+    if not record.identities or not claim.identities:
+        return False
+    return not any(identity in record.identities for identity in claim.identities)
+
+
+def decide_begin(record: Record | None, claim: Claim) -> Begin:
+    """Decide what a keyed request may do, given the record of its key. Only SEND reaches Twilio."""
     if record is None:
         return Begin.SEND
+    if is_foreign(record, claim):
+        is_active = record.state is ClaimState.FLIGHT and record.leased
+        return Begin.WAIT if is_active else Begin.SEND
     if not record.fingerprint:
         return Begin.WAIT
-    if record.fingerprint != fingerprint:
+    if record.fingerprint not in (claim.fingerprint, claim.fingerprint_v1):
         return Begin.CONFLICT
     match record.state:
         case ClaimState.FLIGHT:
@@ -89,32 +106,32 @@ def decide_begin(record: Record | None, fingerprint: str) -> Begin:
 
 
 def record_of(answer: Response, claim: Claim, *, releases_503: bool) -> Record | None:
-    """What to remember of an answer of Twilio's; None lets the next request with this key be sent.
+    """The record of Twilio's answer, or None if the next request with this key may be sent.
 
-    Any 5xx may come after the deed (ADR 3), so it leaves the outcome unknown; `releases_503` is for those who
-    have 503s retried. A 3xx is kept like a 2xx: to send again is never safer than to repeat the answer.
+    A 5xx may follow a processed request (ADR 3), so the outcome is unknown; `releases_503` is for
+    configurations that retry 503s. A 3xx is kept like a 2xx: sending again is never safer than a replay.
     """
     status = answer.status
     if status in _NOT_PROCESSED or (status == 503 and releases_503):
         return None
     if status >= 500:
-        return Record(ClaimState.UNKNOWN, claim.fingerprint, status)
+        return Record(ClaimState.UNKNOWN, claim.fingerprint, status, identities=claim.identities)
     if not claim.conceals and answer.rest is None:
         encoded = encode_answer(answer)
         if len(encoded) <= ANSWER_BYTES:
-            return Record(ClaimState.KEPT, claim.fingerprint, status, encoded)
-    return Record(ClaimState.SPENT, claim.fingerprint, status)
+            return Record(ClaimState.KEPT, claim.fingerprint, status, encoded, identities=claim.identities)
+    return Record(ClaimState.SPENT, claim.fingerprint, status, identities=claim.identities)
 
 
 def encode_answer(answer: Response) -> bytes:
-    """An answer as it would stand on the wire."""
+    """An answer as it would be on the wire."""
     head = b"%d %b\r\n" % (answer.status, answer.reason.encode("latin-1", "replace"))
     fields = b"".join(b"%b: %b\r\n" % field for field in answer.fields)
     return b"%b%b\r\n%b" % (head, fields, answer.body)
 
 
 def decode_answer(data: bytes) -> Response:
-    """The answer again, marked as a replay. Raises `ValueError` if it cannot be read."""
+    """The kept answer, marked as a replay. Raises `ValueError` if it cannot be read."""
     head, found, body = data.partition(b"\r\n\r\n")
     line, *rest = head.split(b"\r\n")
     status, _, reason = line.partition(b" ")
@@ -126,40 +143,40 @@ def decode_answer(data: bytes) -> Response:
 
 
 def make_refusal(begin: Begin, record: Record) -> Refusal:
-    """Our no to a request that may neither be sent nor be given an answer."""
+    """The refusal of a request that may neither be sent nor be answered from the record."""
     if begin is Begin.CONFLICT:
         return Refusal(
             "idempotency_conflict",
-            "This Idempotency-Key came with another body or Content-Type before; new requests need new keys.",
+            "This Idempotency-Key was used with another body or Content-Type; new requests need new keys.",
         )
     if begin is Begin.SPENT:
         return Refusal(
             "idempotency_not_kept",
-            f"This was done before and Twilio answered {record.status}; that answer was not kept. "
-            "Nothing was sent again: look the result up.",
+            f"This request was processed before (Twilio answered {record.status}), but that response was not "
+            "stored. Nothing was sent again: look the result up.",
             headers=(("Gateway-Outcome", "done"),),
         )
     return Refusal(
         "idempotency_unknown",
-        "The first request with this Idempotency-Key was sent, and nobody can tell what became of it. "
-        "Nothing was sent again: look whether it was done, and use a new key if it was not.",
+        "The first request with this Idempotency-Key was sent, but its outcome is unknown. "
+        "Nothing was sent again: check whether it was processed, and use a new key if it was not.",
         headers=(("Gateway-Outcome", "unknown"),),
     )
 
 
 def in_flight() -> Refusal:
-    """Our no to a duplicate whose deadline passed while the first was still on its way."""
+    """The refusal of a duplicate whose deadline passed while the first was still in flight."""
     return Refusal(
         "idempotency_in_flight",
-        "The first request with this Idempotency-Key has no answer yet; ask again with the same key.",
+        "The first request with this Idempotency-Key has no answer yet; retry with the same key.",
         headers=(("Retry-After", "1"),),
     )
 
 
 def store_unavailable() -> Refusal:
-    """Our no where `on_store_failure: refuse` forbids to go on with this process's records alone."""
+    """The refusal of a request that cannot be claimed in the shared store."""
     return Refusal(
         "store_unavailable",
-        "Keyed requests need the shared store, which is away; nothing was sent. Try again.",
+        "Keyed requests need the shared store, which is unavailable; nothing was sent. Try again.",
         headers=(("Retry-After", "1"),),
     )

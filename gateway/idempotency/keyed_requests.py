@@ -1,8 +1,8 @@
-"""A POST with an Idempotency-Key is sent once (design 4.7, ADR 6): who sends, who waits, who gets a replay.
+"""A POST with an Idempotency-Key is sent once (`docs/design.md` 4.7, ADR 6): repeats wait, or get a replay.
 
-What follows from a record is decided in `idempotency_rules.py`. The table of this process comes first, Redis
-(where there is one) behind it. Knows nothing of attempts: whoever holds a claim says how it ended, and an end
-that nobody told of counts as unknown, never as free.
+What follows from a record is decided in `claim_rules.py`. The table of this process comes first, Redis (if
+there is one) second. Knows nothing of attempts: the holder of a claim reports its outcome, and a claim whose
+outcome was not reported counts as unknown, never as free.
 """
 
 import asyncio
@@ -33,12 +33,16 @@ from gateway.redis.availability import StoreUnavailable
 
 _FIRST_POLL_SECONDS = 0.01
 _MAX_POLL_SECONDS = 0.1
+_CLAIM_AGAIN_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyOptions:
-    """Sizes in bytes, times in seconds. `refuses` is `on_store_failure: refuse`; `releases_503` is
-    `retry.post_on_503`, by which a 503 counts as not processed."""
+    """Sizes in bytes, times in seconds.
+
+    `refuses` is `on_store_failure: refuse`. `releases_503` is `retry.post_on_503`: a 503 counts as not
+    processed.
+    """
 
     ttl_seconds: float = 86_400
     max_bytes: int = 64 * 1024 * 1024
@@ -48,7 +52,7 @@ class IdempotencyOptions:
 
 
 class Idempotency:
-    """One per process. `on_event` is called with each event."""
+    """One per process. `on_event` is called with each `IdempotencyEvent`."""
 
     def __init__(
         self,
@@ -75,10 +79,11 @@ class Idempotency:
                 unwritten_max=options.max_entries,
                 find=self._memory.find,
                 on_written=self._memory.forget,
+                on_second_holder=lambda: on_event(IdempotencyEvent.SECOND_HOLDER),
             )
 
     def apply(self, options: IdempotencyOptions) -> None:
-        """Other sizes and times for what is remembered from now on."""
+        """Apply new bounds to the records that follow."""
         self.options = options
         self._memory.resize(options.ttl_seconds, options.max_bytes, options.max_entries)
         if self._shared is not None:
@@ -86,7 +91,7 @@ class Idempotency:
 
     @property
     def entries(self) -> int:
-        """Records in this process; with Redis, those in flight or not yet written there."""
+        """Records in this process; with Redis, only those in flight or not yet written there."""
         return len(self._memory)
 
     @property
@@ -95,26 +100,26 @@ class Idempotency:
         return self._memory.answer_bytes
 
     def hold(self, claim: Claim | None, *, deadline: float, in_doubt: Callable[[], bool]) -> "ClaimGuard":
-        """Hold a claim while it is sent; None holds nothing, and everything about it is free.
+        """Hold a claim while its request is sent; with None the guard does nothing.
 
-        `deadline` is by the loop's clock. `in_doubt` says whether anything was sent that may have been
-        processed; it is asked if the block ends by an exception.
+        `deadline` is on the loop's clock. `in_doubt` returns whether anything was sent that may have been
+        processed; it is called if the block ends with an exception.
         """
         return ClaimGuard(self, claim, deadline, in_doubt)
 
     async def close(self) -> None:
-        """End what is being written. Call it when no exchange is left."""
+        """Finish what is being written. Call it when no exchange is left."""
         if self._shared is not None:
             await self._shared.close()
 
     async def _begin(self, claim: Claim, deadline: float) -> tuple[Lease | None, Response | None]:
-        """The right to send, or the answer of the one who did. Raises `Refusal`."""
+        """The right to send, or the answer of the request that was sent. Raises `Refusal`."""
         loop = asyncio.get_running_loop()
         poll = _FIRST_POLL_SECONDS
         waited = False
         while True:
             record = self._memory.find(claim.scope)
-            if record is not None and decide_begin(record, claim.fingerprint) is Begin.WAIT:
+            if record is not None and decide_begin(record, claim) is Begin.WAIT:
                 waited = self._record_wait(waited)
                 try:
                     async with asyncio.timeout_at(deadline):
@@ -122,14 +127,14 @@ class Idempotency:
                 except TimeoutError:
                     raise self._recorded(in_flight()) from None
                 continue
-            lease: Lease | None = None
-            if record is None:
-                lease, record = await self._enter(claim)
+            begin = decide_begin(record, claim)
+            if begin is Begin.SEND:
+                lease, record = await self._enter(claim, deadline)
                 if record is None:
                     self._on_event(IdempotencyEvent.SENT)
                     return lease, None
-            begin = decide_begin(record, claim.fingerprint)
-            if begin is not Begin.WAIT:
+                begin = decide_begin(record, claim)
+            if record is not None and begin not in (Begin.WAIT, Begin.SEND):
                 return None, self._replay(begin, record)
             waited = self._record_wait(waited)
             if loop.time() >= deadline:
@@ -137,9 +142,10 @@ class Idempotency:
             await asyncio.sleep(min(poll, max(deadline - loop.time(), 0)))
             poll = min(poll * 2, _MAX_POLL_SECONDS)
 
-    async def _enter(self, claim: Claim) -> tuple[Lease | None, Record | None]:
-        """Enter a flight here, then in Redis; or the record that was found there."""
+    async def _enter(self, claim: Claim, deadline: float) -> tuple[Lease | None, Record | None]:
+        """Register the claim in memory, then in Redis. Returns the record if Redis already has one."""
         memory, shared = self._memory, self._shared
+        memory.forget(claim.scope)  # a record of another consumer
         try:
             memory.begin(claim.scope)
         except Refusal as refusal:
@@ -148,24 +154,40 @@ class Idempotency:
         if shared is not None:
             lease = shared.lease(claim)
             try:
-                record = await shared.begin(lease)
-            except StoreUnavailable:
-                self._on_event(IdempotencyEvent.STORE_AWAY)
-                if self.options.refuses:
-                    memory.finish(claim.scope, None)
-                    shared.settle_soon(lease, None)
-                    raise self._recorded(store_unavailable()) from None
-                record = None  # this process's table is what is left (ADR 6)
+                record = await self._claim_shared(shared, lease, deadline)
             except BaseException:
                 memory.finish(claim.scope, None)
-                shared.settle_soon(lease, None)  # it may have been entered all the same
+                shared.settle_soon(lease, None)  # the script may have run nevertheless
                 raise
             if record is not None:
                 memory.finish(claim.scope, None)
                 return None, record
             shared.keep_renewed(lease)
-        memory.confirm(claim.scope, claim.fingerprint)
+        memory.confirm(claim.scope, claim)
         return lease, None
+
+    async def _claim_shared(self, shared: RedisRecords, lease: Lease, deadline: float) -> Record | None:
+        """The record that Redis has, or None if this process now holds the claim.
+
+        A claim without an answer is repeated until the deadline: it may or may not have been registered, and
+        another replica may hold it. The memory of this process alone is used only once the store counts as
+        unavailable (ADR 6).
+        """
+        loop = asyncio.get_running_loop()
+        is_slow = False
+        while True:
+            try:
+                return await shared.begin(lease)
+            except StoreUnavailable:
+                if not shared.is_available and not self.options.refuses:
+                    self._on_event(IdempotencyEvent.STORE_AWAY)
+                    return None
+            if not is_slow:
+                is_slow = True
+                self._on_event(IdempotencyEvent.STORE_SLOW)
+            if not shared.is_available or loop.time() + _CLAIM_AGAIN_SECONDS >= deadline:
+                raise self._recorded(store_unavailable())
+            await asyncio.sleep(_CLAIM_AGAIN_SECONDS)
 
     async def _end(self, claim: Claim, lease: Lease | None, record: Record | None) -> None:
         self._memory.finish(claim.scope, record)
@@ -189,18 +211,18 @@ class Idempotency:
 
 
 class ClaimGuard:
-    """An async context manager. If `replay` is set, that is the answer; else send, and `keep` what comes.
+    """An async context manager. If `replay` is set, it is the answer; else send, and `keep` the answer.
 
-    A block that is left without `keep`, `release` or `unknown` is remembered as unknown, unless an exception
-    ends it while nothing is in doubt: that releases the claim. `waited_seconds` is what it took to begin.
+    A block that ends without `keep`, `release` or `unknown` leaves the outcome unknown, unless an exception
+    ends it while nothing is in doubt: then the claim is released. `waited_seconds` is the time to begin.
     """
 
-    __slots__ = ("_claim", "_deadline", "_in_doubt", "_lease", "_open", "_room", "replay", "waited_seconds")
+    __slots__ = ("_claim", "_deadline", "_in_doubt", "_lease", "_open", "_owner", "replay", "waited_seconds")
 
     def __init__(
-        self, room: Idempotency, claim: Claim | None, deadline: float, in_doubt: Callable[[], bool]
+        self, owner: Idempotency, claim: Claim | None, deadline: float, in_doubt: Callable[[], bool]
     ) -> None:
-        self._room = room
+        self._owner = owner
         self._claim = claim
         self._deadline = deadline
         self._in_doubt = in_doubt
@@ -210,13 +232,13 @@ class ClaimGuard:
         self.waited_seconds = 0.0
 
     async def __aenter__(self) -> Self:
-        """Take off, wait for the first, or raise `Refusal` (409, 422, 502, 503)."""
+        """Register the claim, wait for the first request, or raise `Refusal` (409, 422, 502, 503)."""
         if self._claim is not None:
-            began = time.perf_counter()
+            started_at = time.perf_counter()
             try:
-                self._lease, self.replay = await self._room._begin(self._claim, self._deadline)
+                self._lease, self.replay = await self._owner._begin(self._claim, self._deadline)
             finally:
-                self.waited_seconds = time.perf_counter() - began
+                self.waited_seconds = time.perf_counter() - started_at
             self._open = self.replay is None
         return self
 
@@ -231,23 +253,24 @@ class ClaimGuard:
             await self.release()
 
     async def keep(self, answer: Response) -> Response:
-        """Remember what its status asks for, before anything is done to the answer; hands it back."""
+        """Record an answer by its status, before anything is changed in it; returns it."""
         if self._claim is not None:
-            record = record_of(answer, self._claim, releases_503=self._room.options.releases_503)
+            record = record_of(answer, self._claim, releases_503=self._owner.options.releases_503)
             try:
                 await self._end(record)
             except BaseException:
-                answer.close()  # cancelled while it was written: nobody will read the rest
+                answer.close()  # cancelled while the record was written: the rest of the answer has no reader
                 raise
         return answer
 
     async def unknown(self) -> None:
-        """Remember that nobody can tell what became of it."""
+        """Record that the outcome is unknown."""
         if self._claim is not None:
-            await self._end(Record(ClaimState.UNKNOWN, self._claim.fingerprint))
+            claim = self._claim
+            await self._end(Record(ClaimState.UNKNOWN, claim.fingerprint, identities=claim.identities))
 
     async def release(self) -> None:
-        """Nothing was done: the key may be used again."""
+        """Nothing was sent: the key may be used again."""
         await self._end(None)
 
     def _is_in_doubt(self, error: BaseException) -> bool:
@@ -256,4 +279,4 @@ class ClaimGuard:
     async def _end(self, record: Record | None) -> None:
         if self._open and self._claim is not None:
             self._open = False
-            await self._room._end(self._claim, self._lease, record)
+            await self._owner._end(self._claim, self._lease, record)

@@ -1,4 +1,4 @@
-"""Records of idempotent requests in this process: bounded in number and bytes, waiters woken when one ends.
+"""Records of keyed requests in this process: bounded in number and bytes, with waiters that are woken.
 
 Never forgets a flight or an unknown outcome before its time. Knows nothing of HTTP; times are seconds.
 """
@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from gateway.errors import Refusal
 from gateway.idempotency.claim_rules import ClaimState, Record
+from gateway.policy.idempotency_key import Claim
 
 
 class _Flight:
-    """Somebody is sending this. `finished` is made by the first who waits."""
+    """A request that is being sent. `finished` is created by the first waiter."""
 
     __slots__ = ("finished", "record")
 
@@ -28,9 +29,9 @@ class _Settled(NamedTuple):
 
 
 class MemoryRecords:
-    """A table by scope. Over `max_bytes` the oldest answers are dropped, and their records stay as spent.
+    """A table by scope. Over `max_bytes` the oldest answers are dropped, and their records remain as spent.
 
-    Over `max_entries` the oldest finished records are forgotten (`on_forgotten`), flights and unknown never.
+    Over `max_entries` the oldest finished records are forgotten (`on_forgotten`), but no others.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class MemoryRecords:
         self._clock = clock
         self._on_forgotten = on_forgotten
         self._flights: dict[str, _Flight] = {}
-        # In the order of their ends, which is that of their expiry: the first is the oldest.
+        # In the order in which they finished and will expire: the first is the oldest.
         self._done: OrderedDict[str, _Settled] = OrderedDict()
         self._unknown: OrderedDict[str, _Settled] = OrderedDict()
         self._answers: OrderedDict[str, int] = OrderedDict()
@@ -58,7 +59,7 @@ class MemoryRecords:
         return len(self._flights) + len(self._done) + len(self._unknown)
 
     def resize(self, ttl_seconds: float, max_bytes: int, max_entries: int) -> None:
-        """Other bounds from now on; what is remembered already keeps its time, but not its room."""
+        """Apply new bounds. Existing records keep their expiry, but may be evicted to fit."""
         self._ttl_seconds = ttl_seconds
         self._max_bytes = max_bytes
         self._max_entries = max_entries
@@ -67,7 +68,7 @@ class MemoryRecords:
             self._forget_oldest()
 
     def find(self, scope: str) -> Record | None:
-        """The record in force."""
+        """The current record."""
         flight = self._flights.get(scope)
         if flight is not None:
             return flight.record
@@ -80,24 +81,24 @@ class MemoryRecords:
         return settled.record
 
     def begin(self, scope: str) -> None:
-        """Enter a flight for a scope without a record. Raises `Refusal` if there is no room for it."""
+        """Begin a flight for a scope without a record. Raises `Refusal` if there is no room for it."""
         self._make_room()
         self._flights[scope] = _Flight()
 
-    def confirm(self, scope: str, fingerprint: str) -> None:
-        """It is certain now that the flight is ours: others may compare themselves with it."""
+    def confirm(self, scope: str, claim: Claim) -> None:
+        """Confirm that this process owns the claim; repeats may now compare their fingerprint with it."""
         flight = self._flights[scope]
-        flight.record = Record(ClaimState.FLIGHT, fingerprint)
+        flight.record = Record(ClaimState.FLIGHT, claim.fingerprint, identities=claim.identities)
 
     async def wait_finished(self, scope: str) -> None:
-        """Wait until the flight has ended, one way or another."""
+        """Wait until the flight has ended, with whatever outcome."""
         flight = self._flights[scope]
         if flight.finished is None:
             flight.finished = asyncio.Event()
         await flight.finished.wait()
 
     def finish(self, scope: str, record: Record | None) -> None:
-        """End a flight: with what is to be remembered, or with nothing."""
+        """End a flight, with the record to keep, or None."""
         flight = self._flights.pop(scope)
         if record is not None:
             settled = _Settled(record, self._clock() + self._ttl_seconds)
@@ -110,7 +111,7 @@ class MemoryRecords:
             flight.finished.set()
 
     def forget(self, scope: str) -> None:
-        """Drop what is settled; a flight stays."""
+        """Drop a finished record; a flight stays."""
         if self._done.pop(scope, None) is not None:
             self.answer_bytes -= self._answers.pop(scope, 0)
         else:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import NamedTuple
 
+from gateway.background.loops import BackgroundLoop, BackgroundLoops
 from gateway.identity.jwks import JwkSet
 from gateway.identity.jwks_fetch import FetchError, KeyAddress, fetch_jwks
 
@@ -47,7 +48,13 @@ class IssuerJwks:
     """The keys of one issuer. `jwks` is None until a first fetch succeeds; `fetched` is a monotonic time."""
 
     def __init__(
-        self, name: str, source: KeySource, on_change: OnChange, clock: Callable[[], float], spread: Spread
+        self,
+        name: str,
+        source: KeySource,
+        on_change: OnChange,
+        clock: Callable[[], float],
+        spread: Spread,
+        loops: BackgroundLoops,
     ) -> None:
         self.name = name
         self.source = source
@@ -59,6 +66,7 @@ class IssuerJwks:
         self._on_change = on_change
         self._clock = clock
         self._spread = spread
+        self._loops = loops
         self._closed = False
         self._allowance = float(_ALLOWANCE)
         self._allowance_at = clock()
@@ -70,7 +78,8 @@ class IssuerJwks:
         """Fetch now, and regularly."""
         if self.source.address is not None:
             self._begin_fetch()
-            self._refreshing = asyncio.create_task(self._refresh())
+            interval = self.source.refresh_seconds + _MAX_BACKOFF_SECONDS
+            self._refreshing = self._loops.start(f"jwks_{self.name}", interval, self._refresh)
 
     async def close(self) -> None:
         """End everything. Searches that are under way end undecided."""
@@ -140,15 +149,17 @@ class IssuerJwks:
         else:  # a timer may fire a little early
             self._owe_fetch()
 
-    async def _refresh(self) -> None:
+    async def _refresh(self, loop: BackgroundLoop) -> None:
         while True:
             await self._fetch()
+            loop.beat()
             backoff = _INITIAL_BACKOFF_SECONDS
             while self.failure:
                 wait = min(self.source.refresh_seconds, backoff)
                 await asyncio.sleep(wait * self._spread(0.5, 1.0))
                 backoff = min(2 * backoff, _MAX_BACKOFF_SECONDS)
                 await self._fetch()
+                loop.beat()
             await asyncio.sleep(self.source.refresh_seconds * self._spread(0.9, 1.0))
 
     async def _fetch(self) -> None:
@@ -183,10 +194,17 @@ class IssuerJwks:
 class JwksCache:
     """The keys of all issuers in the active configuration."""
 
-    def __init__(self, on_change: OnChange, clock: Callable[[], float], spread: Spread) -> None:
+    def __init__(
+        self,
+        on_change: OnChange,
+        clock: Callable[[], float],
+        spread: Spread,
+        loops: BackgroundLoops | None = None,
+    ) -> None:
         self._on_change = on_change
         self._clock = clock
         self._spread = spread
+        self._loops = loops if loops is not None else BackgroundLoops()
         self.issuers: dict[str, IssuerJwks] = {}
 
     async def configure(self, sources: Mapping[str, KeySource]) -> None:
@@ -197,7 +215,7 @@ class JwksCache:
                 ended.append(self.issuers.pop(name))
         for name, source in sources.items():
             if name not in self.issuers:
-                keys = IssuerJwks(name, source, self._on_change, self._clock, self._spread)
+                keys = IssuerJwks(name, source, self._on_change, self._clock, self._spread, self._loops)
                 self.issuers[name] = keys
                 keys.start()
         for keys in ended:

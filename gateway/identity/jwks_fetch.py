@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
-from gateway.daemon_thread import run_in_thread
+from gateway.background.daemon_thread import run_in_thread
 from gateway.identity.jwks import JwkSet, parse_jwks
 
 _FETCH_SECONDS = 5.0

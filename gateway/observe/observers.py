@@ -69,6 +69,10 @@ class Observers:
         """Log an unexpected exception."""
         log_fault(self.log, error, request_id)
 
+    def loop_failed(self, name: str, error: BaseException) -> None:
+        """A background loop has failed; it starts again after a pause."""
+        log_fault(self.log, error, f"background loop {name}")
+
     def store_changed(self, state: StoreState) -> None:
         """The shared store became unavailable or available again."""
         if state.available:

@@ -1,9 +1,8 @@
-"""What an `Idempotency-Key` on a request claims: that one deed is done once (ADR 6). Pure.
+"""The claim of an `Idempotency-Key`: that one request is carried out once (ADR 6). Pure.
 
-What follows from the record of an earlier claim is `idempotency/`.
+What follows from the record of an earlier claim is in `idempotency/`.
 """
 
-import hashlib
 import re
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from gateway.errors import Refusal
 from gateway.http.request_head import Inbound
 from gateway.policy.authorization import Grant
 from gateway.policy.bodies import Body
+from gateway.policy.body_fingerprint import digest_parts, fingerprint_body, fingerprint_bytes
 from gateway.policy.outbound import Outbound
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -18,21 +18,24 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 
 
 class Claim(NamedTuple):
-    """What a keyed POST asks to be done once. Both texts are hex SHA-256; nothing can be read back from them.
+    """What a keyed POST asks to be carried out once. All texts are digests; none can be read back.
 
-    `conceals` says that the answer holds a secret and must not be kept.
+    `fingerprint_v1` is the fingerprint as the previous version makes it: its records hold that one only.
+    `identities` are the consumer's. `conceals` says that the answer contains a secret and must not be kept.
     """
 
     scope: str
     fingerprint: str
     conceals: bool = False
+    fingerprint_v1: str = ""
+    identities: tuple[str, ...] = ()
 
 
 def require_claim(inbound: Inbound, grant: Grant, outbound: Outbound, body: Body) -> Claim | None:
     """The claim of a POST with a key, None without one. Raises `Refusal` (400).
 
-    A body that is streamed cannot be compared with the next one. Nobody who sends a key wants it ignored, so
-    that is refused, except where Twilio itself takes the key.
+    A streamed body cannot be compared with that of a repeat. Ignoring the key would defeat its purpose, so
+    the request is refused, unless Twilio itself honours the key.
     """
     raw = inbound.single_fields.get(b"idempotency-key")
     if raw is None or outbound.effective != "POST":
@@ -43,12 +46,12 @@ def require_claim(inbound: Inbound, grant: Grant, outbound: Outbound, body: Body
             return None
         raise Refusal(
             "idempotency_unsupported",
-            "Uploads are streamed and cannot be recognised when they come again: send no Idempotency-Key.",
+            "Uploads are streamed and cannot be compared with a repeat: do not send an Idempotency-Key.",
         )
     content_type = body.content_type
     if content_type is None:
         content_type = inbound.single_fields.get(b"content-type", b"")
-    scope = _digest(
+    scope = digest_parts(
         grant.consumer.name.encode(),
         outbound.account.sid.encode(),
         outbound.effective.encode(),
@@ -56,13 +59,19 @@ def require_claim(inbound: Inbound, grant: Grant, outbound: Outbound, body: Body
         outbound.target.encode(),
         key.encode(),
     )
-    return Claim(scope, _digest(content_type, body.data), grant.conceals)
+    return Claim(
+        scope,
+        fingerprint_body(body, content_type),
+        grant.conceals,
+        fingerprint_bytes(body, content_type),
+        grant.consumer.identities,
+    )
 
 
 def read_key(value: str) -> str:
-    """The key in a field value: plain, or a quoted string (RFC 9651 3.3.3, as the IETF draft has it).
+    """The key in a field value: plain, or a quoted string (RFC 9651 3.3.3, as in the IETF draft).
 
-    Both forms of one text are one key: a client that changes its library must not send twice.
+    Both forms of one text are the same key: a client that changes its library must not send twice.
     Raises `Refusal` (400).
     """
     key = value.strip(" \t")
@@ -75,8 +84,3 @@ def read_key(value: str) -> str:
             "Idempotency-Key is 1 to 255 visible ASCII characters without spaces, in double quotes or not.",
         )
     return key
-
-
-def _digest(*parts: bytes) -> str:
-    """SHA-256 over the parts, each with its length, so that no two lists of parts read alike."""
-    return hashlib.sha256(b"".join(b"%d:%b" % (len(part), part) for part in parts)).hexdigest()

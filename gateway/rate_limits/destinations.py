@@ -1,4 +1,4 @@
-"""Whom a request is meant to reach: the `To` of its body, for limits per destination (design 4.6). Pure."""
+"""The destinations of a request: the `To` of its body (`docs/design.md` 4.6). Pure."""
 
 import re
 
@@ -12,11 +12,11 @@ _CHANNEL = re.compile(r"[a-z_]+:")
 _NOT_A_DIGIT = re.compile(r"\D+")
 _MIN_DIGITS = 5
 UNREADABLE = "unreadable"
-"""Stands for the destination of a body that cannot be read: all of these are counted together."""
+"""The destination of every body that cannot be read; these are counted together."""
 
 
 def find_destinations(method: str, query: str, body: Body) -> tuple[str, ...]:
-    """Every `To` of body and query, normalised, without repeats; none for what sends nothing."""
+    """Every `To` of body and query, normalised, without repeats; none for methods that send nothing."""
     if method in _READS:
         return ()
     try:

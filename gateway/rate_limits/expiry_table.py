@@ -1,42 +1,41 @@
-"""Times by key in this process's memory, each forgotten once it is past and never before.
+"""Timestamps by key, in memory; each is dropped once it has passed, never earlier.
 
-Bounded: a table that is full of moments still to come takes no new key, and whoever asks shares another one.
-Knows nothing of what the moments mean.
+Bounded: a table full of timestamps in the future takes no new key. Knows nothing of their meaning.
 """
 
 from collections import OrderedDict
 
 KEYS_MAX = 100_000
-_LOOKED_AT = 4
+_CHECKED = 4
 
 
 class ExpiryTable:
-    """Whole microseconds by key. Must not be read around `find`: an entry may be past."""
+    """Whole microseconds by key. `find` may return a timestamp that has passed."""
 
     def __init__(self, keys_max: int = KEYS_MAX) -> None:
         self._keys_max = keys_max
-        self._moments: OrderedDict[str, int] = OrderedDict()
+        self._expiries: OrderedDict[str, int] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._moments)
+        return len(self._expiries)
 
     def find(self, key: str) -> int:
-        """The moment of a key, 0 if it has none."""
-        return self._moments.get(key, 0)
+        """The timestamp of a key, or 0."""
+        return self._expiries.get(key, 0)
 
     def has_room(self, key: str, now: int) -> bool:
-        """Whether `key` may be put. Makes room on the way: each new key looks at a few of the oldest."""
-        moments = self._moments
-        if key in moments:
+        """Whether `key` may be put. Each new key also checks a few of the oldest, to make room."""
+        expiries = self._expiries
+        if key in expiries:
             return True
-        for _ in range(min(_LOOKED_AT, len(moments))):
-            oldest = next(iter(moments))
-            if moments[oldest] > now:
-                moments.move_to_end(oldest)  # still to come: looked at again after all others
+        for _ in range(min(_CHECKED, len(expiries))):
+            oldest = next(iter(expiries))
+            if expiries[oldest] > now:
+                expiries.move_to_end(oldest)  # in the future: checked again after all others
             else:
-                del moments[oldest]
-        return len(moments) < self._keys_max
+                del expiries[oldest]
+        return len(expiries) < self._keys_max
 
-    def put(self, key: str, moment: int) -> None:
-        """Set a key that there is room for."""
-        self._moments[key] = moment
+    def put(self, key: str, expiry: int) -> None:
+        """Set a key for which there is room."""
+        self._expiries[key] = expiry

@@ -1,9 +1,9 @@
 """GCRA, the generic cell rate algorithm, over several limits at once: all pass, or none is spent. Pure.
 
-A limit's whole state is one moment, the *theoretical arrival time* (tat): when all that was admitted would
-have been done at the steady rate. A request conforms if that moment, its own cost added, is not further ahead
-than the burst. All times are whole microseconds on one clock; a missing tat is 0. `limit_redis.py` says the
-same in Lua, and a test compares the two.
+The whole state of a limit is one moment, the *theoretical arrival time* (tat): when all that was admitted
+would have been done at the steady rate. A request conforms if that moment plus its own cost is no further
+ahead than the burst. All times are whole microseconds on one clock; a missing tat is 0. `redis_limits.py` has
+the same rules in Lua, and a test compares the two.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from gateway.consumers.rate_limit_rules import Limit, LimitKey
 
 
 class Verdict(IntEnum):
-    """What became of a request; the numbers are the script's."""
+    """The outcome for a request; the script uses the same numbers."""
 
     ADMITTED = 0
     RESERVED = 1
@@ -22,16 +22,17 @@ class Verdict(IntEnum):
 
 
 class Reservation(NamedTuple):
-    """A place that was reserved: in which of the limits, and the tat it left there."""
+    """A reserved place: the index of its limit, and the tat that the reservation left there."""
 
     which: int
     tat: int
 
 
 class LimitDecision(NamedTuple):
-    """`tats` are the limits' new states. `which` limit has the longest wait, if any, and how long that is.
+    """`tats` are the new states. `which` is the limit with the longest wait, `wait_us` (if none, -1 and 0).
 
-    RESERVED spends that limit alone: after `wait_us` its place is good, and the others are asked again.
+    RESERVED spends that limit alone: its place becomes valid after `wait_us`, when the others are checked
+    again.
     """
 
     verdict: Verdict
@@ -51,11 +52,12 @@ def decide(
 ) -> LimitDecision:
     """Admit a request now, reserve its place, or refuse it.
 
-    It may wait for a limit up to its `max_wait_us` less what it has `waited_us`, and `left_us` in all. What
-    it has `held` is used if it is admitted, else given back. A limit in report mode spends what it would have
-    let pass and hinders nothing.
+    It may wait for a limit for `max_wait_us` less what it has `waited_us`, and for `left_us` in all. A place
+    that it has `held` is used if it is admitted, else given back. A limit in report mode spends what it would
+    have admitted, and refuses nothing.
     """
     after: list[int] = []
+    before = tats
     worst, longest, is_refused, reported = -1, 0, False, False
     held_which = held.which if held is not None else -1
     for which, tat in enumerate(tats):
@@ -65,9 +67,17 @@ def decide(
         wait = then - limit.tolerance_us - now
         if which == held_which:
             after.append(tat)
-        elif wait <= 0:
+            continue
+        if wait <= 0:
             after.append(then)
-        elif limit.reports:
+            continue
+        if wait > limit.cost_us + limit.max_wait_us:
+            # Further ahead than this limit ever gets: a clock was set back, or is ahead on another replica.
+            tat = now + limit.tolerance_us + limit.max_wait_us
+            before = [*before[:which], tat, *before[which + 1 :]]
+            then = tat + limit.cost_us
+            wait = limit.cost_us + limit.max_wait_us
+        if limit.reports:
             would_pass = wait <= limit.max_wait_us
             after.append(then if would_pass else tat)
             reported = reported or not would_pass
@@ -78,7 +88,7 @@ def decide(
                 worst, longest = which, wait
     if worst < 0:
         return LimitDecision(Verdict.ADMITTED, -1, 0, reported, after)
-    unspent = list(tats)
+    unspent = list(before)
     if held is not None:
         unspent[held.which] = give_back(keys[held.which].limit, unspent[held.which], held.tat)
     if is_refused:
@@ -88,13 +98,16 @@ def decide(
 
 
 def give_back(limit: Limit, tat: int, held_tat: int) -> int:
-    """The tat without a reservation that is not used. Only the last in line can be taken out: those behind
-    it have been told their moments, and a newcomer would be given one of these again."""
+    """The tat without an unused reservation.
+
+    Only the last reservation can be removed: those behind it have been given their moments, and a newcomer
+    would get one of these a second time.
+    """
     return tat - limit.cost_us if tat == held_tat else tat
 
 
-def tell_remaining(limit: Limit, tat: int, now: int) -> tuple[int, int]:
-    """Units of weight that would pass at once, and microseconds until there is one more (0: all would)."""
+def remaining_units(limit: Limit, tat: int, now: int) -> tuple[int, int]:
+    """Units of weight that would pass at once, and microseconds until there is one more (0 if all would)."""
     if tat <= now:
         return limit.tolerance_us // limit.unit_us, 0
     left = limit.tolerance_us - (tat - now)

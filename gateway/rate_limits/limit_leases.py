@@ -1,17 +1,16 @@
-"""Small leases on large limits, so that Redis is asked once in 20 ms and not for every request (design 4.6).
+"""Small leases on large limits: Redis is asked once in 20 ms, not for every request (`docs/design.md` 4.6).
 
-Where all limits of a request are of 100/s or more, a replica spends in Redis what it is likely to need for
-the next 20 ms, and admits from that without asking. Error bound: what is spent may be used up to 20 ms later,
-so that a window may hold `rate x 20 ms` more than burst and rate allow, however many replicas there are. What
-is not used is lost; only what stands above half of the burst is leased, so that this costs at most the upper
-half.
+If every limit of a request is 100/s or more, a replica spends in Redis what it will probably need in the next
+20 ms, and admits from that without asking. Error bound: what was spent may be used up to 20 ms later, so a
+window may hold `rate x 20 ms` more than burst and rate allow, whatever the number of replicas. What is not
+used is lost. Only what remains above half of the burst is leased, so this costs at most the upper half.
 """
 
 from collections.abc import Callable
 
 from gateway.consumers.rate_limit_rules import Limit, LimitKey, Per
 from gateway.rate_limits.gcra import LimitDecision, Reservation, Verdict
-from gateway.rate_limits.memory_limits import LimitRequest, Taken
+from gateway.rate_limits.memory_limits import LimitRequest, LimitResult
 from gateway.rate_limits.redis_limits import RedisLimits
 
 LEASE_US = 20_000
@@ -19,7 +18,7 @@ _MAX_LEASED_COST_US = 10_000  # 100/s
 
 
 class _Lease:
-    """What is left of one batch, in requests. `tat` is the limit's state once all of it is used."""
+    """What is left of one batch, in requests. `tat` is the state of the limit once all of it is used."""
 
     __slots__ = ("asking", "batch", "ends", "granted", "left", "tat")
 
@@ -32,7 +31,7 @@ class _Lease:
         self.tat = 0
 
     def next_batch(self, limit: Limit, now: int) -> int:
-        """Twice the last one if that was used up in its time, else what was used of it."""
+        """Twice the last batch if it was used up in time, else what was used of it."""
         wanted = max(1, 2 * self.batch) if now < self.ends else self.granted - self.left
         self.batch = min(wanted, LEASE_US // limit.cost_us)
         return self.batch
@@ -47,45 +46,45 @@ class _Lease:
 
 
 class LeasedLimits:
-    """A `LimitStore` over Redis, on the same clock as that. Leases are as few as large limits are."""
+    """A `LimitStore` over Redis, on the same clock (seconds). It holds one lease per large limit."""
 
     def __init__(self, shared: RedisLimits, clock: Callable[[], float]) -> None:
         self._shared = shared
         self._clock = clock
         self._leases: dict[str, _Lease] = {}
 
-    async def take(self, ask: LimitRequest) -> Taken:
-        """From leases alone if they cover all limits; otherwise by one question."""
-        if ask.held is not None or not all(_is_leased(limit) for limit, _ in ask.keys):
-            return await self._shared.take(ask)
+    async def spend(self, request: LimitRequest) -> LimitResult:
+        """From leases alone if they cover all limits, else by one round trip."""
+        if request.held is not None or not all(_is_leased(limit) for limit, _ in request.keys):
+            return await self._shared.spend(request)
         now = round(self._clock() * 1_000_000)
-        leases = [self._leases.get(key) or self._leases.setdefault(key, _Lease()) for _, key in ask.keys]
+        leases = [self._leases.get(key) or self._leases.setdefault(key, _Lease()) for _, key in request.keys]
         if all(lease.covers(now) for lease in leases):
-            return _take_leased(ask, leases, now)
-        # Of those who ask at the same time, one asks for more than itself.
+            return _spend_leased(request, leases, now)
+        # Of several concurrent requests, one asks for a batch.
         renewed = [not lease.asking and not lease.covers(now) for lease in leases]
         batches = [
             lease.next_batch(each.limit, now) if is_renewed else 0
-            for each, lease, is_renewed in zip(ask.keys, leases, renewed, strict=True)
+            for each, lease, is_renewed in zip(request.keys, leases, renewed, strict=True)
         ]
         for lease, is_renewed in zip(leases, renewed, strict=True):
             lease.asking = lease.asking or is_renewed
         try:
-            taken, granted = await self._shared.take_more(ask, batches)
+            result, granted = await self._shared.spend_more(request, batches)
             for which, lease in enumerate(leases):
                 if renewed[which]:
-                    lease.renew(granted[which], taken.decision.tats[which], now)
+                    lease.renew(granted[which], result.decision.tats[which], now)
         finally:
             for lease, is_renewed in zip(leases, renewed, strict=True):
                 lease.asking = lease.asking and not is_renewed
-        return taken
+        return result
 
     async def release(self, key: LimitKey, held: Reservation) -> None:
         await self._shared.release(key, held)
 
 
 def _is_leased(limit: Limit) -> bool:
-    """A limit that may be waited for has places in line, which a batch would break."""
+    """Not a limit with a wait: its reservations are in line, which a batch would break."""
     return (
         limit.cost_us <= _MAX_LEASED_COST_US
         and not limit.max_wait_us
@@ -94,9 +93,9 @@ def _is_leased(limit: Limit) -> bool:
     )
 
 
-def _take_leased(ask: LimitRequest, leases: list[_Lease], now: int) -> Taken:
+def _spend_leased(request: LimitRequest, leases: list[_Lease], now: int) -> LimitResult:
     tats: list[int] = []
-    for (limit, _), lease in zip(ask.keys, leases, strict=True):
+    for (limit, _), lease in zip(request.keys, leases, strict=True):
         lease.left -= 1
         tats.append(lease.tat - lease.left * limit.cost_us)
-    return Taken(LimitDecision(Verdict.ADMITTED, -1, 0, False, tats), now, ask.keys)
+    return LimitResult(LimitDecision(Verdict.ADMITTED, -1, 0, False, tats), now, request.keys)

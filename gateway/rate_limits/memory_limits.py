@@ -1,6 +1,6 @@
-"""Where limits keep their state: in this process, or in Redis for all replicas (design 4.6).
+"""Rate limits in this process, and the interface of every store of limits (`docs/design.md` 4.6).
 
-Both do the same to it, which is `gcra.decide`; here in Python, in `limit_redis.py` by a script.
+Every store applies `gcra.decide`: here in Python, in `redis_limits.py` as a script.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _OVERFLOW = "overflow"
 
 
 class LimitRequest(NamedTuple):
-    """What one request wants of its limits; `gcra.decide` says what the numbers mean."""
+    """The limits that one request must pass; `gcra.decide` explains the numbers."""
 
     keys: tuple[LimitKey, ...]
     waited_us: int = 0
@@ -22,8 +22,8 @@ class LimitRequest(NamedTuple):
     held: Reservation | None = None
 
 
-class Taken(NamedTuple):
-    """The decision, the moment it was taken (microseconds on the store's clock), and the keys as counted."""
+class LimitResult(NamedTuple):
+    """The decision, its time (microseconds on the store's clock), and the keys that were counted."""
 
     decision: LimitDecision
     now: int
@@ -31,9 +31,11 @@ class Taken(NamedTuple):
 
 
 class LimitStore(Protocol):
-    """Raises `StoreUnavailable` where it cannot tell."""
+    """Raises `StoreUnavailable` if it cannot decide."""
 
-    async def take(self, ask: LimitRequest) -> Taken: ...
+    async def spend(self, request: LimitRequest) -> LimitResult:
+        """Decide on a request, and spend its limits if it is admitted."""
+        ...
 
     async def release(self, key: LimitKey, held: Reservation) -> None:
         """Give a reservation back."""
@@ -43,43 +45,45 @@ class LimitStore(Protocol):
 class MemoryLimits:
     """The limits of one process. Survives a reload; `clock` is monotonic, in seconds."""
 
-    def __init__(self, moments: ExpiryTable, clock: Callable[[], float]) -> None:
-        self._moments = moments
+    def __init__(self, expiries: ExpiryTable, clock: Callable[[], float]) -> None:
+        self._expiries = expiries
         self._clock = clock
 
-    async def take(self, ask: LimitRequest) -> Taken:
-        return self.take_now(ask)
+    async def spend(self, request: LimitRequest) -> LimitResult:
+        return self.spend_now(request)
 
     async def release(self, key: LimitKey, held: Reservation) -> None:
-        self._moments.put(key.key, give_back(key.limit, self._moments.find(key.key), held.tat))
+        self._expiries.put(key.key, give_back(key.limit, self._expiries.find(key.key), held.tat))
 
-    def take_now(self, ask: LimitRequest) -> Taken:
-        """`take`, without the cost of awaiting it."""
-        keys, waited_us, left_us, held = ask
+    def spend_now(self, request: LimitRequest) -> LimitResult:
+        """`spend`, without the cost of awaiting it."""
+        keys, waited_us, left_us, held = request
         now = int(self._clock() * 1_000_000)
-        moments = self._moments
-        tats = [moments.find(key) for _, key in keys]
+        expiries = self._expiries
+        tats = [expiries.find(key) for _, key in keys]
         if 0 in tats and held is None:
             keys, tats = self._make_room(keys, tats, now)
         decision = decide(keys, tats, now, waited_us, left_us, held)
         for (_, key), before, after in zip(keys, tats, decision.tats, strict=True):
             if after != before:
-                moments.put(key, after)
-        return Taken(decision, now, keys)
+                expiries.put(key, after)
+        return LimitResult(decision, now, keys)
 
     def use_of(self, limit: Limit) -> float:
-        """How much of a limit per consumer is used up, 0 to 1. May be asked from any thread."""
-        ahead = self._moments.find(limit.name) - int(self._clock() * 1_000_000)
+        """How much of a limit per consumer is used, from 0 to 1. Thread-safe."""
+        ahead = self._expiries.find(limit.key) - int(self._clock() * 1_000_000)
         return round(min(1.0, max(0, ahead) / limit.tolerance_us), 3)
 
     def _make_room(
         self, keys: tuple[LimitKey, ...], tats: list[int], now: int
     ) -> tuple[tuple[LimitKey, ...], list[int]]:
-        """Where the table is full of limits in force, new keys of a limit share one: they get too little,
-        and nobody who is held back is forgotten."""
+        """While the table is full of active limits, the new keys of a limit share one.
+
+        These get too little together, but no caller that is being limited is forgotten.
+        """
         found: dict[str, LimitKey] = {}
         for each, tat in zip(keys, tats, strict=True):
-            if not tat and not self._moments.has_room(each.key, now):
-                each = LimitKey(each.limit, f"{each.limit.name}:{_OVERFLOW}")
+            if not tat and not self._expiries.has_room(each.key, now):
+                each = LimitKey(each.limit, f"{each.limit.key}:{_OVERFLOW}")
             found[each.key] = each
-        return tuple(found.values()), [self._moments.find(key) for key in found]
+        return tuple(found.values()), [self._expiries.find(key) for key in found]

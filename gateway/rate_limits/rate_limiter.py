@@ -1,7 +1,7 @@
-"""The rate limits' gate (design 4.6): a request is let through, waits for its turn, or is refused with 429.
+"""The rate limiter (`docs/design.md` 4.6): a request is admitted, waits for its turn, or is refused with 429.
 
-Knows waiting, refusing and what to do when the shared store is away; which limits there are is
-`policy/limits`, the arithmetic is `gcra`, and the state is in a store.
+It knows waiting, refusals and what to do while the shared store is unavailable. Which limits apply is decided
+by `consumers/rate_limit_rules.py`, the arithmetic is `gcra.py`, and the state is in a store.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from gateway.policy.authorization import Grant
 from gateway.policy.bodies import Body
 from gateway.rate_limits.destinations import find_destinations
 from gateway.rate_limits.gcra import LimitDecision, Reservation, Verdict
-from gateway.rate_limits.memory_limits import LimitRequest, LimitStore, MemoryLimits, Taken
+from gateway.rate_limits.memory_limits import LimitRequest, LimitResult, LimitStore, MemoryLimits
 from gateway.rate_limits.rate_limit_headers import write_fields, write_values
 from gateway.redis.availability import StoreUnavailable
 
@@ -24,7 +24,7 @@ _SECOND_US = 1_000_000
 
 
 class OnStoreFailure(StrEnum):
-    """What to do while the shared store is away: count in this process alone, or refuse."""
+    """What to do while the shared store is unavailable: count in this process alone, or refuse."""
 
     LOCAL = "local"
     REFUSE = "refuse"
@@ -39,11 +39,11 @@ class Admission(NamedTuple):
 
 
 ADMITTED = Admission(b"", "")
-"""Where there is no limit."""
+"""The result if no limit applies."""
 
 
 class RateLimiter:
-    """One per process. `clock` is the deadlines' (seconds, monotonic); `sleep` waits for so many seconds."""
+    """One per process. `clock` is that of deadlines (monotonic); `clock` and `sleep` are in seconds."""
 
     def __init__(
         self,
@@ -63,13 +63,13 @@ class RateLimiter:
         self._releasing: set[asyncio.Task[None]] = set()
 
     def use_of(self, limit: Limit) -> float | None:
-        """How much of a limit per consumer is used up, 0 to 1; None if that is known to the store only."""
+        """How much of a limit per consumer is used, from 0 to 1; None if only the store knows."""
         return self._memory.use_of(limit) if self._shared is None else None
 
     async def admit(self, limits: LimitSet, grant: Grant, body: Body, deadline: float) -> Admission:
-        """Spend the limits that a granted call falls under, once per exchange; waits at most to `deadline`.
+        """Spend the limits of a granted call, once per exchange; waits until `deadline` at most.
 
-        Raises `Refusal` (rate_limited, store_unavailable). A cancelled wait gives its place back.
+        Raises `Refusal` (rate_limited, store_unavailable). A cancelled wait gives its reservation back.
         """
         keys = limits.fixed
         if keys is None:
@@ -77,61 +77,65 @@ class RateLimiter:
         return await self.admit_keys(keys, deadline) if keys else ADMITTED
 
     async def admit_keys(self, keys: tuple[LimitKey, ...], deadline: float) -> Admission:
-        """The same, for limits already selected."""
-        began = self._clock()
-        ask = LimitRequest(keys, 0, max(0, int((deadline - began) * _SECOND_US)))
+        """The same, for limits that are already selected."""
+        started_at = self._clock()
+        request = LimitRequest(keys, 0, max(0, int((deadline - started_at) * _SECOND_US)))
         if self._shared is None:
             store: LimitStore = self._memory
-            taken = self._memory.take_now(ask)
+            result = self._memory.spend_now(request)
         else:
-            store, taken = await self._take_shared(self._shared, ask)
-        if taken.decision.verdict is not Verdict.ADMITTED:
-            taken = await self._wait(store, taken, began, deadline)
-        decision = taken.decision
-        fields = write_fields(taken.keys, decision.tats, taken.now)
+            store, result = await self._spend_shared(self._shared, request)
+        if result.decision.verdict is not Verdict.ADMITTED:
+            result = await self._wait(store, result, started_at, deadline)
+        decision = result.decision
+        fields = write_fields(result.keys, decision.tats, result.now)
         return Admission(fields, _SLUG if decision.reported else "")
 
-    async def _take_shared(self, shared: LimitStore, ask: LimitRequest) -> tuple[LimitStore, Taken]:
+    async def _spend_shared(
+        self, shared: LimitStore, request: LimitRequest
+    ) -> tuple[LimitStore, LimitResult]:
         try:
-            return shared, await shared.take(ask)
+            return shared, await shared.spend(request)
         except StoreUnavailable as error:
             if self.on_store_failure is OnStoreFailure.REFUSE:
                 raise Refusal(
                     "store_unavailable",
-                    "The gateway cannot count this request now; try again shortly.",
+                    "Rate limits cannot be checked at the moment; retry shortly.",
                     headers=(("Retry-After", "1"),),
                 ) from error
-        return self._memory, self._memory.take_now(ask._replace(held=None))
+        return self._memory, self._memory.spend_now(request._replace(held=None))
 
-    async def _wait(self, store: LimitStore, taken: Taken, began: float, deadline: float) -> Taken:
-        """Wait for as long as places are reserved; raises `Refusal` when they are not."""
-        while (decision := taken.decision).verdict is Verdict.RESERVED:
+    async def _wait(
+        self, store: LimitStore, result: LimitResult, started_at: float, deadline: float
+    ) -> LimitResult:
+        """Wait while places are reserved. Raises `Refusal` when they are not."""
+        while (decision := result.decision).verdict is Verdict.RESERVED:
             held = Reservation(decision.which, decision.tats[decision.which])
             try:
                 await self._sleep(decision.wait_us / _SECOND_US)
             except BaseException:
-                self._release_soon(store, taken.keys[held.which], held)
+                self._release_soon(store, result.keys[held.which], held)
                 raise
             now = self._clock()
-            waited_us, left_us = int((now - began) * _SECOND_US), int((deadline - now) * _SECOND_US)
-            ask = LimitRequest(taken.keys, waited_us, max(0, left_us), held)
+            waited_us, left_us = int((now - started_at) * _SECOND_US), int((deadline - now) * _SECOND_US)
+            request = LimitRequest(result.keys, waited_us, max(0, left_us), held)
             if store is self._shared:
-                store, taken = await self._take_shared(store, ask)
+                store, result = await self._spend_shared(store, request)
             else:
-                taken = self._memory.take_now(ask)
+                result = self._memory.spend_now(request)
         if decision.verdict is Verdict.REFUSED:
-            raise _refuse(taken, decision)
-        return taken
+            raise _refuse(result, decision)
+        return result
 
     def _release_soon(self, store: LimitStore, key: LimitKey, held: Reservation) -> None:
-        """In a task of its own: the one that waited is being cancelled."""
+        """In a task of its own, because the task that waited is being cancelled."""
         task = asyncio.get_running_loop().create_task(_release(store, key, held))
         self._releasing.add(task)
         task.add_done_callback(self._releasing.discard)
 
 
 def find_limits(limits: LimitSet, grant: Grant, body: Body) -> tuple[LimitKey, ...]:
-    """The limits that a granted call falls under."""
+    """The limits that apply to a granted call."""
     call = grant.call
     destinations = find_destinations(call.method, grant.query, body) if limits.by_destination else ()
     return select_limits(
@@ -143,16 +147,16 @@ async def _release(store: LimitStore, key: LimitKey, held: Reservation) -> None:
     try:
         await store.release(key, held)
     except StoreUnavailable:
-        return  # the place passes unused
+        return  # the reservation passes unused
 
 
-def _refuse(taken: Taken, decision: LimitDecision) -> Refusal:
-    limit = taken.keys[decision.which].limit
+def _refuse(result: LimitResult, decision: LimitDecision) -> Refusal:
+    limit = result.keys[decision.which].limit
     seconds = max(1, -(-decision.wait_us // _SECOND_US))
-    policy, remaining = write_values(taken.keys, decision.tats, taken.now)
+    policy, remaining = write_values(result.keys, decision.tats, result.now)
     return Refusal(
         _SLUG,
-        f"Limit {limit.name} ({limit.text}, per {limit.per}) is reached; try again in {seconds} s.",
+        f"Limit {limit.name} ({limit.text}, per {limit.per}) is reached; retry in {seconds} s.",
         headers=(
             ("Retry-After", str(seconds)),
             ("RateLimit-Policy", policy.decode()),

@@ -1,30 +1,36 @@
-"""Limits that replicas share: one script per admission over all of its keys, atomic (design 4.6).
+"""Limits that replicas share: one atomic script per admission, over all of its keys (`docs/design.md` 4.6).
 
-The script is `gcra.decide` in Lua. `now` comes from the replica (TIME in scripts fails on some servers), so
-the replicas' clocks have to agree: one that is ahead by d admits what d brings, once. Keys expire by
-themselves; with another `maxmemory-policy` than `noeviction` Redis may forget limits that are in force.
+The script is `gcra.decide` in Lua. `now` is the server's time, but handed in: on some servers a script that
+asks for the time may not write. Keys expire by themselves; with another `maxmemory-policy` than `noeviction`
+Redis may forget active limits.
 """
 
 from collections.abc import Callable, Sequence
 
 from gateway.consumers.rate_limit_rules import LimitKey
 from gateway.rate_limits.gcra import LimitDecision, Reservation, Verdict
-from gateway.rate_limits.memory_limits import LimitRequest, Taken
+from gateway.rate_limits.memory_limits import LimitRequest, LimitResult
 from gateway.redis.redis_store import RedisStore, Script
 
-_TAKE = Script.of("""
+_SPEND = Script.of("""
 local now, waited, left = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local held, held_tat = tonumber(ARGV[4]), tonumber(ARGV[5])
 local found = redis.call('MGET', unpack(KEYS))
-local tats, after = {}, {}
+local stored, tats, after = {}, {}, {}
 local worst, longest, refused, reported = 0, 0, false, 0
 for i = 1, #KEYS do
   local at = 1 + 5 * i
   local cost, tolerance = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
   local max_wait, reports = tonumber(ARGV[at + 2]), ARGV[at + 3] == '1'
-  local tat = tonumber(found[i] or '0')
+  local tat = tonumber(found[i] or '0') or 0
+  stored[i] = tat
   local next = math.max(tat, now) + cost
   local wait = next - tolerance - now
+  if i ~= held and wait > cost + max_wait then
+    tat = now + tolerance + max_wait
+    next = tat + cost
+    wait = cost + max_wait
+  end
   tats[i] = tat
   after[i] = next
   if i == held then
@@ -60,7 +66,7 @@ for i = 1, #KEYS do
     granted[i] = math.max(0, math.min(tonumber(ARGV[at + 4]), spare))
     after[i] = after[i] + granted[i] * tonumber(ARGV[at])
   end
-  if after[i] ~= tats[i] then
+  if after[i] ~= stored[i] then
     local life = math.max(1, math.ceil((after[i] - now) / 1000) + 1000)
     redis.call('SET', KEYS[i], string.format('%d', after[i]), 'PX', string.format('%d', life))
   end
@@ -79,38 +85,39 @@ return 1
 
 
 class RedisLimits:
-    """A `LimitStore`. `clock` is in seconds since the epoch."""
+    """A `LimitStore`. `clock` gives the server's time in seconds since the epoch."""
 
     def __init__(self, store: RedisStore, clock: Callable[[], float]) -> None:
         self._store = store
         self._clock = clock
 
-    async def take(self, ask: LimitRequest) -> Taken:
+    async def spend(self, request: LimitRequest) -> LimitResult:
         """One round trip, whatever the number of limits."""
-        return (await self.take_more(ask, [0] * len(ask.keys)))[0]
+        return (await self.spend_more(request, [0] * len(request.keys)))[0]
 
-    async def take_more(self, ask: LimitRequest, batches: Sequence[int]) -> tuple[Taken, list[int]]:
-        """Also spend, for each limit, up to so many requests in advance; returns how many these were.
+    async def spend_more(
+        self, request: LimitRequest, batches: Sequence[int]
+    ) -> tuple[LimitResult, list[int]]:
+        """Also spend up to a batch of requests of each limit in advance; returns how many these were.
 
-        Only what stands above half of the burst is given in advance.
+        Only what remains above half of the burst is given in advance.
         """
-        keys, waited_us, left_us, held = ask
+        keys, waited_us, left_us, held = request
         now = round(self._clock() * 1_000_000)
         args = [now, waited_us, left_us, held.which + 1 if held else 0, held.tat if held else 0]
         for (limit, _), batch in zip(keys, batches, strict=True):
             args += (limit.cost_us, limit.tolerance_us, limit.max_wait_us, int(limit.reports), batch)
-        answer = await self._store.run(_TAKE, [redis_key(each) for each in keys], args)
+        answer = await self._store.run(_SPEND, [redis_key(each) for each in keys], args)
         verdict, which, wait_us, reported, *rest = answer
         tats, granted = rest[: len(keys)], rest[len(keys) :]
-        return Taken(
-            LimitDecision(Verdict(verdict), which, wait_us, bool(reported), tats), now, keys
-        ), granted
+        decision = LimitDecision(Verdict(verdict), which, wait_us, bool(reported), tats)
+        return LimitResult(decision, now, keys), granted
 
     async def release(self, key: LimitKey, held: Reservation) -> None:
         await self._store.run(_RELEASE, [redis_key(key)], [held.tat, key.limit.cost_us])
 
 
 def redis_key(key: LimitKey) -> str:
-    """'billing/0:…' as 'gateway:limit:{billing}/0:…': a consumer's limits share one slot of a cluster."""
+    """'billing/0:…' as 'limit:{billing}/0:…': a consumer's limits share one slot of a cluster."""
     consumer, _, rest = key.key.partition("/")
-    return f"gateway:limit:{{{consumer}}}/{rest}"
+    return f"limit:{{{consumer}}}/{rest}"

@@ -1,6 +1,6 @@
-"""When a shared store counts as away: the state that callers, `/readyz` and metrics see.
+"""When a shared store counts as unavailable: the state that callers, `/readyz` and metrics see.
 
-Pure: it is told of answers and failures, and asks no clock but the one it is given.
+Pure: answers and failures are reported to it, and its only clock is the one it is given.
 """
 
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class StoreUnavailable(Exception):
-    """The store gave no usable answer. What was asked of it may or may not have happened."""
+    """The store gave no usable answer. The script may or may not have run."""
 
 
 class StoreState(NamedTuple):
@@ -20,37 +20,53 @@ class StoreState(NamedTuple):
 
 
 class Breaker:
-    """Opens after `failures_max` failures with no answer between them; a good probe closes it.
+    """Opens after `failures_max` failures without an answer between them; a good probe closes it.
 
-    `on_change` is called with each new state, and never twice with the same.
+    A rejection by the server counts as it is. Silence counts only once it has lasted `silent_seconds`: a
+    pause of the server is no outage. `on_change` is called with each new state, never twice with the same.
     """
 
     def __init__(
-        self, failures_max: int, clock: Callable[[], float], on_change: Callable[[StoreState], None]
+        self,
+        failures_max: int,
+        silent_seconds: float,
+        clock: Callable[[], float],
+        on_change: Callable[[StoreState], None],
     ) -> None:
         self._failures_max = failures_max
+        self._silent_seconds = silent_seconds
         self._clock = clock
         self._on_change = on_change
         self._failures = 0
+        self._silent_since = 0.0
         self.state = StoreState(True, clock(), "")
 
     def succeeded(self) -> None:
-        """An answer came while the store was thought available."""
+        """An answer came."""
         self._failures = 0
 
-    def failed(self, reason: str) -> None:
-        """No usable answer came."""
+    def rejected(self, reason: str) -> None:
+        """The server is there, but refuses to do it."""
         self._failures += 1
         if self._failures >= self._failures_max:
             self.open(reason)
 
+    def failed(self, reason: str) -> None:
+        """No answer came, or no connection."""
+        now = self._clock()
+        if not self._failures or now < self._silent_since:
+            self._silent_since = now
+        self._failures += 1
+        if self._failures >= self._failures_max and now - self._silent_since >= self._silent_seconds:
+            self.open(reason)
+
     def open(self, reason: str) -> None:
-        """The store is away."""
+        """The store is unavailable."""
         if self.state.available:
             self._enter(StoreState(False, self._clock(), reason))
 
     def close(self) -> None:
-        """A probe got its answer: the store is back."""
+        """A probe got its answer: the store is available again."""
         self._failures = 0
         if not self.state.available:
             self._enter(StoreState(True, self._clock(), ""))

@@ -1,8 +1,8 @@
-"""One connection to Redis that everybody shares: commands go out together and answers come back in order.
+"""One shared connection to Redis: commands are sent together, and answers come back in order.
 
-Redis works on one command at a time, so a second connection would win nothing; a pool's checkout costs more
-than the command (75 µs against 25 µs, facts/libraries.md). Knows the protocol's order and its time-outs, not
-what is asked. A caller that gives up takes only its own answer with it.
+Redis executes one command at a time, so a second connection would gain nothing, and checking one out of a
+pool costs more than the command (75 µs against 25 µs, `docs/facts.md`). It knows the order of the protocol
+and its time-outs, not the meaning of commands. A caller that gives up loses only its own answer.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ _LOST = (RedisError, OSError, EOFError, ValueError, TimeoutError)
 
 
 class RedisConnection(Protocol):
-    """What is used of `redis.asyncio.Connection`."""
+    """The part of `redis.asyncio.Connection` that is used."""
 
     async def connect(self) -> None: ...
     def pack_command(self, *args: Any) -> list[bytes]: ...
@@ -32,9 +32,9 @@ class RedisConnection(Protocol):
 
 
 class Pipe:
-    """One connection's life: connects when built, and `ended` once it is lost. A pipe is not mended.
+    """One connection: it connects when constructed, and has `ended` once it is lost. It never reconnects.
 
-    If the oldest question is unanswered for `answer_seconds`, all fail and the connection is given up.
+    If the oldest command is unanswered for `answer_seconds`, all fail and the connection is given up.
     """
 
     def __init__(self, connection: RedisConnection, *, answer_seconds: float, connect_seconds: float) -> None:
@@ -58,18 +58,18 @@ class Pipe:
         self._unsent += self._connection.pack_command(*command)
         self._wake.set()
         if self._watch is None:
-            self._watch = self._loop.call_later(self._answer_seconds, self._look, None)
+            self._watch = self._loop.call_later(self._answer_seconds, self._check_oldest, None)
         return await future
 
     def set_answer_seconds(self, seconds: float) -> None:
-        """Have less, or more, patience from the next question on. Nothing may be waiting."""
+        """Set the time-out of the following commands. None may be waiting."""
         self._answer_seconds = seconds
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
 
     async def close(self) -> None:
-        """End the connection; what is unanswered fails."""
+        """End the connection; unanswered commands fail."""
         self._end("closed")
         self._serving.cancel()
         await asyncio.wait((self._serving,))
@@ -93,7 +93,7 @@ class Pipe:
                 await self._connection.disconnect(nowait=True)
 
     async def _write(self) -> None:
-        with suppress(*_LOST):  # the reader meets the same end, and tells of it
+        with suppress(*_LOST):  # the reader meets the same end, and reports it
             while True:
                 await self._wake.wait()
                 self._wake.clear()
@@ -115,24 +115,27 @@ class Pipe:
         else:
             future.set_result(answer)
 
-    def _look(self, suspect: asyncio.Future[Any] | None) -> None:
-        """Whether the oldest question has waited too long; asked again a moment later, for it may be this
-        process that stood still, with the answer lying in the socket."""
+    def _check_oldest(self, suspect: asyncio.Future[Any] | None) -> None:
+        """Check whether the oldest command has waited too long.
+
+        It is checked a second time shortly after: perhaps this process was busy, and the answer is in the
+        socket.
+        """
         self._watch = None
         if not self._waiting:
             return
         oldest, asked = self._waiting[0]
         left = asked + self._answer_seconds - self._loop.time()
         if left > 0:
-            self._watch = self._loop.call_later(left, self._look, None)
+            self._watch = self._loop.call_later(left, self._check_oldest, None)
         elif suspect is not oldest:
-            self._watch = self._loop.call_later(self._answer_seconds / 5, self._look, oldest)
+            self._watch = self._loop.call_later(self._answer_seconds / 5, self._check_oldest, oldest)
         else:
             self._end("no answer in time")
             self._serving.cancel()
 
     def _end(self, reason: str) -> None:
-        """Fail what waits. The first reason stands."""
+        """Fail whatever waits. The first reason counts."""
         self.ended = True
         waiting, self._waiting = self._waiting, deque()
         if self._watch is not None:

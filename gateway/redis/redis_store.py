@@ -1,7 +1,8 @@
-"""The connection to Redis or Valkey: scripts in, answers or `StoreUnavailable` out (design 4.6).
+"""The shared store, Redis or Valkey: scripts in, answers or `StoreUnavailable` out (`docs/design.md` 4.6).
 
-Knows time-outs, the breaker and how to come back; not what the scripts do. While the store is away nobody
-waits for it: questions fail at once, and a probe in the background finds out when it is back.
+It knows time-outs, the breaker, reconnection and the prefix of all keys; not what the scripts do. While the
+store is unavailable nothing waits for it: scripts fail at once, and a probe in the background finds out when
+it is available again.
 """
 
 import asyncio
@@ -11,40 +12,47 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gateway.background.loops import BackgroundLoop, BackgroundLoops
 from gateway.redis.availability import Breaker, StoreState, StoreUnavailable
+from gateway.redis.server_clock import ServerClock
 
 if TYPE_CHECKING:
     from gateway.redis.redis_connection import Pipe
 
 ANSWER_SECONDS = 0.08
-"""How long an answer may take; a fifth more if this process was busy itself."""
+"""How long an answer may take; a fifth longer if this process itself was busy."""
 CONNECT_SECONDS = 0.1
 PROBE_SECONDS = 1.0
-"""How long a probe may take, which has nobody waiting for it: TLS to a distant Redis fits."""
+"""How long a probe may take. No request waits for it, and TLS to a distant Redis fits."""
 PROBE_EVERY_SECONDS = 0.25
+CLOCK_EVERY_SECONDS = 10.0
 FAILURES_MAX = 3
-_PROBE_KEY = "gateway:probe"
+SILENT_SECONDS = 1.0
+"""How long the store must be silent to count as unavailable."""
+DEFAULT_PREFIX = "gateway"
+_PROBE_KEY = "probe"
 # A write, because a replica or a full Redis still answers a PING.
 _PROBE = "redis.call('SET', KEYS[1], '1', 'PX', 1000) return 1"
 
 
 class Script(NamedTuple):
-    """A Lua script and the SHA-1 that Redis knows it by."""
+    """A Lua script and its SHA-1, by which Redis knows it."""
 
     text: str
     sha: str
 
     @classmethod
     def of(cls, text: str) -> "Script":
-        """Compile `text`. All keys of one call need the same `{hash tag}`, so that a cluster can run it."""
+        """Make a script. All keys of one call need the same `{hash tag}`, so that a cluster can run it."""
         return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
 class RedisStore:
-    """One per process and loop. `on_change` is told when the store goes away and comes back.
+    """One per process and event loop. `on_change` is called when the store becomes unavailable or available.
 
-    Needs the extra `twilio-gateway[redis]`; raises `ImportError` without it. `url` may hold a password and is
-    kept nowhere but in the connection. `questions` counts the scripts that were sent.
+    Needs the extra `twilio-gateway[redis]`; raises `ImportError` without it. `url` may contain a password,
+    and is stored only in the connection. Every key begins with `prefix` and a colon. `questions` counts the
+    scripts that were sent.
     """
 
     def __init__(
@@ -52,6 +60,8 @@ class RedisStore:
         url: str,
         on_change: Callable[[StoreState], None],
         *,
+        prefix: str = DEFAULT_PREFIX,
+        loops: BackgroundLoops | None = None,
         clock: Callable[[], float] = time.time,
         answer_seconds: float = ANSWER_SECONDS,
         probe_every_seconds: float = PROBE_EVERY_SECONDS,
@@ -63,27 +73,40 @@ class RedisStore:
         self._on_change = on_change
         self._answer_seconds = answer_seconds
         self._probe_every_seconds = probe_every_seconds
-        self._breaker = Breaker(FAILURES_MAX, clock, self._changed)
+        self._prefix = prefix + ":"
+        self._loops = loops if loops is not None else BackgroundLoops()
+        self.server_clock = ServerClock(clock)
+        """The server's time, for what replicas compare."""
+        self._breaker = Breaker(FAILURES_MAX, SILENT_SECONDS, clock, self._changed)
         self._pipe: Pipe | None = None
         self.questions = 0
         self._probing: asyncio.Task[None] | None = None
+        self._keeping_time: asyncio.Task[None] | None = None
         self._closed = False
 
     @property
     def state(self) -> StoreState:
-        """Whether the store is there, since when, and why not."""
+        """Whether the store is available, since when, and why not."""
         return self._breaker.state
 
     async def open(self) -> None:
-        """Ask once, so that a wrong address is told of at the start. A store that is away is no error."""
+        """Probe once, so that a wrong address is reported at the start. An unavailable store is no error."""
         if reason := await self._probe():
             self._breaker.open(reason)
+        self._keeping_time = self._loops.start("store_clock", 2 * CLOCK_EVERY_SECONDS, self._keep_time)
 
-    async def run(self, script: Script, keys: Sequence[str], args: Sequence[bytes | str | int]) -> Any:
+    async def run(
+        self,
+        script: Script,
+        keys: Sequence[str],
+        args: Sequence[bytes | str | int],
+        *,
+        is_vital: bool = True,
+    ) -> Any:
         """Run a script in one round trip; replies are int, bytes, None or lists of these.
 
-        Raises `StoreUnavailable`: at once while the store is away, else within about `ANSWER_SECONDS`. The
-        script may have run all the same.
+        Raises `StoreUnavailable`: at once while the store is unavailable, else within about `ANSWER_SECONDS`.
+        The script may have run nevertheless. A rejection counts against the store only if it `is_vital`.
         """
         if not self._breaker.state.available:
             raise StoreUnavailable(self._breaker.state.reason)
@@ -93,25 +116,26 @@ class RedisStore:
             self._pipe = self._new_pipe(self._answer_seconds, CONNECT_SECONDS)
         self.questions += 1
         try:
-            answer = await _run(self._pipe, script, keys, args)
+            answer = await _run(self._pipe, script, [self._prefix + key for key in keys], args)
         except StoreUnavailable as error:
             if not self._closed:
                 self._breaker.failed(str(error))
             raise
-        except self._response_error as error:  # READONLY, OOM, NOPERM …: it is there, and no use to us
+        except self._response_error as error:  # READONLY, OOM, NOPERM …
             reason = f"{type(error).__name__}: {error}"[:200]
-            self._breaker.failed(reason)
+            if is_vital:
+                self._breaker.rejected(reason)
             raise StoreUnavailable(reason) from error
         self._breaker.succeeded()
         return answer
 
     async def close(self) -> None:
-        """End the connection and the probe."""
+        """End the connection and what runs in the background."""
         self._closed = True
-        if self._probing is not None:
-            self._probing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._probing
+        tasks = [task for task in (self._probing, self._keeping_time) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._pipe is not None:
             await self._pipe.close()
 
@@ -122,23 +146,29 @@ class RedisStore:
 
     def _changed(self, state: StoreState) -> None:
         if not state.available and not self._closed:
-            self._probing = asyncio.get_running_loop().create_task(self._probe_until_back())
+            self._probing = self._loops.start("store_probe", 2 * PROBE_SECONDS, self._probe_until_back)
         self._on_change(state)
 
-    async def _probe_until_back(self) -> None:
+    async def _probe_until_back(self, loop: BackgroundLoop) -> None:
         while True:
             await asyncio.sleep(self._probe_every_seconds)
-            if not await self._probe():
+            reason = await self._probe()
+            loop.beat()
+            if not reason:
                 self._probing = None
                 self._breaker.close()
                 return
 
     async def _probe(self) -> str:
-        """Why the store is of no use; '' if it is. A good probe's connection is kept: where connecting takes
-        longer than callers would wait, they find it open."""
+        """Why the store cannot be used, or '' if it can.
+
+        The connection of a good probe is kept: if connecting takes longer than requests would wait, they find
+        it open.
+        """
         pipe = self._new_pipe(PROBE_SECONDS, PROBE_SECONDS)
         try:
-            await _run(pipe, _PROBE_SCRIPT, (_PROBE_KEY,), ())
+            await _run(pipe, _PROBE_SCRIPT, (self._prefix + _PROBE_KEY,), ())
+            await self._ask_time(pipe)
         except (StoreUnavailable, self._response_error) as error:
             await pipe.close()
             return str(error)[:200]
@@ -150,6 +180,22 @@ class RedisStore:
         pipe.set_answer_seconds(self._answer_seconds)
         self._pipe = pipe
         return ""
+
+    async def _keep_time(self, loop: BackgroundLoop) -> None:
+        """Clocks drift, and a server may be replaced by another: ask for its time again and again."""
+        while True:
+            await asyncio.sleep(CLOCK_EVERY_SECONDS)
+            if self._pipe is not None and not self._pipe.ended:
+                with suppress(StoreUnavailable):  # the next script finds out as well
+                    await self._ask_time(self._pipe)
+            loop.beat()
+
+    async def _ask_time(self, pipe: "Pipe") -> None:
+        started_at = self.server_clock.start()
+        try:
+            self.server_clock.set(started_at, await pipe.ask("TIME"))
+        except self._response_error:  # a user without the right to TIME
+            self.server_clock.use_own()
 
 
 _PROBE_SCRIPT = Script.of(_PROBE)
@@ -176,15 +222,15 @@ def require_connection(url: str) -> None:
 
 
 def _connection_factory(url: str) -> Callable[[], Any]:
-    """Makes connections to `url`; valkey:// and valkeys:// are the same protocol."""
+    """Make connections to `url`; valkey:// and valkeys:// are the same protocol."""
     from redis.asyncio import ConnectionPool
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
 
     scheme, _, rest = url.partition("://")
     pool = ConnectionPool.from_url(f"{scheme.replace('valkey', 'redis')}://{rest}")
-    # After the URL's own options: what is decided here cannot be undone by a query string. RESP2 needs no
-    # handshake; time-outs are the pipe's.
+    # After the URL's own options, so that a query string cannot undo them. RESP2 needs no handshake; the pipe
+    # has its own time-outs.
     pool.connection_kwargs.update(
         retry=Retry(NoBackoff(), 0),
         protocol=2,

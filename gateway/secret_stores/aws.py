@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from gateway.config.schema.secret_store_settings import Aws
 from gateway.config.schema.secret_values import SecretError
-from gateway.daemon_thread import call_in_thread
+from gateway.background.daemon_thread import call_in_thread
 from gateway.secret_stores.store import Content, Read
 
 _ALLOW: Final = (

@@ -52,12 +52,12 @@ def _in_memory() -> float:
     unit = _measure(lambda: table["app/0"])
     memory = MemoryLimits(ExpiryTable(), time.perf_counter)
     ask = LimitRequest(LARGE)
-    taken = memory.take_now(ask)
+    taken = memory.spend_now(ask)
     tats = taken.decision.tats
     routed = make_limit_set([limit(secret=b"s", per=Per.DESTINATION), limit()])
     _report("a dict's look-up", unit, unit)
     _report("decide, two limits", _measure(lambda: decide(LARGE, tats, taken.now)), unit)
-    _report("memory store, two limits", _measure(lambda: memory.take_now(ask)), unit)
+    _report("memory store, two limits", _measure(lambda: memory.spend_now(ask)), unit)
     _report("header fields, two limits", _measure(lambda: write_fields(LARGE, tats, taken.now)), unit)
     _report(
         "selecting, one of two per destination",

@@ -9,7 +9,7 @@ from gateway.idempotency.claim_rules import ClaimState, Record
 from gateway.idempotency.redis_records import RedisRecords
 from tests.support.idempotency import CLAIM, LEASE, RECORD, RedisServer, Replica, redis_server, replica
 
-OTHER_BODY = CLAIM._replace(fingerprint="2" * 64)
+OTHER_BODY = CLAIM._replace(fingerprint="2:" + "2" * 64)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from gateway.http.response import Response
 from gateway.policy.idempotency_key import Claim
 from tests.support.idempotency import CLAIM, LEASE, RECORD, RedisServer, Replica, redis_server, replica
 
-OTHER_BODY = CLAIM._replace(fingerprint="2" * 64)
+OTHER_BODY = CLAIM._replace(fingerprint="2:" + "2" * 64)
 
 
 @pytest.fixture(scope="module")
@@ -113,29 +113,43 @@ async def test_what_could_not_be_written_is_written_later(one: Replica, two: Rep
 
 
 @pytest.mark.parametrize("fault", ["before", "after"])
+async def test_a_claim_without_an_answer_is_repeated(one: Replica, two: Replica, fault: str) -> None:
+    """Whether Redis ran the script or not: this replica sends, and no other."""
+    one.store.faults.extend([fault] * 3)
+    async with one.hold() as held:
+        assert one.events == ["store_slow", "sent"]
+        assert await two.slug(seconds=0.02) == "idempotency_in_flight"
+        await held.keep(_answer())
+    assert not (await two.send())[0]
+
+
+@pytest.mark.parametrize("fault", ["before_away", "after_away"])
 async def test_a_store_that_is_away_leaves_local_records(one: Replica, two: Replica, fault: str) -> None:
     one.store.faults.append(fault)
-    assert (await one.send())[0]
-    assert one.events == ["store_away", "sent"]
-    assert not (await two.send())[0]  # the end was written, whether the beginning was or not
+    async with one.hold() as held:
+        assert one.events == ["store_away", "sent"]
+        one.store.away = False
+        await held.keep(_answer())
+    assert not (await two.send())[0]  # the outcome was written, whether the beginning was or not
 
 
-@pytest.mark.parametrize("fault", ["before", "after"])
+@pytest.mark.parametrize("fault", ["before_away", "after_away"])
 async def test_a_store_that_is_away_refuses_if_told_to(server: RedisServer, two: Replica, fault: str) -> None:
     async with replica(server, refuses=True) as strict:
         strict.store.faults.append(fault)
         assert await strict.slug() == "store_unavailable"
-        await strict.store.until_runs(2)
+        strict.store.away = False
+        await strict.room.close()  # all that was to be written is
         assert (await two.send())[0]  # nothing of it is left
 
 
 async def test_a_claim_that_could_not_be_taken_back_is_superseded(server: RedisServer, two: Replica) -> None:
     async with replica(server, refuses=True) as strict:
-        strict.store.faults.extend(["after", "before", "before"])
+        strict.store.faults.append("after_away")
         assert await strict.slug() == "store_unavailable"
         await strict.store.until_runs(2)
         assert server.client.exists(RECORD)
-        strict.store.faults.clear()
+        strict.store.away = False
         assert (await strict.send())[0]
     assert not (await two.send())[0]
 

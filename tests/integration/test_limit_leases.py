@@ -37,7 +37,7 @@ class Replica:
         return Replica.now / SECOND
 
     async def passes(self, wanted: tuple[LimitKey, ...]) -> bool:
-        return (await self.limits.take(LimitRequest(wanted))).decision.verdict is Verdict.ADMITTED
+        return (await self.limits.spend(LimitRequest(wanted))).decision.verdict is Verdict.ADMITTED
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ async def test_steady_traffic_asks_once_in_20_ms(replicas: list[Replica]) -> Non
 async def test_sparse_traffic_leases_nothing(replicas: list[Replica]) -> None:
     (replica, _) = replicas
     for asked in range(1, 50):
-        taken = await replica.limits.take(LimitRequest(keys(LARGE)))
+        taken = await replica.limits.spend(LimitRequest(keys(LARGE)))
         assert taken.decision.tats == [Replica.now + LARGE.cost_us]
         assert replica.store.questions == asked
         Replica.now += LEASE_US
@@ -123,6 +123,6 @@ async def test_what_remains_is_told_from_the_lease(replicas: list[Replica]) -> N
     (replica, _) = replicas
     tats = []
     for _ in range(30):
-        tats.append((await replica.limits.take(LimitRequest(keys(LARGE)))).decision.tats[0])
+        tats.append((await replica.limits.spend(LimitRequest(keys(LARGE)))).decision.tats[0])
     assert all(0 < after - before <= 20 * LARGE.cost_us for before, after in pairwise(tats) if after > before)
     assert tats[-1] >= Replica.now + 30 * LARGE.cost_us

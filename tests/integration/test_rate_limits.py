@@ -87,7 +87,7 @@ async def test_those_who_wait_are_in_one_line(server: RedisServer, store: RedisS
     """Each of six gets a moment of its own, 0.1 s apart, whichever replica it asked."""
     shared = RedisLimits(store, time.time)
     wanted = keys(limit("10/s", 1, max_wait_seconds=1))
-    asked = [shared.take(LimitRequest(wanted, 0, SECOND)) for _ in range(6)]
+    asked = [shared.spend(LimitRequest(wanted, 0, SECOND)) for _ in range(6)]
     waits = [taken.decision.wait_us for taken in await asyncio.gather(*asked)]
     assert waits[0] == 0
     assert all(abs(wait - 100_000 * place) < 80_000 for place, wait in enumerate(waits))
@@ -96,11 +96,11 @@ async def test_those_who_wait_are_in_one_line(server: RedisServer, store: RedisS
 async def test_a_place_given_back_is_free_again(store: RedisStore) -> None:
     shared = RedisLimits(store, lambda: 1_000.0)
     wanted = keys(limit("1/s", 1, max_wait_seconds=1))
-    await shared.take(LimitRequest(wanted, 0, SECOND))
-    first = (await shared.take(LimitRequest(wanted, 0, SECOND))).decision
-    assert (await shared.take(LimitRequest(wanted, 0, SECOND))).decision.verdict is Verdict.REFUSED
+    await shared.spend(LimitRequest(wanted, 0, SECOND))
+    first = (await shared.spend(LimitRequest(wanted, 0, SECOND))).decision
+    assert (await shared.spend(LimitRequest(wanted, 0, SECOND))).decision.verdict is Verdict.REFUSED
     await shared.release(wanted[0], Reservation(0, first.tats[0]))
-    assert (await shared.take(LimitRequest(wanted, 0, SECOND))).decision == first
+    assert (await shared.spend(LimitRequest(wanted, 0, SECOND))).decision == first
 
 
 async def test_what_stands_in_redis(server: RedisServer, store: RedisStore) -> None:
@@ -110,7 +110,7 @@ async def test_what_stands_in_redis(server: RedisServer, store: RedisStore) -> N
         [limit("1/m", 1, "app/0"), limit("1/s", 1, "app/1", per=Per.DESTINATION, secret=b"s")]
     )
     wanted = select_limits(limits, "POST", "api", "/", "AC0", (number,))
-    await RedisLimits(store, time.time).take(LimitRequest(wanted))
+    await RedisLimits(store, time.time).spend(LimitRequest(wanted))
     names = sorted(name.decode() for name in server.client.scan_iter())
     assert names[0] == "gateway:limit:{app}/0"
     assert names[1].startswith("gateway:limit:{app}/1:")
@@ -141,7 +141,7 @@ async def test_the_script_decides_as_python_does(store: RedisStore) -> None:
         wanted = keys(*[limits[each] for each in picked])
         waited, left = chance.choice([0, SECOND]), chance.choice([0, SECOND, 9 * SECOND])
         expected = decide(wanted, [tats[each] for each in picked], now, waited, left, mine)
-        taken = await shared.take(LimitRequest(wanted, waited, left, mine))
+        taken = await shared.spend(LimitRequest(wanted, waited, left, mine))
         assert taken.decision == expected
         tats.update(zip(picked, expected.tats, strict=True))
         verdicts.add(expected.verdict)

@@ -19,10 +19,10 @@ from gateway.errors import Refusal
 from gateway.http.response import Response
 from gateway.idempotency.keyed_requests import ClaimGuard, Idempotency, IdempotencyOptions
 from gateway.policy.idempotency_key import Claim
-from gateway.redis.availability import StoreUnavailable
+from gateway.redis.availability import StoreState, StoreUnavailable
 from gateway.redis.redis_store import RedisStore, Script
 
-CLAIM = Claim("a" * 64, "1" * 64)
+CLAIM = Claim("a" * 64, "2:" + "1" * 64, False, "1" * 64, ("b" * 16,))
 RECORD = "gateway:idempotency:{" + CLAIM.scope + "}"
 LEASE = RECORD + ":lease"
 
@@ -73,7 +73,8 @@ def redis_server() -> Iterator[RedisServer]:
 class FaultyStore:
     """A `RedisStore` whose next runs fail as told: `before` (never asked) and `after` (done, answer lost).
 
-    `late` does not ask, and `hold` keeps the answer back, until `let_go`.
+    `late` does not ask, and `hold` keeps the answer back, until `let_go`. After a fault that ends in `_away`
+    the store counts as unavailable until `away` is set to False.
     """
 
     def __init__(self, store: RedisStore) -> None:
@@ -86,9 +87,16 @@ class FaultyStore:
         self.let_go = asyncio.Event()
         self._ran = asyncio.Condition()
 
+    @property
+    def state(self) -> StoreState:
+        """As the store says, unless it was told to be away."""
+        return StoreState(False, 0.0, "as told") if self.away else self.store.state
+
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[bytes | str | int]) -> Any:
         """What `RedisStore.run` does, or a fault."""
         fault = "before" if self.away else self.faults.popleft() if self.faults else ""
+        fault, _, away = fault.partition("_")
+        self.away = self.away or bool(away)
         self.asking += 1
         self.asked.set()
         try:
@@ -161,7 +169,7 @@ class Replica:
 
 
 @asynccontextmanager
-async def replica(server: RedisServer, **options: Any) -> AsyncIterator[Replica]:
+async def replica(server: RedisServer, answer_seconds: float = 0.5, **options: Any) -> AsyncIterator[Replica]:
     """A replica; `options` are those of `IdempotencyOptions`."""
     events: list[str] = []
     changed = asyncio.Event()
@@ -170,7 +178,9 @@ async def replica(server: RedisServer, **options: Any) -> AsyncIterator[Replica]
         events.append(event)
         changed.set()
 
-    store = RedisStore(server.url, lambda state: None, answer_seconds=0.5, probe_every_seconds=0.02)
+    store = RedisStore(
+        server.url, lambda state: None, answer_seconds=answer_seconds, probe_every_seconds=0.02
+    )
     faulty = FaultyStore(store)
     clock = asyncio.get_running_loop().time
     room = Idempotency(IdempotencyOptions(**options), clock, store=faulty, on_event=note)

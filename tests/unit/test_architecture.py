@@ -20,8 +20,8 @@ LADDER: tuple[frozenset[str], ...] = tuple(
     map(
         frozenset,
         (
-            {"build_info", "daemon_thread", "errors", "exchange", "redis"},
-            {"http", "retry"},
+            {"background", "build_info", "errors", "exchange"},
+            {"http", "redis", "retry"},
             {"twilio"},
             {"consumers"},
             {"identity", "concurrency"},

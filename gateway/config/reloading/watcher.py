@@ -12,7 +12,7 @@ from pathlib import Path
 from watchfiles import watch
 
 from gateway.config.reloading.fingerprints import find_directories
-from gateway.daemon_thread import run_in_thread
+from gateway.background.daemon_thread import run_in_thread
 
 POLL_SECONDS = 30.0
 WATCHER_REASONS = frozenset({"files", "poll"})

@@ -220,6 +220,12 @@ class Settings(BaseSettings):
         description="What replicas share: `memory` (nothing) or `redis://host:6379/0`.",
         json_schema_extra=values.RESTART,
     )
+    store_prefix: values.Name = Field(
+        default="gateway",
+        description="Begins every key in Redis. Deployments that share a Redis need different ones, "
+        "replicas of one deployment the same.",
+        json_schema_extra=values.RESTART,
+    )
     on_store_failure: Literal["local", "refuse"] = Field(
         default="local",
         description="While Redis is away: `local` counts in each replica alone, `refuse` answers 503.",

@@ -20,7 +20,11 @@ from gateway.idempotency.claim_rules import (
 )
 from gateway.policy.idempotency_key import Claim
 
-ONE, OTHER = "1" * 64, "2" * 64
+ONE, OTHER = "2:" + "1" * 64, "2:" + "2" * 64
+OLD_ONE = "a" * 64
+MINE, SHARED, THEIRS = "1" * 16, "2" * 16, "3" * 16
+CLAIM = Claim("s" * 64, ONE, False, OLD_ONE, (MINE, SHARED))
+FOREIGN = (THEIRS,)
 
 BEGINNINGS = [
     ("nothing", None, Begin.SEND),
@@ -32,6 +36,14 @@ BEGINNINGS = [
     ("unknown", Record(ClaimState.UNKNOWN, ONE), Begin.UNKNOWN),
     *((f"other_{state}", Record(state, OTHER), Begin.CONFLICT) for state in ClaimState),
     ("other_lost", Record(ClaimState.FLIGHT, OTHER, leased=False), Begin.CONFLICT),
+    ("previous_release", Record(ClaimState.KEPT, OLD_ONE, 201, b"x"), Begin.REPLAY),
+    ("other_of_the_previous_release", Record(ClaimState.KEPT, "b" * 64, 201, b"x"), Begin.CONFLICT),
+    ("b16_own_key_rotated", Record(ClaimState.KEPT, ONE, 201, b"x", True, (THEIRS, SHARED)), Begin.REPLAY),
+    *(
+        (f"b16_foreign_{state}", Record(state, ONE, 201, b"", False, FOREIGN), Begin.SEND)
+        for state in ClaimState
+    ),
+    ("b16_foreign_in_flight", Record(ClaimState.FLIGHT, OTHER, identities=FOREIGN), Begin.WAIT),
 ]
 
 
@@ -39,14 +51,20 @@ BEGINNINGS = [
     ("record", "begin"), [row[1:] for row in BEGINNINGS], ids=[row[0] for row in BEGINNINGS]
 )
 def test_beginnings(record: Record | None, begin: Begin) -> None:
-    assert decide_begin(record, ONE) is begin
+    assert decide_begin(record, CLAIM) is begin
 
 
 @given(
-    st.builds(Record, st.sampled_from(ClaimState), st.sampled_from(["", ONE, OTHER]), leased=st.booleans())
+    st.builds(
+        Record,
+        st.sampled_from(ClaimState),
+        st.sampled_from(["", ONE, OTHER, OLD_ONE]),
+        leased=st.booleans(),
+        identities=st.sampled_from([(), (MINE,), (THEIRS, SHARED)]),
+    )
 )
 def test_whatever_is_recorded_is_never_sent(record: Record) -> None:
-    assert decide_begin(record, ONE) is not Begin.SEND
+    assert decide_begin(record, CLAIM) is not Begin.SEND
 
 
 JUDGEMENTS = [

@@ -12,7 +12,7 @@ from gateway.idempotency.keyed_requests import ClaimGuard, Idempotency, Idempote
 from gateway.policy.idempotency_key import Claim
 
 CLAIM = Claim("a" * 64, "1" * 64)
-OTHER_BODY = CLAIM._replace(fingerprint="2" * 64)
+OTHER_BODY = CLAIM._replace(fingerprint="2:" + "2" * 64)
 OTHER_KEY = CLAIM._replace(scope="b" * 64)
 
 

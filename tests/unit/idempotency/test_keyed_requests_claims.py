@@ -97,7 +97,8 @@ def test_nothing_can_be_read_in_a_claim() -> None:
     claim = _claim(key=b"order-4711", conceals=True)
     assert claim is not None
     assert claim.conceals
-    assert all(len(bytes.fromhex(text)) == hashlib.sha256().digest_size for text in claim[:2])
+    digests = (claim.scope, claim.fingerprint.removeprefix("2:"), claim.fingerprint_v1)
+    assert all(len(bytes.fromhex(text)) == hashlib.sha256().digest_size for text in digests)
 
 
 @pytest.mark.parametrize(

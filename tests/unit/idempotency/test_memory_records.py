@@ -5,6 +5,7 @@ import pytest
 from gateway.errors import Refusal
 from gateway.idempotency.claim_rules import ClaimState, Record
 from gateway.idempotency.memory_records import MemoryRecords
+from gateway.policy.idempotency_key import Claim
 
 PRINT = "f" * 64
 TTL = 100.0
@@ -29,7 +30,7 @@ class Table:
 
     def add(self, scope: str, state: ClaimState = ClaimState.KEPT, size: int = 10) -> None:
         self.records.begin(scope)
-        self.records.confirm(scope, PRINT)
+        self.records.confirm(scope, Claim(scope, PRINT))
         if state is not ClaimState.FLIGHT:
             answer = b"x" * size if state is ClaimState.KEPT else b""
             self.records.finish(scope, Record(state, PRINT, 201, answer))
@@ -43,7 +44,7 @@ def test_a_flight_is_not_certain_until_it_is_confirmed() -> None:
     table = Table()
     table.records.begin("a")
     assert table.records.find("a") == Record(ClaimState.FLIGHT, "")
-    table.records.confirm("a", PRINT)
+    table.records.confirm("a", Claim("a", PRINT))
     assert table.records.find("a") == Record(ClaimState.FLIGHT, PRINT)
     table.records.finish("a", None)
     assert table.records.find("a") is None

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.consumers.rate_limit_rules import Limit, LimitKey
-from gateway.rate_limits.gcra import LimitDecision, Reservation, Verdict, decide, give_back, tell_remaining
+from gateway.rate_limits.gcra import LimitDecision, Reservation, Verdict, decide, give_back, remaining_units
 from tests.support.limits import SECOND, keys, limit
 
 NOW = 1_000 * SECOND
@@ -90,7 +90,7 @@ def test_decide(
 )
 def test_what_remains(tat: float, remaining: int, wait: float) -> None:
     at = NOW + int(tat * SECOND)
-    assert tell_remaining(ONE, at, NOW) == (remaining, int(wait * SECOND))
+    assert remaining_units(ONE, at, NOW) == (remaining, int(wait * SECOND))
 
 
 @dataclass

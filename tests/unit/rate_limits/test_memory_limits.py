@@ -24,7 +24,7 @@ class Bench:
         self.limits = MemoryLimits(self.moments, lambda: self.now)
 
     def passes(self, *wanted: LimitKey) -> bool:
-        return self.limits.take_now(LimitRequest(wanted)).decision.verdict is Verdict.ADMITTED
+        return self.limits.spend_now(LimitRequest(wanted)).decision.verdict is Verdict.ADMITTED
 
 
 def test_full_of_limits_in_force() -> None:
@@ -41,7 +41,7 @@ def test_two_newcomers_in_one_request_share_it_once() -> None:
     bench = Bench()
     for number in range(10):
         bench.passes(*_to(number))
-    taken = bench.limits.take_now(LimitRequest((*_to(10), *_to(11))))
+    taken = bench.limits.spend_now(LimitRequest((*_to(10), *_to(11))))
     assert [key.key for key in taken.keys] == ["app/0:overflow"]
     assert len(taken.decision.tats) == 1
 

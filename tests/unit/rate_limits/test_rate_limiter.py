@@ -9,7 +9,7 @@ from gateway.consumers.rate_limit_rules import LimitKey
 from gateway.errors import Refusal
 from gateway.rate_limits.expiry_table import ExpiryTable
 from gateway.rate_limits.gcra import Reservation
-from gateway.rate_limits.memory_limits import LimitRequest, MemoryLimits, Taken
+from gateway.rate_limits.memory_limits import LimitRequest, LimitResult, MemoryLimits
 from gateway.rate_limits.rate_limiter import ADMITTED, OnStoreFailure, RateLimiter
 from gateway.redis.availability import StoreUnavailable
 from tests.support.limits import keys, limit
@@ -43,11 +43,11 @@ class Away:
         self.asked = 0
         self._limits = MemoryLimits(ExpiryTable(), clock)
 
-    async def take(self, ask: LimitRequest) -> Taken:
+    async def spend(self, ask: LimitRequest) -> LimitResult:
         self.asked += 1
         if not self.there:
             raise StoreUnavailable("gone")
-        return self._limits.take_now(ask)
+        return self._limits.spend_now(ask)
 
     async def release(self, key: LimitKey, held: Reservation) -> None:
         if not self.there:
@@ -92,7 +92,7 @@ async def test_refused_and_told(limiter: RateLimiter, clock: Clock) -> None:
         "RateLimit": '"billing-0";r=0;t=30, "billing-1";r=100;t=0',
     }
     assert refused.detail == (
-        "Limit billing/0 (2 per 60 s, burst 2, per consumer) is reached; try again in 30 s."
+        "Limit billing/0 (2 per 60 s, burst 2, per consumer) is reached; retry in 30 s."
     )
 
 
@@ -143,7 +143,7 @@ async def test_the_others_are_asked_again_after_a_wait(clock: Clock) -> None:
     shared = limit("1/m", 2, "app/0")
     single = limit("1/s", 1, "app/1", max_wait_seconds=5)
     await limiter.admit_keys(keys(shared, single), FAR)
-    clock.on_sleep = lambda: memory.take_now(LimitRequest(keys(shared))) and None
+    clock.on_sleep = lambda: memory.spend_now(LimitRequest(keys(shared))) and None
     assert (await refusal(limiter, keys(shared, single))).detail.startswith("Limit app/0 ")
     assert clock.slept == [1.0]
     await limiter.admit_keys(keys(single), FAR)
