@@ -10,8 +10,8 @@ from gateway.app.components import Components, open_components, open_tracing
 from gateway.app.configuration import Configuration
 from gateway.app.file_descriptors import allow_descriptors
 from gateway.app.listen_error import ListenError
-from gateway.build_info import build_kind
 from gateway.background.loops import BackgroundLoops
+from gateway.build_info import build_kind
 from gateway.config.schema.settings import Log
 from gateway.handler import Handler
 from gateway.identity.jwt_verifier import TokenVerifier

@@ -15,10 +15,10 @@ from gateway.app.gateway import Gateway
 from gateway.app.process_memory import Trimmer, settle_garbage
 from gateway.app.reload_report import ReloadReporter
 from gateway.app.systemd import Notifier
+from gateway.background.daemon_thread import run_in_thread
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.reloading.reloader import Reload, Reloader
 from gateway.config.schema.secret_values import SecretEvent
-from gateway.background.daemon_thread import run_in_thread
 from gateway.observe.log.line_writer import LineWriter
 
 CLEAN, FORCED = 0, 1

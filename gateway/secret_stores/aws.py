@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from gateway.background.daemon_thread import call_in_thread
 from gateway.config.schema.secret_store_settings import Aws
 from gateway.config.schema.secret_values import SecretError
-from gateway.background.daemon_thread import call_in_thread
 from gateway.secret_stores.store import Content, Read
 
 _ALLOW: Final = (

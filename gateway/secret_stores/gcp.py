@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn, cast
 
+from gateway.background.daemon_thread import call_in_thread
 from gateway.config.schema.secret_store_settings import Gcp
 from gateway.config.schema.secret_values import SecretError
-from gateway.background.daemon_thread import call_in_thread
 from gateway.secret_stores.http_store import StoreHttp, StoreReply, open_http
 from gateway.secret_stores.store import Content, Read
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from gateway.background.daemon_thread import call_in_thread
 from gateway.config.schema.secret_store_settings import SecretStores
 from gateway.config.schema.secret_values import RemoteSecret, Secret, SecretError, SecretEvent, SecretRef
-from gateway.background.daemon_thread import call_in_thread
 from gateway.secret_stores.secret_fetch import Answers, all_failed, ask_all, make_stores
 from gateway.secret_stores.store import SecretStore
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from gateway.background.daemon_thread import run_in_thread
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.reloading.changes import describe_changes, find_waiting
 from gateway.config.reloading.fingerprints import Fingerprint, changed_files, take_fingerprint
 from gateway.config.reloading.watcher import POLL_SECONDS, WATCHER_REASONS, Watcher
-from gateway.background.daemon_thread import run_in_thread
 
 _MAX_READINGS = 5
 _MAX_READ_SECONDS = 60.0

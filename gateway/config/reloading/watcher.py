@@ -11,8 +11,8 @@ from pathlib import Path
 
 from watchfiles import watch
 
-from gateway.config.reloading.fingerprints import find_directories
 from gateway.background.daemon_thread import run_in_thread
+from gateway.config.reloading.fingerprints import find_directories
 
 POLL_SECONDS = 30.0
 WATCHER_REASONS = frozenset({"files", "poll"})
