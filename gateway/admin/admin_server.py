@@ -1,7 +1,7 @@
-"""The admin port: its own thread and loop, so that it never stalls traffic, and which room answers what.
+"""The admin port: its own thread and loop, so that it never stalls traffic, and which file answers what.
 
-The rooms of `admin/`: `guard` stands before all, `access`, `sessions` and `login` know who may come in,
-`status`, `api`, `events` and `pages` answer, and the metrics.
+`request_guard` stands in front of everything; `admin_authentication`, `sessions` and `login` decide who may
+enter; `api`, `events`, `static_files` and the metrics answer.
 """
 
 import asyncio
@@ -13,10 +13,11 @@ from typing import Any
 from aiohttp import web
 
 from gateway.admin.admin_authentication import AdminAuthenticator
+from gateway.admin.admin_connections import AdminConnections, AdminProtocol
 from gateway.admin.api import Api, json_response
 from gateway.admin.events import Events
 from gateway.admin.login import Login
-from gateway.admin.request_guard import AdminProtocol, Guard, add_headers
+from gateway.admin.request_guard import Guard, add_headers, answer_failure
 from gateway.admin.static_files import StaticFiles
 from gateway.observe.metrics.exposition import ExpositionPage
 from gateway.observe.runtime import Runtime
@@ -24,9 +25,9 @@ from gateway.observe.status.health import Status
 
 _SWITCH_SECONDS = 0.001  # measured: a large scrape then costs the data loop's p99 a quarter (design 5)
 _STOP_SECONDS = 2.0
-_CONNECTION: Any = {"access_log": None, "keepalive_timeout": 75.0, "lingering_time": 1.0}
-_LARGEST_BODY = 4096
-_LONGEST_SILENCE_SECONDS = 20.0  # a reload or a collection takes no second of the data loop
+_CONNECTION: Any = {"access_log": None, "lingering_time": 1.0}
+_MAX_BODY_BYTES = 4096
+_MAX_SILENCE_SECONDS = 20.0  # a reload or a collection takes no second of the data loop
 _BACKLOG = 128
 
 
@@ -48,6 +49,8 @@ class AdminServer:
         self._heartbeat = runtime.heartbeat
         self._metrics = metrics
         self._events = Events(runtime, self._status)
+        self._guard = Guard(authenticator, host)
+        self._connections = AdminConnections()
         self._application = self._build(runtime)
         self._loop = asyncio.new_event_loop()
         self._runner: web.AppRunner | None = None
@@ -72,8 +75,7 @@ class AdminServer:
         self._loop.close()
 
     def _build(self, runtime: Runtime) -> web.Application:
-        guard = Guard(self._authenticator, self._host)
-        application = web.Application(middlewares=[guard.stand], client_max_size=_LARGEST_BODY)
+        application = web.Application(middlewares=[self._guard.stand], client_max_size=_MAX_BODY_BYTES)
         application.on_response_prepare.append(add_headers)
         router = application.router
         router.add_get("/livez", self._livez)
@@ -93,7 +95,7 @@ class AdminServer:
         self._runner = runner
         manager: Any = runner.server
         self._listening = await self._loop.create_server(
-            lambda: AdminProtocol(manager, loop=self._loop, **_CONNECTION),
+            lambda: AdminProtocol(manager, self._connections, answer_failure, loop=self._loop, **_CONNECTION),
             self._host,
             self.port,
             backlog=_BACKLOG,
@@ -108,17 +110,23 @@ class AdminServer:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def _livez(self, _: web.Request) -> web.Response:
-        """Whether the *data* loop lives: this one is another, and answers beside a stuck one, too."""
+    async def _livez(self, request: web.Request) -> web.Response:
+        """Whether the *data* loop is alive; this loop is another one, and answers while that one is stuck."""
         silent_seconds = self._heartbeat.silent_seconds()
-        if silent_seconds > _LONGEST_SILENCE_SECONDS:
-            text = f"the data port's loop has not moved for {silent_seconds:.0f} s\n"
-            return web.Response(status=503, text=text)
-        return web.Response(text="ok\n")
+        alive = silent_seconds <= _MAX_SILENCE_SECONDS
+        if alive or not self._guard.is_own(request):
+            return _probe_answer(alive)
+        text = f"the data port's loop has not moved for {silent_seconds:.0f} s\n"
+        return web.Response(status=503, text=text)
 
     async def _readyz(self, request: web.Request) -> web.Response:
-        """To strangers only what a probe must know: what ails us helps an attacker."""
+        """Unauthenticated callers see readiness only, and callers by another name one word.
+
+        Details would help an attacker; a page of another site could read them by a name that resolves here.
+        """
         health = self._status.health()
+        if not self._guard.is_own(request):
+            return _probe_answer(health.ready)
         known = self._authenticator.is_logged_in(request)
         detail = health.detail if known else {}
         return json_response({"ready": health.ready, **detail}, 200 if health.ready else 503)
@@ -129,3 +137,7 @@ class AdminServer:
         if page.encoding:
             headers["Content-Encoding"] = page.encoding
         return web.Response(body=page.body, headers=headers)
+
+
+def _probe_answer(well: bool) -> web.Response:
+    return web.Response(text="ok\n") if well else web.Response(status=503, text="not ready\n")

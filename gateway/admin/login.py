@@ -4,6 +4,7 @@ The cookie is HttpOnly and SameSite=Strict, so that no script reads it and no ot
 form was sent from a page of ours is checked besides.
 """
 
+import asyncio
 from html import escape
 from typing import Final
 from urllib.parse import parse_qs
@@ -13,6 +14,7 @@ from aiohttp import web
 from gateway.admin.admin_authentication import COOKIE, AdminAuthenticator
 from gateway.admin.sessions import SESSION_SECONDS
 
+_BODY_SECONDS = 10.0
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _PAGE: Final = """\
 <!doctype html>
@@ -100,7 +102,12 @@ class Login:
 async def _read_token(request: web.Request) -> str:
     if request.content_type != _FORM_TYPE:
         raise web.HTTPUnsupportedMediaType(text=f"The login takes a form: Content-Type: {_FORM_TYPE}.\n")
-    fields = parse_qs((await request.read()).decode("ascii", "replace"))
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            body = await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(text="The form did not arrive in time.\n") from None
+    fields = parse_qs(body.decode("ascii", "replace"))
     return fields.get("token", [""])[0].strip()
 
 

@@ -1,6 +1,7 @@
-"""What holds for every answer of the admin port, and what is asked of every request before it is handled.
+"""What is required of every request to the admin port before it is handled, and what every answer carries.
 
-Host is checked for all; who may see what is asked by path. Also the answers to what never becomes a request.
+Host is checked for every path but the probes; authentication depends on the path. Also answers what never
+becomes a request.
 """
 
 import ipaddress
@@ -10,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from gateway.admin.admin_authentication import AdminAuthenticator
+from gateway.admin.admin_connections import AdminProtocol
 from gateway.admin.api import json_response
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]*)(?::[0-9]{1,5})?", re.IGNORECASE)
@@ -20,7 +22,8 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Server": "twilio-gateway",
 }
-_OPEN = frozenset({"/livez", "/readyz", "/login", "/logout", "/static/icon.svg", "/static/login.css"})
+_PROBES = frozenset({"/livez", "/readyz"})
+_OPEN = _PROBES | {"/login", "/logout", "/static/icon.svg", "/static/login.css"}
 _METRICS = "/metrics"
 _API = "/api/"
 _KEPT = ("WWW-Authenticate", "Retry-After", "Allow")
@@ -38,6 +41,20 @@ class Guard:
     @web.middleware
     async def stand(self, request: web.Request, handler: Handle) -> web.StreamResponse:
         """Let through, or answer in the shape that the path has."""
+        connection = request.protocol
+        assert isinstance(connection, AdminProtocol)  # the admin server makes no others
+        connection.begin()
+        try:
+            return await self._answer(request, handler)
+        finally:
+            connection.end()
+
+    def is_own(self, request: web.Request) -> bool:
+        """Whether the Host is one that the admin port answers to."""
+        host = request.headers.get("Host", "")
+        return is_own_host(host, {self._listened, *self._authenticator.access.hosts})
+
+    async def _answer(self, request: web.Request, handler: Handle) -> web.StreamResponse:
         try:
             self._check_host(request)
             self._require(request)
@@ -52,16 +69,16 @@ class Guard:
     def _check_host(self, request: web.Request) -> None:
         """A page on another name that resolves here must not read us (DNS rebinding).
 
-        An address cannot be rebound, so every one is taken: probes and scrapes come by pod or node address.
+        An address cannot be rebound, so every one is taken: scrapes come by pod or node address. Probes are
+        exempt: balancers send a service's name, or HTTP/1.0 without Host, and get one word (admin_server.py).
         """
-        host = request.headers.get("Host", "")
-        if not is_own_host(host, {self._listened, *self._authenticator.access.hosts}):
+        if request.path not in _PROBES and not self.is_own(request):
             raise web.HTTPForbidden(
                 text="The Host is not this admin server's: use its address, or a name in `admin.hosts`.\n"
             )
 
     def _require(self, request: web.Request) -> None:
-        """Whatever is not named here needs the page's login, paths that do not exist included."""
+        """Every path that is not named here needs the page's login, even one that does not exist."""
         if request.path in _OPEN:
             return
         if request.path == _METRICS:
@@ -74,33 +91,23 @@ class Guard:
 
 
 async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
-    """A signal of aiohttp's: every answer gets the strict headers, unless it has its own."""
+    """Called by aiohttp for each answer: add the strict headers where the answer has none of its own."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
-    response.headers["Server"] = _HEADERS[
-        "Server"
-    ]  # aiohttp has named itself, Python and their versions by now
+    # aiohttp has set this one to its own and Python's versions by now.
+    response.headers["Server"] = _HEADERS["Server"]
 
 
-class AdminProtocol(web.RequestHandler):
-    """A connection. What the parser refuses, or what fails unforeseen, is answered without a word of it."""
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Replaces a page that quotes what was sent."""
-        if request.writer.output_size > 0:
-            raise ConnectionResetError("an answer has begun already")
-        if status >= 500:
-            self.log_exception("Error handling request", exc_info=exc)
-        text = "The gateway's admin port failed.\n" if status >= 500 else "This is not a request.\n"
-        response = web.Response(status=status, text=text, headers=_HEADERS)
-        response.force_close()
-        return response
+def answer_failure(request: web.BaseRequest, status: int, exc: BaseException | None) -> web.StreamResponse:
+    """The answer to what is no request, or to a fault of ours; it quotes nothing of what was sent."""
+    if request.writer.output_size > 0:
+        raise ConnectionResetError("an answer has begun already")
+    if status >= 500:
+        request.protocol.log_exception("Error handling request", exc_info=exc)
+    text = "The gateway's admin port failed.\n" if status >= 500 else "This is not a request.\n"
+    response = web.Response(status=status, text=text, headers=_HEADERS)
+    response.force_close()
+    return response
 
 
 def is_own_host(host: str, own: set[str]) -> bool:

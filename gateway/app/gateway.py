@@ -5,6 +5,7 @@ import time
 
 from gateway import __version__
 from gateway.admin.admin_authentication import AdminAuthenticator
+from gateway.admin.admin_connections import MAX_CONNECTIONS
 from gateway.admin.admin_server import AdminServer
 from gateway.app.components import Components, open_components, open_tracing
 from gateway.app.configuration import Configuration
@@ -167,7 +168,8 @@ class Gateway:
     def _allow_descriptors(self) -> tuple[int, int]:
         """How many open files are needed, and how many the system allows now."""
         options = self._configuration.options
-        needed = options.listener.limits.connections + options.transport.connections + _SPARE_DESCRIPTORS
+        needed = options.listener.limits.connections + options.transport.connections
+        needed += MAX_CONNECTIONS + _SPARE_DESCRIPTORS
         if self._tls is not None:
             needed += HANDSHAKES_AT_ONCE
         return needed, allow_descriptors(needed)

@@ -178,8 +178,46 @@ async def test_forms_of_other_sites(
 )  # fmt: skip
 async def test_hosts(remote: Running, session: aiohttp.ClientSession, host: str, status: int) -> None:
     """Names that the configuration has, and addresses."""
-    async with session.get(f"{remote.admin_url}/livez", headers={"Host": host}) as answer:
+    async with session.get(f"{remote.admin_url}/login", headers={"Host": host}) as answer:
         assert answer.status == status
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        *("GET {path} HTTP/1.0", "HEAD {path} HTTP/1.0", "GET {path} HTTP/1.1\r\nHost: gateway.svc"),
+        *("GET {path} HTTP/1.1\r\nHost: evil.example.com", "GET {path} HTTP/1.1\r\nHost:"),
+        "GET {path}?from=balancer HTTP/1.1\r\nHost: a.b, c",
+    ],
+    ids=["haproxy", "head", "service name", "foreign", "empty", "no host name"],
+)
+async def test_a3_a_probe_needs_no_host(remote: Running, head: str, path: str) -> None:
+    """HAProxy's `option httpchk` sends none, Kubernetes and balancers any: they get one word."""
+    port = int(remote.admin_url.rpartition(":")[2])
+    sent = f"{head.format(path=path)}\r\nConnection: close\r\n\r\n".encode()
+    method = head.partition(" ")[0]
+    answer = await ask(port, sent, method)
+    assert (answer.status, answer.body) == (200, b"" if method == "HEAD" else b"ok\n")
+    remote.gateway.process_status.draining = True
+    remote.gateway.heartbeat.close()
+    remote.gateway.heartbeat._at = float("-inf")
+    answer = await ask(port, sent, method)
+    assert (answer.status, answer.body) == (503, b"" if method == "HEAD" else b"not ready\n")
+
+
+async def test_a3_details_need_an_own_host(remote: Running, session: aiohttp.ClientSession) -> None:
+    """By another name even a session opens nothing more: a page of another site must not read us."""
+    await log_in(session, remote)
+    async with session.get(f"{remote.admin_url}/readyz") as answer:
+        assert (await answer.json())["state"] == "serving"
+    async with session.get(f"{remote.admin_url}/readyz", headers={"Host": "evil.example.com"}) as answer:
+        assert await answer.text() == "ok\n"
+    for path in ("/", "/login", "/metrics", "/api/state", "/livez/x", "/readyz/"):
+        async with session.get(
+            remote.admin_url + path, headers={"Host": "evil.example.com"}, allow_redirects=False
+        ) as answer:
+            assert answer.status == 403, path
         assert all(answer.headers[name] for name in SECURITY)
 
 
