@@ -67,6 +67,10 @@ class CallerLink(Protocol):
         ...
 
 
+class CallerGoneError(ConnectionResetError):
+    """The caller left before an attempt began: nothing is sent for it."""
+
+
 class _Driven(Protocol):
     """What aiohttp-retry drives."""
 

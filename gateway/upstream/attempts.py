@@ -31,7 +31,14 @@ from gateway.retry.retry_policy import (
     shrinks_limit,
 )
 from gateway.upstream.attempt_deadline import Deadline
-from gateway.upstream.attempt_options import SILENT, AttemptOptions, CallerLink, Surroundings, TryAgain
+from gateway.upstream.attempt_options import (
+    SILENT,
+    AttemptOptions,
+    CallerGoneError,
+    CallerLink,
+    Surroundings,
+    TryAgain,
+)
 from gateway.upstream.failure_translation import translate_failure
 from gateway.upstream.request_writer import NotSentError, Wire, build_wire
 from gateway.upstream.response_reader import has_plain_framing, read_answer
@@ -113,7 +120,6 @@ class Attempts:
         self._require_closed_breaker()
         self._slot = slot = await self._acquire()
         self._began = time.perf_counter()
-        self._caller.cancel_on_disconnect(self.outbound.replayable)
         try:
             return await self._send(method, url)
         except _BROKEN as error:
@@ -169,6 +175,8 @@ class Attempts:
         outbound = self.outbound
         began = time.perf_counter()
         try:
+            if self._caller.gone:  # while a POST was in flight, which another key would send again
+                raise CallerGoneError("the caller left before this attempt")
             return await self._gate.acquire(
                 outbound.consumer.name,
                 outbound.consumer.priority,
@@ -199,8 +207,8 @@ class Attempts:
         session = self._around.session
         self._exchange.attempts += 1
         self._exchange.key = self.key.label
-        self._exchange.in_doubt = not self.outbound.replayable
         self._wire = wire = build_wire(self.outbound, self.key, self._stream)
+        wire.on_send = self._begin_sending
         response: AnyReply
         if self._stream is not None:
             # An upload takes as long as it takes; the session's read time-out begins when it is sent.
@@ -210,6 +218,11 @@ class Attempts:
                 response = await send_buffered(session, method, url, wire)
         self._around.breakers.succeeded(self.outbound.host)
         return response
+
+    def _begin_sending(self) -> None:
+        """Until now the caller could leave and nothing was sent; a POST in flight goes on without it."""
+        self._exchange.in_doubt = not self.outbound.replayable
+        self._caller.cancel_on_disconnect(self.outbound.replayable)
 
     async def _read(self, response: AnyReply) -> Response:
         if response.status == 101 or not has_plain_framing(response):

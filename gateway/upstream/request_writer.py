@@ -6,7 +6,7 @@ segment. It leans on private parts of aiohttp 3.14; `tests/unit/upstream/test_re
 """
 
 import asyncio
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Callable
 from typing import Any
 
 from aiohttp import ClientRequest, ClientResponse, RequestInfo, hdrs, payload
@@ -28,7 +28,7 @@ class Wire:
     `length` in bytes of a streamed body, None for a chunked one. The head holds the credential; no `repr`.
     """
 
-    __slots__ = ("body", "head", "length", "sent", "stream")
+    __slots__ = ("body", "head", "length", "on_send", "sent", "stream")
 
     def __init__(
         self,
@@ -43,6 +43,13 @@ class Wire:
         self.length = length
         self.sent = False
         """Whether a byte may have left: from then on the outcome is the upstream's."""
+        self.on_send: Callable[[], None] | None = None
+
+    def begin(self) -> None:
+        """The first byte is written now."""
+        self.sent = True
+        if self.on_send is not None:
+            self.on_send()
 
 
 class NotSentError(ConnectionResetError):
@@ -105,7 +112,7 @@ class RelayRequest(ClientRequest):
         if transport is None or transport.is_closing():
             raise NotSentError("the pooled connection is closing")
         data = wire.head + wire.body
-        wire.sent = True
+        wire.begin()
         transport.write(data)
         protocol.start_timeout()
         return len(data)
@@ -120,7 +127,7 @@ class RelayRequest(ClientRequest):
             writer: Any = _Sent(self.write_whole(protocol))
         else:
             writer = StreamWriter(protocol, self.loop)
-            wire.sent = True
+            wire.begin()
             writer._write(wire.head)
             writer.length = wire.length
             writer.chunked = wire.length is None
