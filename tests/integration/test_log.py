@@ -13,8 +13,8 @@ from gateway.app.configuration import make_configuration
 from gateway.app.gateway import Gateway
 from gateway.config.loading.resolve import load_resolved
 from gateway.observe.log.line_writer import LineWriter
-from tests.support.attempts import GET, POST, with_field
-from tests.support.caller import ask, raw_caller
+from tests.support.attempts import GET, POST, until, with_field
+from tests.support.caller import ask, ask_admin, raw_caller
 from tests.support.running import ENVIRON, LogCapture, configuration, running_gateway, spawned_gateway
 from tests.support.upstream import RawUpstream, reply
 
@@ -26,7 +26,7 @@ async def test_a_blocked_standard_output_blocks_no_traffic(upstream: RawUpstream
     config = tmp_path / "gateway.yaml"
     config.write_text(yaml.safe_dump(configuration(upstream.url, log={"format": "json"})))
     reading, writing = os.pipe()
-    writer = LineWriter(writing, most_bytes=16 * 1024)
+    writer = LineWriter(writing, max_bytes=16 * 1024)
     gateway = Gateway(make_configuration(load_resolved(config, ENVIRON)), writer)
     await gateway.start()
     port = int(gateway.url.rpartition(":")[2])
@@ -177,3 +177,22 @@ async def test_who_has_the_wrong_key_is_known_by_address(upstream: RawUpstream) 
     assert (wrong["gateway_error"], wrong["address"]) == ("unknown_consumer", "127.0.0.1")
     assert (unparsed["gateway_error"], unparsed["address"]) == ("malformed_request", "127.0.0.1")
     assert "address" not in good
+
+
+async def test_c4_lines_lost_to_a_full_disk_are_counted(upstream: RawUpstream) -> None:
+    """`/dev/full` takes nothing: traffic goes on, and the metric that the alert reads grows."""
+    async with running_gateway(upstream.url) as gateway:
+        await gateway.capture.until(lambda lines: any(line["event"] == "serving" for line in lines))
+        full = os.open("/dev/full", os.O_WRONLY)
+        stdout = os.dup(gateway.gateway._writer._descriptor)
+        os.dup2(full, gateway.gateway._writer._descriptor)
+        try:
+            for _ in range(3):
+                assert (await ask(gateway.port, GET)).status == 200
+            await until(lambda: gateway.gateway._writer.dropped >= 3)
+            scraped = await ask_admin(int(gateway.admin_url.rpartition(":")[2]), "/metrics")
+            assert b"\ngateway_log_lines_dropped_total 3.0\n" in scraped.body
+        finally:
+            os.dup2(stdout, gateway.gateway._writer._descriptor)
+            os.close(stdout)
+            os.close(full)

@@ -1,7 +1,8 @@
-"""Log lines on their way out, so that a blocked standard output can never block traffic.
+"""Writes log lines on a thread, so that a blocked standard output can never block traffic.
 
-Lines gather for a moment on the loop and are written by a thread. What does not fit into the buffer is
-dropped and counted; the count is the next thing written.
+Lines are gathered for a moment on the loop and written in batches. A line that does not fit into the buffer,
+or that the descriptor does not take (a full disk, a closed pipe), is dropped and counted; no line is left
+half written. The count is the next line written.
 """
 
 import asyncio
@@ -18,26 +19,33 @@ _JOIN_SECONDS = 2.0
 class LineWriter:
     """Writes bytes to a file descriptor. `write` may be called from any thread and never blocks.
 
-    `dropped` counts the lines that found no room; `describe_drops` makes the line that tells of them.
+    `describe_drops` makes the line that reports how many lines were dropped so far.
     """
 
-    def __init__(self, descriptor: int, most_bytes: int = 4 * 1024 * 1024) -> None:
-        self.dropped = 0
+    def __init__(self, descriptor: int, max_bytes: int = 4 * 1024 * 1024) -> None:
         self.describe_drops: Callable[[int], bytes] = lambda total: b"log lines dropped: %d\n" % total
         self._descriptor = descriptor
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         self._gathered: list[bytes] = []
         self._accepted_bytes = 0
         self._written_bytes = 0
+        self._refused = 0  # counted by the threads that write
+        self._lost = 0  # counted by the thread that hands lines on
         self._reported = 0
+        self._rest = b""
         self._flush_later: Callable[[], object] | None = None
         self._handed: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._scheduled = False
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
+    @property
+    def dropped(self) -> int:
+        """How many lines were lost so far."""
+        return self._refused + self._lost
+
     def gather_on(self, loop: asyncio.AbstractEventLoop) -> None:
-        """From now on, gather lines and hand them over in batches, on this loop's thread."""
+        """Gather lines on this loop's thread, and hand them over in batches."""
         thread = threading.get_ident()
 
         def flush_later() -> object:
@@ -49,8 +57,8 @@ class LineWriter:
 
     def write(self, line: bytes) -> None:
         """Take a line, newline included, or drop it if the buffer is full."""
-        if self._accepted_bytes - self._written_bytes + len(line) > self._most_bytes:
-            self.dropped += 1
+        if self._accepted_bytes - self._written_bytes + len(line) > self._max_bytes:
+            self._refused += 1
             return
         self._accepted_bytes += len(line)
         self._gathered.append(line)
@@ -61,14 +69,14 @@ class LineWriter:
             self._flush_later()
 
     def flush(self) -> None:
-        """Hand what was gathered to the thread."""
+        """Hand the gathered lines to the thread."""
         self._scheduled = False
         gathered, self._gathered = self._gathered, []
         if gathered:
             self._handed.put(b"".join(gathered))
 
     def close(self) -> None:
-        """Write what is left, waiting a moment at most."""
+        """Write the remaining lines, for a bounded time."""
         self._flush_later = None
         self.flush()
         self._handed.put(None)
@@ -76,18 +84,51 @@ class LineWriter:
 
     def _run(self) -> None:
         while (block := self._handed.get()) is not None:
-            self._write_all(block)
+            self._lost += self._write_lines(block)
             self._written_bytes += len(block)
-            if (dropped := self.dropped) != self._reported:  # somebody reads again
+            if (dropped := self.dropped) != self._reported and not self._write_lines(
+                self.describe_drops(dropped)
+            ):
                 self._reported = dropped
-                self._write_all(self.describe_drops(dropped))
 
-    def _write_all(self, block: bytes) -> None:
+    def _write_lines(self, lines: bytes) -> int:
+        """Write whole lines. Returns how many of them were lost because the descriptor took no more."""
+        rest, self._rest = self._rest, b""
+        written = self._write_all(rest)
+        if written < len(rest):
+            self._rest = rest[written:]
+            return lines.count(b"\n")
+        written = self._write_all(lines)
+        if written == len(lines):
+            return 0
+        torn = written - (lines.rfind(b"\n", 0, written) + 1)
+        if torn and not self._cut_off(torn):
+            end = lines.index(b"\n", written) + 1
+            self._rest = lines[written:end]  # the next write completes the line
+            return lines.count(b"\n", end)
+        return lines.count(b"\n", written)
+
+    def _write_all(self, block: bytes) -> int:
+        """Write as much as the descriptor takes. Returns how many bytes that were."""
         view = memoryview(block)
-        while view:
+        written = 0
+        while written < len(view):
             try:
-                view = view[os.write(self._descriptor, view) :]
-            except BlockingIOError:  # somebody made the pipe non-blocking: wait as a blocking one would
+                written += os.write(self._descriptor, view[written:])
+            except BlockingIOError:  # another process made the pipe non-blocking: wait all the same
                 select.select([], [self._descriptor], [], 1.0)
-            except OSError:
-                return  # nobody reads any more; there is nowhere left to say so
+            except OSError:  # a full disk, a reader that has gone
+                break
+        return written
+
+    def _cut_off(self, size: int) -> bool:
+        """Take the beginning of a line off a file again. False where that cannot be done."""
+        try:
+            end = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+            if os.fstat(self._descriptor).st_size != end:  # another process has written behind it
+                return False
+            os.ftruncate(self._descriptor, end - size)
+            os.lseek(self._descriptor, end - size, os.SEEK_SET)
+        except OSError:
+            return False
+        return True

@@ -176,7 +176,7 @@ class StateCollector(Collector):
         )
         yield single_counter(
             "gateway_log_lines_dropped",
-            "Log lines that found no room, because standard output did not take them.",
+            "Log lines lost because standard output did not take them (a slow reader, a full disk).",
             self._runtime.log_dropped(),
         )
         yield single_counter(
