@@ -10,9 +10,11 @@ from urllib.parse import unquote
 from gateway.consumers.allow_rules import strip_suffix
 from gateway.consumers.credentials import Account, Credential
 from gateway.errors import Refusal
+from gateway.twilio.catalogue import SUFFIXES
 
 # The look-behind comes after the two letters, so that the search can skip to the next A.
 _SID = re.compile(r"[Aa][Cc](?<![0-9A-Za-z][Aa][Cc])[0-9a-fA-F]{32}(?![0-9A-Za-z])")
+_WHOLE_SID = re.compile(r"\s*([Aa][Cc][0-9a-fA-F]{32})\s*")
 MY_ACCOUNT = "AC" + "0" * 32
 """Stands for the credential's own account, so that callers need not know its SID."""
 
@@ -51,10 +53,7 @@ def pin_account(credential: Credential, path: str, query: str) -> Pinned:
         path = _MY_ACCOUNT.sub(own, path)
     if MY_ACCOUNT in query:
         query = _MY_ACCOUNT.sub(own, query)
-    target = f"{path}?{query}" if query else path
-    require_owned(credential, target)
-    if "%" in target:
-        require_owned(credential, unquote(target))
+    require_target_owned(credential.sids, path, query)
     path_segments = path.split("/", 4)
     if len(path_segments) < 4 or path_segments[2].lower() != "accounts":
         return Pinned(credential.account, path, query)
@@ -64,11 +63,26 @@ def pin_account(credential: Credential, path: str, query: str) -> Pinned:
     return Pinned(credential.account_of(sid), path, query)
 
 
-def require_owned(credential: Credential, text: str) -> None:
-    """Refuse a text that holds an AccountSid which is not the credential's, in whatever case."""
+def require_target_owned(sids: frozenset[str], path: str, query: str) -> None:
+    """Refuse a path and query that name an account beyond `sids`, escaped or not."""
+    target = f"{path}?{query}" if query else path
+    require_owned(sids, target)
+    if "%" in target:
+        require_owned(sids, unquote(target))
+
+
+def require_owned(sids: frozenset[str], text: str) -> None:
+    """Refuse a text that holds an AccountSid beyond `sids`, in whatever case."""
     for sid in _SID.findall(text):
-        if not credential.owns(sid):
+        if sid not in sids:
             raise _foreign()
+
+
+def require_value_owned(sids: frozenset[str], value: str) -> None:
+    """Refuse a value that *is* an AccountSid beyond `sids`, in whatever case, white space aside."""
+    whole = _WHOLE_SID.fullmatch(value)
+    if whole is not None and whole[1] not in sids:
+        raise _foreign()
 
 
 def is_management(product: str, path: str) -> bool:
@@ -80,7 +94,25 @@ def is_management(product: str, path: str) -> bool:
     if product in _IAM_PRODUCTS:
         return True
     words = _KEYS if product in _KEY_PRODUCTS or path.startswith("/20") else _TOKENS
-    return words.search(path) is not None
+    return words.search(strip_blank_segments(path)) is not None
+
+
+def strip_blank_segments(path: str) -> str:
+    """The path without last segments that name nothing: `/Accounts/AC…/.json`, `/%20`, `/~`, `/`.
+
+    A segment names something if a letter or a digit is left of it without its representation suffix.
+    """
+    head, slash, last = path.rpartition("/")
+    if last[:1].isalnum():
+        return path
+    while slash and not any(map(str.isalnum, unquote(_strip_representation(last)))):
+        path = head
+        head, slash, last = path.rpartition("/")
+    return path
+
+
+def _strip_representation(segment: str) -> str:
+    return segment.rpartition(".")[0] if segment.endswith(SUFFIXES) else segment
 
 
 def _foreign() -> Refusal:

@@ -4,6 +4,7 @@
 all, less the representation suffix (.json, .xml, …). A rule is *exact* if nothing in it is a glob.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -28,6 +29,7 @@ NAMED_SETS: dict[str, tuple[str, ...]] = {
 
 _METHODS = METHODS - {"HEAD"}  # a rule for HEAD alone would never match: it takes GET's permission
 _SPELT_OUT = frozenset({"accounts", "authtokens", "keys", "signingkeys"})
+_ACCOUNT_SID = re.compile(r"AC[0-9a-f]{32}")
 _ONE = "*"
 _REST = "**"
 
@@ -41,6 +43,8 @@ class Rule:
     product: str
     path_segments: tuple[str, ...]
     exact: bool
+    accounts: frozenset[str] = frozenset()
+    """The AccountSids that the path spells out: nothing of the request may name another account."""
 
     def spells_out(self, path_segments: tuple[str, ...]) -> bool:
         """Whether no placeholder stands for `Keys` and its like; `…/{AccountSid}/{List}` names none."""
@@ -132,7 +136,8 @@ def _parse_rule(text: str, products: frozenset[str]) -> Rule:
     if not path.startswith("/"):
         raise ValueError(f"{text!r}: the path begins with /")
     path_segments = tuple(_parse_segment(text, segment) for segment in split_path(path))
-    return Rule(text, method, product, path_segments, exact=_is_exact(method, product, path))
+    accounts = frozenset(filter(_ACCOUNT_SID.fullmatch, path_segments))
+    return Rule(text, method, product, path_segments, _is_exact(method, product, path), accounts)
 
 
 def _parse_segment(text: str, segment: str) -> str:

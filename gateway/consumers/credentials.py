@@ -43,6 +43,11 @@ class Credential:
     subaccounts: Mapping[str, Account]
     region: str
     edge: str
+    sids: frozenset[str] = field(init=False, repr=False, compare=False)
+    """The SIDs of the account and its subaccounts, exact, case and all."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sids", frozenset({self.account.sid, *self.subaccounts}))
 
     @property
     def accounts(self) -> tuple[Account, ...]:
@@ -51,7 +56,7 @@ class Credential:
 
     def owns(self, sid: str) -> bool:
         """Whether `sid` is the account or a listed subaccount; exact, case and all."""
-        return sid == self.account.sid or sid in self.subaccounts
+        return sid in self.sids
 
     def account_of(self, sid: str) -> Account:
         """The account whose keys serve `sid` ('' for none named)."""

@@ -1,23 +1,17 @@
-"""The `form` rules of a consumer (design 4.4): senders, recipients and callback hosts. They fail closed.
+"""The values that a consumer's `form` rules permit: senders, recipients, callback hosts and applications.
 
-Judged is every repeat of every name that Twilio, or a lenient reader, could take for a ruled one.
+Which parameters are held to which rule is the catalogue's table (docs/design.md 4.4); `form_check.py` applies
+it.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from gateway.consumers.account_pinning import require_owned
-from gateway.consumers.credentials import Credential
-from gateway.errors import Refusal
-from gateway.http.form_data import Fields, looks_like_override
+from gateway.twilio.catalogue import ParameterClass
 
 _CHANNEL = re.compile(r"\A(?:whatsapp|rcs|sms|mms|messenger):", re.IGNORECASE)
-_CALLBACK = re.compile(r"ur[il]s?$|callbacks?$|webhooks?$")
-_MEDIA = frozenset(
-    {"mediaurl", "mediaurls", "optinimageurls"}
-)  # fetched by Twilio; nothing is reported to it
 # A host as every reader of URLs reads it; an international one is written in Punycode.
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
 # Twilio takes HTTP authentication in callback URLs: https://www.twilio.com/docs/usage/security#http-authentication
@@ -29,88 +23,90 @@ _OUTSPOKEN = re.compile(
     r"<(?!/?(?:Response|Say|Pause|Hangup|Reject|break|emphasis|lang|p|phoneme|prosody|s|say-as|sub|w)[\s/>])"
     r"(?!\?xml\s)"
 )
+_SCHEMES = frozenset({"http", "https", "ws", "wss"})  # media streams go to a WebSocket
+
+Check = Callable[[str], str]
+"""A test of one value: '' if it is permitted, else what is wrong with it, to follow the parameter's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class FormRules:
-    """None means no rule. `recipients` are tests of `To` as written: a number in E.164, or an address.
+    """None means no rule. `recipients` are tests of a value as written: a number in E.164, or an address.
 
-    `ruled` holds the normal names that a rule is about, but for those of callbacks.
+    `reports_unknown` lets parameters pass that are in no catalogue, and reports them.
     """
 
     senders: frozenset[str] | None = None
     messaging_services: frozenset[str] | None = None
     recipients: tuple[Callable[[str], bool], ...] | None = None
     callback_hosts: tuple[str, ...] | None = None
-    ruled: frozenset[str] = field(init=False, repr=False)
+    applications: frozenset[str] | None = None
+    reports_unknown: bool = False
+    checks: Mapping[ParameterClass, Check] = field(init=False, repr=False, compare=False)
+    """The test of each class of parameters that a rule concerns. Documents are checked by what is in them."""
+    is_routed: bool = field(init=False, repr=False, compare=False)
+    """Whether a rule could be evaded by what a URL, an application or a document tells Twilio to do."""
 
     def __post_init__(self) -> None:
-        ruled: set[str] = set()
+        routed = (self.senders, self.messaging_services, self.recipients, self.callback_hosts)
+        object.__setattr__(self, "is_routed", any(rule is not None for rule in routed))
+        object.__setattr__(self, "checks", self._make_checks())
+
+    def _make_checks(self) -> dict[ParameterClass, Check]:
+        checks: dict[ParameterClass, Check] = {}
         if self.senders is not None or self.messaging_services is not None:
-            ruled |= {"from", "messagingservicesid"}
+            # A rule for services alone means: send through these services, and not from a number.
+            checks[ParameterClass.SENDER] = self._check_sender
+            checks[ParameterClass.SERVICE] = self._check_service
         if self.recipients is not None:
-            ruled |= {"to", "twiml"}
+            checks[ParameterClass.RECIPIENT] = self._check_recipient
         if self.callback_hosts is not None:
-            ruled.add("twiml")
-        object.__setattr__(self, "ruled", frozenset(ruled))
+            checks[ParameterClass.CALLBACK] = self._check_callback
+        if self.is_routed:
+            checks[ParameterClass.INSTRUCTIONS] = self._check_instructions
+            checks[ParameterClass.TWIML] = _check_twiml
+        if self.is_routed or self.applications is not None:
+            checks[ParameterClass.APPLICATION] = self._check_application
+        return checks
 
+    def _check_sender(self, value: str) -> str:
+        if not value or value in (self.senders or ()):
+            return ""
+        return "is not a sender that this consumer may use"
 
-def normal_name(name: str) -> str:
-    """'From', 'from_', 'From[0]' are one name to a cautious reader."""
-    if name.isascii() and name.isalnum():
-        return name.lower()
-    return re.sub(r"[^a-z0-9]", "", name.partition("[")[0].casefold())
+    def _check_service(self, value: str) -> str:
+        if not value or value in (self.messaging_services or ()):
+            return ""
+        return "is not a Messaging Service that this consumer may use"
 
-
-def require_plain_fields(credential: Credential, fields: Fields) -> None:
-    """What holds for every body: no `_method`, no foreign AccountSid. Raises `Refusal`."""
-    for name, value in fields:
-        if not name.isalnum() and looks_like_override(name):
-            raise Refusal("method_override", "_method goes into the query, not into the body.")
-        if "account" in name.casefold():
-            require_owned(credential, f"{name}={value}")
-
-
-def check_form(rules: FormRules, body: Fields, query: Fields) -> None:
-    """Raise `Refusal("form_rule")` if a ruled field is not permitted, or stands in the query."""
-    for name, _ in query:
-        if _is_ruled(rules, normal_name(name)):
-            raise _refuse("senders, recipients and callbacks belong into the body, where they can be judged")
-    for name, value in body:
-        normal = normal_name(name)
-        if _is_ruled(rules, normal):
-            _judge_field(rules, normal, value.strip())
-
-
-def _is_ruled(rules: FormRules, name: str) -> bool:
-    return name in rules.ruled or (rules.callback_hosts is not None and _is_callback(name))
-
-
-def _judge_field(rules: FormRules, name: str, value: str) -> None:
-    """Raise `Refusal("form_rule")` if the value of a ruled field (by its normal name) is not permitted."""
-    if name == "from":
-        # A rule for services alone means: send through these services, and not from a number.
-        if value and value not in (rules.senders or ()):
-            raise _refuse("From is not a sender that this consumer may use")
-    elif name == "messagingservicesid":
-        if value and value not in (rules.messaging_services or ()):
-            raise _refuse("MessagingServiceSid is not one that this consumer may use")
-    elif name == "to":
-        for reaches in rules.recipients or ():
+    def _check_recipient(self, value: str) -> str:
+        for reaches in self.recipients or ():
             if reaches(value):
-                return
-        raise _refuse("To is not a recipient that this consumer may reach")
-    elif name == "twiml":
-        if _OUTSPOKEN.search(value):
-            raise _refuse(
-                "Twiml may hold Say and Pause only, or else go round the rules for To and callbacks"
-            )
-    elif value and not _is_allowed_url(rules.callback_hosts or (), value):
-        raise _refuse("a callback URL is not on a host that this consumer may use")
+                return ""
+        if value.startswith(" ") and _NUMBER.fullmatch("+" + value[1:]):
+            return "is not a recipient that this consumer may reach: a + in a form is written %2B"
+        return "is not a recipient that this consumer may reach"
+
+    def _check_callback(self, value: str) -> str:
+        if not value or _is_allowed_url(self.callback_hosts or (), value):
+            return ""
+        return "is not a URL on a host that this consumer may use"
+
+    def _check_instructions(self, value: str) -> str:
+        if not value or _is_allowed_url(self.callback_hosts or (), value):
+            return ""
+        return "tells Twilio what to do, and its host is not in form.callback_hosts"
+
+    def _check_application(self, value: str) -> str:
+        if not value or value in (self.applications or ()):
+            return ""
+        return "acts by settings of its own and is not listed in form.applications"
 
 
-def _is_callback(name: str) -> bool:
-    return name not in _MEDIA and _CALLBACK.search(name) is not None
+def _check_twiml(value: str) -> str:
+    if _OUTSPOKEN.search(value):
+        return "may contain only Say and Pause, because other verbs could bypass the form rules"
+    return ""
 
 
 def _is_allowed_url(hosts: tuple[str, ...], value: str) -> bool:
@@ -122,11 +118,7 @@ def _is_allowed_url(hosts: tuple[str, ...], value: str) -> bool:
     except ValueError:
         return False
     user, at, _ = parts.netloc.rpartition("@")
-    if (
-        parts.scheme not in ("http", "https")
-        or not _HOST.fullmatch(host)
-        or (at and not _USER.fullmatch(user))
-    ):
+    if parts.scheme not in _SCHEMES or not _HOST.fullmatch(host) or (at and not _USER.fullmatch(user)):
         return False
     return any(host.endswith(entry[1:]) if entry.startswith("*.") else host == entry for entry in hosts)
 
@@ -161,7 +153,3 @@ def match_country(region: str) -> Callable[[str], bool]:
         return bool(phonenumbers.region_code_for_number(number) == region)
 
     return test
-
-
-def _refuse(why: str) -> Refusal:
-    return Refusal("form_rule", f"A form rule refuses this: {why}.")

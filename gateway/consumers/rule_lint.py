@@ -39,7 +39,7 @@ def find_unreachable(consumer: Consumer, catalogue: Catalogue) -> Iterator[Lint]
 def _doubt(rule: Rule, consumer: Consumer, catalogue: Catalogue) -> Lint | None:
     path = "/" + "/".join(rule.path_segments)
     try:
-        require_owned(consumer.credential, path)
+        require_owned(consumer.credential.sids, path)
     except Refusal:
         return Lint(rule, "names an account that its credential does not own", "write {AccountSid} instead")
     if not rule.exact and _REST not in rule.path_segments and is_management(rule.product, path):

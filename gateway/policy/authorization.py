@@ -2,11 +2,12 @@
 
 from typing import NamedTuple
 
-from gateway.consumers.account_pinning import is_management, pin_account
+from gateway.consumers.account_pinning import is_management, pin_account, require_target_owned
 from gateway.consumers.allow_rules import Rule, split_path
 from gateway.consumers.consumer import Consumer, Mode
 from gateway.consumers.credentials import Account
-from gateway.consumers.form_rules import check_form, require_plain_fields
+from gateway.consumers.form_check import FormFinding, check_form, check_query, require_accounts
+from gateway.consumers.form_rules import FormRules
 from gateway.errors import Refusal
 from gateway.http.form_data import Fields, Unreadable, read_urlencoded
 from gateway.policy.addressing import upstream_host
@@ -16,13 +17,14 @@ from gateway.policy.methods import Call
 from gateway.twilio.catalogue import Catalogue, Route
 
 _READS = frozenset({"GET", "HEAD"})
+_WRITES = frozenset({"POST", "PUT", "PATCH"})
 
 
 class Grant(NamedTuple):
     """What was granted: whose keys, which host, and path and query as they go upstream.
 
     `conceals` asks for `auth_token` in the answer to be made null; `reported` is the slug that `mode: report`
-    let through, or ''; `rule` is what allowed it.
+    let through, or ''; `accounts` are the SIDs that the request may name; `rule` is what allowed it.
     """
 
     consumer: Consumer
@@ -34,6 +36,7 @@ class Grant(NamedTuple):
     query: str
     conceals: bool
     reported: str
+    accounts: frozenset[str]
     rule: Rule | None = None
 
     def __repr__(self) -> str:  # path and query may hold phone numbers
@@ -72,33 +75,65 @@ def authorize(consumer: Consumer, route: Route, call: Call) -> Grant:
                     f"Consumer {consumer.name} has no allow rule for {method} {product} {route.label}.",
                 )
             reported = "not_allowed"
+    accounts = credential.sids
+    if rule is not None and rule.accounts:
+        accounts &= rule.accounts
+        require_target_owned(accounts, pinned.path, pinned.query)
     return Grant(
-        consumer, route, call, pinned.account, host, pinned.path, pinned.query, conceals, reported, rule
+        consumer=consumer,
+        route=route,
+        call=call,
+        account=pinned.account,
+        host=host,
+        path=pinned.path,
+        query=pinned.query,
+        conceals=conceals,
+        reported=reported,
+        accounts=accounts,
+        rule=rule,
     )
 
 
 def authorize_form(grant: Grant, body: Body) -> str:
-    """Judge a buffered body. Raises `Refusal`; returns the slug that `mode: report` let through, or ''."""
-    rules = grant.consumer.forms
-    judged = rules is not None and grant.call.method not in _READS
-    if not judged and not must_be_read(body):
+    """Check a buffered body. Raises `Refusal`; returns the slug that `mode: report` let through, or ''."""
+    rules = grant.consumer.forms if grant.call.method not in _READS else None
+    if rules is None and not must_be_read(body):
         return ""
     try:
-        fields = read_body_fields(body)
+        fields, others, is_json = read_body_fields(body)
     except Unreadable as error:
         # In `mode: report`, too, a body must be read that may name an account: that is no consumer's rule.
-        enforced = judged and grant.consumer.mode is Mode.ENFORCE
-        if judged and not enforced and not must_be_read(body):
+        enforced = rules is not None and grant.consumer.mode is Mode.ENFORCE
+        if rules is not None and not enforced and not must_be_read(body):
             return "form_rule"
         slug = "form_rule" if enforced else "bad_body"
-        raise Refusal(slug, f"The body cannot be judged: {error}.") from error
-    require_plain_fields(grant.consumer.credential, fields)
-    if rules is not None and judged:
-        try:
-            check_form(rules, fields, _read_query(grant.query))
-        except Refusal as refusal:
-            return _report(grant, refusal)
-    return ""
+        raise Refusal(slug, f"The body cannot be checked: {error}.") from error
+    require_accounts(grant.route, grant.accounts, fields, is_json=is_json)
+    if others:
+        require_accounts(grant.route, grant.accounts, others, is_json=False)
+    if rules is None:
+        return ""
+    reported = _apply(grant, rules, check_form(grant.route, rules, fields, is_json=is_json))
+    if others:
+        found = check_form(grant.route, rules, others, is_json=False)
+        reported = _apply(grant, rules, found._replace(unknown="")) or reported
+    if not grant.query:
+        return reported
+    refused = check_query(grant.route, rules, _read_query(grant.query))
+    return _apply(grant, rules, FormFinding(refused, "")) or reported
+
+
+def _apply(grant: Grant, rules: FormRules, finding: FormFinding) -> str:
+    """Raise what a finding leads to, or return the slug that is only reported, or ''."""
+    if finding.refused:
+        return _report(grant, Refusal("form_rule", f"A form rule refuses this: {finding.refused}."))
+    if not finding.unknown or grant.call.method not in _WRITES:
+        return ""
+    if rules.reports_unknown:
+        return "form_rule"
+    why = f"{finding.unknown} is not a parameter that Twilio's catalogue has for this route"
+    hint = "form.unknown_parameters: report lets such parameters pass"
+    return _report(grant, Refusal("form_rule", f"A form rule refuses this: {why}; {hint}."))
 
 
 def authorize_stream(grant: Grant) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import unquote_plus
 
 from gateway.consumers.consumer import Consumer, Emit
 from gateway.errors import Refusal
-from gateway.http.form_data import looks_like_override
+from gateway.http.parameter_names import looks_like_override
 from gateway.http.request_head import OVERRIDE_FIELDS, Inbound
 from gateway.policy.addressing import Address
 

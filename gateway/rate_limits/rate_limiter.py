@@ -137,7 +137,9 @@ class RateLimiter:
 def find_limits(limits: LimitSet, grant: Grant, body: Body) -> tuple[LimitKey, ...]:
     """The limits that apply to a granted call."""
     call = grant.call
-    destinations = find_destinations(call.method, grant.query, body) if limits.by_destination else ()
+    destinations = (
+        find_destinations(call.method, grant.query, body, grant.route) if limits.by_destination else ()
+    )
     return select_limits(
         limits, call.method, call.address.product, grant.path, grant.account.sid, destinations
     )

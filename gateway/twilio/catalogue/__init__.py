@@ -1,12 +1,19 @@
 """The catalogue of Twilio's routes: which template, label and body kind belong to (product, method, path).
 
-`routes.tsv` is generated from the source of the `twilio` package by `generate.py` and `sources.py`, which the
-running gateway never imports. Everything here is pure; what a consumer may do with a route is policy's.
+`routes.tsv` and `parameters.tsv` are generated from the source of the `twilio` package by `generate.py` and
+its two readers, which the running gateway never imports. Everything here is pure; what a consumer may do with
+a route is decided in `policy/`.
 """
 
 from importlib.resources import files
 
 from gateway.twilio.catalogue.hosts import UPLOAD_HOSTS
+from gateway.twilio.catalogue.parameter_table import (
+    ParameterClass,
+    ParameterClasses,
+    ParameterTable,
+    parse_operations,
+)
 from gateway.twilio.catalogue.route import OTHER, UNLISTED, BodyKind, Route
 from gateway.twilio.catalogue.route_table import parse_table
 from gateway.twilio.catalogue.route_trie import SUFFIXES, Catalogue
@@ -18,11 +25,18 @@ __all__ = [
     "UPLOAD_HOSTS",
     "BodyKind",
     "Catalogue",
+    "ParameterClass",
     "Route",
     "load_catalogue",
 ]
 
 
 def load_catalogue() -> Catalogue:
-    """The catalogue of `routes.tsv`, the file shipped in this package. Takes some 20 ms: call it once."""
-    return Catalogue(parse_table(files(__name__).joinpath("routes.tsv").read_text("utf-8")))
+    """The catalogue of the files shipped in this package. Takes some 30 ms: call it once."""
+    classes = ParameterClasses(_read("parameter_classes.tsv"))
+    parameters = ParameterTable(classes, parse_operations(_read("parameters.tsv")))
+    return Catalogue(parse_table(_read("routes.tsv")), parameters)
+
+
+def _read(name: str) -> str:
+    return files(__name__).joinpath(name).read_text("utf-8")

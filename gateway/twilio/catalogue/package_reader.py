@@ -8,6 +8,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway.twilio.catalogue.route import BodyKind
 from gateway.twilio.catalogue.route_table import AUTHORIZATION, IDEMPOTENCY_KEY, Row
@@ -33,6 +34,25 @@ class UnexpectedSource(RuntimeError):
 
 def read_operations(package: Path) -> Iterator[Row]:
     """Every operation in `<package>/rest/<product>/<version>/**.py`, by file, repeats included."""
+    for request in read_requests(package):
+        kind, flags = _read_headers(request.function, request.method, request.path)
+        yield Row(request.method, request.product, request.template, kind, flags)
+
+
+class PackageRequest(NamedTuple):
+    """One `self._version.<verb>(…)` of the package, and the source that surrounds it."""
+
+    path: Path
+    product: str
+    method: str
+    template: str
+    module: ast.Module
+    function: ast.FunctionDef
+    call: ast.Call
+
+
+def read_requests(package: Path) -> Iterator[PackageRequest]:
+    """Every request that the package can send, in the order of its files."""
     for product_directory in sorted(_packages(package / "rest")):
         (base,) = product_directory.glob("*Base.py")
         host = _HOST.fullmatch(_super_argument(base))
@@ -64,7 +84,7 @@ def _super_argument(path: Path) -> str:
     return found[0]
 
 
-def _read_module(path: Path, product: str, version: str) -> Iterator[Row]:
+def _read_module(path: Path, product: str, version: str) -> Iterator[PackageRequest]:
     tree = ast.parse(path.read_text("utf-8"))
     for resource in tree.body:
         if not isinstance(resource, ast.ClassDef):
@@ -81,8 +101,7 @@ def _read_module(path: Path, product: str, version: str) -> Iterator[Row]:
                         path, call.lineno, f"{resource.name} sets {len(uris)} URIs, not one"
                     )
                 template = f"/{version}{_read_uri(uris[0], path)}"
-                kind, flags = _read_headers(function, method, path)
-                yield Row(method, product, template, kind, flags)
+                yield PackageRequest(path, product, method, template, tree, function, call)
 
 
 def _sets_uri(node: ast.Assign) -> bool:

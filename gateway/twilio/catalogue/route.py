@@ -3,9 +3,12 @@
 Owns their meaning and nothing else: how a route is found is `trie.py`, what is allowed on it is policy's.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
+
+from gateway.twilio.catalogue.parameter_index import NO_INDEX, ParameterIndex
+from gateway.twilio.catalogue.parameter_table import Parameters
 
 OTHER: Final = "{other}"
 """The label and template of every path the catalogue does not hold, so that labels stay bounded."""
@@ -47,3 +50,7 @@ class Route:
     """The template ends in a parameter: a PUT replaces one thing, and may be repeated (design 4.7)."""
     idempotency_key: bool = False
     """The operation declares the header `Idempotency-Key`; only then does it go upstream (design 4.7)."""
+    parameters: Parameters = field(default_factory=dict, repr=False, compare=False)
+    """The parameters of the operation's body; none if it is not `known`."""
+    index: ParameterIndex = field(default=NO_INDEX, repr=False, compare=False)
+    """All names of the catalogue, for parameters that the operation does not list."""

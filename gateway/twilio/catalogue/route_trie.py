@@ -9,6 +9,8 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.twilio.catalogue.hosts import PRODUCTS_WITHOUT_ROUTES, UPLOAD_HOSTS, unknown_body_kind
+from gateway.twilio.catalogue.parameter_index import NO_INDEX, ParameterIndex
+from gateway.twilio.catalogue.parameter_table import NO_PARAMETERS, ParameterTable
 from gateway.twilio.catalogue.route import OTHER, UNLISTED, Route
 from gateway.twilio.catalogue.route_table import IDEMPOTENCY_KEY, Row
 
@@ -31,14 +33,17 @@ class _Node:
 class Catalogue:
     """Every route the gateway knows. Immutable once built, and safe to share between threads."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, rows: Iterable[Row], parameters: ParameterTable | None = None) -> None:
+        self._parameters = parameters
+        self.parameter_index = NO_INDEX if parameters is None else ParameterIndex(parameters.classes)
+        """All parameter names, whatever operation they belong to."""
         self._roots: dict[str, _Node] = {}
         self._others: dict[str, Route] = {}
         self._most_segments = 0
         listed = tuple(self._add(row) for row in rows)
         for product in {*self._roots, *UPLOAD_HOSTS, *PRODUCTS_WITHOUT_ROUTES}:
             self._roots.setdefault(product, _Node())
-            self._others[product] = _other_route(product)
+            self._others[product] = _other_route(product, self.parameter_index)
         for product, root in self._roots.items():
             _alias_methods(root, product)
         self.routes: tuple[Route, ...] = listed
@@ -60,7 +65,7 @@ class Catalogue:
         """
         node = self._roots.get(product)
         if node is None:  # `upstream.extra_hosts`: a host of the configuration's own
-            return _other_route(product)
+            return _other_route(product, self.parameter_index)
         path_segments = path.split(
             "/", self._most_segments
         )  # a longer path has one segment too many: no match
@@ -105,13 +110,28 @@ class Catalogue:
                 node = node.parameter
             else:
                 node = node.literals.setdefault(segment, _Node())
-        route = _row_route(row)
+        route = self._row_route(row)
         if row.method in node.routes:
             raise ValueError(f"two routes for {row.method} {row.product} {row.template}")
         node.routes[row.method] = route
         if node.unlisted is None:
             node.unlisted = _unlisted_route(route)
         return route
+
+    def _row_route(self, row: Row) -> Route:
+        parameters = NO_PARAMETERS if self._parameters is None else self._parameters.of(*row[:3])
+        return Route(
+            product=row.product,
+            method=row.method,
+            template=row.template,
+            label=row.template,
+            body_kind=row.body_kind or unknown_body_kind(row.product),
+            known=True,
+            instance=row.template.endswith("}"),
+            idempotency_key=IDEMPOTENCY_KEY in row.flags,
+            parameters=parameters,
+            index=self.parameter_index,
+        )
 
 
 def _alias_methods(node: _Node, product: str) -> None:
@@ -125,23 +145,19 @@ def _alias_methods(node: _Node, product: str) -> None:
             _alias_methods(child, product)
 
 
-def _row_route(row: Row) -> Route:
+def _unlisted_route(listed: Route) -> Route:
     return Route(
-        product=row.product,
-        method=row.method,
-        template=row.template,
-        label=row.template,
-        body_kind=row.body_kind or unknown_body_kind(row.product),
-        known=True,
-        instance=row.template.endswith("}"),
-        idempotency_key=IDEMPOTENCY_KEY in row.flags,
+        product=listed.product,
+        method=UNLISTED,
+        template=listed.template,
+        label=listed.label,
+        body_kind=unknown_body_kind(listed.product),
+        known=False,
+        instance=listed.instance,
+        index=listed.index,
     )
 
 
-def _unlisted_route(listed: Route) -> Route:
-    kind = unknown_body_kind(listed.product)
-    return Route(listed.product, UNLISTED, listed.template, listed.label, kind, False, listed.instance)
-
-
-def _other_route(product: str) -> Route:
-    return Route(product, UNLISTED, OTHER, OTHER, unknown_body_kind(product), known=False, instance=False)
+def _other_route(product: str, index: ParameterIndex) -> Route:
+    kind = unknown_body_kind(product)
+    return Route(product, UNLISTED, OTHER, OTHER, kind, known=False, instance=False, index=index)

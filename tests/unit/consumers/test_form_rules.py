@@ -1,11 +1,12 @@
 """Form rules: senders, services, recipients, callbacks; what evades them, and what they must let through."""
 
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
 
 from gateway.consumers.consumer import Consumer, Mode
-from gateway.consumers.form_rules import FormRules, match_prefix, normal_name
+from gateway.consumers.form_rules import FormRules, match_prefix
 from tests.support.judging import FOREIGN, MESSAGES, OWN, SUB, consumer, form
 from tests.support.multiparts import multipart
 
@@ -18,6 +19,7 @@ _RULES = FormRules(
 )
 _RULED = consumer(forms=_RULES)
 _REPORTING = consumer(forms=_RULES, mode=Mode.REPORT)
+_LENIENT = consumer(forms=replace(_RULES, reports_unknown=True))
 _FREE = consumer()
 
 
@@ -42,7 +44,7 @@ _PASSING = [
     ("MediaUrl=https://cdn.example.net/a.png", "MediaUrl=https://cdn.example.net/b.png"),
     ("Body=https://evil.example/",),
     ("Twiml=<?xml version='1.0'?><Response><Say voice='alice'>hi<break/></Say><Pause/></Response>",),
-    ("Tomorrow=+49", "FromDate=x", "Total=1", "Curly=x"),
+    ("FromBundleSid=x", "Tags=1", "SendAt=x"),
 ]
 _REFUSED = [
     ("From=+15005550007",),
@@ -123,6 +125,7 @@ def test_what_the_rules_refuse(pairs: tuple[str, ...]) -> None:
     assert form(_RULED, body) == "form_rule"
     assert form(_REPORTING, body) == "reported: form_rule"
     assert form(_FREE, body) == ""
+    assert form(_LENIENT, body) == "form_rule"  # no spelling passes because unknown names may
 
 
 @pytest.mark.parametrize(
@@ -148,7 +151,9 @@ def test_multipart_and_json_are_judged_alike(pairs: tuple[str, ...]) -> None:
         (FormRules(recipients=()), "To=%2B1", "form_rule"),
         (FormRules(callback_hosts=()), "Url=https://a.example/", "form_rule"),
         (FormRules(callback_hosts=()), "Url=&From=%2B1&To=%2B1&Twiml=%3CResponse/%3E", ""),
-        (FormRules(senders=frozenset({"+1"})), "Url=https://a.example/&To=%2B49&Twiml=%3CDial/%3E", ""),
+        (FormRules(senders=frozenset({"+1"})), "StatusCallback=https://a.example/&To=%2B49", ""),
+        (FormRules(senders=frozenset({"+1"})), "Url=https://a.example/&To=%2B49", "form_rule"),
+        (FormRules(senders=frozenset({"+1"})), "Twiml=%3CDial/%3E&To=%2B49", "form_rule"),
         (FormRules(), "From=%2B1&To=%2B1&Url=https://a.example/", ""),
     ],
 )
@@ -213,17 +218,3 @@ def test_multipart_is_read_for_everybody() -> None:
     assert form(_FREE, body, kind=kind) == "method_override"
     assert form(_FREE, body[:-4], kind=kind) == "bad_body"
     assert form(_RULED, body[:-4], kind=kind) == "form_rule"
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("From", "from"),
-        ("FROM[1]", "from"),
-        ("From_", "from"),
-        ("Status.Callback-Url", "statuscallbackurl"),
-        ("", ""),
-    ],
-)
-def test_normal_names(name: str, expected: str) -> None:
-    assert normal_name(name) == expected

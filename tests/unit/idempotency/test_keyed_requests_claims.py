@@ -46,7 +46,7 @@ def _claim(
     call = Call(effective, Address(product, path, "", "", ""), "", True)
     route = load_catalogue().match(product, effective, path)
     owner = Consumer(consumer, frozenset(), CREDENTIAL, RuleSet(()))
-    grant = Grant(owner, route, call, account, host, path, "", conceals, "")
+    grant = Grant(owner, route, call, account, host, path, "", conceals, "", CREDENTIAL.sids)
     outbound = build_outbound(inbound, Caller(owner, ()), grant, body, streams=streams)
     return require_claim(inbound, grant, outbound, body)
 

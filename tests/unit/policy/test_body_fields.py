@@ -23,7 +23,9 @@ def test_every_format_is_read_or_refused(shape: BodyFormat) -> None:
             read_body_fields(body)
         assert must_be_read(body)
         return
-    assert read_body_fields(body) == ([] if shape is BodyFormat.NONE else [("To", "+1")])
+    fields, others, is_json = read_body_fields(body)
+    assert fields == ([] if shape is BodyFormat.NONE else [("To", "+1")])
+    assert (others, is_json) == ([], shape is BodyFormat.JSON)
 
 
 @pytest.mark.parametrize(
@@ -40,3 +42,8 @@ def test_every_format_is_read_or_refused(shape: BodyFormat) -> None:
 )
 def test_what_must_be_read_without_form_rules(body: Body, expected: bool) -> None:
     assert must_be_read(body) is expected
+
+
+def test_semicolons_are_read_as_separators_too() -> None:
+    fields, others, _ = read_body_fields(Body(b"Body=a;To=%2B1", BodyFormat.FORM))
+    assert (fields, others) == ([("Body", "a;To=+1")], [("Body", "a"), ("To", "+1")])

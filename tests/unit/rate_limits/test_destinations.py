@@ -4,8 +4,12 @@ import pytest
 
 from gateway.policy.bodies import NO_BODY, Body, BodyFormat
 from gateway.rate_limits.destinations import UNREADABLE, find_destinations, normalise
+from tests.support.judging import CATALOGUE
 
 NUMBER = "15550100001"
+
+
+_MESSAGES = CATALOGUE.match("api", "POST", "/2010-04-01/Accounts/AC1/Messages.json")
 
 
 def form(text: str) -> Body:
@@ -36,7 +40,7 @@ CASES = [
 
 @pytest.mark.parametrize(("method", "query", "body", "expected"), CASES)
 def test_found(method: str, query: str, body: Body, expected: tuple[str, ...]) -> None:
-    assert find_destinations(method, query, body) == expected
+    assert find_destinations(method, query, body, _MESSAGES) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,189 @@
+"""Checks the fields of a body: accounts for every consumer, and the `form` rules of those that have some.
+
+Each field is looked up in the operation's parameters by its exact name. A name that is not listed is read the
+way a lenient reader could, and refused or reported; every repeat is checked (docs/design.md 4.4).
+"""
+
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from gateway.consumers.account_pinning import require_owned, require_value_owned
+from gateway.consumers.form_rules import FormRules
+from gateway.errors import Refusal
+from gateway.http.form_data import Fields, Unreadable, read_json
+from gateway.http.parameter_names import is_ambiguous, looks_like_override
+from gateway.twilio.catalogue import ParameterClass, Route
+
+_SID_CHARACTERS = 34
+_MAX_UNLISTED = 200
+"""Names of one body that the operation does not list. Each costs some 20 µs to read in every way."""
+_ACCOUNT, _DOCUMENT, _TEXT = ParameterClass.ACCOUNT, ParameterClass.DOCUMENT, ParameterClass.TEXT
+_ONLY_TEXT = frozenset({_TEXT})
+_WHOLE_BODY = "*"
+_UNCHECKABLE = "holds something that cannot be checked"
+
+Classes = frozenset[ParameterClass]
+
+
+class FormFinding(NamedTuple):
+    """Why a form rule refuses the body, and which parameter is in no catalogue; '' for neither."""
+
+    refused: str
+    unknown: str
+
+
+class _Unlisted(NamedTuple):
+    """What is known of a field whose exact name the operation does not list, or lists as a document."""
+
+    classes: Classes
+    known: bool
+    name: str  # the catalogue's spelling, or a description; never the caller's bytes
+
+
+def require_accounts(route: Route, sids: frozenset[str], fields: Fields, *, is_json: bool) -> None:
+    """Refuse what no consumer may send, whatever its rules. `sids` are the accounts that may be named.
+
+    Raises `Refusal` for another account's SID, for a method override, and for names of a form that two
+    readers would read differently.
+    """
+    parameters = route.parameters
+    for index, (name, value) in enumerate(fields, 1):
+        kind = parameters.get(name)
+        if kind is None:
+            if not is_json:
+                _require_plain_name(name, index)
+            kind = _ACCOUNT if "account" in name.casefold() else _find_text(route, name)
+        if kind is _ACCOUNT or kind is _DOCUMENT:
+            require_owned(sids, f"{name}={value}")
+        elif len(value) >= _SID_CHARACTERS and kind is not _TEXT:
+            require_value_owned(sids, value)
+
+
+def check_form(route: Route, rules: FormRules, fields: Fields, *, is_json: bool) -> FormFinding:
+    """Check every field of a body against a consumer's rules, after `require_accounts`."""
+    parameters, checks = route.parameters, rules.checks
+    refused = unknown = ""
+    seen: dict[str, _Unlisted] = {}
+    for index, (name, value) in enumerate(fields, 1):
+        kind = parameters.get(name)
+        if kind is not None and kind is not _DOCUMENT:
+            check = checks.get(kind)
+            if check is not None and not refused and (why := check(value.strip())):
+                refused = f"{name} {why}"
+            continue
+        found = seen.get(name)
+        if found is None:
+            if len(seen) == _MAX_UNLISTED:
+                return FormFinding("the body has too many parameters that are in no catalogue", unknown)
+            found = seen[name] = _find_unlisted(route, name, index, is_json=is_json)
+            if not found.known and not unknown:
+                unknown = f"{found.name}{_hint(route, name)}"
+        if not refused:
+            refused = _check_unlisted(route, rules, found, name, value.strip(), is_json=is_json)
+    return FormFinding(refused, unknown)
+
+
+def check_query(route: Route, rules: FormRules, query: Fields) -> str:
+    """'' or why a rule refuses the query: readers differ in whether they take a name from query or body."""
+    if len(query) > _MAX_UNLISTED:
+        return "the query has too many parameters"
+    for index, (name, _) in enumerate(query, 1):
+        classes = _find_unlisted(route, name, index, is_json=False).classes
+        if classes & rules.checks.keys() or (rules.is_routed and _DOCUMENT in classes):
+            return "senders, recipients and callbacks must be sent in the body, where they are checked"
+    return ""
+
+
+def _require_plain_name(name: str, index: int) -> None:
+    if name.isascii() and name.isalnum():
+        return
+    if is_ambiguous(name):
+        raise Refusal("bad_body", f"The name of parameter {index} can be read in more than one way.")
+    if looks_like_override(name):
+        raise Refusal("method_override", "_method goes into the query, not into the body.")
+
+
+def _find_text(route: Route, name: str) -> ParameterClass | None:
+    """`TEXT` for a name that is free text wherever the catalogue has it."""
+    return _TEXT if route.index.exact.get(name) == _ONLY_TEXT else None
+
+
+def _find_unlisted(route: Route, name: str, index: int, *, is_json: bool) -> _Unlisted:
+    parameters = route.parameters
+    kind = parameters.get(name)
+    if kind is not None:
+        return _Unlisted(frozenset({kind}), True, name)
+    if is_json and (found := _find_above(route, name)) is not None:
+        return found
+    lower = name.lower()
+    for listed, kind in parameters.items():
+        if listed.lower() == lower:
+            return _Unlisted(frozenset({kind}), True, listed)
+    exact = route.index.exact.get(name)
+    if exact is not None:
+        return _Unlisted(exact, True, name)
+    return _Unlisted(route.index.find_lenient(name), False, f"parameter {index}")
+
+
+def _hint(route: Route, name: str) -> str:
+    near = get_close_matches(name[:64], route.parameters, 1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _find_above(route: Route, path: str) -> _Unlisted | None:
+    """The class of the nearest parameter above a path of a JSON body."""
+    above = path
+    while "." in above:
+        above = above.rpartition(".")[0]
+        kind = route.parameters.get(above)
+        if kind is not None:
+            return _inside(route, kind, above, path)
+    kind = route.parameters.get(_WHOLE_BODY)
+    return None if kind is None else _inside(route, kind, "the body", path)
+
+
+def _inside(route: Route, kind: ParameterClass, name: str, path: str) -> _Unlisted:
+    if kind is _DOCUMENT:
+        return _Unlisted(route.index.exact.get(path, frozenset({kind})), True, name)
+    return _Unlisted(frozenset({kind}), True, name)
+
+
+def _check_unlisted(
+    route: Route, rules: FormRules, found: _Unlisted, name: str, value: str, *, is_json: bool
+) -> str:
+    """'' or why a form rule refuses the field."""
+    for kind in found.classes:
+        check = rules.checks.get(kind)
+        if check is not None and (why := check(value)):
+            return f"{found.name} {why}"
+    if _DOCUMENT in found.classes and rules.is_routed and value:
+        why = _UNCHECKABLE if is_json else _check_document(route, rules, name, value)
+        return f"{found.name} {why}" if why else ""
+    return ""
+
+
+def _check_document(route: Route, rules: FormRules, name: str, value: str) -> str:
+    """'' or what is wrong with a JSON document in a form's value: each of its leaves must have a row."""
+    try:
+        leaves = read_json(value.encode())
+    except (Unreadable, UnicodeEncodeError):
+        return "is not JSON that can be checked"
+    for path, leaf in leaves:
+        classes = _find_leaf(route, f"{name}.{path}")
+        if classes is None:
+            return _UNCHECKABLE
+        for kind in classes:
+            check = rules.checks.get(kind)
+            if check is not None and (why := check(leaf.strip())):
+                return f"holds something that {why}"
+    return ""
+
+
+def _find_leaf(route: Route, path: str) -> Classes | None:
+    """The classes of a document's leaf; what stands below free text is free text."""
+    classes = route.index.exact.get(path)
+    while classes is None and "." in path:
+        path = path.rpartition(".")[0]
+        above = route.index.exact.get(path)
+        classes = above if above == _ONLY_TEXT else None
+    return classes

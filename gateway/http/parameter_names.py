@@ -1,0 +1,59 @@
+"""The ways in which readers more lenient than Twilio could take a parameter's name.
+
+Rules look a name up as it is written. Only a name that is not found is read leniently, so that no other
+spelling of a ruled name passes: another case, brackets, separators, or letters that Unicode folds into
+others.
+"""
+
+import re
+import unicodedata
+from urllib.parse import unquote_plus
+
+_BRACKETED = re.compile(r"\[([^\[\]]*)")
+_SEPARATORS = re.compile(r"[\s.\-]")
+_NOT_PLAIN = re.compile(r"[^ -~]|%|=\?")
+
+
+def is_ambiguous(name: str) -> bool:
+    """Whether a form's decoded name is one that two readers would read differently.
+
+    Controls, letters beyond ASCII, what is left of a broken or doubled escape, and RFC 2047 words. None of
+    Twilio's names has any of these.
+    """
+    return _NOT_PLAIN.search(name) is not None
+
+
+def normal_name(name: str) -> str:
+    """'From', 'from_', 'FROM' and a full-width 'from' are one name: letters and digits alone, folded."""
+    if name.isascii() and name.isalnum():
+        return name.lower()
+    return "".join(filter(str.isalnum, _fold(name)))
+
+
+def read_name(name: str) -> frozenset[str]:
+    """Every normal name that a lenient reader could take `name` for.
+
+    A path (`a.b`, `a[b]`, `[a]`) gives each of its parts, the parts joined, and what stands before a bracket.
+    """
+    outside = name.partition("[")[0]
+    parts = [*outside.split("."), outside, *_BRACKETED.findall(name), name]
+    return frozenset(filter(None, map(normal_name, parts)))
+
+
+def looks_like_override(name: str) -> bool:
+    """Whether a decoded parameter name is `_method` to some reader."""
+    if name.isascii() and name.isalnum():
+        return False
+    folded = _fold(unquote_plus(name))
+    parts = (folded.partition("[")[0], *_BRACKETED.findall(folded))
+    return any(_is_override(_SEPARATORS.sub("_", part.strip())) for part in parts)
+
+
+def _is_override(part: str) -> bool:
+    return part.startswith("_") and part.strip("_") == "method"
+
+
+def _fold(name: str) -> str:
+    """Without differences of case, of compatibility forms (NFKC) and of characters that do not show."""
+    folded = unicodedata.normalize("NFKC", name).upper().casefold()
+    return "".join(each for each in folded if unicodedata.category(each) not in ("Cc", "Cf", "Mn"))
