@@ -178,6 +178,8 @@ class _ConsumerCompiler:
             callback_hosts=None
             if form.callback_hosts is None
             else tuple(host.lower() for host in form.callback_hosts),
+            applications=None if form.applications is None else frozenset(form.applications),
+            reports_unknown=form.unknown_parameters == "report",
         )
 
     def _recipient(self, entry: str, index: int) -> Callable[[str], bool] | None:

@@ -1,6 +1,7 @@
-"""What a configuration holds in vain: rules that can never match, hosts that are no more. Warnings only.
+"""Lint warnings: rules that can never match, form rules that refuse more than is obvious, dead hosts.
 
-What a rule can reach is `policy/reach`'s; here is where it stands in the file.
+`consumers/rule_lint.py` and `consumers/form_lint.py` find them; this file adds the place in the
+configuration.
 """
 
 import re
@@ -10,6 +11,7 @@ from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.problems import Problem
 from gateway.consumers.allow_rules import NAMED_SETS
 from gateway.consumers.consumer import Consumer
+from gateway.consumers.form_lint import find_refused_parameters
 from gateway.consumers.rule_lint import find_unreachable
 from gateway.policy.addressing import DEFAULT_EDGES
 from gateway.policy.snapshot import Snapshot
@@ -20,21 +22,23 @@ _REGIONAL = re.compile(r"([a-z0-9-]+)\.([a-z]{2}[0-9])\.twilio\.com")
 
 def find_lint(resolved: ResolvedSettings, snapshot: Snapshot) -> list[Problem]:
     """Warnings for what is compiled already. Pure."""
-    problems = [*_vain_hosts(resolved)]
+    problems = [*_lint_hosts(resolved)]
     for name, consumer in sorted(snapshot.consumers.items()):
-        problems += _vain_rules(resolved, name, consumer, snapshot.catalogue)
+        problems += _lint_rules(resolved, name, consumer, snapshot.catalogue)
+        for found in find_refused_parameters(consumer, snapshot.catalogue):
+            problems.append(resolved.origins.problem(("consumers", name, "form"), found.message, found.hint))
     return problems
 
 
-def _vain_rules(
+def _lint_rules(
     resolved: ResolvedSettings, name: str, consumer: Consumer, catalogue: Catalogue
 ) -> Iterator[Problem]:
     allow = resolved.consumers[name].settings.allow
-    for doubt in find_unreachable(consumer, catalogue):
-        if doubt.rule.text in allow:  # a named set's rules are ours, not the author's
-            index = len(allow) - 1 - allow[::-1].index(doubt.rule.text)
+    for lint in find_unreachable(consumer, catalogue):
+        if lint.rule.text in allow:  # a named set's rules are ours, not the author's
+            index = len(allow) - 1 - allow[::-1].index(lint.rule.text)
             place = ("consumers", name, "allow", index)
-            yield resolved.origins.problem(place, f"the rule {doubt.rule.text!r} {doubt.message}", doubt.hint)
+            yield resolved.origins.problem(place, f"the rule {lint.rule.text!r} {lint.message}", lint.hint)
     for index, text in enumerate(allow):
         if text in NAMED_SETS and text in allow[:index]:
             yield resolved.origins.problem(
@@ -42,7 +46,7 @@ def _vain_rules(
             )
 
 
-def _vain_hosts(resolved: ResolvedSettings) -> Iterator[Problem]:
+def _lint_hosts(resolved: ResolvedSettings) -> Iterator[Problem]:
     """Twilio's region-only hosts stopped working in April 2026 (its changelog)."""
     for index, host in enumerate(resolved.settings.upstream.extra_hosts):
         match = _REGIONAL.fullmatch(host.lower())

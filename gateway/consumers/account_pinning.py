@@ -59,7 +59,7 @@ def pin_account(credential: Credential, path: str, query: str) -> Pinned:
         return Pinned(credential.account, path, query)
     sid = strip_suffix(path_segments[3])
     if sid and not credential.owns(sid):
-        raise _foreign()
+        raise refuse_account()
     return Pinned(credential.account_of(sid), path, query)
 
 
@@ -75,14 +75,13 @@ def require_owned(sids: frozenset[str], text: str) -> None:
     """Refuse a text that holds an AccountSid beyond `sids`, in whatever case."""
     for sid in _SID.findall(text):
         if sid not in sids:
-            raise _foreign()
+            raise refuse_account()
 
 
-def require_value_owned(sids: frozenset[str], value: str) -> None:
-    """Refuse a value that *is* an AccountSid beyond `sids`, in whatever case, white space aside."""
+def is_foreign(sids: frozenset[str], value: str) -> bool:
+    """Whether a value *is* an AccountSid beyond `sids`, in whatever case, white space aside."""
     whole = _WHOLE_SID.fullmatch(value)
-    if whole is not None and whole[1] not in sids:
-        raise _foreign()
+    return whole is not None and whole[1] not in sids
 
 
 def is_management(product: str, path: str) -> bool:
@@ -115,7 +114,8 @@ def _strip_representation(segment: str) -> str:
     return segment.rpartition(".")[0] if segment.endswith(SUFFIXES) else segment
 
 
-def _foreign() -> Refusal:
+def refuse_account() -> Refusal:
+    """The refusal of a request that names another account."""
     return Refusal(
         "foreign_account",
         "The request names an AccountSid that your credential does not own. "

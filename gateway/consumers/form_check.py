@@ -7,7 +7,7 @@ way a lenient reader could, and refused or reported; every repeat is checked (do
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from gateway.consumers.account_pinning import require_owned, require_value_owned
+from gateway.consumers.account_pinning import is_foreign, refuse_account, require_owned
 from gateway.consumers.form_rules import FormRules
 from gateway.errors import Refusal
 from gateway.http.form_data import Fields, Unreadable, read_json
@@ -52,11 +52,17 @@ def require_accounts(route: Route, sids: frozenset[str], fields: Fields, *, is_j
         if kind is None:
             if not is_json:
                 _require_plain_name(name, index)
-            kind = _ACCOUNT if "account" in name.casefold() else _find_text(route, name)
+            if "account" in name.casefold():
+                kind = _ACCOUNT
         if kind is _ACCOUNT or kind is _DOCUMENT:
             require_owned(sids, f"{name}={value}")
-        elif len(value) >= _SID_CHARACTERS and kind is not _TEXT:
-            require_value_owned(sids, value)
+        elif (
+            len(value) >= _SID_CHARACTERS
+            and kind is not _TEXT
+            and is_foreign(sids, value)
+            and (kind is not None or not _is_text(route, name, is_json=is_json))
+        ):
+            raise refuse_account()
 
 
 def check_form(route: Route, rules: FormRules, fields: Fields, *, is_json: bool) -> FormFinding:
@@ -103,9 +109,15 @@ def _require_plain_name(name: str, index: int) -> None:
         raise Refusal("method_override", "_method goes into the query, not into the body.")
 
 
-def _find_text(route: Route, name: str) -> ParameterClass | None:
-    """`TEXT` for a name that is free text wherever the catalogue has it."""
-    return _TEXT if route.index.exact.get(name) == _ONLY_TEXT else None
+def _is_text(route: Route, name: str, *, is_json: bool) -> bool:
+    """Whether a name is free text wherever the catalogue has it, or is below free text in JSON."""
+    if route.index.exact.get(name) == _ONLY_TEXT:
+        return True
+    while is_json and "." in name:
+        name = name.rpartition(".")[0]
+        if route.parameters.get(name) is _TEXT:
+            return True
+    return False
 
 
 def _find_unlisted(route: Route, name: str, index: int, *, is_json: bool) -> _Unlisted:
@@ -164,6 +176,8 @@ def _check_unlisted(
 
 def _check_document(route: Route, rules: FormRules, name: str, value: str) -> str:
     """'' or what is wrong with a JSON document in a form's value: each of its leaves must have a row."""
+    if name not in route.index.checkable:
+        return _UNCHECKABLE
     try:
         leaves = read_json(value.encode())
     except (Unreadable, UnicodeEncodeError):

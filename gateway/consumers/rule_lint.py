@@ -1,6 +1,6 @@
-"""Which `allow` rules can never grant anything, and why: for `gateway check`, which warns of them.
+"""`allow` rules that can never grant anything, and why, for `gateway check`.
 
-A path that the catalogue does not know may still be Twilio's newest, so these are doubts and no errors.
+A path that the catalogue does not know may still be Twilio's newest, so these are warnings, not errors.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _CLOSE = 0.6
 
 
 class Lint(NamedTuple):
-    """A rule that never grants anything: what is the matter with it, and what to do."""
+    """A rule that never grants anything: what is wrong with it, and what to do."""
 
     rule: Rule
     message: str
@@ -30,13 +30,13 @@ def find_unreachable(consumer: Consumer, catalogue: Catalogue) -> Iterator[Lint]
     """The consumer's rules that no request can be granted by."""
     earlier: list[Rule] = []
     for rule in consumer.rules.rules:
-        doubt = _doubt(rule, consumer, catalogue) or _find_cover(rule, earlier)
-        if doubt is not None:
-            yield doubt
+        lint = _lint_rule(rule, consumer, catalogue) or _find_cover(rule, earlier)
+        if lint is not None:
+            yield lint
         earlier.append(rule)
 
 
-def _doubt(rule: Rule, consumer: Consumer, catalogue: Catalogue) -> Lint | None:
+def _lint_rule(rule: Rule, consumer: Consumer, catalogue: Catalogue) -> Lint | None:
     path = "/" + "/".join(rule.path_segments)
     try:
         require_owned(consumer.credential.sids, path)
@@ -60,7 +60,7 @@ def _find_no_route(rule: Rule, catalogue: Catalogue) -> Lint | None:
     if rule.product != _ANY and all(route.product != rule.product for route in catalogue.routes):
         return None  # upload hosts and the like, of which no route is known
     routes = [route for route in catalogue.routes if rule.product in (_ANY, route.product)]
-    fitting = [route for route in routes if _unify(rule.path_segments, split_path(route.template))]
+    fitting = [route for route in routes if fits_template(rule.path_segments, split_path(route.template))]
     methods = {route.method for route in fitting} | {"PUT" for route in fitting if route.product == "api"}
     if not fitting:
         wanted = "/" + "/".join(rule.path_segments)
@@ -93,17 +93,17 @@ def _pattern_of(template: str) -> str:
     return "/" + "/".join(_ANY if part.startswith("{") else part for part in split_path(template))
 
 
-def _unify(pattern: tuple[str, ...], template: tuple[str, ...]) -> bool:
-    """Whether some path fits both."""
+def fits_template(pattern: tuple[str, ...], template: tuple[str, ...]) -> bool:
+    """Whether some path fits both a rule's path and a route's template."""
     if not pattern or pattern[0] == _REST:
         rest = pattern[1:]
         if not pattern or not rest:
             return bool(pattern) or not template
-        return any(_unify(rest, template[at:]) for at in range(len(template) + 1))
+        return any(fits_template(rest, template[at:]) for at in range(len(template) + 1))
     if not template:
         return False
     same = pattern[0] == _ANY or template[0].startswith("{") or pattern[0] == template[0]
-    return same and _unify(pattern[1:], template[1:])
+    return same and fits_template(pattern[1:], template[1:])
 
 
 def _covers(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:

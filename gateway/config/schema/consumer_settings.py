@@ -76,21 +76,33 @@ ConsumerKeyEntry = Annotated[
 
 
 class FormSettings(Section):
-    """What a consumer may write into a form. A rule that is left out allows all, an empty list nothing."""
+    """What a consumer may write into the body of a request. A rule that is left out allows all, an empty list
+    nothing."""
 
     from_: tuple[values.Filled, ...] | None = Field(
         default=None,
         alias="from",
-        description="Senders (`From`): numbers, sender names, `whatsapp:` addresses.",
+        description="Senders (`From`, `CallerId` …): numbers, sender names, `whatsapp:` addresses.",
     )
     messaging_services: tuple[values.ServiceSid, ...] | None = Field(
         default=None, description="Messaging services (`MessagingServiceSid`), `MG…`."
     )
     to: tuple[values.Destination, ...] | None = Field(
-        default=None, description='Destinations (`To`): prefixes like `"+1"`, or countries like `"US"`.'
+        default=None, description='Recipients (`To` …): prefixes like `"+1"`, or countries like `"US"`.'
     )
     callback_hosts: tuple[values.HostPattern, ...] | None = Field(
-        default=None, description='Hosts of callback URLs: `hooks.example.com`, `"*.example.org"`.'
+        default=None,
+        description='Hosts of callback URLs and of TwiML (`Url`): `hooks.example.com`, `"*.example.org"`.',
+    )
+    applications: tuple[values.ApplicationSid, ...] | None = Field(
+        default=None,
+        description="SIDs of applications (`AP…`), Studio flows (`FW…`) and event sinks (`DG…`) that may be "
+        "named. Left out, none may be named beside another rule, because they act by settings of their own.",
+    )
+    unknown_parameters: Literal["refuse", "report"] = Field(
+        default="refuse",
+        description="What happens to a parameter that Twilio's catalogue does not have: nobody knows what it "
+        "does. `report` counts it and lets it pass.",
     )
 
 

@@ -82,6 +82,9 @@ KEY_SID = TextPattern(r"SK[0-9a-fA-F]{32}", "not the SID of an API key", "it is 
 SERVICE_SID = TextPattern(
     r"MG[0-9a-fA-F]{32}", "not a messaging service's SID", "it is MG and 32 hexadecimal digits"
 )
+APPLICATION_SID = TextPattern(
+    r"[A-Z]{2}[0-9a-fA-F]{32}", "not a SID", "it is two capitals (AP, FW …) and 32 hexadecimal digits"
+)
 HOST = TextPattern(
     _HOST, "not a host name", "write it in lower case without scheme, port or path: hooks.example.com"
 )
@@ -116,6 +119,7 @@ Name = Annotated[str, NAME]
 AccountSid = Annotated[str, ACCOUNT_SID]
 KeySid = Annotated[str, KEY_SID]
 ServiceSid = Annotated[str, SERVICE_SID]
+ApplicationSid = Annotated[str, APPLICATION_SID]
 Host = Annotated[str, HOST]
 HostPattern = Annotated[str, HOST_PATTERN]
 Label = Annotated[str, LABEL]

@@ -22,6 +22,8 @@ class ParameterIndex:
 
     def __init__(self, names: Iterable[tuple[str, Classes]]) -> None:
         self.exact: Mapping[str, Classes] = dict(names)
+        self.checkable = frozenset(name.partition(".")[0] for name in self.exact if "." in name)
+        """Parameters with rows about the JSON document in their value."""
         self._normal: dict[str, Classes] = {}
         for name, classes in self.exact.items():
             risky = classes - _HARMLESS

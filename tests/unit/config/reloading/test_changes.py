@@ -81,7 +81,7 @@ CASES = {
     ),
     "rules": ([(f"{BILLING}.allow", ["verify"])], [f"{BILLING}.allow: … -> …"]),
     "form": ([(f"{BILLING}.form", {"from": ["+15550100"]})],
-             [f"{BILLING}.form.from: nothing -> …"]),
+             [f"{BILLING}.form.from: nothing -> …", f"{BILLING}.form.unknown_parameters: nothing -> …"]),
     "priority": ([(f"{BILLING}.priority", "low")], [f"{BILLING}.priority: normal -> low"]),
     "limits": ([(f"{BILLING}.limits", [{"rate": "1/s"}])], [f"{BILLING}.limits: … -> …"]),
     "consumer": (
