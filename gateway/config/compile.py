@@ -38,6 +38,8 @@ from gateway.policy.deadlines import make_deadlines
 from gateway.policy.snapshot import Snapshot
 from gateway.twilio.catalogue import Catalogue, load_catalogue
 
+_WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound to
+
 
 def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = None) -> Snapshot:
     """Compile a resolved configuration. Raises `ConfigError` with every rule that does not parse."""
@@ -45,8 +47,11 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
     settings = resolved.settings
     public_url = (settings.public_url or "").rstrip("/")
     local = {_authority(public_url)} if public_url else set()
-    for host in {resolved.listen.host, "localhost"}:
-        local.add(f"{host}:{resolved.listen.port}")
+    names = {resolved.listen.host, "localhost"}
+    if resolved.listen.host in _WILDCARDS:
+        names |= {"127.0.0.1", "::1"}
+    for host in names:
+        local.add(f"[{host}]:{resolved.listen.port}" if ":" in host else f"{host}:{resolved.listen.port}")
     hosts = make_host_table(catalogue.products, catalogue.hosts, settings.upstream.extra_hosts, local)
     credentials = {name: _credential(each) for name, each in resolved.credentials.items()}
     problems: list[Problem] = []

@@ -21,7 +21,8 @@ _PATH_ESCAPE = re.compile(
     r"%(?:[01][0-9A-Fa-f]|7[Ff]|2[FfDdEe]|5[CcFf]|7[Ee]|3[0-9]|4[1-9A-Fa-f]|5[0-9Aa]|6[1-9A-Fa-f]|7[0-9Aa]"
     r"|25[0-9A-Fa-f]{2}|[Cc][01]|[Ee]0%[89]|[Ff]0%8|[Ff][5-9A-Fa-f])"
 )
-_CONTROL_ESCAPE = re.compile(r"%(?:[01][0-9A-Fa-f]|7[Ff])")
+# Line breaks and tabs are text in a value (a TaskRouter expression, an address), and nothing that a name has.
+_CONTROL_ESCAPE = re.compile(r"%(?:0[0-8BCEFbcef]|1[0-9A-Fa-f]|7[Ff])|(?:^|&)[^=&]*%0[9ADad]")
 # ASCII alone: without the flag "\u017f" is an s and "\u212a" a k, regardless of case.
 # No user information: "http://api.twilio.com@evil.example/" is a host to some readers and a name to others.
 _ABSOLUTE = re.compile(
@@ -80,7 +81,7 @@ def _require_query(query: str) -> None:
     if _QUERY.fullmatch(query) is None:
         raise _refuse("the query holds a character that must be percent-encoded, a ';' or a broken escape")
     if "%" in query and _CONTROL_ESCAPE.search(query):
-        raise _refuse("the query escapes a control character")
+        raise _refuse("the query escapes a control character (in a value, %09, %0A and %0D are fine)")
 
 
 def _refuse(why: str) -> Refusal:

@@ -8,6 +8,7 @@ depends on the digest of a guess, never on a key. User names are then compared i
 import binascii
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -20,6 +21,8 @@ from gateway.identity.client_certificates import PeerCertificate, find_certifica
 from gateway.identity.jwt_claims import Issuer, is_token
 
 # A shorter "key" (a legacy one, typed by hand) could occur by chance in other fields.
+_TWILIO_SID = re.compile(rb"(?:AC|SK)[0-9a-f]{32}")
+_TWILIO_SECRET = re.compile(rb"[0-9A-Za-z]{32}")
 _MIN_SECRET_BYTES = 8
 _CHALLENGE = (("WWW-Authenticate", 'Basic realm="twilio-gateway"'),)
 
@@ -94,7 +97,7 @@ def authenticate(
     if entry is None:
         if identities.issuers and is_token(key):
             return UnverifiedCaller(username, key, sent, digest, certificate_consumer)
-        raise Refusal("unknown_consumer", "The consumer key is not known here.", headers=_CHALLENGE)
+        raise Refusal("unknown_consumer", _explain_unknown(username, key), headers=_CHALLENGE)
     consumer = entry.consumer
     if entry.expires is not None and now >= entry.expires and _is_named(username, consumer):
         raise Refusal(
@@ -159,6 +162,16 @@ def _require_certificate_consumer(
         "The client certificate does not belong to a consumer, and no key was sent.",
         headers=_CHALLENGE,
     )
+
+
+def _explain_unknown(username: bytes | None, key: bytes) -> str:
+    """Say more where the pair has the form of Twilio's own credentials; none of it is quoted."""
+    if username is not None and _TWILIO_SID.fullmatch(username) and _TWILIO_SECRET.fullmatch(key):
+        return (
+            "This looks like a SID and secret of Twilio. The gateway holds those itself: authenticate with "
+            "the consumer name and key that its operators gave you."
+        )
+    return "The consumer key is not known here."
 
 
 def _read_key(inbound: Inbound) -> tuple[bytes | None, bytes, bytes] | None:

@@ -4,17 +4,32 @@ Only hosts of the `HostTable` are ever spoken to. Region and edge of the outboun
 credential; a region that the caller names is only compared with it.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address
 from typing import NamedTuple
 
 from gateway.errors import Refusal
 from gateway.http.request_head import Inbound
 
 _DOMAIN = ".twilio.com"
+_API_VERSION = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}")
+_FORMER_PRODUCTS = {
+    "authy": "use /verify/… instead",
+    "autopilot": "Twilio has ended it",
+    "fax": "Twilio has ended it",
+    "flex": "use /flex-api/… instead",
+    "flex_api": "use /flex-api/… instead",
+    "ip_messaging": "use /conversations/… instead",
+    "preview_iam": "use /preview-iam/… instead",
+    "understand": "Twilio has ended it",
+}
+"""Names that Twilio's products once had, or that its SDKs have for them."""
+
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 DEFAULT_EDGES = {"us1": "", "ie1": "dublin", "au1": "sydney", "jp1": "tokyo"}
-"""Region to the edge used when the credential names none (facts/twilio.md)."""
+"""Region to the edge used when the credential names none (docs/facts.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +67,20 @@ class Address(NamedTuple):
 def resolve_address(hosts: HostTable, inbound: Inbound) -> Address:
     """Find product and upstream path. Raises `Refusal("unknown_address")`."""
     if inbound.authority:
-        if inbound.authority in hosts.local:
+        authority = canonical_authority(inbound.authority)
+        if authority in hosts.local:
             return _from_path(hosts, inbound.path)  # Host is void beside it (RFC 9112 3.2.2)
-        address = _from_host(hosts, _require_default_port(inbound), inbound.path)
+        address = _from_host(hosts, _require_default_port(authority, inbound.scheme), inbound.path)
         if address is None:
             raise _unknown("The host of the request target is not one that this gateway serves.")
         return address
-    host = _strip_port(inbound.host)
+    host = _strip_port(inbound.host).removesuffix(".")
     address = _from_host(hosts, host, inbound.path)
     if address is not None:
         return address
     if host.endswith(_DOMAIN):
-        raise _unknown("The Host names no Twilio product that this gateway knows.")
+        first = host.partition(".")[0]
+        raise _unknown("The Host names no Twilio product that this gateway knows.", first)
     return _from_path(hosts, inbound.path)
 
 
@@ -109,16 +126,32 @@ def _from_path(hosts: HostTable, path: str) -> Address:
     first, slash, rest = path[1:].partition("/")
     if slash and first in hosts.products:
         return Address(first, "/" + rest, "/" + first, hosts.literal_host(first), "")
-    raise _unknown("Neither the host nor the path says which Twilio product is meant.")
+    if _API_VERSION.fullmatch(first):
+        raise Refusal(
+            "unknown_address",
+            "This version of Twilio's API is not served here: use /2010-04-01/…, the version in force.",
+        )
+    raise _unknown("Neither the host nor the path says which Twilio product is meant.", first)
 
 
-def _require_default_port(inbound: Inbound) -> str:
+def canonical_authority(authority: str) -> str:
+    """A lower-case authority without the dot that ends a full domain name, its IPv6 address in short form."""
+    if authority.startswith("["):
+        address, bracket, port = authority[1:].partition("]")
+        try:
+            return f"[{IPv6Address(address).compressed}{bracket}{port}"
+        except ValueError:
+            return authority
+    host, colon, port = authority.partition(":")
+    return f"{host.removesuffix('.')}{colon}{port}"
+
+
+def _require_default_port(authority: str, scheme: str) -> str:
     """The authority of an absolute-form target without its port, which must be the scheme's own."""
-    authority = inbound.authority
     host, colon, port = authority.rpartition(":")
     if not colon:
         return authority
-    if port != _DEFAULT_PORTS[inbound.scheme]:
+    if port != _DEFAULT_PORTS[scheme]:
         raise _unknown("Twilio is reached on its default port only.")
     return host
 
@@ -128,11 +161,14 @@ def _strip_port(host: str) -> str:
     return name if colon and port.isdigit() else host
 
 
-def _unknown(why: str) -> Refusal:
+def _unknown(why: str, product: str = "") -> Refusal:
+    former = _FORMER_PRODUCTS.get(product)
+    hint = f" {product}: {former}." if former is not None else ""
     return Refusal(
         "unknown_address",
-        f"{why} Address Twilio in one of four ways: an absolute URL (http://api.twilio.com/2010-04-01/…), "
-        "a Twilio host in Host, a product prefix (/verify/v2/…), or the bare path /2010-04-01/…",
+        f"{why}{hint} Address Twilio in one of four ways: an absolute URL "
+        "(http://api.twilio.com/2010-04-01/…), a Twilio host in Host, a product prefix (/verify/v2/…), "
+        "or the bare path /2010-04-01/…",
     )
 
 
@@ -141,4 +177,8 @@ def make_host_table(
 ) -> HostTable:
     """Join the catalogue's hosts with `upstream.extra_hosts`, each of which is a product of its own name."""
     extra = {host.lower(): host.lower() for host in extra_hosts}
-    return HostTable(frozenset(products) | frozenset(extra.values()), {**literals, **extra}, frozenset(local))
+    return HostTable(
+        frozenset(products) | frozenset(extra.values()),
+        {**literals, **extra},
+        frozenset(map(canonical_authority, local)),
+    )

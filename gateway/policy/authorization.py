@@ -19,6 +19,8 @@ from gateway.twilio.catalogue import Catalogue, Route
 _READS = frozenset({"GET", "HEAD"})
 _WRITES = frozenset({"POST", "PUT", "PATCH"})
 
+_OLD_MESSAGES = " Twilio has replaced …/SMS/Messages with …/Messages."
+
 
 class Grant(NamedTuple):
     """What was granted: whose keys, which host, and path and query as they go upstream.
@@ -72,7 +74,8 @@ def authorize(consumer: Consumer, route: Route, call: Call) -> Grant:
             if consumer.mode is Mode.ENFORCE:
                 raise Refusal(
                     "not_allowed",
-                    f"Consumer {consumer.name} has no allow rule for {method} {product} {route.label}.",
+                    f"Consumer {consumer.name} has no allow rule for {method} {product} {route.label}."
+                    + (_OLD_MESSAGES if "/SMS/Messages" in pinned.path else ""),
                 )
             reported = "not_allowed"
     accounts = credential.sids

@@ -32,7 +32,10 @@ FORM = b"application/x-www-form-urlencoded"
 
 CATALOGUE: Catalogue = load_catalogue()
 HOSTS = make_host_table(
-    CATALOGUE.products, CATALOGUE.hosts, ["Partner.example.com"], {"gateway.internal:8080", "localhost:8080"}
+    CATALOGUE.products,
+    CATALOGUE.hosts,
+    ["Partner.example.com"],
+    {"gateway.internal:8080", "localhost:8080", "[::1]:8080"},
 )
 LIMITS = BodyLimits(1 << 20, 500 << 20)
 

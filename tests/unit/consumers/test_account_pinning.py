@@ -4,7 +4,7 @@ import pytest
 
 from gateway.consumers.account_pinning import MY_ACCOUNT, Pinned, is_management, pin_account
 from gateway.errors import Refusal
-from tests.support.judging import FOREIGN, OWN, SUB, credential
+from tests.support.judging import FOREIGN, OWN, SUB, consumer, credential, grant, head
 
 _CREDENTIAL = credential()
 _A = "/2010-04-01/Accounts"
@@ -148,3 +148,23 @@ def test_management_endpoints(product: str, path: str) -> None:
 )
 def test_other_endpoints(product: str, path: str) -> None:
     assert not is_management(product, path)
+
+
+@pytest.mark.parametrize(
+    "end", ["/.json", "/.csv", "/.xml", "/%20", "/~", "/", "/%20/~.json", "/-", "/%2B", "/~/"]
+)
+def test_b3_a_last_segment_that_names_nothing_is_the_account_itself(end: str) -> None:
+    assert is_management("api", f"{_A}/{OWN}{end}")
+    assert is_management("api", f"/2008-08-01/Accounts/{OWN}{end}")
+
+
+@pytest.mark.parametrize("end", ["/Messages.json", "/a", "/%C3%A9", "/0", "/.a", "/Messages/.json", "/x/~"])
+def test_b3_a_segment_with_a_letter_or_a_digit_is_below_the_account(end: str) -> None:
+    assert not is_management("api", f"{_A}/{OWN}{end}")
+
+
+def test_b3_a_glob_does_not_grant_the_account_itself() -> None:
+    given = consumer("GET api /2010-04-01/Accounts/{AccountSid}/**", "GET api /2010-04-01/Accounts/*/*")
+    for end in ("/.json", "/%20", "/~"):
+        with pytest.raises(Refusal, match="management_endpoint"):
+            grant(given, head("GET", f"{_A}/{OWN}{end}"))

@@ -30,6 +30,8 @@ _LONG = "/2010-04-01/Accounts/AC1/Messages.json?PageToken=PA" + "0f" * 8000
         "/Messages.json?a=/../b&c=//d?e",
         "/Messages.json?name=%41%2e%2F%5C",
         '/Messages.json?q={"a":[1|2]}^`\\',
+        "/v1/Workers?TargetWorkersExpression=a%0AAND%20b&x=%0d%0a%09",
+        "/v2/PhoneNumbers/%2B1500?AddressLine1=1%0D%0AMain%09St&b",
         _LONG,
     ],
     ids=lambda target: target[:60],
@@ -62,7 +64,23 @@ def test_any_other_path_is_refused(path: str) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["a=1;b=2", "a=1#b", "a=%00", "a=%0d%0ab", "a%1F", "a=%7f", "a=%", "a=%4", "a=%g1", "a b", "a=\n", "a=é"],
+    [
+        "a=1;b=2",
+        "a=1#b",
+        "a=%00",
+        "a%0d=b",
+        "b=1&a%0A",
+        "%09",
+        "a=%0b",
+        "a%1F",
+        "a=%7f",
+        "a=%",
+        "a=%4",
+        "a=%g1",
+        "a b",
+        "a=\n",
+        "a=é",
+    ],
 )
 def test_any_other_query_is_refused(query: str) -> None:
     with pytest.raises(Refusal, match="bad_target"):

@@ -231,3 +231,20 @@ def test_what_must_agree_with_a_verified_token(
     with pytest.raises(Refusal, match=slug) if slug else nullcontext():
         caller = admit(inbound, _BILLING, username, (_TOKEN, _TOKEN), certificate_consumer)
         assert caller == Caller(_BILLING, (_TOKEN, _TOKEN))
+
+
+@pytest.mark.parametrize(
+    ("username", "key", "hinted"),
+    [
+        (FOREIGN, b"0" * 32, True),
+        ("SK" + "0" * 32, b"aB3" + b"x" * 29, True),
+        ("billing", b"0" * 32, False),
+        (FOREIGN, b"gw_" + b"0" * 32, False),
+    ],
+)
+def test_d9_twilios_own_credentials_are_recognised(username: str, key: bytes, hinted: bool) -> None:
+    with pytest.raises(Refusal, match="unknown_consumer") as refusal:
+        _call((b"Authorization", _basic(username, key)))
+    assert ("The gateway holds those itself" in refusal.value.detail) == hinted
+    assert username not in refusal.value.detail
+    assert key.decode() not in refusal.value.detail

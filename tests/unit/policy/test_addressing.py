@@ -4,7 +4,13 @@ import pytest
 
 from gateway.errors import Refusal
 from gateway.http.request_head import require_head
-from gateway.policy.addressing import Address, regional_suffix, resolve_address, upstream_host
+from gateway.policy.addressing import (
+    Address,
+    canonical_authority,
+    regional_suffix,
+    resolve_address,
+    upstream_host,
+)
 from tests.support.judging import HOSTS
 
 
@@ -39,12 +45,20 @@ def _resolve(target: str, host: bytes = b"gateway.internal:8080") -> Address:
         ("/mcs/v1/S", b"x", ("mcs", "/v1/S", "/mcs", "")),
         ("/flex-api/v1/S", b"[::1]:8080", ("flex-api", "/v1/S", "/flex-api", "")),
         ("/partner.example.com/a", b"x", ("partner.example.com", "/a", "/partner.example.com", "")),
+        # A8: the dot of a fully qualified name, and IPv6 addresses of our own in any spelling
+        ("http://api.twilio.com./a", b"x", ("api", "/a", "", "")),
+        ("http://api.twilio.com.:80/a", b"x", ("api", "/a", "", "")),
+        ("/v2/S", b"verify.twilio.com.", ("verify", "/v2/S", "", "")),
+        ("/v2/S", b"verify.twilio.com.:8443", ("verify", "/v2/S", "", "")),
+        ("http://gateway.internal.:8080/verify/v2/S", b"x", ("verify", "/v2/S", "/verify", "")),
+        ("http://[::1]:8080/verify/v2/S", b"x", ("verify", "/v2/S", "/verify", "")),
+        ("http://[0:0:0:0:0:0:0:1]:8080/2010-04-01/A", b"x", ("api", "/2010-04-01/A", "", "")),
         # 4. bare
         ("/2010-04-01/Accounts/AC1", b"x", ("api", "/2010-04-01/Accounts/AC1", "", "")),
         ("/2010-04-01", b"x", ("api", "/2010-04-01", "", "")),
     ],
 )
-def test_four_ways(target: str, host: bytes, expected: tuple[str, str, str, str]) -> None:
+def test_a8_four_ways(target: str, host: bytes, expected: tuple[str, str, str, str]) -> None:
     address = _resolve(target, host)
     assert (address.product, address.path, address.prefix, address.region) == expected
 
@@ -59,7 +73,6 @@ def test_four_ways(target: str, host: bytes, expected: tuple[str, str, str, str]
         ("http://unknown.twilio.com/a", b"x"),
         ("http://a.b.c.api.twilio.com/a", b"x"),
         ("http://api.a.b.c.twilio.com/a", b"x"),
-        ("http://api.twilio.com./a", b"x"),
         ("http://api.twilio.com:8080/a", b"x"),
         ("http://api.twilio.com:443/a", b"x"),
         ("https://api.twilio.com:80/a", b"x"),
@@ -136,3 +149,36 @@ def test_every_product_of_the_catalogue_has_a_twilio_host() -> None:
 def test_an_unknown_region_without_an_edge_is_the_plain_host() -> None:
     assert regional_suffix("us1", "") == ".twilio.com"
     assert regional_suffix("ie1", "dublin") == ".dublin.ie1.twilio.com"
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "hint"),
+    [
+        ("/2008-08-01/Accounts/AC1/Messages", b"x", "/2010-04-01"),
+        ("/2008-08-01/Accounts", b"gateway.internal", "/2010-04-01"),
+        ("/2026-01-01/", b"x", "/2010-04-01"),
+        ("/authy/v1", b"x", "use /verify"),
+        ("/fax/v1/Faxes", b"x", "Twilio has ended it"),
+        ("/v1/Faxes", b"fax.twilio.com", "Twilio has ended it"),
+        ("/flex_api/v1/A", b"x", "use /flex-api"),
+    ],
+)
+def test_a12_d9_old_paths_get_a_hint(target: str, host: bytes, hint: str) -> None:
+    with pytest.raises(Refusal, match="unknown_address") as refusal:
+        _resolve(target, host)
+    assert hint in refusal.value.detail
+
+
+@pytest.mark.parametrize(
+    ("given", "canonical"),
+    [
+        ("api.twilio.com.", "api.twilio.com"),
+        ("a.:80", "a:80"),
+        ("a..:80", "a.:80"),
+        ("[::0001]:80", "[::1]:80"),
+        ("[fe80::1]", "[fe80::1]"),
+        ("[::g]:80", "[::g]:80"),
+    ],
+)
+def test_a8_canonical_authorities(given: str, canonical: str) -> None:
+    assert canonical_authority(given) == canonical
