@@ -15,6 +15,7 @@ from aiohttp import web
 
 from gateway.admin.api import json_response
 from gateway.admin.query_parameters import read_filter, read_number
+from gateway.background.loops import BackgroundLoop
 from gateway.observe.live.recent_exchanges import Filter
 from gateway.observe.runtime import Runtime
 from gateway.observe.status.health import Status
@@ -48,7 +49,7 @@ class Events:
 
     def start(self) -> None:
         """Begin to tick, on the running loop."""
-        self._ticking = asyncio.get_running_loop().create_task(self._run())
+        self._ticking = self._runtime.loops.start("admin_events", 5.0, self._run)
 
     async def close(self) -> None:
         """End the streams, each after what it is writing."""
@@ -59,7 +60,7 @@ class Events:
         async with self._ticked:
             self._ticked.notify_all()
 
-    async def _run(self) -> None:
+    async def _run(self, loop: BackgroundLoop) -> None:
         while True:
             now = time.time()
             await asyncio.sleep(1 - now % 1 + _AFTER_SECOND)
@@ -68,6 +69,7 @@ class Events:
             self._ticks += 1
             async with self._ticked:
                 self._ticked.notify_all()
+            loop.beat()
 
     def _make_tick(self) -> bytes:
         last = self._runtime.traffic_window.history.last

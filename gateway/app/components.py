@@ -83,6 +83,7 @@ async def open_components(options: Options, observers: Observers, loops: Backgro
             options.idempotency,
             time.monotonic,
             store=store,
+            loops=loops,
             on_event=observers.metrics.count_idempotency_event,
         ),
         store,

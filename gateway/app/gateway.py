@@ -49,10 +49,12 @@ class Gateway:
         self._writer = writer
         self._exchange_queue = ExchangeQueue()
         options = configuration.options
-        self.observers = Observers(
-            _make_log(writer, options.log), Metrics(), self._exchange_queue, open_tracing(options.tracing)
-        )
+        tracer = open_tracing(options.tracing)
+        self.observers = Observers(_make_log(writer, options.log), Metrics(), self._exchange_queue, tracer)
         self.loops = BackgroundLoops(self.observers.loop_failed)
+        self.loops.include(writer.loops)
+        if tracer is not None:
+            self.loops.include(tracer.loops)
         self.process_status = ProcessStatus()
         self.heartbeat = Heartbeat()
         self._snapshots = Snapshots(configuration.snapshot)
@@ -190,6 +192,7 @@ class Gateway:
             in_flight=lambda: handler.in_flight,
             tasks=lambda: len(asyncio.all_tasks(loop)),
             heartbeat=self.heartbeat,
+            loops=self.loops,
             log_dropped=lambda: self._writer.dropped,
             traces_dropped=lambda: self.observers.traces_dropped,
         )

@@ -44,7 +44,7 @@ async def run_gateway(source: ConfigurationSource, announce: Callable[[str, str]
         loop = asyncio.get_running_loop()
         writer.gather_on(loop)
         settle_garbage()
-        trimmer.start(loop)
+        trimmer.start(gateway.loops)
         if announce is not None:
             announce(gateway.url, gateway.admin_url)
         notifier.beat_on(loop)
@@ -109,7 +109,9 @@ class _Reloads:
         self._secrets = source.secrets
         self._notifier = notifier
         self._reporter = ReloadReporter(gateway.observers, gateway.process_status)
-        self._reloader = Reloader(resolved, source.load, make_configuration, gateway.apply, self._on_reload)
+        self._reloader = Reloader(
+            resolved, source.load, make_configuration, gateway.apply, self._on_reload, loops=gateway.loops
+        )
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Watch the files, and have secret stores asked again in the background."""
@@ -121,6 +123,7 @@ class _Reloads:
         def on_event(event: SecretEvent, reference: str, why: str) -> None:
             loop.call_soon_threadsafe(self._on_secret, event, reference, why)
 
+        self._gateway.loops.include(self._secrets.loops)
         self._secrets.start(on_change, on_event)
         self._gateway.observers.metrics.secret_ages = self._secrets.ages
 

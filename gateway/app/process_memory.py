@@ -10,8 +10,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from gateway.background.daemon_thread import run_in_thread
+from gateway.background.loops import BackgroundLoop, BackgroundLoops
+
 _GC_THRESHOLDS = (5_000, 10, 10)
-_LOOK_SECONDS = 15.0
+_CHECK_SECONDS = 15.0
 _SLACK_BYTES = 32 * 1024 * 1024
 
 
@@ -51,16 +54,16 @@ class Trimmer:
         self._resident = resident
         self._trim = trim
         self._least = resident()
-        self._handle: asyncio.TimerHandle | None = None
+        self._checking: asyncio.Task[None] | None = None
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Look every quarter of a minute, on this loop, until `close`."""
-        self._handle = loop.call_later(_LOOK_SECONDS, self._look_on, loop)
+    def start(self, loops: BackgroundLoops) -> None:
+        """Check every 15 s, beside the running event loop, until `close`."""
+        self._checking = loops.start("memory_trim", 2 * _CHECK_SECONDS, self._check_regularly)
 
     def close(self) -> None:
-        """Look no more."""
-        if self._handle is not None:
-            self._handle.cancel()
+        """Stop checking."""
+        if self._checking is not None:
+            self._checking.cancel()
 
     def look(self) -> bool:
         """Give memory back if it has grown since it was least; whether it did."""
@@ -72,6 +75,8 @@ class Trimmer:
         self._least = self._resident()  # what is still there is in use: no reason to try again
         return True
 
-    def _look_on(self, loop: asyncio.AbstractEventLoop) -> None:
-        loop.run_in_executor(None, self.look)  # a trim takes milliseconds that no exchange should wait for
-        self.start(loop)
+    async def _check_regularly(self, loop: BackgroundLoop) -> None:
+        while True:
+            await asyncio.sleep(_CHECK_SECONDS)
+            await run_in_thread(self.look)  # a trim takes milliseconds that no exchange should wait for
+            loop.beat()

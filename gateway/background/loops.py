@@ -58,9 +58,16 @@ class BackgroundLoops:
         self.on_failure = on_failure
         self._clock = clock
         self._loops: dict[str, BackgroundLoop] = {}
+        self._included: list[BackgroundLoops] = []
 
     def __iter__(self) -> Iterator[BackgroundLoop]:
-        return iter(list(self._loops.values()))
+        included = [loop for each in list(self._included) for loop in each]
+        return iter([*list(self._loops.values()), *included])
+
+    def include(self, others: "BackgroundLoops") -> None:
+        """Show the loops of a part that was made before this registry, and report their failures as here."""
+        others.on_failure = self.on_failure
+        self._included.append(others)
 
     def add(self, name: str, interval_seconds: float) -> BackgroundLoop:
         """Register a loop. One that has the same name is replaced."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from gateway.background.loops import BackgroundLoops
 from gateway.errors import Refusal, UpstreamFailure
 from gateway.http.response import Response
 from gateway.idempotency.claim_rules import (
@@ -60,6 +61,7 @@ class Idempotency:
         clock: Callable[[], float],
         *,
         store: RecordStore | None = None,
+        loops: BackgroundLoops | None = None,
         on_event: Callable[[IdempotencyEvent], None] = lambda event: None,
     ) -> None:
         self.options = options
@@ -79,6 +81,7 @@ class Idempotency:
                 unwritten_max=options.max_entries,
                 find=self._memory.find,
                 on_written=self._memory.forget,
+                loops=loops,
                 on_second_holder=lambda: on_event(IdempotencyEvent.SECOND_HOLDER),
             )
 

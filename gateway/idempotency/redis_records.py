@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from gateway.background.loops import BackgroundLoop, BackgroundLoops
 from gateway.idempotency.claim_rules import ClaimState, Record
 from gateway.idempotency.record_scripts import BEGIN, RELEASE, RENEW, SETTLE
 from gateway.policy.idempotency_key import Claim
@@ -20,6 +21,7 @@ from gateway.redis.redis_store import Script
 LEASE_SECONDS = 30.0
 RENEW_SECONDS = 10.0
 _CATCH_UP_SECONDS = 0.5
+_LATE_SECONDS = 30.0  # while the store is unavailable, nothing is written
 _TOKENS_MAX = 8
 _LATE_MS = 60_000
 
@@ -68,6 +70,7 @@ class RedisRecords:
         find: Callable[[str], Record | None],
         on_written: Callable[[str], None],
         on_second_holder: Callable[[], None] = lambda: None,
+        loops: BackgroundLoops | None = None,
         lease_seconds: float = LEASE_SECONDS,
         renew_seconds: float = RENEW_SECONDS,
     ) -> None:
@@ -81,7 +84,8 @@ class RedisRecords:
         self._on_second_holder = on_second_holder
         self._unwritten: OrderedDict[str, Lease] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._catching_up = False
+        self._loops = loops if loops is not None else BackgroundLoops()
+        self._catching_up: asyncio.Task[None] | None = None
 
     def resize(self, ttl_seconds: float, unwritten_max: int) -> None:
         """Apply new bounds."""
@@ -132,11 +136,14 @@ class RedisRecords:
 
     async def close(self, seconds: float = 1.0) -> None:
         """Give writes under way `seconds`. What remains unwritten reads as unknown, never as free."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=seconds)
-        for task in self._tasks:
+        tasks = set(self._tasks)
+        if self._catching_up is not None:
+            tasks.add(self._catching_up)
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
+        for task in tasks | self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, *self._tasks, return_exceptions=True)
 
     @property
     def _flight_ms(self) -> int:
@@ -167,9 +174,8 @@ class RedisRecords:
         self._unwritten[lease.claim.scope] = lease
         if len(self._unwritten) > self._unwritten_max:
             self._unwritten.popitem(last=False)
-        if not self._catching_up:
-            self._catching_up = True
-            self._spawn(self._catch_up())
+        if self._catching_up is None:
+            self._catching_up = self._loops.start("idempotency_writes", _LATE_SECONDS, self._catch_up)
 
     async def _write(self, lease: Lease) -> bool:
         scope, end = lease.claim.scope, lease.end
@@ -201,7 +207,7 @@ class RedisRecords:
         record = self._find(scope)
         return record if record is not None and record.state is ClaimState.KEPT else None
 
-    async def _catch_up(self) -> None:
+    async def _catch_up(self, loop: BackgroundLoop) -> None:
         """Write what is queued, oldest first. A lease stays queued meanwhile, to be superseded."""
         while self._unwritten:
             scope, lease = next(iter(self._unwritten.items()))
@@ -209,7 +215,8 @@ class RedisRecords:
                 await asyncio.sleep(_CATCH_UP_SECONDS)
             elif self._unwritten.get(scope) is lease:
                 del self._unwritten[scope]
-        self._catching_up = False
+                loop.beat()
+        self._catching_up = None
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)

@@ -7,6 +7,7 @@ one step, so a concurrent change cannot break a read.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.background.loops import BackgroundLoops
 from gateway.concurrency.concurrency_limiter import LimiterKey
 from gateway.consumers.credentials import mask_sid
 from gateway.idempotency.keyed_requests import Idempotency
@@ -41,6 +42,7 @@ class Runtime:
     in_flight: Callable[[], int]
     tasks: Callable[[], int]
     heartbeat: Heartbeat
+    loops: BackgroundLoops
     log_dropped: Callable[[], int]
     traces_dropped: Callable[[], int]
 

@@ -5,6 +5,7 @@ whether a value has changed; what follows from that, whoever gave `on_change` kn
 """
 
 import asyncio
+import math
 import random
 import threading
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.background.daemon_thread import call_in_thread
+from gateway.background.loops import BackgroundLoop, BackgroundLoops
 from gateway.config.schema.secret_store_settings import SecretStores
 from gateway.config.schema.secret_values import RemoteSecret, Secret, SecretError, SecretEvent, SecretRef
 from gateway.secret_stores.secret_fetch import Answers, all_failed, ask_all, make_stores
@@ -23,6 +25,8 @@ OnEvent = Callable[[SecretEvent, str, str], None]
 """(event, reference, the reason if it is KEPT, else '')"""
 
 _JITTER: Final = 0.1
+_MAX_WAIT_SECONDS: Final = 60.0
+_ROUND_SECONDS: Final = 300.0  # the longest `timeout_seconds` of a round
 _PATIENCE_SECONDS: Final = 5.0
 _STOPPING: Final = ("the gateway is stopping", "start it again")
 
@@ -77,6 +81,8 @@ class SecretCache:
         self._ending = threading.Lock()
         """Guards the two below, and nothing that takes long."""
         self._closed = False
+        self._stopped = threading.Event()
+        self.loops = BackgroundLoops()
         self._abort: Callable[[], object] | None = None
 
     def fetch(
@@ -112,8 +118,9 @@ class SecretCache:
         configuration again. Both are called on threads of ours, must not raise, and should only hand over
         (`loop.call_soon_threadsafe`)."""
         self._on_change, self._on_event = on_change, on_event
-        self._thread = threading.Thread(target=self._refresh_until_closed, name="secrets", daemon=True)
-        self._thread.start()
+        self._thread = self.loops.start_thread(
+            "secret_refresh", _MAX_WAIT_SECONDS + _ROUND_SECONDS, self._refresh_until_closed, self._stopped
+        )
 
     def refresh(self) -> bool:
         """Ask for everything again, now. Whether any value has changed; calls `on_event`, not `on_change`."""
@@ -139,18 +146,28 @@ class SecretCache:
         """End what is under way, and the thread. What was fetched stays; `fetch` finds nothing any more."""
         with self._ending:
             self._closed = True
+            self._stopped.set()
             if self._abort is not None:
                 self._abort()
         self._woken.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(_PATIENCE_SECONDS)
 
-    def _refresh_until_closed(self) -> None:
+    def _refresh_until_closed(self, loop: BackgroundLoop) -> None:
+        due = self._next_round()
         while not self._closed:
-            if self._woken.wait(self._pause_seconds()):
+            loop.beat()
+            if self._woken.wait(max(0.0, min(_MAX_WAIT_SECONDS, due - time.monotonic()))):
                 self._woken.clear()
+            elif time.monotonic() < due:
+                continue
             elif self.refresh():
                 self._on_change()
+            due = self._next_round()
+
+    def _next_round(self) -> float:
+        pause = self._pause_seconds()
+        return math.inf if pause is None else time.monotonic() + pause
 
     def _pause_seconds(self) -> float | None:
         if not self._plan.references:

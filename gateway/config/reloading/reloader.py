@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from gateway.background.daemon_thread import run_in_thread
+from gateway.background.loops import BackgroundLoop, BackgroundLoops
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.reloading.changes import describe_changes, find_waiting
@@ -85,6 +86,7 @@ class Reloader(Generic[Built]):
         on_reload: Callable[[Reload], None],
         poll_seconds: float = POLL_SECONDS,
         read_seconds: float = _MAX_READ_SECONDS,
+        loops: BackgroundLoops | None = None,
     ) -> None:
         self._started_with = self._current = resolved
         self._source = resolved.files[0]
@@ -100,12 +102,14 @@ class Reloader(Generic[Built]):
         self._wanted = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._reading: asyncio.Future[_Read | None] | None = None
-        self._watcher = Watcher(lambda: self._current.files, self.trigger, poll_seconds)
+        self._loops = loops if loops is not None else BackgroundLoops()
+        self._interval_seconds = poll_seconds + read_seconds
+        self._watcher = Watcher(lambda: self._current.files, self.trigger, poll_seconds, self._loops)
         self.watching = self._watcher.watching
 
     def start(self) -> None:
         """Answer triggers, and watch the files. On the loop."""
-        self._running = asyncio.create_task(self._run())
+        self._running = self._loops.start("config_reload", self._interval_seconds, self._run)
         self._watcher.start()
 
     def trigger(self, reason: str) -> None:
@@ -127,13 +131,14 @@ class Reloader(Generic[Built]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self) -> None:
+    async def _run(self, loop: BackgroundLoop) -> None:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
             if self._reasons:
                 reason, self._reasons = ", ".join(self._reasons), []
                 await self._reload(reason)
+            loop.beat()
 
     async def _reload(self, reason: str) -> None:
         started_at = time.monotonic()

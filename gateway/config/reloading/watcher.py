@@ -12,6 +12,7 @@ from pathlib import Path
 from watchfiles import watch
 
 from gateway.background.daemon_thread import run_in_thread
+from gateway.background.loops import BackgroundLoop, BackgroundLoops
 from gateway.config.reloading.fingerprints import find_directories
 
 POLL_SECONDS = 30.0
@@ -21,6 +22,7 @@ _DEBOUNCE_MS = 300  # wait until writes have settled, so that no half-written fi
 _MAX_DEBOUNCE_MS = 3_000
 _CHECK_MS = 1_000
 _MAX_JOIN_SECONDS = 3.0
+_LATE_SECONDS = 10.0  # it checks every second, and a mount may be slow
 
 
 class Watcher:
@@ -32,10 +34,12 @@ class Watcher:
         files: Callable[[], Iterable[Path]],
         notify: Callable[[str], None],
         poll_seconds: float = POLL_SECONDS,
+        loops: BackgroundLoops | None = None,
     ) -> None:
         self._files = files
         self._notify = notify
         self._poll_seconds = poll_seconds
+        self._loops = loops if loops is not None else BackgroundLoops()
         self._stopped = threading.Event()
         self.watching = threading.Event()
         """Set while the kernel reports changes."""
@@ -46,8 +50,7 @@ class Watcher:
     def start(self) -> None:
         """On the loop."""
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
-        self._thread.start()
+        self._thread = self._loops.start_thread("config_watch", _LATE_SECONDS, self._watch, self._stopped)
         self._poll_later()
 
     async def close(self) -> None:
@@ -62,18 +65,19 @@ class Watcher:
         self._polling = self._loop.call_later(self._poll_seconds, self._poll)
 
     def _poll(self) -> None:
-        self._notify("poll")
         self._poll_later()
+        self._notify("poll")
 
-    def _watch(self) -> None:
+    def _watch(self, loop: BackgroundLoop) -> None:
         while not self._stopped.is_set():
             self.watching.clear()
             if directories := find_directories(self._files()):
-                self._watch_these(directories)
+                self._watch_these(directories, loop)
             else:
                 self._stopped.wait(_CHECK_MS / 1000)
+            loop.beat()
 
-    def _watch_these(self, directories: dict[Path, tuple[int, int]]) -> None:
+    def _watch_these(self, directories: dict[Path, tuple[int, int]], loop: BackgroundLoop) -> None:
         """Until they are no longer the directories to be watched."""
         try:
             for changes in watch(
@@ -91,6 +95,7 @@ class Watcher:
                 if changes or not self.watching.is_set():
                     self._loop.call_soon_threadsafe(self._notify, "files")
                 self.watching.set()
+                loop.beat()
                 if find_directories(self._files()) != directories:
                     return
         except OSError:  # one of them went away in between, or the kernel has no watches left

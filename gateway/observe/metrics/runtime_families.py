@@ -55,6 +55,7 @@ class StateCollector(Collector):
         yield from self._collect_upstream()
         yield from self._collect_stores()
         yield from self._collect_listener()
+        yield from self._collect_loops()
 
     def _collect_limiters(self) -> Iterator[Metric]:
         limiters = list(self._runtime.forwarder.limiters)
@@ -150,6 +151,27 @@ class StateCollector(Collector):
         )
         yield single_gauge(
             "gateway_idempotency_answer_bytes", "Their answers, in this process.", idempotency.answer_bytes
+        )
+
+    def _collect_loops(self) -> Iterator[Metric]:
+        loops = list(self._runtime.loops)
+        yield gauge(
+            "gateway_background_loop_age_seconds",
+            "Time since a background loop last finished a round.",
+            ("loop",),
+            (((loop.name,), loop.age_seconds) for loop in loops),
+        )
+        yield gauge(
+            "gateway_background_loop_interval_seconds",
+            "The longest that a round of a background loop normally takes, its pause included.",
+            ("loop",),
+            (((loop.name,), loop.interval_seconds) for loop in loops),
+        )
+        yield counter(
+            "gateway_background_loop_failures",
+            "How often a background loop failed and was started again.",
+            ("loop",),
+            (((loop.name,), loop.failures) for loop in loops),
         )
 
     def _collect_listener(self) -> Iterator[Metric]:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
+from gateway.background.loops import BackgroundLoop, BackgroundLoops
 from gateway.exchange import Exchange, Trace
 from gateway.http.trace_context import TraceContext, build_trace_fields, read_trace_state
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from gateway.observe.traces.spans import SpanMaker
 
+_EXPORT_SECONDS = 10.0  # how long an exporter may take
 _SERVICE = "twilio-gateway"
 _FLUSH_SECONDS = 3.0
 _DELAY_MILLISECONDS = 1_000
@@ -47,8 +49,10 @@ class Tracer:
         self._ended: deque[Exchange] = deque()
         self._stopping = threading.Event()
         self._given_up = False
-        self._thread = threading.Thread(target=self._run, name="trace-exporter", daemon=True)
-        self._thread.start()
+        self.loops = BackgroundLoops()
+        self._thread = self.loops.start_thread(
+            "trace_exporter", self._delay_seconds + _EXPORT_SECONDS, self._run, self._stopping
+        )
 
     def begin(self, context: TraceContext | None) -> Trace:
         """The place of an exchange: below the caller's span, or at the beginning of a trace of our own."""
@@ -84,7 +88,7 @@ class Tracer:
         for exporter in self._exporters:
             exporter.shutdown()
 
-    def _run(self) -> None:
+    def _run(self, loop: BackgroundLoop) -> None:
         stopping = False
         while not stopping:
             stopping = self._stopping.wait(self._delay_seconds)
@@ -94,6 +98,7 @@ class Tracer:
                 spans = [span for exchange in batch for span in self._spans.make(exchange)]
                 for exporter in self._exporters:
                     exporter.export(spans)
+            loop.beat()
 
 
 def open_tracer(version: str, *, send_upstream: bool) -> Tracer | None:
