@@ -69,7 +69,8 @@ def compile_modules(root: Path, modules: list[str], out: Path) -> None:
     """Compile `modules` (paths below `root`) into `out/lib`, laid out as in the wheel.
 
     Types come from the packages of the interpreter named by GATEWAY_TYPES_FROM, or of this one: mypyc trusts
-    them, so that they must be those that the gateway runs with.
+    them, so that they must be those that the gateway runs with. Extras may be missing there: what is wrong in
+    modules that are not compiled is not asked here.
     """
     import setuptools  # first: mypyc asks whether it is loaded
     from mypyc.build import mypycify
@@ -77,7 +78,15 @@ def compile_modules(root: Path, modules: list[str], out: Path) -> None:
     python = os.environ.get("GATEWAY_TYPES_FROM", sys.executable)
     with contextlib.chdir(root):
         extensions = mypycify(
-            ["--python-executable", python, "--config-file", "pyproject.toml", *modules],
+            [
+                "--python-executable",
+                python,
+                "--config-file",
+                "pyproject.toml",
+                "--follow-imports",
+                "silent",
+                *modules,
+            ],
             group_name=_LIBRARY,
             target_dir=str(out / "c"),
             opt_level="3",

@@ -131,17 +131,23 @@ def percentiles(times: list[float | None]) -> tuple[float, float]:
     return cuts[49], cuts[98]
 
 
-def _report(times: dict[str, list[list[float | None]]]) -> None:
+def report(times: dict[str, list[list[float | None]]], when: str = "") -> int:
+    """Print what each adds to `direct`; how many requests had no good answer."""
     direct = [percentiles(each) for each in times["direct"]]
     for name, rounds in times.items():
         found = [percentiles(each) for each in rounds]
         added50 = median(mine[0] - theirs[0] for mine, theirs in zip(found, direct, strict=True))
         added99 = median(mine[1] - theirs[1] for mine, theirs in zip(found, direct, strict=True))
         print(
-            f"{name:<12} p50 {median(each[0] for each in found):6.2f} ms"
+            f"{name:<20}{when} p50 {median(each[0] for each in found):6.2f} ms"
             f"   p99 {median(each[1] for each in found):6.2f} ms"
-            f"   added {added50:+6.2f} and {added99:+6.2f} ms"
+            f"   added {added50:+6.2f} and {added99:+6.2f} ms",
+            flush=True,
         )
+    failed = sum(each is None for rounds in times.values() for several in rounds for each in several)
+    if failed:
+        print(f"{failed} requests had no good answer")
+    return failed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -158,11 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     seconds, rounds = (0.5, 1) if args.short else (args.seconds, args.rounds)
     times = compare(args.rate, seconds, rounds)
-    _report(times)
-    failed = sum(each is None for rounds in times.values() for several in rounds for each in several)
-    if failed:
-        print(f"{failed} requests had no good answer")
-    return 1 if failed else 0
+    return 1 if report(times) else 0
 
 
 if __name__ == "__main__":

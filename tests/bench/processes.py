@@ -155,14 +155,17 @@ def consumers() -> dict[str, Any]:
         "* mcs /v1/Services/**",
         "messages:send",
     ]
+    limits = [{"rate": "50000/s"}]  # judged and counted at each request, and never reached
     services: dict[str, Any] = {
         f"service-{number}": {
             "keys": [digest(f"key-{number}-a"), digest(f"key-{number}-b")],
             "credential": "main",
             "allow": allow,
+            "limits": limits,
         }
         for number in range(19)
     }
     form = {"from": ["+15557122661", "+15557122662"], "to": ["+1", "+44"]}
-    app = {"keys": [digest(KEY), digest(KEY + "-next")], "credential": "main", "allow": allow, "form": form}
+    keys = [digest(KEY), digest(KEY + "-next")]
+    app = {"keys": keys, "credential": "main", "allow": allow, "form": form, "limits": limits}
     return {**services, "app": app}
