@@ -1,7 +1,7 @@
 """A request's body: a flow-controlled buffer that the connection fills, and the ways to read it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Final
 
 from gateway.errors import Refusal
@@ -125,7 +125,10 @@ async def read_body(body: RequestBody, plan: BodyPlan, seconds: float, total_sec
         return data
     try:
         async with asyncio.timeout(total_seconds):
-            chunks = [chunk async for chunk in _chunks(body, plan, seconds)]
+            reader = _BoundedReader(body, plan, seconds)
+            chunks: list[bytes] = []
+            while chunk := await reader.read():
+                chunks.append(chunk)
     except TimeoutError as error:
         raise Refusal(
             "body_timeout", f"The body did not come within {total_seconds:g} s.", closes=True
@@ -134,39 +137,52 @@ async def read_body(body: RequestBody, plan: BodyPlan, seconds: float, total_sec
 
 
 class BodyStream:
-    """A body handed on as it arrives. `broke` is why it ended early, if that was the caller's doing."""
+    """A body handed on as it arrives. `broke` is why it ended early, if that was the caller's doing.
+
+    Iterated over once, asynchronously: the chunks; the same errors as `read_body`.
+    """
 
     def __init__(self, body: RequestBody, plan: BodyPlan, seconds: float) -> None:
         self.broke: Refusal | ConnectionError | None = None
-        self._chunks = _chunks(body, plan, seconds)
+        self._reader = _BoundedReader(body, plan, seconds)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The chunks; the same errors as `read_body`."""
+    def __aiter__(self) -> "BodyStream":
+        return self
+
+    async def __anext__(self) -> bytes:
         try:
-            async for chunk in self._chunks:
-                yield chunk
+            chunk = await self._reader.read()
         except (Refusal, ConnectionError) as broke:
             self.broke = broke
             raise
-
-
-async def _chunks(body: RequestBody, plan: BodyPlan, seconds: float) -> AsyncIterator[bytes]:
-    size = 0
-    while True:
-        try:
-            chunk = await body.read(seconds)
-        except TimeoutError as error:
-            raise Refusal(
-                "body_timeout", f"No byte of the body came for {seconds:g} s.", closes=True
-            ) from error
-        except MalformedChunkError as error:
-            raise Refusal("incomplete_body", _INCOMPLETE, closes=True) from error
         if not chunk:
-            return
-        size += len(chunk)
-        if size > plan.limit:
-            raise too_large(plan.limit)
-        yield chunk
+            raise StopAsyncIteration
+        return chunk
+
+
+class _BoundedReader:
+    """Reads a body within its plan's bound."""
+
+    def __init__(self, body: RequestBody, plan: BodyPlan, seconds: float) -> None:
+        self._body = body
+        self._plan = plan
+        self._seconds = seconds
+        self._size = 0
+
+    async def read(self) -> bytes:
+        """The next chunk; b'' only at the end."""
+        try:
+            chunk = await self._body.read(self._seconds)
+        except TimeoutError as late:
+            raise Refusal(
+                "body_timeout", f"No byte of the body came for {self._seconds:g} s.", closes=True
+            ) from late
+        except MalformedChunkError as malformed:
+            raise Refusal("incomplete_body", _INCOMPLETE, closes=True) from malformed
+        self._size += len(chunk)
+        if self._size > self._plan.limit:
+            raise too_large(self._plan.limit)
+        return chunk
 
 
 def expects_continue(inbound: Inbound) -> bool:

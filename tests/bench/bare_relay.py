@@ -2,7 +2,8 @@
 
 One `web.Server`, one `ClientSession`, uvloop, the C parser. It forwards method, path, header fields less
 hop-by-hop and the body as bytes, and relays status, fields and body. No policy, credential, log or metric.
-`python -m tests.bench.bare_relay UPSTREAM [--port N]` prints its URL and serves until it is ended.
+`python -m tests.bench.bare_relay UPSTREAM [--port N]` prints its URL and serves until it is ended. With
+`--stream` it passes an answer's body on piece by piece, as a relay of large answers has to.
 """
 
 import argparse
@@ -28,7 +29,7 @@ HOP_BY_HOP = frozenset(
 )
 
 
-async def serve(upstream: str, port: int) -> None:
+async def serve(upstream: str, port: int, *, streams: bool) -> None:
     """Serve for ever."""
     session = ClientSession(
         connector=TCPConnector(limit=0), cookie_jar=DummyCookieJar(), auto_decompress=False
@@ -48,7 +49,15 @@ async def serve(upstream: str, port: int) -> None:
             fields = CIMultiDict(
                 (name, value) for name, value in answer.headers.items() if name.lower() not in HOP_BY_HOP
             )
-            return web.Response(status=answer.status, headers=fields, body=await answer.read())
+            if not streams:
+                return web.Response(status=answer.status, headers=fields, body=await answer.read())
+            response = web.StreamResponse(status=answer.status, headers=fields)
+            response.content_length = answer.content_length
+            await response.prepare(request)
+            async for piece in answer.content.iter_any():
+                await response.write(piece)
+            await response.write_eof()
+            return response
 
     loop = asyncio.get_running_loop()
     server = await loop.create_server(web.Server(relay, access_log=None), "127.0.0.1", port, backlog=1024)
@@ -60,8 +69,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("upstream")
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--stream", action="store_true")
     args = parser.parse_args()
-    uvloop.run(serve(args.upstream, args.port))
+    uvloop.run(serve(args.upstream, args.port, streams=args.stream))
 
 
 if __name__ == "__main__":

@@ -119,9 +119,12 @@ def started_upstream(core: int | None, *, delay_ms: float = 0.0) -> Iterator[Sta
 
 
 @contextmanager
-def started_relay(core: int | None, upstream: str, under: Sequence[str] = ()) -> Iterator[Started]:
+def started_relay(
+    core: int | None, upstream: str, under: Sequence[str] = (), *, streams: bool = False
+) -> Iterator[Started]:
     """The bare relay; `under` is a command that runs it, a profiler's for instance."""
-    with started([*under, sys.executable, "-m", "tests.bench.bare_relay", upstream], core) as relay:
+    command = [*under, sys.executable, "-m", "tests.bench.bare_relay", upstream]
+    with started([*command, "--stream"] if streams else command, core) as relay:
         yield relay
 
 

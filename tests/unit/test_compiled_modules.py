@@ -21,7 +21,7 @@ _EXPECTED = os.environ.get("GATEWAY_EXPECTED_BUILD", "pure")
 """`compiled` where tests run in a compiled copy of the checkout (`tests/support/compiled_tree.py`)."""
 
 _NEVER = ("__main__.py", "admin/", "app/", "commands/", "config/", "observe/live/", "secret_stores/")
-_OF_OBSERVE = {"observe/metrics/exchange_counts.py", "observe/log/structured_log.py"}
+_OF_OBSERVE = {"observe/log/exchange_line.py", "observe/metrics/exchange_counts.py"}
 _TO_THREADS = {"Thread", "Timer", "ThreadPoolExecutor", "to_thread", "run_in_executor"}
 _NOT_NATIVE = {"Enum", "Exception", "IntEnum", "NamedTuple", "Protocol", "StrEnum", "TypedDict"}
 

@@ -17,6 +17,7 @@ import structlog
 
 from gateway.exchange import Ending, Exchange
 from gateway.observe.log.console import ConsoleLines
+from gateway.observe.log.exchange_line import level_of, values_of
 from gateway.observe.log.line_writer import LineWriter
 
 Logger = structlog.typing.FilteringBoundLogger
@@ -82,70 +83,21 @@ def _render_json(_: Any, level: str, event: structlog.typing.EventDict) -> bytes
 
 def log_exchange(log: Logger, exchange: Exchange) -> None:
     """The one line of an exchange. Failures and refusals are warnings, our own faults errors."""
-    level = "info"
-    if exchange.slug == "internal_error":
-        level = "error"
-    elif exchange.status >= 400 or exchange.ending is not _ANSWERED or exchange.reported:
-        level = "warning"
+    level = level_of(exchange)
     if not isinstance(log, _Lines):
-        getattr(log, level)("exchange", **_values_of(exchange))
+        getattr(log, level)("exchange", **values_of(exchange))
         return
     if _LEVELS[level] < log.least:
         return
     if log.share == 1.0 or level != "info" or exchange.attempts > 1 or exchange.unknown:
-        log.write_exchange(level, _values_of(exchange))
+        log.write_exchange(level, values_of(exchange))
     elif is_sampled(exchange.request_id, log.share):
-        log.write_exchange(level, _values_of(exchange) | {"sample_rate": log.share})
+        log.write_exchange(level, values_of(exchange) | {"sample_rate": log.share})
 
 
 def is_sampled(request_id: str, share: float) -> bool:
     """Whether a plain success is written: the same everywhere for the same request id."""
     return zlib.crc32(request_id.encode()) < share * 0x1_0000_0000
-
-
-def _values_of(exchange: Exchange) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        "request_id": exchange.request_id,
-        "consumer": exchange.consumer,
-        "method": exchange.method,
-        "product": exchange.product,
-        "route": exchange.label,
-        "status": exchange.status,
-        "seconds": round(exchange.ended_at - exchange.started_at, 6),
-        "upstream_seconds": round(exchange.upstream_seconds, 6),
-        "queue_seconds": round(exchange.queued_seconds, 6),
-        "overhead_seconds": round(exchange.overhead_seconds, 6),
-        "attempts": exchange.attempts,
-        "bytes_in": exchange.bytes_in,
-        "bytes_out": exchange.bytes_out,
-    }
-    if exchange.account:
-        values["account"] = exchange.account
-    if exchange.address:
-        values["address"] = exchange.address
-    if exchange.twilio_request_id:
-        values["twilio_request_id"] = exchange.twilio_request_id
-    if exchange.trace is not None:
-        values["trace_id"] = exchange.trace.trace_id
-    if exchange.slug:
-        values["gateway_error"] = exchange.slug
-    if exchange.twilio_code:
-        values["twilio_code"] = exchange.twilio_code
-    if exchange.reported:
-        values["would_refuse"] = exchange.reported
-    if exchange.backoff_seconds:
-        values["backoff_seconds"] = round(exchange.backoff_seconds, 6)
-    if exchange.signals:
-        values["signals"] = exchange.signals
-    if exchange.retries:
-        values["retries"] = exchange.retries
-    if exchange.failovers:
-        values["key_failovers"] = exchange.failovers
-    if exchange.unknown:
-        values["outcome"] = "unknown"
-    if exchange.ending is not _ANSWERED:
-        values["ending"] = exchange.ending
-    return values
 
 
 def log_fault(log: Logger, error: BaseException, request_id: str) -> None:

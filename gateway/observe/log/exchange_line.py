@@ -1,0 +1,62 @@
+"""What is written of an exchange: the level and the fields of its one line (docs/design.md 4.9)."""
+
+from typing import Any
+
+from gateway.exchange import Ending, Exchange
+
+_ANSWERED = Ending.ANSWERED  # looked up once: an enumeration's members are slow to get at
+
+
+def level_of(exchange: Exchange) -> str:
+    """Failures and refusals are warnings, our own faults errors, the rest is `info`."""
+    if exchange.slug == "internal_error":
+        return "error"
+    if exchange.status >= 400 or exchange.ending is not _ANSWERED or exchange.reported:
+        return "warning"
+    return "info"
+
+
+def values_of(exchange: Exchange) -> dict[str, Any]:
+    """Fields by name, in the order in which they are written."""
+    values: dict[str, Any] = {
+        "request_id": exchange.request_id,
+        "consumer": exchange.consumer,
+        "method": exchange.method,
+        "product": exchange.product,
+        "route": exchange.label,
+        "status": exchange.status,
+        "seconds": round(exchange.ended_at - exchange.started_at, 6),
+        "upstream_seconds": round(exchange.upstream_seconds, 6),
+        "queue_seconds": round(exchange.queued_seconds, 6),
+        "overhead_seconds": round(exchange.overhead_seconds, 6),
+        "attempts": exchange.attempts,
+        "bytes_in": exchange.bytes_in,
+        "bytes_out": exchange.bytes_out,
+    }
+    if exchange.account:
+        values["account"] = exchange.account
+    if exchange.address:
+        values["address"] = exchange.address
+    if exchange.twilio_request_id:
+        values["twilio_request_id"] = exchange.twilio_request_id
+    if exchange.trace is not None:
+        values["trace_id"] = exchange.trace.trace_id
+    if exchange.slug:
+        values["gateway_error"] = exchange.slug
+    if exchange.twilio_code:
+        values["twilio_code"] = exchange.twilio_code
+    if exchange.reported:
+        values["would_refuse"] = exchange.reported
+    if exchange.backoff_seconds:
+        values["backoff_seconds"] = round(exchange.backoff_seconds, 6)
+    if exchange.signals:
+        values["signals"] = exchange.signals
+    if exchange.retries:
+        values["retries"] = exchange.retries
+    if exchange.failovers:
+        values["key_failovers"] = exchange.failovers
+    if exchange.unknown:
+        values["outcome"] = "unknown"
+    if exchange.ending is not _ANSWERED:
+        values["ending"] = exchange.ending
+    return values
