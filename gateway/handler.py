@@ -91,8 +91,8 @@ class Handler:
         except asyncio.CancelledError:
             exchange.ending = Ending.HUNG_UP if request.gone else Ending.ABORTED  # by drain
             raise
-        except Exception as error:  # noqa: BLE001 - an unforeseen fault is a 500 in our shape, too
-            self._observers.fault(error, exchange.request_id)
+        except Exception as fault:  # noqa: BLE001 - an unforeseen fault is a 500 in our shape, too
+            self._observers.fault(fault, exchange.request_id)
             unforeseen = GatewayError("internal_error", "The gateway failed; its log has this request id.")
             self._answer_error(unforeseen, request, exchange)
         finally:
