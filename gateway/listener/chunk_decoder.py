@@ -19,7 +19,10 @@ _QUOTED: Final = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x
 _SIZE_LINE: Final = re.compile(
     rb"([0-9A-Fa-f]{1,16})(?:;" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*\r\n"
 )
-_FIELD_LINE: Final = re.compile(_TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n")
+# A trailer must not say anything about framing (RFC 9110 6.5.1): another reader might believe it.
+_FIELD_LINE: Final = re.compile(
+    rb"(?!(?i:content-length|transfer-encoding):)" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n"
+)
 _HEX_DIGITS: Final = frozenset(b"0123456789abcdefABCDEF")
 
 

@@ -7,8 +7,9 @@ from gateway.listener.caller_transport import CallerTransport
 from gateway.listener.request_body import RequestBody
 
 if TYPE_CHECKING:
-    from aiohttp.http import RawRequestMessage
     from multidict import CIMultiDictProxy
+
+    from gateway.listener.request_parser import Head
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -36,7 +37,7 @@ class Request:
         "version",
     )
 
-    def __init__(self, caller: CallerTransport, message: "RawRequestMessage", body: RequestBody) -> None:
+    def __init__(self, caller: CallerTransport, message: "Head", body: RequestBody) -> None:
         self.caller = caller
         self.body = body
         self.method: str = message.method

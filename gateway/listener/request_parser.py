@@ -19,6 +19,9 @@ CHUNKED: Final = -1
 UNREADABLE: Final = -2
 """A body framing: where the body ends cannot be known, so nothing that follows may be read as a request."""
 
+Head = RawRequestMessage
+"""A parsed head: `method`, `path` (the raw target), `version`, `headers`, `raw_headers`, `should_close`, …"""
+
 _EMPTY_LINE: Final = b"\r\n\r\n"
 _HEAD_SHARE: Final = 4
 """A whole head may be so many times as long as one line of it (nginx: `large_client_header_buffers 4 8k`)."""
@@ -46,7 +49,7 @@ class RequestParser:
         self.begun = False
         """Whether the beginning of a head was received; empty lines before it do not count (RFC 9112 2.2)."""
 
-    def feed(self, data: bytes) -> tuple[RawRequestMessage | None, int]:
+    def feed(self, data: bytes) -> tuple[Head | None, int]:
         """The head that ends in `data`, and where it ends; (None, len(data)) if it does not end there.
 
         Raises `Refusal` (malformed_request, header_too_large).
@@ -78,7 +81,7 @@ class RequestParser:
             return None, len(data)
         if len(messages) != 1:
             raise _malformed()
-        message: RawRequestMessage = messages[0][0]
+        message: Head = messages[0][0]
         self.begun = False
         self._fed = 0
         self._tail = b""
@@ -97,7 +100,7 @@ class RequestParser:
         return found + 4 if found >= 0 else -1
 
 
-def read_framing(message: RawRequestMessage) -> int:
+def read_framing(message: Head) -> int:
     """How the body behind a head is framed (RFC 9112 6.3): its length in bytes, `CHUNKED` or `UNREADABLE`."""
     headers = message.headers
     coding = headers.get(_TRANSFER_ENCODING)

@@ -1,0 +1,64 @@
+"""What we use of aiohttp beyond its public interface, one list a file: an upgrade of aiohttp is read there.
+
+Counted are names that are in neither `aiohttp.__all__` nor `aiohttp.web.__all__`, and underscore attributes
+of objects that are not ours. The lists are compared with the sources, so that they can be trusted.
+"""
+
+import ast
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+import gateway
+
+ROOT = Path(gateway.__file__).parent
+PUBLIC = frozenset(aiohttp.__all__) | frozenset(web.__all__)
+
+LISTENER = {
+    "listener/request_parser.py": {"HttpRequestParser", "RawRequestMessage", "BadHttpMessage", "LineTooLong"},
+}
+"""The only file that knows aiohttp. aiohttp reads no attribute of ours: its parser makes no payload."""
+
+
+def imported(path: Path) -> set[str]:
+    """The names that a file imports from aiohttp's modules."""
+    tree = ast.parse(path.read_text())
+    return {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "aiohttp"
+        for alias in node.names
+    } | {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+        if alias.name.split(".")[0] == "aiohttp"
+    }
+
+
+def underscored(path: Path) -> set[str]:
+    """Private attributes that are read or set on anything but `self` and `cls`."""
+    tree = ast.parse(path.read_text())
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr.startswith("_")
+        and not node.attr.startswith("__")
+        and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls", "body"))
+    }
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "listener").glob("*.py")), ids=lambda path: path.name)
+def test_the_listener_uses_what_is_listed_and_nothing_else(path: Path) -> None:
+    listed = LISTENER.get(f"listener/{path.name}", set())
+    assert imported(path) - PUBLIC == listed
+    assert underscored(path) == set()
+
+
+def test_the_list_is_short() -> None:
+    """At most 15 in all, with those of `upstream/`."""
+    assert sum(map(len, LISTENER.values())) <= 7
