@@ -11,8 +11,10 @@ from gateway.app.components import Components, open_components, open_tracing
 from gateway.app.configuration import Configuration
 from gateway.app.file_descriptors import allow_descriptors
 from gateway.app.listen_error import ListenError
+from gateway.background.daemon_thread import call_in_thread
 from gateway.background.loops import BackgroundLoops
 from gateway.build_info import build_kind
+from gateway.config.reloading.teardown import forget_keys
 from gateway.config.schema.settings import Log
 from gateway.handler import Handler
 from gateway.identity.jwt_verifier import TokenVerifier
@@ -120,7 +122,7 @@ class Gateway:
         options, snapshot = configuration.options, configuration.snapshot
         if options.log != self._configuration.options.log:
             self.observers.log = _make_log(self._writer, options.log)
-        self._configuration = configuration
+        replaced, self._configuration = self._configuration, configuration
         self._snapshots.current = snapshot
         self.observers.metrics.configuration.apply(snapshot.config_hash, name_keys(snapshot))
         self.listener.apply(options.listener.limits, options.listener.heads)
@@ -128,6 +130,8 @@ class Gateway:
             self._tls.replace(configuration.tls.context, configuration.tls.expires)
         self._authenticator.apply(options.admin.access, remote=options.admin.remote)
         await self.components.apply(configuration)
+        if replaced is not configuration:
+            call_in_thread(lambda: forget_keys(replaced.snapshot))
 
     async def drain(self) -> None:
         """Stop accepting callers without failing any, and let requests in flight finish for up to

@@ -17,6 +17,7 @@ from gateway.app.reload_report import ReloadReporter
 from gateway.app.systemd import Notifier
 from gateway.background.daemon_thread import run_in_thread
 from gateway.config.loading.resolved import ResolvedSettings
+from gateway.config.paused_collection import paused_collection
 from gateway.config.reloading.reloader import Reload, Reloader
 from gateway.config.schema.secret_values import SecretEvent
 from gateway.observe.log.line_writer import LineWriter
@@ -86,8 +87,9 @@ async def _load_first(
     """
 
     def load() -> tuple[ResolvedSettings, Configuration]:
-        resolved = source.load()
-        return resolved, make_configuration(resolved)
+        with paused_collection():
+            resolved = source.load()
+            return resolved, make_configuration(resolved)
 
     loading = asyncio.ensure_future(run_in_thread(load))
     stopping = asyncio.ensure_future(signals.stop.wait())

@@ -57,12 +57,14 @@ def run(args: argparse.Namespace) -> int:
     from gateway.app.configuration import make_configuration
     from gateway.config.lint import find_lint
     from gateway.config.loading.resolve import load_resolved
+    from gateway.config.paused_collection import paused_collection
     from gateway.secret_stores.secret_cache import SecretCache
 
     try:
-        resolved = load_resolved(args.config, os.environ, SecretCache())
-        configuration = make_configuration(resolved)
-        warnings = (*resolved.warnings, *find_lint(resolved, configuration.snapshot))
+        with paused_collection():
+            resolved = load_resolved(args.config, os.environ, SecretCache())
+            configuration = make_configuration(resolved)
+            warnings = (*resolved.warnings, *find_lint(resolved, configuration.snapshot))
     except ConfigError as error:
         if args.json:
             _print_json({"ok": False, "problems": _plain(error.problems), "warnings": []})

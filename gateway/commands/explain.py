@@ -68,11 +68,13 @@ def run(args: argparse.Namespace) -> int:
     from gateway.commands.admin_client import AdminError
     from gateway.config.compile import compile_snapshot
     from gateway.config.loading.resolve import load_resolved
+    from gateway.config.paused_collection import paused_collection
     from gateway.explanation import explain
     from gateway.secret_stores.secret_cache import SecretCache
 
-    resolved = load_resolved(args.config, os.environ, SecretCache())
-    snapshot = compile_snapshot(resolved)
+    with paused_collection():
+        resolved = load_resolved(args.config, os.environ, SecretCache())
+        snapshot = compile_snapshot(resolved)
     try:
         consumer = snapshot.consumers[args.consumer]
         ask = _read_ask(args, f"localhost:{resolved.listen.port}")

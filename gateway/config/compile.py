@@ -58,9 +58,10 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
     keys: dict[str, KeyEntry] = {}
     consumers: dict[str, Consumer] = {}
     certificates: dict[str, Consumer] = {}
+    rule_sets: dict[tuple[str, ...], RuleSet] = {}
     rules: dict[str, list[ClaimRule]] = {issuer.settings.name: [] for issuer in resolved.issuers}
     for each in resolved.consumers.values():
-        compiler = _ConsumerCompiler(each, hosts.products, resolved.origins.problem, problems)
+        compiler = _ConsumerCompiler(each, hosts.products, resolved.origins.problem, problems, rule_sets)
         consumer = consumers[each.name] = compiler.compile(credentials[each.settings.credential])
         keys.update({key.digest: KeyEntry(consumer, key.expires) for key in each.keys})
         certificates.update({entry.name: consumer for entry in each.settings.certificates})
@@ -111,7 +112,9 @@ class _ConsumerCompiler:
         products: frozenset[str],
         problem: Callable[[KeyPath, str, str], Problem],
         problems: list[Problem],
+        rule_sets: dict[tuple[str, ...], RuleSet],
     ) -> None:
+        self._rule_sets = rule_sets
         self._resolved = resolved
         self._products = products
         self._problem = problem
@@ -135,14 +138,24 @@ class _ConsumerCompiler:
             identities=identities,
         )
 
-    def _rules(self, texts: Iterable[str], place: KeyPath | None = None) -> RuleSet:
-        sets: list[RuleSet] = []
+    def _rules(self, texts: Sequence[str], place: KeyPath | None = None) -> RuleSet:
+        """Consumers with the same rules share them."""
+        key = tuple(texts)
+        if key not in self._rule_sets:
+            try:
+                self._rule_sets[key] = parse_rules(key, self._products)
+            except ValueError:
+                self._refuse_rules(key, place)
+                return RuleSet(())
+        return self._rule_sets[key]
+
+    def _refuse_rules(self, texts: Sequence[str], place: KeyPath | None) -> None:
+        """Each rule that does not parse."""
         for index, text in enumerate(texts):
             try:
-                sets.append(parse_rules([text], self._products))
+                parse_rules([text], self._products)
             except ValueError as error:
                 self._refuse(place or ("allow", index), str(error), "see 'allow' in docs/configuration.md")
-        return RuleSet(tuple(rule for each in sets for rule in each.rules))
 
     def _limits(self, limits: Sequence[LimitSettings], credential: Credential, owner: str) -> LimitSet:
         if not limits:

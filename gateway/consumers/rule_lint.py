@@ -5,13 +5,14 @@ A path that the catalogue does not know may still be Twilio's newest, so these a
 
 from collections.abc import Iterator
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.consumers.account_pinning import is_management, require_owned
 from gateway.consumers.allow_rules import Rule, split_path
 from gateway.consumers.consumer import Consumer, Emit
 from gateway.errors import Refusal
-from gateway.twilio.catalogue import Catalogue
+from gateway.twilio.catalogue import Catalogue, Route
 
 _ANY = "*"
 _REST = "**"
@@ -57,21 +58,38 @@ def _lint_rule(rule: Rule, consumer: Consumer, catalogue: Catalogue) -> Lint | N
 
 def _find_no_route(rule: Rule, catalogue: Catalogue) -> Lint | None:
     """A rule that fits none of the routes that are known of its product."""
-    if rule.product != _ANY and all(route.product != rule.product for route in catalogue.routes):
+    found = _no_route(rule.method, rule.product, rule.path_segments, catalogue)
+    return None if found is None else Lint(rule, *found)
+
+
+@lru_cache(maxsize=10_000)
+def _no_route(
+    method: str, product: str, path_segments: tuple[str, ...], catalogue: Catalogue
+) -> tuple[str, str] | None:
+    """Message and hint. Remembered, because consumers by the thousand have the same rules."""
+    routes = _routes_of(catalogue, product)
+    if not routes and product != _ANY:
         return None  # upload hosts and the like, of which no route is known
-    routes = [route for route in catalogue.routes if rule.product in (_ANY, route.product)]
-    fitting = [route for route in routes if fits_template(rule.path_segments, split_path(route.template))]
+    fitting = [route for route, template in routes if fits_template(path_segments, template)]
     methods = {route.method for route in fitting} | {"PUT" for route in fitting if route.product == "api"}
     if not fitting:
-        wanted = "/" + "/".join(rule.path_segments)
-        close = get_close_matches(wanted, {_pattern_of(route.template) for route in routes}, 1, _CLOSE)
-        near = next((route.template for route in routes if _pattern_of(route.template) in close), "")
+        wanted = "/" + "/".join(path_segments)
+        close = get_close_matches(wanted, {_pattern_of(template) for _, template in routes}, 1, _CLOSE)
+        near = next((route.template for route, each in routes if _pattern_of(each) in close), "")
         hint = f"did you mean {near}?" if near else "compare it with Twilio's reference"
-        return Lint(rule, "fits no path that is known of Twilio's", hint)
-    if rule.method != _ANY and rule.method not in methods:
+        return "fits no path that is known of Twilio's", hint
+    if method != _ANY and method not in methods:
         known = ", ".join(sorted(methods - {"PUT"}))
-        return Lint(rule, f"Twilio knows no {rule.method} there", f"it knows {known}")
+        return f"Twilio knows no {method} there", f"it knows {known}"
     return None
+
+
+@lru_cache(maxsize=256)
+def _routes_of(catalogue: Catalogue, product: str) -> list[tuple[Route, tuple[str, ...]]]:
+    """The routes of a product, or of all, with the segments of their templates."""
+    return [
+        (route, split_path(route.template)) for route in catalogue.routes if product in (_ANY, route.product)
+    ]
 
 
 def _find_cover(rule: Rule, earlier: list[Rule]) -> Lint | None:
@@ -89,8 +107,8 @@ def _find_cover(rule: Rule, earlier: list[Rule]) -> Lint | None:
     return None
 
 
-def _pattern_of(template: str) -> str:
-    return "/" + "/".join(_ANY if part.startswith("{") else part for part in split_path(template))
+def _pattern_of(template: tuple[str, ...]) -> str:
+    return "/" + "/".join(_ANY if part.startswith("{") else part for part in template)
 
 
 def fits_template(pattern: tuple[str, ...], template: tuple[str, ...]) -> bool:

@@ -4,7 +4,8 @@ Works on plain values like `checks.py`, which calls it, and skips what has not t
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from itertools import combinations
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from gateway.config.checking.pydantic_errors import suggest
@@ -81,21 +82,76 @@ def _certificates(consumers: Consumers) -> Iterator[Finding]:
 
 def _tokens(issuers: list[str], consumers: Consumers) -> Iterator[Finding]:
     """A token that has all the claims of one entry must not have all those of another consumer's."""
-    seen: list[tuple[str, KeyPath, object, dict[str, object]]] = []
+    known = set(issuers)
+    index = _ClaimIndex()
     for name, consumer in consumers:
-        for index, entry in _entries(consumer, "jwt"):
-            path: KeyPath = ("consumers", name, "jwt", index)
+        for position, entry in _entries(consumer, "jwt"):
+            path: KeyPath = ("consumers", name, "jwt", position)
             issuer, claims = entry.get("issuer"), entry.get("claims")
-            if isinstance(issuer, str) and issuer not in issuers:
+            if isinstance(issuer, str) and issuer not in known:
                 yield Finding((*path, "issuer"), "no issuer has this name", suggest(issuer, issuers))
-            if not isinstance(claims, dict):
-                continue
-            for other, place, their_issuer, theirs in seen:
-                shared = theirs.items() <= claims.items() or claims.items() <= theirs.items()
-                if other != name and their_issuer == issuer and shared:
-                    message = f"a token can have these claims and those of {_shown(place)}"
-                    yield Finding(path, message, "make them differ in the text of a claim")
-            seen.append((name, path, issuer, claims))
+            if isinstance(issuer, str) and isinstance(claims, dict):
+                plain = {claim: text for claim, text in claims.items() if isinstance(text, str)}
+                if len(plain) == len(claims):
+                    index.add(_Claims(path, name, issuer, plain))
+    for path, other in index.find_shared():
+        message = f"a token can have these claims and those of {_shown(other)}"
+        yield Finding(path, message, "make them differ in the text of a claim")
+
+
+class _Claims(NamedTuple):
+    """One entry of a consumer's `jwt`."""
+
+    path: KeyPath
+    consumer: str
+    issuer: str
+    claims: Mapping[str, str]
+
+
+_Names = tuple[str, ...]
+_Texts = tuple[str, ...]
+
+
+class _ClaimIndex:
+    """Entries by issuer, by the names of their claims, and by the texts of these: an entry that holds all the
+    claims of another one is found by look-ups, not by comparing it with every other entry."""
+
+    def __init__(self) -> None:
+        self._entries: list[_Claims] = []
+        self._found: dict[str, dict[_Names, dict[_Texts, list[int]]]] = {}
+
+    def add(self, entry: _Claims) -> None:
+        """In the file's order."""
+        names = tuple(sorted(entry.claims))
+        texts = tuple(entry.claims[name] for name in names)
+        by_names = self._found.setdefault(entry.issuer, {})
+        same = by_names.setdefault(names, {}).setdefault(texts, [])
+        if len(same) < 2 and all(self._entries[number].consumer != entry.consumer for number in same):
+            same.append(len(self._entries))  # two consumers: one of them is another's than any entry's
+        self._entries.append(entry)
+
+    def find_shared(self) -> list[tuple[KeyPath, KeyPath]]:
+        """(path, path of another consumer's earlier entry) wherever a token could have both's claims."""
+        earlier: dict[int, int] = {}
+        for number, entry in enumerate(self._entries):
+            by_names = self._found[entry.issuer]
+            for names in _names_within(entry.claims, by_names):
+                texts = tuple(entry.claims[name] for name in names)
+                for other in by_names[names].get(texts, ()):
+                    if self._entries[other].consumer != entry.consumer:
+                        first, last = sorted((number, other))
+                        earlier[last] = min(first, earlier.get(last, first))
+        return [(self._entries[last].path, self._entries[first].path) for last, first in earlier.items()]
+
+
+def _names_within(claims: Mapping[str, str], known: Mapping[_Names, object]) -> Iterator[_Names]:
+    """Those of the `known` sets of names that `claims` has all of, itself included."""
+    given = sorted(claims)
+    if 2 ** len(given) <= len(known):
+        subsets = (names for size in range(len(given) + 1) for names in combinations(given, size))
+        yield from (names for names in subsets if names in known)
+    else:
+        yield from (names for names in known if claims.keys() >= set(names))
 
 
 def _entries(consumer: Mapping[str, object], setting: str) -> Iterator[tuple[int, dict[str, object]]]:

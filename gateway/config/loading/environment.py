@@ -6,7 +6,6 @@ replaces what the file has at that path. Names with a single underscore are not 
 `GATEWAY_PORT` for a Service of that name.
 """
 
-import copy
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -40,7 +39,7 @@ def override_names(environ: Mapping[str, str]) -> list[str]:
 
 def apply_overrides(tree: Mapping[str, object], environ: Mapping[str, str]) -> Overridden:
     """Lay the overrides over `tree`, which is not changed. Pure."""
-    result = copy.deepcopy(dict(tree))
+    result = dict(tree)
     variables: dict[KeyPath, str] = {}
     findings: list[Finding] = []
     for name in override_names(environ):
@@ -97,6 +96,8 @@ def _set(tree: dict[str, object], path: tuple[str, ...], value: object) -> list[
     section = tree
     for depth, name in enumerate(path[:-1], start=1):
         inner = section.get(name)
+        if isinstance(inner, dict):
+            inner = section[name] = dict(inner)  # the file's values are not changed
         if isinstance(inner, list):
             place = ".".join(path[:depth])
             raise _OverrideError(f"{place} is a list", "set the whole list, as JSON")

@@ -41,12 +41,17 @@ def describe_changes(old: ResolvedSettings, new: ResolvedSettings) -> tuple[str,
     )
 
 
-def find_waiting(started_with: ResolvedSettings, new: ResolvedSettings) -> tuple[str, ...]:
-    """The paths at which `new` differs from what the process was started with, but cannot have its way."""
-    before, after = _flat(started_with.settings), _flat(new.settings)
-    before["tls"], after["tls"] = started_with.tls is None, new.tls is None
-    before["store"], after["store"] = _reveal(started_with.store), _reveal(new.store)
-    return tuple(sorted(path for path in RESTART if before.get(path) != after.get(path)))
+def restart_values(resolved: ResolvedSettings) -> dict[str, object]:
+    """The values of the settings that wait for a restart, by path. Not to be shown: one may be a secret."""
+    found = _flat(resolved.settings)
+    found["tls"], found["store"] = resolved.tls is None, _reveal(resolved.store)
+    return {path: found.get(path) for path in RESTART}
+
+
+def find_waiting(started_with: Mapping[str, object], new: ResolvedSettings) -> tuple[str, ...]:
+    """The paths at which `new` differs from the `restart_values` that the process was started with."""
+    after = restart_values(new)
+    return tuple(sorted(path for path in RESTART if started_with[path] != after[path]))
 
 
 def _flat(settings: Settings) -> dict[str, object]:
@@ -95,7 +100,7 @@ def _named(prefix: str, old: Mapping[str, Any], new: Mapping[str, Any], compare:
             yield f"{path}: removed"
         elif name not in old:
             yield f"{path}: added"
-        else:
+        elif old[name] != new[name]:  # secrets are equal to themselves only
             yield from compare(path, old[name], new[name])
 
 

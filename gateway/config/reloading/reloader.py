@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from gateway.background.daemon_thread import run_in_thread
+from gateway.background.daemon_thread import call_in_thread, run_in_thread
 from gateway.background.loops import BackgroundLoop, BackgroundLoops
 from gateway.config.loading.resolved import ResolvedSettings
-from gateway.config.problems import ConfigError, Problem
-from gateway.config.reloading.changes import describe_changes, find_waiting
+from gateway.config.paused_collection import paused_collection
+from gateway.config.problems import ConfigError, Origins, Problem
+from gateway.config.reloading.changes import describe_changes, find_waiting, restart_values
 from gateway.config.reloading.fingerprints import Fingerprint, changed_files, take_fingerprint
+from gateway.config.reloading.teardown import take_apart
 from gateway.config.reloading.watcher import POLL_SECONDS, WATCHER_REASONS, Watcher
 
 _MAX_READINGS = 5
@@ -88,7 +90,9 @@ class Reloader(Generic[Built]):
         read_seconds: float = _MAX_READ_SECONDS,
         loops: BackgroundLoops | None = None,
     ) -> None:
-        self._started_with = self._current = resolved
+        self._current = resolved
+        self._started_with = restart_values(resolved)
+        self._listen, self._admin_listen = resolved.listen, resolved.admin_listen
         self._source = resolved.files[0]
         self._load = load
         self._build = build
@@ -176,7 +180,8 @@ class Reloader(Generic[Built]):
             self._fail(reason, (problem,), started_at)
             return
         self._problems = ()
-        self._current = read.resolved
+        replaced, self._current = self._current, read.resolved
+        call_in_thread(lambda: take_apart(replaced))
         self._report(Result.DONE, reason, started_at, changes=read.changes, warnings=read.resolved.warnings)
 
     async def _read_in_time(self, *, only_if_changed: bool) -> _Read | None:
@@ -230,8 +235,7 @@ class Reloader(Generic[Built]):
                 break
             seen = found  # written meanwhile, or files that were not referred to before: read once more
         # Ports stay where they are, whatever the file says now.
-        listen, admin_listen = self._started_with.listen, self._started_with.admin_listen
-        resolved = replace(resolved, listen=listen, admin_listen=admin_listen)
+        resolved = replace(resolved, listen=self._listen, admin_listen=self._admin_listen)
         built = self._build(resolved)
         files = tuple(file for file in changed_files(self._seen, seen) if file != self._source)
         self._seen = seen
@@ -241,7 +245,8 @@ class Reloader(Generic[Built]):
         )
         if not changes and resolved.config_hash == self._current.config_hash and not self._problems:
             return None
-        return _Read(resolved, built, changes)
+        # The places of problems are of no use any more, and are many.
+        return _Read(replace(resolved, origins=Origins(resolved.origins.source)), built, changes)
 
 
 def _gently(read: Callable[..., _Read | None], *, only_if_changed: bool) -> _Read | None:
@@ -252,7 +257,8 @@ def _gently(read: Callable[..., _Read | None], *, only_if_changed: bool) -> _Rea
     before = sys.getswitchinterval()
     sys.setswitchinterval(min(before, _SWITCH_SECONDS))
     try:
-        return read(only_if_changed=only_if_changed)
+        with paused_collection():
+            return read(only_if_changed=only_if_changed)
     finally:
         sys.setswitchinterval(before)
 

@@ -5,6 +5,7 @@ its two readers, which the running gateway never imports. Everything here is pur
 a route is decided in `policy/`.
 """
 
+from functools import cache
 from importlib.resources import files
 
 from gateway.twilio.catalogue.hosts import UPLOAD_HOSTS
@@ -31,8 +32,9 @@ __all__ = [
 ]
 
 
+@cache
 def load_catalogue() -> Catalogue:
-    """The catalogue of the files shipped in this package. Takes some 30 ms: call it once."""
+    """The catalogue of the files shipped in this package: read once, in some 30 ms, and never changed."""
     classes = ParameterClasses(_read("parameter_classes.tsv"))
     parameters = ParameterTable(classes, parse_operations(_read("parameters.tsv")))
     return Catalogue(parse_table(_read("routes.tsv")), parameters)

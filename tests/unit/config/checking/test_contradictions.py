@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gateway.config.checking.identity_contradictions import Consumers, find_identity_contradictions
 from gateway.config.loading.load import load_settings
 from gateway.config.problems import ConfigError
 from tests.unit.config.conftest import DIGEST, ENVIRON, GOOD, Write, cases
@@ -130,3 +131,31 @@ def test_nonsense_is_refused(write: Write, text: str, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_settings(path, ENVIRON, NOW)
     assert expected in str(caught.value)
+
+
+def test_c13_claims_are_compared_by_look_ups() -> None:
+    """Whatever the order, a subset of another consumer's claims is found, with its nearest place."""
+    rows = [
+        ("a", {"sub": "1", "team": "x"}),
+        ("b", {"sub": "2"}),
+        ("c", {"sub": "1"}),
+        ("d", {"team": "x", "sub": "1", "env": "p"}),
+        ("c", {"sub": "1", "team": "y"}),
+    ]
+    consumers: Consumers = []
+    for name in dict.fromkeys(name for name, _ in rows):
+        entries = [{"issuer": "i", "claims": claims} for owner, claims in rows if owner == name]
+        consumers.append((name, {"keys": ["x"], "jwt": entries}))
+    found = find_identity_contradictions([{"name": "i", "issuer": "u", "jwks_url": "https://u"}], consumers)
+    assert [(".".join(map(str, each.path)), each.message) for each in found] == [
+        ("consumers.c.jwt.0", "a token can have these claims and those of consumers.a.jwt.0"),
+        ("consumers.d.jwt.0", "a token can have these claims and those of consumers.a.jwt.0"),
+    ]
+
+
+def test_c13_a_thousand_consumers_with_the_same_claims_are_each_reported_once() -> None:
+    entry = {"keys": ["x"], "jwt": [{"issuer": "i", "claims": {"a": "b"}}]}
+    consumers: Consumers = [(f"c{number}", entry) for number in range(1000)]
+    issuers = [{"name": "i", "issuer": "u", "jwks_url": "https://u"}]
+    found = list(find_identity_contradictions(issuers, consumers))
+    assert [each.path[1] for each in found] == [f"c{number}" for number in range(1, 1000)]
