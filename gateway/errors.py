@@ -70,6 +70,8 @@ KINDS: dict[str, ErrorKind] = {
     "idempotency_not_kept": ErrorKind(
         409, 20409, "done before; the answer was too large or too secret to keep"
     ),
+    "repeat_in_flight": ErrorKind(409, 20409, "the same request is on its way; nothing was sent again"),
+    "repeat_not_kept": ErrorKind(409, 20409, "the same request was done; its answer was too large to keep"),
     "body_too_large": ErrorKind(413, 20413, "the body is longer than the limit"),
     "content_type": ErrorKind(415, 20001, "the route does not take this Content-Type or Content-Encoding"),
     "expectation": ErrorKind(417, 20001, "an Expect other than 100-continue"),
@@ -92,6 +94,7 @@ KINDS: dict[str, ErrorKind] = {
     "idempotency_unknown": ErrorKind(
         502, 20500, "sent before with this key, outcome unknown; not sent again"
     ),
+    "repeat_unknown": ErrorKind(502, 20500, "sent moments ago, outcome unknown; not sent again"),
     "too_many_connections": ErrorKind(
         503, 20503, "too many connections are open, in all or from this address"
     ),
@@ -99,6 +102,7 @@ KINDS: dict[str, ErrorKind] = {
     "idempotency_full": ErrorKind(
         503, 20503, "no keyed request can be remembered, and none may be forgotten"
     ),
+    "repeat_guard_full": ErrorKind(503, 20503, "no create can be remembered, and none may be forgotten"),
     "issuer_unavailable": ErrorKind(503, 20503, "the keys to verify the JWT with could not be fetched"),
     "store_unavailable": ErrorKind(
         503, 20503, "the shared store is away, and `on_store_failure` is `refuse`"

@@ -27,7 +27,7 @@ LADDER: tuple[frozenset[str], ...] = tuple(
             {"identity", "concurrency"},
             {"policy"},
             {"config", "rate_limits", "upstream"},
-            {"idempotency", "listener"},
+            {"idempotency", "listener", "repeat_guard"},
             {"explanation", "observe", "secret_stores"},
             {"admin", "handler"},
             {"app"},

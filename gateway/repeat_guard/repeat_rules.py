@@ -1,0 +1,90 @@
+"""What follows for a repeat from how its first request ended (docs/design.md 4.7). Pure.
+
+An outcome is definite (Twilio answered 2xx, 3xx or 4xx, or nothing was sent), or open: lost, timed out,
+unreadable, or a 5xx that may have come after the deed. A repeat of an open outcome is never sent.
+"""
+
+from enum import StrEnum
+
+from gateway.errors import FailurePhase, GatewayError, Refusal, UpstreamFailure
+from gateway.http.response import Response
+
+_OPEN_STATUSES = frozenset({500, 501, 502, 504})
+SHARED = (b"Gateway-Outcome", b"shared")
+MAX_SECONDS = 3600.0
+"""No outcome is kept longer than this after its request began, however often its callers ask."""
+
+
+class Ending(StrEnum):
+    """How a watched request ended."""
+
+    DEFINITE = "definite"
+    OPEN = "open"
+    NOT_SENT = "not_sent"
+
+
+class RepeatEvent(StrEnum):
+    """What happened to a repeat; the values are labels of metrics."""
+
+    WAITED = "waited"
+    SHARED = "shared"
+    IN_FLIGHT = "repeat_in_flight"
+    FULL = "repeat_guard_full"
+    REPORTED = "reported"
+
+
+def ending_of_response(status: int) -> Ending:
+    """Of an answer of Twilio's. A 503 says that Twilio was busy, and counts as definite."""
+    return Ending.OPEN if status in _OPEN_STATUSES or status > 504 else Ending.DEFINITE
+
+
+def ending_of_error(error: BaseException, *, in_doubt: bool) -> Ending:
+    """Of a request that has no answer. `in_doubt`: bytes were sent that Twilio may have acted on."""
+    if isinstance(error, UpstreamFailure) and error.phase is FailurePhase.CONNECT:
+        return Ending.NOT_SENT
+    if isinstance(error, UpstreamFailure) or in_doubt:
+        return Ending.OPEN
+    return Ending.NOT_SENT
+
+
+def shared_response(response: Response) -> Response:
+    """The response again, for a repeat."""
+    return Response(response.status, response.reason, (*response.fields, SHARED), response.body, None)
+
+
+def shared_error(slug: str) -> GatewayError:
+    """The failure again, for a repeat."""
+    return Refusal(
+        "repeat_unknown",
+        f"The same request was sent moments ago and ended with {slug}; its outcome is unknown. "
+        "Nothing was sent again: look whether it was done. Gateway-Repeat: allow sends it all the same.",
+        headers=(("Gateway-Outcome", "shared"),),
+    )
+
+
+def not_kept() -> Refusal:
+    """For a repeat of a request whose answer was too large to keep."""
+    return Refusal(
+        "repeat_not_kept",
+        "The same request was done moments ago, and its answer was too large to keep. "
+        "Nothing was sent again: look the result up, or send Gateway-Repeat: allow.",
+        headers=(("Gateway-Outcome", "shared"),),
+    )
+
+
+def in_flight() -> Refusal:
+    """For a repeat whose deadline passed while the first request had no answer."""
+    return Refusal(
+        "repeat_in_flight",
+        "The same request is on its way and has no answer yet. Nothing was sent again: ask again shortly.",
+        headers=(("Retry-After", "1"),),
+    )
+
+
+def guard_full() -> Refusal:
+    """Where no intent can be remembered without forgetting one whose outcome is open."""
+    return Refusal(
+        "repeat_guard_full",
+        "Too many requests with an open outcome are remembered, and none may be forgotten; nothing was sent.",
+        headers=(("Retry-After", "5"),),
+    )

@@ -1,0 +1,112 @@
+"""The intents of this process: which are in flight, and which ended without their caller knowing how.
+
+Knows times and room, nothing of requests: what follows from an entry is `repeat_rules.py`, who waits is
+`repeat_guard.py`. The clock is handed in, in seconds.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+
+from gateway.http.response import Response
+from gateway.repeat_guard.repeat_rules import MAX_SECONDS, Ending, guard_full
+
+
+class RepeatEntry:
+    """One intent. In flight while `ending` is None; then its outcome is `response`, or the failure `slug` (''
+    where there was a response too large to keep).
+    """
+
+    __slots__ = ("ending", "expires_at", "response", "seconds", "slug", "started_at", "waiters")
+
+    def __init__(self, now: float, seconds: float) -> None:
+        self.started_at = now
+        self.seconds = seconds
+        self.expires_at = 0.0
+        self.ending: Ending | None = None
+        self.response: Response | None = None
+        self.slug = ""
+        self.waiters: list[asyncio.Future[None]] = []
+
+    def touch(self, now: float) -> None:
+        """Keep the outcome for its seconds from now, within the bound on all of them."""
+        self.expires_at = min(now + self.seconds, self.started_at + MAX_SECONDS)
+
+    def wake(self) -> None:
+        """Have everyone who waits look again."""
+        waiters, self.waiters = self.waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
+class RepeatTable:
+    """At most `max_entries`. An entry that is resolved may be forgotten for room; an open one never."""
+
+    def __init__(self, max_entries: int, clock: Callable[[], float]) -> None:
+        self.max_entries = max_entries
+        self._clock = clock
+        self._flights: dict[str, RepeatEntry] = {}
+        self._open: OrderedDict[str, RepeatEntry] = OrderedDict()
+        self._resolved: OrderedDict[str, RepeatEntry] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._flights) + len(self._open) + len(self._resolved)
+
+    @property
+    def open_outcomes(self) -> int:
+        """How many ended and nobody knows how."""
+        return len(self._open)
+
+    def find(self, scope: str) -> RepeatEntry | None:
+        """The intent's entry, unless it has expired."""
+        entry = self._flights.get(scope)
+        if entry is not None:
+            return entry
+        for kept in (self._open, self._resolved):
+            entry = kept.get(scope)
+            if entry is not None:
+                if entry.expires_at > self._clock():
+                    return entry
+                del kept[scope]
+        return None
+
+    def begin(self, scope: str, seconds: float) -> RepeatEntry:
+        """Enter a flight. Raises `Refusal` (503 repeat_guard_full)."""
+        if len(self) >= self.max_entries:
+            self._make_room()
+        entry = self._flights[scope] = RepeatEntry(self._clock(), seconds)
+        return entry
+
+    def keep(self, scope: str, entry: RepeatEntry, ending: Ending) -> None:
+        """A flight has ended in a way that its caller does not know of."""
+        entry.ending = ending
+        entry.touch(self._clock())
+        self._flights.pop(scope, None)
+        (self._open if ending is Ending.OPEN else self._resolved)[scope] = entry
+        entry.wake()
+
+    def refresh(self, scope: str, entry: RepeatEntry) -> None:
+        """A caller was given the outcome: keep it from now on for its seconds."""
+        entry.touch(self._clock())
+        for kept in (self._open, self._resolved):
+            if kept.get(scope) is entry:
+                kept.move_to_end(scope)
+
+    def forget(self, scope: str, entry: RepeatEntry) -> None:
+        """The intent is over: the next request like it is another one."""
+        for kept in (self._flights, self._open, self._resolved):
+            if kept.get(scope) is entry:
+                del kept[scope]
+        entry.wake()
+
+    def _make_room(self) -> None:
+        now = self._clock()
+        for kept in (self._open, self._resolved):
+            for scope in [scope for scope, entry in kept.items() if entry.expires_at <= now]:
+                del kept[scope]
+        if len(self) < self.max_entries:
+            return
+        if not self._resolved:
+            raise guard_full()
+        self._resolved.popitem(last=False)
