@@ -24,6 +24,7 @@ _SINGULAR = frozenset(
         b"expect",
         b"host",
         b"idempotency-key",
+        b"gateway-repeat",
         b"gateway-timeout",
         b"proxy-authorization",
         b"transfer-encoding",

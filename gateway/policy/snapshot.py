@@ -5,7 +5,7 @@ Counters, pools and the health of keys live elsewhere, so that a reload forgets 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.consumers.consumer import Consumer
 from gateway.consumers.credentials import Credential
@@ -14,6 +14,7 @@ from gateway.identity.jwks import JwkSet
 from gateway.policy.addressing import HostTable
 from gateway.policy.bodies import BodyLimits
 from gateway.policy.deadlines import Deadlines
+from gateway.policy.repeat_intent import RepeatRoutes
 from gateway.twilio.catalogue import Catalogue
 
 
@@ -33,6 +34,7 @@ class Snapshot:
     config_hash: str
     consumers: Mapping[str, Consumer]
     credentials: Mapping[str, Credential]
+    repeat_routes: RepeatRoutes = field(default_factory=dict)
 
 
 class Snapshots:

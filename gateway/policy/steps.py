@@ -18,6 +18,7 @@ from gateway.policy.deadlines import TimeLimit, read_deadline
 from gateway.policy.idempotency_key import Claim, require_claim
 from gateway.policy.methods import translate_method
 from gateway.policy.outbound import Outbound, build_outbound
+from gateway.policy.repeat_intent import RepeatIntent, require_intent
 from gateway.policy.snapshot import Snapshot
 
 
@@ -26,6 +27,7 @@ class Prepared(NamedTuple):
 
     outbound: Outbound
     claim: Claim | None
+    intent: RepeatIntent | None
     limit: TimeLimit
 
 
@@ -71,4 +73,5 @@ def prepare(
     """The request as it goes to Twilio. Raises `Refusal`."""
     outbound = build_outbound(inbound, caller, grant, body, streams=streams, trace=trace)
     claim = require_claim(inbound, grant, outbound, body)
-    return Prepared(outbound, claim, read_deadline(inbound, sdk, snapshot.deadlines))
+    intent = require_intent(snapshot.repeat_routes, inbound, grant, outbound, body)
+    return Prepared(outbound, claim, intent, read_deadline(inbound, sdk, snapshot.deadlines))

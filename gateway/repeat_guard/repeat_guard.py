@@ -16,7 +16,7 @@ from gateway.errors import GatewayError, Refusal
 from gateway.http.response import Response
 from gateway.policy.repeat_intent import RepeatIntent
 from gateway.repeat_guard.repeat_rules import (
-    Ending,
+    RepeatEnding,
     RepeatEvent,
     ending_of_error,
     ending_of_response,
@@ -149,7 +149,7 @@ class RepeatHold:
             assert error is not None, "a block that sent says what was answered"
             ending = ending_of_error(error, in_doubt=self._in_doubt())
             entry.slug = error.slug if isinstance(error, GatewayError) else "upstream_lost"
-        if ending is Ending.NOT_SENT or (ending is Ending.DEFINITE and self._delivered):
+        if ending is RepeatEnding.NOT_SENT or (ending is RepeatEnding.DEFINITE and self._delivered):
             self._table.forget(intent.scope, entry)
         else:
             self._table.keep(intent.scope, entry, ending)
@@ -216,7 +216,7 @@ class RepeatHold:
         raise shared_error(entry.slug) if entry.slug else not_kept()
 
     def _end_shared(self, intent: RepeatIntent, entry: RepeatEntry) -> None:
-        if self._delivered and entry.ending is Ending.DEFINITE:
+        if self._delivered and entry.ending is RepeatEnding.DEFINITE:
             self._table.forget(intent.scope, entry)
         else:
             self._table.refresh(intent.scope, entry)

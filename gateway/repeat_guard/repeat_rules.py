@@ -15,7 +15,7 @@ MAX_SECONDS = 3600.0
 """No outcome is kept longer than this after its request began, however often its callers ask."""
 
 
-class Ending(StrEnum):
+class RepeatEnding(StrEnum):
     """How a watched request ended."""
 
     DEFINITE = "definite"
@@ -33,18 +33,18 @@ class RepeatEvent(StrEnum):
     REPORTED = "reported"
 
 
-def ending_of_response(status: int) -> Ending:
+def ending_of_response(status: int) -> RepeatEnding:
     """Of an answer of Twilio's. A 503 says that Twilio was busy, and counts as definite."""
-    return Ending.OPEN if status in _OPEN_STATUSES or status > 504 else Ending.DEFINITE
+    return RepeatEnding.OPEN if status in _OPEN_STATUSES or status > 504 else RepeatEnding.DEFINITE
 
 
-def ending_of_error(error: BaseException, *, in_doubt: bool) -> Ending:
+def ending_of_error(error: BaseException, *, in_doubt: bool) -> RepeatEnding:
     """Of a request that has no answer. `in_doubt`: bytes were sent that Twilio may have acted on."""
     if isinstance(error, UpstreamFailure) and error.phase is FailurePhase.CONNECT:
-        return Ending.NOT_SENT
+        return RepeatEnding.NOT_SENT
     if isinstance(error, UpstreamFailure) or in_doubt:
-        return Ending.OPEN
-    return Ending.NOT_SENT
+        return RepeatEnding.OPEN
+    return RepeatEnding.NOT_SENT
 
 
 def shared_response(response: Response) -> Response:

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from gateway.http.response import Response
-from gateway.repeat_guard.repeat_rules import MAX_SECONDS, Ending, guard_full
+from gateway.repeat_guard.repeat_rules import MAX_SECONDS, RepeatEnding, guard_full
 
 
 class RepeatEntry:
@@ -23,7 +23,7 @@ class RepeatEntry:
         self.started_at = now
         self.seconds = seconds
         self.expires_at = 0.0
-        self.ending: Ending | None = None
+        self.ending: RepeatEnding | None = None
         self.response: Response | None = None
         self.slug = ""
         self.waiters: list[asyncio.Future[None]] = []
@@ -78,12 +78,12 @@ class RepeatTable:
         entry = self._flights[scope] = RepeatEntry(self._clock(), seconds)
         return entry
 
-    def keep(self, scope: str, entry: RepeatEntry, ending: Ending) -> None:
+    def keep(self, scope: str, entry: RepeatEntry, ending: RepeatEnding) -> None:
         """A flight has ended in a way that its caller does not know of."""
         entry.ending = ending
         entry.touch(self._clock())
         self._flights.pop(scope, None)
-        (self._open if ending is Ending.OPEN else self._resolved)[scope] = entry
+        (self._open if ending is RepeatEnding.OPEN else self._resolved)[scope] = entry
         entry.wake()
 
     def refresh(self, scope: str, entry: RepeatEntry) -> None:
