@@ -26,6 +26,7 @@ from gateway.rate_limits.memory_limits import MemoryLimits
 from gateway.rate_limits.rate_limiter import RateLimiter
 from gateway.rate_limits.redis_limits import RedisLimits
 from gateway.redis.redis_store import RedisStore
+from gateway.repeat_guard.repeat_guard import RepeatGuard
 from gateway.upstream.forwarder import Forwarder
 from gateway.upstream.session import open_session
 
@@ -37,6 +38,7 @@ class Components:
     forwarder: Forwarder
     limiter: RateLimiter
     idempotency: Idempotency
+    repeat_guard: RepeatGuard
     store: RedisStore | None
     shares: LimitSharing | None
     keys: JwksCache
@@ -49,6 +51,7 @@ class Components:
         self.forwarder.limiters.apply(*options.concurrency)
         self.limiter.on_store_failure = options.on_store_failure
         self.idempotency.apply(options.idempotency)
+        self.repeat_guard.apply(options.repeat_guard)
         await self.keys.configure(configuration.key_sources)
 
     async def close(self) -> None:
@@ -86,6 +89,7 @@ async def open_components(options: Options, observers: Observers, loops: Backgro
             loops=loops,
             on_event=observers.metrics.count_idempotency_event,
         ),
+        RepeatGuard(options.repeat_guard),
         store,
         shares,
         JwksCache(observers.issuer_changed, time.monotonic, random.uniform, loops),

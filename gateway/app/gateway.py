@@ -191,6 +191,7 @@ class Gateway:
             limiter=components.limiter,
             store=components.store,
             idempotency=components.idempotency,
+            repeat_guard=components.repeat_guard,
             connection_tracker=tracker,
             connections=lambda: tracker.open,
             in_flight=lambda: handler.in_flight,

@@ -22,6 +22,7 @@ from gateway.identity.jwks_fetch import KeyAddress
 from gateway.listener.connections import ConnectionLimits
 from gateway.listener.request_parser import HeadLimits
 from gateway.rate_limits.rate_limiter import OnStoreFailure
+from gateway.repeat_guard.repeat_guard import RepeatGuardOptions
 from gateway.upstream.attempt_options import RetryOptions
 from gateway.upstream.session import TransportOptions
 
@@ -67,6 +68,7 @@ class Options:
     retry: RetryOptions
     concurrency: ConcurrencyOptions
     idempotency: IdempotencyOptions
+    repeat_guard: RepeatGuardOptions
     issuers: Mapping[str, KeySource]
     """By the issuer's name, without the keys of files: the snapshot has those."""
 
@@ -86,6 +88,7 @@ def options_of(resolved: ResolvedSettings) -> Options:
         retry=_retry(resolved),
         concurrency=_concurrency(resolved),
         idempotency=_idempotency(resolved),
+        repeat_guard=_repeat_guard(resolved),
         issuers=_issuers(resolved),
     )
 
@@ -150,6 +153,11 @@ def _concurrency(resolved: ResolvedSettings) -> ConcurrencyOptions:
         floor=concurrency.floor, ceiling=concurrency.ceiling, initial=concurrency.initial
     )
     return ConcurrencyOptions(limit, concurrency.queue)
+
+
+def _repeat_guard(resolved: ResolvedSettings) -> RepeatGuardOptions:
+    settings = resolved.settings.repeat_guard
+    return RepeatGuardOptions(reports=settings.mode == "report", max_entries=settings.max_entries)
 
 
 def _idempotency(resolved: ResolvedSettings) -> IdempotencyOptions:

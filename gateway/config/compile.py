@@ -37,6 +37,7 @@ from gateway.policy.bodies import BodyLimits
 from gateway.policy.deadlines import make_deadlines
 from gateway.policy.snapshot import Snapshot
 from gateway.twilio.catalogue import Catalogue, load_catalogue
+from gateway.twilio.catalogue.effects import creating_routes
 
 _WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound to
 
@@ -69,6 +70,7 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
             claims = tuple((parse_claim_path(claim), text) for claim, text in token.claims.items())
             rules[token.issuer].append(ClaimRule(claims, consumer))
     rings = _key_rings(resolved, problems)
+    routes = _repeat_routes(resolved, catalogue, problems)
     if problems:
         raise ConfigError(problems)
     return Snapshot(
@@ -89,6 +91,7 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
         config_hash=resolved.config_hash,
         consumers=consumers,
         credentials=credentials,
+        repeat_routes=routes,
     )
 
 
@@ -101,6 +104,33 @@ def _evidence(resolved: ResolvedConsumer) -> Iterator[str]:
     for token in resolved.settings.jwt:
         claims = sorted(token.claims.items())
         yield f"jwt:{token.issuer}:{claims}"
+
+
+_SHORT_SECONDS = {("verify", "/v2/Services/{ServiceSid}/Verifications"): 30.0}
+"""Where people ask for the same again soon, and mean it: "send me another code"."""
+
+
+def _repeat_routes(
+    resolved: ResolvedSettings, catalogue: Catalogue, problems: list[Problem]
+) -> dict[tuple[str, str], float]:
+    """The routes that the repeat guard watches, with the seconds of each."""
+    settings = resolved.settings.repeat_guard
+    routes = {
+        route: min(settings.seconds, _SHORT_SECONDS.get(route, settings.seconds))
+        for route in creating_routes()
+    }
+    posts = {(route.product, route.template) for route in catalogue.routes if route.method == "POST"}
+    for name, seconds in settings.routes.items():
+        product, _, template = name.partition(" ")
+        if (product, template) not in posts:
+            hint = "take product and path template from what `gateway explain` says of a request"
+            problems.append(
+                resolved.origins.problem(
+                    ("repeat_guard", "routes", name), "no route of Twilio's takes a POST there", hint
+                )
+            )
+        routes[product, template] = seconds
+    return {route: seconds for route, seconds in routes.items() if seconds > 0}
 
 
 class _ConsumerCompiler:

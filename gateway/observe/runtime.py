@@ -19,6 +19,7 @@ from gateway.observe.status.process_status import ProcessStatus
 from gateway.policy.snapshot import Snapshot
 from gateway.rate_limits.rate_limiter import RateLimiter
 from gateway.redis.redis_store import RedisStore
+from gateway.repeat_guard.repeat_guard import RepeatGuard
 from gateway.upstream.forwarder import Forwarder
 
 
@@ -37,6 +38,7 @@ class Runtime:
     limiter: RateLimiter
     store: RedisStore | None
     idempotency: Idempotency
+    repeat_guard: RepeatGuard
     connection_tracker: ConnectionTracker
     connections: Callable[[], int]
     in_flight: Callable[[], int]

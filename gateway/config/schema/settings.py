@@ -18,6 +18,7 @@ from gateway.config.schema.admin_settings import Admin
 from gateway.config.schema.client_timeouts import CLIENT_TIMEOUTS, ClientTimeouts
 from gateway.config.schema.consumer_settings import ConsumerSettings
 from gateway.config.schema.identity_settings import IssuerSettings
+from gateway.config.schema.repeat_guard_settings import RepeatGuardSettings
 from gateway.config.schema.secret_store_settings import SecretStores
 from gateway.config.schema.secret_values import OrReference
 from gateway.config.schema.tls_settings import Tls
@@ -254,6 +255,7 @@ class Settings(BaseSettings):
     retry: Retry = Field(default_factory=Retry)
     concurrency: ConcurrencySettings = Field(default_factory=ConcurrencySettings)
     idempotency: IdempotencySettings = Field(default_factory=IdempotencySettings)
+    repeat_guard: RepeatGuardSettings = Field(default_factory=RepeatGuardSettings)
     secret_stores: SecretStores = Field(default_factory=SecretStores)
 
     @classmethod

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, TypeVar
 from gateway.exchange import Ending, Exchange, PhaseKind
 from gateway.idempotency.claim_rules import IdempotencyEvent
 from gateway.observe.metrics.cooperative import yielding
+from gateway.repeat_guard.repeat_rules import RepeatEvent
 from gateway.upstream.key_health import KeyEvent
 
 NONE: Final = "{none}"
@@ -109,6 +110,8 @@ class ExchangeCounts:
         self.key_events: dict[tuple[KeyEvent, str], int] = {}
         """By (event, masked SID)."""
         self.idempotency_events: dict[str, int] = {}
+        self.repeats: dict[tuple[str, str, str], int] = {}
+        """Repeats of creates, by (consumer, route, event)."""
         self._consumers_max = consumers_max
         self._names: set[str] = set()
         self._routes: dict[Requests, list[int]] = {}
@@ -158,6 +161,10 @@ class ExchangeCounts:
     def count_idempotency_event(self, event: IdempotencyEvent) -> None:
         """Count an event of a request with an Idempotency-Key."""
         _add(self.idempotency_events, event)
+
+    def count_repeat(self, consumer: str, route: str, event: RepeatEvent) -> None:
+        """Count what was done with a create that came again."""
+        _add(self.repeats, (self._admit(consumer), route, event))
 
     def _add_steps(self, exchange: Exchange, consumer: str) -> None:
         attempts = self.attempts

@@ -29,6 +29,7 @@ class Metrics:
         self.observe = self.counts.add
         self.count_key_event = self.counts.count_key_event
         self.count_idempotency_event = self.counts.count_idempotency_event
+        self.count_repeat = self.counts.count_repeat
         self.configuration = ConfigurationRecord(clock)
         """To be told of the start and of each reload."""
         self.secret_ages: Table = dict

@@ -152,6 +152,13 @@ class StateCollector(Collector):
         yield single_gauge(
             "gateway_idempotency_answer_bytes", "Their answers, in this process.", idempotency.answer_bytes
         )
+        guard = self._runtime.repeat_guard
+        yield single_gauge(
+            "gateway_repeat_guard_entries", "Creates that the repeat guard remembers.", guard.entries
+        )
+        yield single_gauge(
+            "gateway_repeat_guard_open_outcomes", "Those whose outcome is unknown.", guard.open_outcomes
+        )
 
     def _collect_loops(self) -> Iterator[Metric]:
         loops = list(self._runtime.loops)
