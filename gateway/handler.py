@@ -27,9 +27,12 @@ from gateway.policy.authorization import Grant
 from gateway.policy.bodies import NO_BODY, Body, BodyPlan
 from gateway.policy.idempotency_key import Claim
 from gateway.policy.outbound import Outbound
+from gateway.policy.repeat_intent import RepeatIntent
 from gateway.policy.snapshot import Snapshot, Snapshots
 from gateway.policy.steps import check_body, check_stream, decide_head, prepare
 from gateway.rate_limits.rate_limiter import RateLimiter
+from gateway.repeat_guard.repeat_guard import RepeatGuard
+from gateway.repeat_guard.repeat_rules import SHARED_FIELD
 from gateway.upstream.forwarder import Forwarder
 from gateway.upstream.response_rewriting import Base, adapt_answer, is_adapted
 
@@ -49,6 +52,7 @@ class _Ask(NamedTuple):
     ready: _Ready
     request: Request
     deadline: float
+    base: Base | None
 
 
 class Handler:
@@ -60,6 +64,7 @@ class Handler:
         tokens: TokenVerifier,
         limiter: RateLimiter,
         idempotency: Idempotency,
+        repeat_guard: RepeatGuard,
         forwarder: Forwarder,
         observers: Observers,
         clock: Callable[[], float],
@@ -69,6 +74,7 @@ class Handler:
         self._tokens = tokens
         self._limiter = limiter
         self._idempotency = idempotency
+        self._repeat_guard = repeat_guard
         self._snapshots = snapshots
         self._forwarder = forwarder
         self._observers = observers
@@ -125,26 +131,54 @@ class Handler:
         ready = await self._read(request, exchange, snapshot, inbound, grant, plan)
         trace = self._observers.upstream_trace(exchange.trace, request.headers)
         streams = ready.stream is not None
-        outbound, claim, limit = prepare(
+        outbound, claim, intent, limit = prepare(
             snapshot, caller, inbound, grant, ready.body, streams=streams, sdk=exchange.sdk, trace=trace
         )
+        base = Base(_base_url(snapshot, request, inbound), snapshot.hosts) if is_adapted(grant) else None
         deadline = asyncio.get_running_loop().time() + limit.seconds
         if limit.from_head:
             deadline -= self._clock() - exchange.started_at
-        ask = _Ask(grant, outbound, ready, request, deadline)
-        if claim is None:
-            answer, fields = await self._admit_and_send(ask, exchange)
+        ask = _Ask(grant, outbound, ready, request, deadline, base)
+        if intent is not None:
+            await self._send_guarded(intent, ask, exchange)
+        elif claim is not None:
+            await self._relay(*await self._send_once(claim, ask, exchange), ask, exchange)
         else:
-            answer, fields = await self._send_once(claim, ask, exchange)
+            await self._relay(*await self._admit_and_send(ask, exchange), ask, exchange)
+
+    async def _relay(self, answer: Response, fields: bytes, ask: _Ask, exchange: Exchange) -> None:
+        """Write an answer to the caller, with links rewritten and tokens concealed where that is due."""
+        request = ask.request
         request.cancel_on_disconnect(True)
         try:
-            if is_adapted(grant):
-                base = Base(_base_url(snapshot, request, inbound), snapshot.hosts)
-                answer = await adapt_answer(answer, grant, base)
+            if ask.base is not None:
+                answer = await adapt_answer(answer, ask.grant, ask.base)
             await relay_answer(answer, request, exchange, fields, closes=self.draining)
         finally:
             answer.close()
             exchange.bytes_in = request.body.total_bytes
+
+    async def _send_guarded(self, intent: RepeatIntent, ask: _Ask, exchange: Exchange) -> None:
+        """A create without a key: sent, unless the same one is in flight or its outcome is open."""
+        count = self._observers.metrics.count_repeat
+        hold = self._repeat_guard.hold(
+            intent,
+            deadline=ask.deadline,
+            in_doubt=lambda: exchange.in_doubt,
+            on_event=lambda event: count(exchange.consumer, exchange.label, event),
+        )
+        try:
+            async with hold:
+                if hold.shared is not None:
+                    await self._relay(hold.shared, SHARED_FIELD, ask, exchange)
+                else:
+                    answer, fields = await self._admit_and_send(ask, exchange)
+                    hold.answered(answer)
+                    await self._relay(answer, fields, ask, exchange)
+                if exchange.ending is Ending.ANSWERED and not ask.request.gone:
+                    hold.delivered()
+        finally:
+            exchange.caller_seconds += hold.waited_seconds
 
     async def _send_once(self, claim: Claim, ask: _Ask, exchange: Exchange) -> tuple[Response, bytes]:
         """A POST with an Idempotency-Key: sent, or answered by what came of it before."""
@@ -160,7 +194,7 @@ class Handler:
 
     async def _admit_and_send(self, ask: _Ask, exchange: Exchange) -> tuple[Response, bytes]:
         """Spend the rate limits, then make attempts. The bytes are the limits' fields for the answer."""
-        grant, outbound, ready, request, deadline = ask
+        grant, outbound, ready, request, deadline, _ = ask
         fields = b""
         limits = grant.consumer.limits
         if limits is not NO_LIMITS:

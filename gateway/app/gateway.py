@@ -74,6 +74,7 @@ class Gateway:
             TokenVerifier(components.keys),
             components.limiter,
             components.idempotency,
+            components.repeat_guard,
             components.forwarder,
             self.observers,
             time.perf_counter,

@@ -23,7 +23,6 @@ from gateway.repeat_guard.repeat_rules import (
     in_flight,
     not_kept,
     shared_error,
-    shared_response,
 )
 from gateway.repeat_guard.repeat_table import RepeatEntry, RepeatTable
 
@@ -77,8 +76,9 @@ class RepeatGuard:
 class RepeatHold:
     """An async context manager around sending *and* writing the answer.
 
-    If `shared` is set, that is the answer; else send, and say `answered` what came. Before the block ends,
-    `delivered` says whether the whole answer was written to a caller that was connected.
+    If `shared` is set, that is the answer (with `SHARED_FIELD`); else send, and say `answered` what came.
+    Before the block ends, `delivered` says whether the whole answer was written to a caller that was
+    connected.
     """
 
     __slots__ = (
@@ -158,8 +158,7 @@ class RepeatHold:
         """Twilio has answered. Call it before anything is done to the answer."""
         if self._entry is not None and self.shared is None:
             self._streams = response.rest is not None
-            body = b"" if self._streams else response.body
-            self._answer = Response(response.status, response.reason, response.fields, body, None)
+            self._answer = _copy(response)
 
     def delivered(self) -> None:
         """The answer was written in full to a connected caller."""
@@ -209,7 +208,7 @@ class RepeatHold:
         self._on_event(RepeatEvent.SHARED)
         self._entry = entry
         if entry.response is not None:
-            self.shared = shared_response(entry.response)
+            self.shared = _copy(entry.response)
             return
         self._table.refresh(intent.scope, entry)
         self._entry = None
@@ -220,3 +219,9 @@ class RepeatHold:
             self._table.forget(intent.scope, entry)
         else:
             self._table.refresh(intent.scope, entry)
+
+
+def _copy(response: Response) -> Response:
+    """The response as it came; what is rewritten for one caller is not rewritten for another."""
+    body = response.body if response.rest is None else b""
+    return Response(response.status, response.reason, response.fields, body, None)

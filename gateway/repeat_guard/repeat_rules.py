@@ -7,10 +7,10 @@ unreadable, or a 5xx that may have come after the deed. A repeat of an open outc
 from enum import StrEnum
 
 from gateway.errors import FailurePhase, GatewayError, Refusal, UpstreamFailure
-from gateway.http.response import Response
 
 _OPEN_STATUSES = frozenset({500, 501, 502, 504})
-SHARED = (b"Gateway-Outcome", b"shared")
+SHARED_FIELD = b"Gateway-Outcome: shared\r\n"
+"""The field line of an answer that was another request's."""
 MAX_SECONDS = 3600.0
 """No outcome is kept longer than this after its request began, however often its callers ask."""
 
@@ -45,11 +45,6 @@ def ending_of_error(error: BaseException, *, in_doubt: bool) -> RepeatEnding:
     if isinstance(error, UpstreamFailure) or in_doubt:
         return RepeatEnding.OPEN
     return RepeatEnding.NOT_SENT
-
-
-def shared_response(response: Response) -> Response:
-    """The response again, for a repeat."""
-    return Response(response.status, response.reason, (*response.fields, SHARED), response.body, None)
 
 
 def shared_error(slug: str) -> GatewayError:

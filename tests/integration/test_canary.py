@@ -270,7 +270,18 @@ def test_most_slugs_are_in_the_table() -> None:
     }
     taken = {slug for slug, _, _ in EXCHANGES} - {""}
     assert taken | apart <= set(KINDS)
-    later = ("idempotency", "queue", "rate", "store", "issuer", "repeat", "retry", "breaker", "budget", "circuit")
+    later = (
+        "idempotency",
+        "queue",
+        "rate",
+        "store",
+        "issuer",
+        "repeat",
+        "retry",
+        "breaker",
+        "budget",
+        "circuit",
+    )
     assert [slug for slug in set(KINDS) - taken - apart if not slug.startswith(later)] == []
 
 
