@@ -6,7 +6,7 @@ What the client says in Authorization is then meant for Twilio; it is replaced, 
 import pytest
 
 from tests.clients.programs import Curl
-from tests.clients.scene import READER_KEY, WRONG_KEY, Scene, basic_token
+from tests.clients.scene import READER_KEY, WRONG_KEY, Scene, basic_token, same_message
 from tests.support.running import ACCOUNT_SID, KEY
 
 _PATH = f"/2010-04-01/Accounts/{ACCOUNT_SID}/Messages"
@@ -33,7 +33,7 @@ async def test_create_fetch_delete(own: tuple[str, ...], version: str, curl: Cur
     assert made.status == 201
     one = f"http://api.twilio.com{_PATH}/{made.json['sid']}.json"
     fetched = await curl(*call, one)
-    assert fetched.body == made.body
+    assert same_message(fetched.json, made.json)
     deleted = await curl(*call, "-X", "DELETE", one)
     assert deleted.status == 204
     missing = await curl(*call, one)

@@ -62,6 +62,6 @@ async def test_a_message_that_may_have_been_sent_is_not_sent_again(scene: Scene,
 
 async def test_two_equal_messages_that_succeed_are_two(scene: Scene) -> None:
     statuses = await asyncio.gather(create_with_retries(scene), create_with_retries(scene))
-    assert statuses == [201, 201]
+    assert list(statuses) == [201, 201]
     assert await create_with_retries(scene) == 201
     assert scene.created() == {"messages": 3}

@@ -118,6 +118,7 @@ def post(
         f"traceparent: 00-{'4b' * 16}-{'0f' * 8}-01",
         f"tracestate: a={KEY},b={MESSAGE},c={PHONE}",
         f"baggage: secret={SECRET}",
+        "Gateway-Repeat: allow",
     )
     return request(f"POST {path}?To={PHONE}", *kind, *marked, *fields, body=body, auth=key, version=version)
 

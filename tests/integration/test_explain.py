@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from gateway.explanation import Explanation, RequestDraft, explain
-from tests.support.attempts import SIGNAL, SOON, closed_upstream, coded
+from tests.support.attempts import REPEATS, SIGNAL, SOON, closed_upstream, coded, with_field
 from tests.support.caller import FORM, RawAnswer, ask
 from tests.support.running import ACCOUNT_SID, ENVIRON, Running, configuration, consumer, running_gateway
 from tests.support.upstream import RawUpstream, Step, raw, raw_upstream, reply
@@ -209,7 +209,7 @@ async def test_what_is_said_to_be_tried_again_is(row: Row) -> None:
             (said,) = [each for each in row.explained(gateway).outcomes if each.outcome == outcome]
             upstream.script.clear()
             upstream.then(step)
-            answer = await ask(gateway.port, row.data)
+            answer = await ask(gateway.port, with_field(row.data, REPEATS))
             assert (answer.value("Gateway-Attempts") != "1") is said.again, (outcome, said, answer)
             assert (answer.value("Gateway-Outcome") == "unknown") is ("unknown" in said.words), outcome
 

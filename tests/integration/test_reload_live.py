@@ -35,6 +35,8 @@ WITNESSES: dict[str, tuple[Any, Witness, object]] = {
     "callers.idle_seconds": (81, lambda g: g.listener.tracker.limits.idle_seconds, 81),
     "callers.head_seconds": (82, lambda g: g.listener.tracker.limits.head_seconds, 82),
     "callers.write_seconds": (83, lambda g: g.listener.tracker.limits.write_seconds, 83),
+    "repeat_guard.mode": ("report", lambda g: g.components.repeat_guard.options.reports, True),
+    "repeat_guard.max_entries": (76, lambda g: g.components.repeat_guard.options.max_entries, 76),
     "callers.body_seconds": (84, lambda g: g._snapshots.current.body_seconds, 84),
     "callers.body_total_seconds": (85, lambda g: g._snapshots.current.body_total_seconds, 85),
     "upstream.connect_to": ("http://127.0.0.1:9", lambda g: g.components.forwarder._origin("x").port, 9),
@@ -88,6 +90,8 @@ ELSEWHERE = {
     "consumers.*": "tests/integration/test_reload_signal.py",
     "secret_stores.": "tests/integration/test_remote_secrets.py",
     "jwt.*": "tests/integration/test_jwt.py",
+    "repeat_guard.seconds": "tests/integration/test_repeat_guard.py",
+    "repeat_guard.routes": "tests/integration/test_repeat_guard.py",
 }
 
 

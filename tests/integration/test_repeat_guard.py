@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.caller import FORM, MESSAGES, RawAnswer, ask, raw_caller, request
 from tests.support.running import Running, running_gateway
-from tests.support.upstream import RawUpstream, answer, gated, hang, raw, raw_upstream, reply
+from tests.support.upstream import RawUpstream, Step, answer, gated, hang, raw, raw_upstream, reply
 
 TEXT = b"To=%2B15005550006&From=%2B15005550001&Body=hi"
 CREATED = reply(b'{"sid": "SM1"}', status="201 Created")
@@ -51,7 +51,7 @@ OPEN = [
 async def test_an_open_outcome_is_not_sent_again(
     gateway: Running,
     upstream: RawUpstream,
-    fault: object,
+    fault: Step,
     first: tuple[int, str, str],
     again: tuple[int, str],
 ) -> None:

@@ -10,6 +10,8 @@ from tests.support.upstream import RawUpstream, Step, UpstreamConnection, reply
 
 INSTANCE = "/conversations/v2/Conversations/CH0"
 JSON = "Content-Type: application/json"
+REPEATS = "Gateway-Repeat: allow"
+"""What these requests are about is not the repeat guard."""
 ONCE_IS_TWICE = {
     "GET": request(f"GET {MESSAGES}"),
     "HEAD": request(f"HEAD {MESSAGES}"),
@@ -17,7 +19,7 @@ ONCE_IS_TWICE = {
     "PUT to an instance": request(f"PUT {INSTANCE}", JSON, body=b"{}"),
 }
 ONCE_ONLY = {
-    "POST": request(f"POST {MESSAGES}", FORM, body=b"To=%2B1"),
+    "POST": request(f"POST {MESSAGES}", FORM, REPEATS, body=b"To=%2B1"),
     "PATCH": request(f"PATCH {INSTANCE}", JSON, body=b"{}"),
     "PUT to a collection": request(f"PUT {MESSAGES}", FORM, body=b"To=%2B1"),
 }
