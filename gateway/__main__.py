@@ -1,7 +1,8 @@
 """The command line: finds the command's module in `gateway/commands/`, and gives it its arguments.
 
 A command's module is imported only when it is asked for, so that `gateway --help` does not wait for aiohttp
-and pydantic. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
+and pydantic. Exit codes: 0 done, 1 failed, 2 wrong usage or
+configuration, 75 a configuration that only an unavailable secret store makes unusable.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from typing import Final, NoReturn
 
 from gateway import __version__
 from gateway.build_info import build_kind
-from gateway.config.problems import ConfigError
+from gateway.config.problems import TEMPORARY_EXIT, ConfigError
 
 COMMANDS: Final = {
     "demo": "run the gateway in front of a simulated Twilio, and print a call that works",
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except ConfigError as error:
         print(error, file=sys.stderr)
-        return 2
+        return TEMPORARY_EXIT if error.temporary else 2
     except BrokenPipeError:
         # `gateway schema | head`: https://docs.python.org/3/library/signal.html#note-on-sigpipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

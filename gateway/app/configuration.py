@@ -49,6 +49,17 @@ def make_configuration(resolved: ResolvedSettings) -> Configuration:
     return Configuration(snapshot, options_of(resolved), resolved.tls)
 
 
+def with_further_problems(error: ConfigError) -> ConfigError:
+    """The error of a configuration whose secrets or files could not be read, with what else is wrong."""
+    if not isinstance(error.partial, ResolvedSettings):
+        return error
+    try:
+        make_configuration(error.partial)
+    except ConfigError as further:
+        return ConfigError([*error.problems, *further.problems])
+    return ConfigError(error.problems)
+
+
 class ConfigurationSource(NamedTuple):
     """Where a configuration is read from, at the start and at each reload. The lifecycle closes `secrets`."""
 
@@ -57,5 +68,8 @@ class ConfigurationSource(NamedTuple):
     secrets: SecretCache
 
     def load(self) -> ResolvedSettings:
-        """Read it; blocks. Raises `ConfigError`."""
-        return load_resolved(*self)
+        """Read it; blocks. Raises `ConfigError` with everything that is wrong with it."""
+        try:
+            return load_resolved(*self)
+        except ConfigError as error:
+            raise with_further_problems(error) from None

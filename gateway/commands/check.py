@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from gateway.config.problems import ConfigError, Problem
+from gateway.config.problems import TEMPORARY_EXIT, ConfigError, Problem
 
 if TYPE_CHECKING:
     from gateway.app.configuration import Configuration
@@ -25,10 +25,11 @@ example:
   gateway check --config config/gateway.yaml
 
 Secrets are read, so run it where their variables are set, their files are mounted and their stores can be
-reached; none is ever printed.
+reached; none is ever printed. With --static it runs anywhere: references are not followed, and certificates
+are not read.
 Problems go to standard error, one per line: FILE:LINE: NAME: what is wrong; what to do.
-exit codes: 0 good (perhaps with warnings), 2 not usable; with --online also 1 if Twilio refuses a key, and 3
-if it refuses none, but some could not be tried
+exit codes: 0 good (perhaps with warnings), 2 not usable, 75 not usable while a secret store is unavailable;
+with --online also 1 if Twilio refuses a key, and 3 if it refuses none, but some could not be tried
 """
 
 
@@ -45,24 +46,33 @@ def add_parser(subparsers: "Subparsers") -> None:
         "--config", type=Path, default=_DEFAULT_CONFIG, metavar="PATH", help=f"default: {_DEFAULT_CONFIG}"
     )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
-    parser.add_argument(
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
         "--online", action="store_true", help="try each Twilio key with one read, and tell which work"
+    )
+    where.add_argument(
+        "--static",
+        action="store_true",
+        help="read no secret and no mounted file, only the configuration itself: for CI",
     )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check one file: 0 if the gateway would start with it, else 2; 1 and 3 tell of keys tried online."""
+    """Check one file: 0 if the gateway would start with it, else 2 or 75. Online, 1 and 3 tell of keys."""
     # Imported here: `gateway check --help` need not wait for pydantic.
-    from gateway.app.configuration import make_configuration
+    from gateway.app.configuration import ConfigurationSource, make_configuration
     from gateway.config.lint import find_lint
-    from gateway.config.loading.resolve import load_resolved
+    from gateway.config.loading.resolve import load_static
     from gateway.config.paused_collection import paused_collection
     from gateway.secret_stores.secret_cache import SecretCache
 
     try:
         with paused_collection():
-            resolved = load_resolved(args.config, os.environ, SecretCache())
+            if args.static:
+                resolved = load_static(args.config, os.environ)
+            else:
+                resolved = ConfigurationSource(args.config, os.environ, SecretCache()).load()
             configuration = make_configuration(resolved)
             warnings = (*resolved.warnings, *find_lint(resolved, configuration.snapshot))
     except ConfigError as error:
@@ -70,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
             _print_json({"ok": False, "problems": _plain(error.problems), "warnings": []})
         else:
             print(error, file=sys.stderr)
-        return 2
+        return TEMPORARY_EXIT if error.temporary else 2
     trials = _try_keys(configuration) if args.online else []
     if args.json:
         found: dict[str, object] = {"ok": True, "problems": [], "warnings": _plain(warnings)}
@@ -114,7 +124,7 @@ def _counted(count: int, plural: str) -> str:
     return f"{count} {plural.removesuffix('s') if count == 1 else plural}"
 
 
-def _plain(problems: tuple[Problem, ...]) -> list[dict[str, str]]:
+def _plain(problems: tuple[Problem, ...]) -> list[dict[str, object]]:
     return [dataclasses.asdict(problem) for problem in problems]
 
 

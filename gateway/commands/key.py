@@ -7,6 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
+    from gateway.config.schema.secret_values import Secret
+
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 KEY_PREFIX: Final = "gw_"
@@ -87,14 +89,14 @@ def new_key() -> str:
 
 def run_digest(args: argparse.Namespace) -> int:
     """Print the digest of what is on standard input: 0, or 2 if that is no secret."""
+    from gateway.config.schema.secret_values import SecretError
     from gateway.config.schema.values import digest_line
 
-    secret = _read_secret()
-    if secret is None:
-        message = "standard input must hold the secret: one line of UTF-8 text, not empty"
-        print(f"gateway key digest: {message}; try `gateway key digest < FILE`", file=sys.stderr)
+    try:
+        print(digest_line(_read_secret().reveal()))
+    except SecretError as error:
+        print(f"gateway key digest: {error}; try `gateway key digest < FILE`", file=sys.stderr)
         return 2
-    print(digest_line(secret))
     return 0
 
 
@@ -106,14 +108,10 @@ def _read_name(text: str) -> str:
     return text
 
 
-def _read_secret() -> str | None:
-    """One line, without its line break; from a terminal it is read without an echo."""
+def _read_secret() -> "Secret":
+    """One line, without its line break; from a terminal it is read without an echo. Raises SecretError."""
+    from gateway.config.schema.secret_values import judge
+
     if sys.stdin.isatty():
-        secret = getpass.getpass("Secret: ")
-    else:
-        try:
-            secret = sys.stdin.buffer.read().decode()
-        except UnicodeDecodeError:
-            return None
-        secret = secret.removesuffix("\n").removesuffix("\r")
-    return secret if secret and secret.isprintable() else None
+        return judge(getpass.getpass("Secret: "), "the secret")
+    return judge(sys.stdin.buffer.read().decode("utf-8", "surrogateescape"), "standard input")

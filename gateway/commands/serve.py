@@ -10,7 +10,7 @@ import uvloop
 from gateway.app.configuration import ConfigurationSource
 from gateway.app.lifecycle import run_gateway
 from gateway.app.listen_error import ListenError
-from gateway.config.problems import ConfigError
+from gateway.config.problems import TEMPORARY_EXIT, ConfigError
 from gateway.secret_stores.secret_cache import SecretCache
 
 _EXAMPLE = "example:\n  TWILIO_API_SECRET=… gateway serve --config config/gateway.yaml"
@@ -31,7 +31,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 after a clean stop, 1 after a forced one or without a port, 2 for an unusable configuration."""
+    """0 after a clean stop, 1 after a forced one or without a port, 2 for an unusable configuration, and 75
+    if only a secret store that is unavailable makes it so: the service manager starts the gateway again."""
     source = ConfigurationSource(args.config, os.environ, SecretCache())
     try:
         return uvloop.run(run_gateway(source))
@@ -40,6 +41,9 @@ def run(args: argparse.Namespace) -> int:
         return 1
     except ConfigError as error:
         print(error, file=sys.stderr)
+        if error.temporary:
+            print("Nothing was started. Start it again when the secret store answers.", file=sys.stderr)
+            return TEMPORARY_EXIT
         print(
             f"Nothing was started. Correct the above, then: gateway check --config {args.config}",
             file=sys.stderr,

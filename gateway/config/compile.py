@@ -6,6 +6,7 @@ Counters, pools and health of keys live elsewhere, so that a reload forgets noth
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from gateway.config.checking.rules import RULE_HINT
 from gateway.config.loading.resolved import (
     ResolvedAccount,
     ResolvedConsumer,
@@ -185,7 +186,7 @@ class _ConsumerCompiler:
             try:
                 parse_rules([text], self._products)
             except ValueError as error:
-                self._refuse(place or ("allow", index), str(error), "see 'allow' in docs/configuration.md")
+                self._refuse(place or ("allow", index), str(error), RULE_HINT)
 
     def _limits(self, limits: Sequence[LimitSettings], credential: Credential, owner: str) -> LimitSet:
         if not limits:

@@ -12,6 +12,7 @@ from gateway.config.problems import Problem
 from gateway.consumers.allow_rules import NAMED_SETS
 from gateway.consumers.consumer import Consumer
 from gateway.consumers.form_lint import find_refused_parameters
+from gateway.consumers.limit_lint import find_idle_rules
 from gateway.consumers.rule_lint import find_unreachable
 from gateway.policy.addressing import DEFAULT_EDGES
 from gateway.policy.snapshot import Snapshot
@@ -27,6 +28,9 @@ def find_lint(resolved: ResolvedSettings, snapshot: Snapshot) -> list[Problem]:
         problems += _lint_rules(resolved, name, consumer, snapshot.catalogue)
         for found in find_refused_parameters(consumer, snapshot.catalogue):
             problems.append(resolved.origins.problem(("consumers", name, "form"), found.message, found.hint))
+        for idle in find_idle_rules(consumer, snapshot.catalogue):
+            place = ("form",) if idle.limit is None else ("limits", idle.limit)
+            problems.append(resolved.origins.problem(("consumers", name, *place), idle.message, idle.hint))
     return problems
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, said so that its author can mend it: where, what, and what to write
+"""What is wrong with a configuration, so that its author can correct it: where, what, and what to write
 instead.
 
 Owns `Problem`, `ConfigError` and the way from a key path to a file's line or an override's variable. Knows
@@ -9,7 +9,7 @@ secret in the wrong place.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 
 KeyPath = tuple[str | int, ...]
 """`("consumers", "billing", "keys", 0)`, as written in the file; `()` is the whole file."""
@@ -30,6 +30,8 @@ class Finding:
     path: KeyPath
     message: str
     hint: str = ""
+    temporary: bool = False
+    """It may mend itself without another configuration: a secret store that is unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Problem:
     hint: str = ""
     key: str = ""
     """`consumers.billing.alow`; empty if the file as a whole is meant."""
+    temporary: bool = False
+    """See `Finding.temporary`."""
 
     def __post_init__(self) -> None:
         # Names and paths come from outside: none of them may steer a terminal, or be unprintable.
@@ -55,11 +59,21 @@ class Problem:
         return f"{text}; {self.hint}" if self.hint else text
 
 
-class ConfigError(Exception):
-    """The configuration cannot be used. `str()` is one line per problem, in the file's order."""
+TEMPORARY_EXIT: Final = 75
+"""Exit code for a configuration that may be usable a while later: EX_TEMPFAIL of sysexits(3)."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+
+class ConfigError(Exception):
+    """The configuration cannot be used. `str()` is one line per problem, in the file's order.
+
+    `partial` is what was read of it, if that is enough to look for further problems.
+    """
+
+    def __init__(self, problems: Iterable[Problem], partial: object = None) -> None:
+        self.partial = partial
         self.problems = tuple(problems)
+        self.temporary = all(problem.temporary for problem in self.problems)
+        """Whether the same configuration may be usable a while later."""
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
@@ -74,17 +88,20 @@ class Origins:
     variables: Mapping[KeyPath, str] = field(default_factory=dict)
     """Key path -> the environment variable that set it, for overrides and the sections they had to create."""
 
-    def problem(self, path: KeyPath, message: str, hint: str = "") -> Problem:
+    def problem(self, path: KeyPath, message: str, hint: str = "", *, temporary: bool = False) -> Problem:
         """A problem at `path`; of a path that was not given, the place is that of the closest thing around
         it."""
         shown = ".".join("(hidden)" if looks_like_a_secret(str(part)) else str(part) for part in path)
         where = self._where(path)
-        return Problem(where, message, hint, "" if shown == where else shown)
+        return Problem(where, message, hint, "" if shown == where else shown, temporary)
 
     def problems(self, findings: Iterable[Finding]) -> list[Problem]:
         """In the file's order, what the whole file or an override did wrong first; each once."""
         ordered = sorted(dict.fromkeys(findings), key=lambda finding: self._line(finding.path))
-        return [self.problem(finding.path, finding.message, finding.hint) for finding in ordered]
+        return [
+            self.problem(finding.path, finding.message, finding.hint, temporary=finding.temporary)
+            for finding in ordered
+        ]
 
     def _where(self, path: KeyPath) -> str:
         # An override replaces all that the file has beneath its path, so it is asked first.

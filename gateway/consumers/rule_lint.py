@@ -53,10 +53,10 @@ def _lint_rule(rule: Rule, consumer: Consumer, catalogue: Catalogue) -> Lint | N
         return Lint(
             rule, "is always answered 501: `emit: post` works on the `api` product only", "remove one of them"
         )
-    return _find_no_route(rule, catalogue)
+    return find_no_route(rule, catalogue)
 
 
-def _find_no_route(rule: Rule, catalogue: Catalogue) -> Lint | None:
+def find_no_route(rule: Rule, catalogue: Catalogue) -> Lint | None:
     """A rule that fits none of the routes that are known of its product."""
     found = _no_route(rule.method, rule.product, rule.path_segments, catalogue)
     return None if found is None else Lint(rule, *found)

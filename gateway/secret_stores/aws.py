@@ -13,6 +13,7 @@ from typing import Any, Final
 from gateway.background.daemon_thread import call_in_thread
 from gateway.config.schema.secret_store_settings import Aws
 from gateway.config.schema.secret_values import SecretError
+from gateway.secret_stores.http_store import is_temporary
 from gateway.secret_stores.store import Content, Read
 
 _ALLOW: Final = (
@@ -32,6 +33,7 @@ _HINTS: Final = {
     "ThrottlingException": "raise `secret_stores.refresh_seconds`",
 }
 """AWS's codes that we have read: another text is not passed on."""
+_TEMPORARY: Final = frozenset({"ThrottlingException"})
 
 
 class AwsStore:
@@ -54,7 +56,7 @@ class AwsStore:
 
     def _read(self, name: str) -> Content:
         try:
-            from botocore.exceptions import BotoCoreError, ClientError
+            from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
             from botocore.parsers import ResponseParserError
         except ImportError:
             raise SecretError("boto3 is not installed", "pip install 'twilio-gateway[aws]'") from None
@@ -73,6 +75,7 @@ class AwsStore:
                 f"boto3 could not ask AWS ({type(error).__name__})",
                 "see that region, credentials and network are there where the gateway runs: "
                 "`aws sts get-caller-identity`",
+                temporary=isinstance(error, ConnectionError | HTTPClientError),
             ) from None
         text = answer.get("SecretString") if isinstance(answer, dict) else None
         if not isinstance(text, str):
@@ -104,5 +107,6 @@ def _refused(response: Any) -> SecretError:
     message = f"AWS answered {int(status)}" if isinstance(status, int) else "AWS answered with an error"
     if code not in _HINTS:
         say_more = "`aws secretsmanager get-secret-value` says more, where the gateway runs"
-        return SecretError(message, _ALLOW if status == 403 else say_more)
-    return SecretError(f"{message} ({code})", _HINTS[code])
+        temporary = isinstance(status, int) and is_temporary(status)
+        return SecretError(message, _ALLOW if status == 403 else say_more, temporary=temporary)
+    return SecretError(f"{message} ({code})", _HINTS[code], temporary=code in _TEMPORARY)

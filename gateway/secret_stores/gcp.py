@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, NoReturn, cast
 from gateway.background.daemon_thread import call_in_thread
 from gateway.config.schema.secret_store_settings import Gcp
 from gateway.config.schema.secret_values import SecretError
-from gateway.secret_stores.http_store import StoreHttp, StoreReply, open_http
+from gateway.secret_stores.http_store import StoreHttp, StoreReply, is_temporary, open_http
 from gateway.secret_stores.store import Content, Read
 
 _SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform",)
@@ -63,7 +63,7 @@ class GcpStore:
         if reply.status == 200:
             return _payload(reply)
         hint = _HINTS.get(reply.status, "see https://status.cloud.google.com")
-        raise SecretError(f"Google answered {reply.status}", hint)
+        raise SecretError(f"Google answered {reply.status}", hint, temporary=is_temporary(reply.status))
 
     async def _access(
         self, http: StoreHttp, transport: "_Transport", name: str, refused: str
@@ -76,7 +76,7 @@ class GcpStore:
     def _prove(self, transport: "_Transport", refused: str) -> _Identity:
         """Blocks. Raises SecretError if nothing says who we are."""
         try:
-            from google.auth.exceptions import GoogleAuthError
+            from google.auth.exceptions import GoogleAuthError, TransportError
         except ImportError:
             raise SecretError("google-auth is not installed", "pip install 'twilio-gateway[gcp]'") from None
         with self._proving:
@@ -95,6 +95,7 @@ class GcpStore:
                     f"google-auth cannot prove who we are ({type(error).__name__}{status})",
                     "set `secret_stores.gcp.credentials_file` or GOOGLE_APPLICATION_CREDENTIALS, or run "
                     "with a service account; is the key still valid?",
+                    temporary=isinstance(error, TransportError) or is_temporary(transport.refused),
                 ) from None
             return _Identity(self._credentials.token, headers, self._project)
 

@@ -20,6 +20,11 @@ from gateway.config.schema.secret_values import SecretError
 _LARGEST_BYTES: Final = 1 << 20
 
 
+def is_temporary(status: int) -> bool:
+    """Whether a store answers with this status only for a while (RFC 9110 15.6, RFC 6585 4)."""
+    return status == 429 or status >= 500
+
+
 @dataclass(frozen=True, slots=True)
 class StoreReply:
     """A whole answer."""
@@ -68,6 +73,7 @@ class StoreHttp:
             raise SecretError(
                 f"{self._store} at {target.origin()} gave no answer ({type(error).__name__})",
                 "correct the address, or see why it cannot be reached from here",
+                temporary=not isinstance(error, ValueError),  # InvalidURL is one
             ) from None
 
 

@@ -91,6 +91,7 @@ async def _read(
         return SecretError(
             f"no answer within {timeout_seconds:g} s",
             "see whether the store can be reached from here, or raise `secret_stores.timeout_seconds`",
+            temporary=True,
         )
     except Exception as error:  # noqa: BLE001 - a fault of boto3's or google-auth's must not end refreshing
         return SecretError(f"asking for it failed ({type(error).__name__})", "please report this")
@@ -110,7 +111,8 @@ def _take(reference: SecretRef, content: Content | SecretError) -> Secret | Secr
 
 
 def _explained(reference: SecretRef, error: SecretError) -> SecretError:
-    return SecretError(f"{reference} was not read: {error.message}", error.hint)
+    message = f"{reference} was not read: {error.message}"
+    return SecretError(message, error.hint, temporary=error.temporary)
 
 
 def _place(reference: SecretRef) -> tuple[str, str]:

@@ -15,10 +15,18 @@ import orjson
 
 from gateway.config.schema.secret_store_settings import Vault, VaultKubernetes
 from gateway.config.schema.secret_values import LocalRef, SecretError, resolve
-from gateway.secret_stores.http_store import StoreHttp, StoreReply, open_http
+from gateway.secret_stores.http_store import StoreHttp, StoreReply, is_temporary, open_http
 from gateway.secret_stores.store import Content, Read
 
 _SHARE_OF_LEASE: Final = 0.9
+
+
+_STANDBY: Final = frozenset({472, 473})
+"""A standby node (https://developer.hashicorp.com/vault/api-docs/system/health)."""
+
+
+def _is_temporary(status: int) -> bool:
+    return is_temporary(status) or status in _STANDBY
 
 
 class VaultStore:
@@ -87,14 +95,15 @@ class VaultStore:
             404: f"is it there, and not deleted? `vault kv get -mount={mount} {path}`",
             503: "it is sealed or in maintenance: `vault status`, then unseal it",
         }
-        raise SecretError(f"Vault answered {reply.status}", hints.get(reply.status, "Vault's log says why"))
+        hint = hints.get(reply.status, "Vault's log says why")
+        raise SecretError(f"Vault answered {reply.status}", hint, temporary=_is_temporary(reply.status))
 
     async def _login(self, http: StoreHttp) -> str:
         """A token that is believed to be good."""
         if not self._token or self._clock() >= self._ends:
             if self._settings.kubernetes is not None:
                 self._token, self._ends = await self._login_by_kubernetes(http, self._settings.kubernetes)
-            elif self._settings.token is not None:  # `checks.py` has seen to it that there is one of the two
+            elif self._settings.token is not None:  # the configuration has exactly one of the two
                 token = resolve(self._settings.token, self._environ, self._base_dir)
                 self._token, self._ends = token.reveal(), float("inf")
         return self._token
@@ -113,6 +122,7 @@ class VaultStore:
                 f"Vault answered {reply.status} to the login at auth/{settings.mount}",
                 f"check its role {settings.role} and the service account bound to it; "
                 "Vault must be allowed to review tokens",
+                temporary=_is_temporary(reply.status),
             )
         token, lease = reply.value("auth", "client_token"), reply.value("auth", "lease_duration")
         if not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token) or not isinstance(lease, int):

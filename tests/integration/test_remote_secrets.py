@@ -195,7 +195,7 @@ async def test_check(vault: VaultPeer, path: Path) -> None:
     """`gateway check` asks the stores, and shows no secret."""
     for sealed, expected in (
         (False, (0, "ok, 1 credential, 1 consumer")),
-        (True, (2, "answered 503; it is")),
+        (True, (75, "answered 503; it is")),
     ):
         vault.sealed = sealed
         process = await asyncio.create_subprocess_exec(
@@ -206,3 +206,32 @@ async def test_check(vault: VaultPeer, path: Path) -> None:
         assert process.returncode == expected[0]
         assert expected[1] in said.decode()
         assert FIRST not in said.decode()
+
+
+@pytest.mark.parametrize(
+    ("away", "code"), [("sealed", 75), ("silent", 75), ("closed", 75), ("denied", 2), ("sealed_and_wrong", 2)]
+)
+async def test_d1_an_unavailable_store_at_the_start_has_its_own_exit_code(
+    vault: VaultPeer, tmp_path: Path, away: str, code: int
+) -> None:
+    """75 is started again by systemd. 2 is not: a permission or another problem does not mend itself."""
+    path = write(tmp_path, vault, timeout_seconds=0.5)
+    match away:
+        case "silent":
+            vault.silent = True
+        case "closed":
+            edit(path, vault.url, "http://127.0.0.1:1")
+        case "denied":
+            vault.denied.add("twilio/main")
+        case _:
+            vault.sealed = True
+    environ = {**os.environ, **ENVIRON}
+    if away == "sealed_and_wrong":
+        del environ["TWILIO_ACCOUNT_SID"]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", "serve", "--config", str(path),
+        env=environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == code, said
+    assert (b"Start it again when the secret store answers" in said) is (code == 75)

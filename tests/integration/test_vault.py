@@ -147,7 +147,7 @@ async def test_answers_that_are_no_secret(
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [("", "is empty"), ("a\nb", "has a line break"), ("a ", "has a line break")]
+    ("value", "expected"), [("", "is empty"), ("a\nb", "has a line break"), ("a ", "has a space")]
 )
 async def test_values_that_are_no_secret(vault: VaultPeer, tmp_path: Path, value: str, expected: str) -> None:
     vault.put("twilio/main", api_secret=value)

@@ -1,25 +1,21 @@
-"""What concerns two values of the file at once, and what is allowed but probably not meant.
+"""Values that contradict each other, in one section or across sections.
 
-`find_contradictions` works on the plain values, so that it speaks even while other values are wrong, and all
-is reported at once. `find_warnings` works on good settings; its findings are warnings. Both are pure.
+Works on the plain values, so that contradictions are found while other values are wrong, and everything is
+reported at once. Pure.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Final, TypeGuard
+from typing import TypeGuard
 
-from gateway.config.checking.identity_contradictions import find_identity_contradictions, find_identity_doubts
+from gateway.config.checking.identity_contradictions import find_identity_contradictions
 from gateway.config.checking.pydantic_errors import suggest
 from gateway.config.problems import Finding, KeyPath
 from gateway.config.schema.addresses import parse_address
 from gateway.config.schema.admin_settings import Admin, is_loopback
-from gateway.config.schema.consumer_settings import ConsumerKey, ConsumerSettings
 from gateway.config.schema.settings import ConcurrencySettings, Settings, Upstream
 from gateway.config.schema.values import LABEL
 from gateway.policy.addressing import DEFAULT_EDGES
-
-_EXPIRES_SOON: Final = timedelta(days=14)
 
 
 def find_contradictions(tree: Mapping[str, object]) -> list[Finding]:
@@ -202,79 +198,3 @@ def _never_passes(limit: Mapping[str, object]) -> bool:
     if burst is None and isinstance(rate, str) and (count := re.match(r"[0-9]{1,9}", rate)):
         burst = int(count[0])
     return isinstance(weight, int) and isinstance(burst, int) and weight > burst > 0
-
-
-def find_warnings(settings: Settings, now: datetime) -> list[Finding]:
-    """Warnings: the gateway runs with these, but somebody should look."""
-    return [
-        *_doubtful_store(settings),
-        *_doubtful_drain(settings),
-        *_doubtful_credentials(settings),
-        *_doubtful_consumers(settings, now),
-        *find_identity_doubts(settings),
-    ]
-
-
-def _doubtful_store(settings: Settings) -> Iterator[Finding]:
-    if settings.reuse_port and settings.store == "memory":
-        yield Finding(
-            ("reuse_port",),
-            "replicas with `store: memory` count limits and remember an Idempotency-Key each for itself",
-            "write `store: redis://…`, so that they share both",
-        )
-
-
-def _doubtful_drain(settings: Settings) -> Iterator[Finding]:
-    deadline = settings.upstream.deadline_seconds
-    if 0 < settings.drain_seconds < deadline:
-        yield Finding(
-            ("drain_seconds",),
-            "a stop breaks off requests that `upstream.deadline_seconds` gives more time; "
-            "the outcome of a POST is unknown then",
-            f"make it {deadline:g} or more",
-        )
-
-
-def _doubtful_credentials(settings: Settings) -> Iterator[Finding]:
-    used = {consumer.credential for consumer in settings.consumers.values()}
-    advice = (
-        "Twilio advises the AuthToken for local tests only",
-        "make an API key in the Twilio Console, and use `keys`",
-    )
-    for name, credential in settings.credentials.items():
-        path: KeyPath = ("credentials", name)
-        if credential.auth_token is not None:
-            yield Finding((*path, "auth_token"), *advice)
-        for index, subaccount in enumerate(credential.subaccounts):
-            if not isinstance(subaccount, str) and subaccount.auth_token is not None:
-                yield Finding((*path, "subaccounts", index, "auth_token"), *advice)
-        if name not in used:
-            yield Finding(path, "no consumer uses it", "remove it, or name it as a consumer's `credential`")
-
-
-def _doubtful_consumers(settings: Settings, now: datetime) -> Iterator[Finding]:
-    for name, consumer in settings.consumers.items():
-        if not consumer.allow:
-            hint = 'add rules, such as `allow: ["messages:send"]`'
-            yield Finding(("consumers", name), "may call nothing: it has no `allow` rules", hint)
-        yield from _expiries(name, consumer, now)
-
-
-def find_expiring_certificate(expires: float, now: datetime) -> list[Finding]:
-    """A warning where the listener's certificate ends soon; `expires` is in seconds since the epoch."""
-    ends = datetime.fromtimestamp(expires, UTC)
-    if ends - now > _EXPIRES_SOON:
-        return []
-    hint = "put a new certificate and key in place of the old; the gateway need not be restarted"
-    return [Finding(("tls", "cert_file"), _ending(ends, now), hint)]
-
-
-def _ending(ends: datetime, now: datetime) -> str:
-    return f"expired at {ends.isoformat()}" if ends <= now else f"expires soon, at {ends.isoformat()}"
-
-
-def _expiries(name: str, consumer: ConsumerSettings, now: datetime) -> Iterator[Finding]:
-    for index, key in enumerate(consumer.keys):
-        if isinstance(key, ConsumerKey) and key.expires is not None and key.expires - now <= _EXPIRES_SOON:
-            hint = f"run `gateway key new {name}` and replace it"
-            yield Finding(("consumers", name, "keys", index), _ending(key.expires, now), hint)

@@ -1,6 +1,6 @@
-"""Certificates, issuers and claims that contradict each other: whoever calls must be one consumer, and known.
+"""Certificates, issuers and claims that contradict each other: every caller must be exactly one consumer.
 
-Works on plain values like `checks.py`, which calls it, and skips what has not the form it should have.
+Works on plain values like `contradictions.py`, which calls it. Skips what has not the form it should have.
 """
 
 from collections.abc import Iterator, Mapping
@@ -63,7 +63,9 @@ def _unknown(consumers: Consumers) -> Iterator[Finding]:
     for name, consumer in consumers:
         if not any(consumer.get(setting) for setting in ("keys", "certificates", "jwt")):
             hint = f"run `gateway key new {name}` and add `keys: […]`, or `certificates`, or `jwt`"
-            yield Finding(("consumers", name), "has nothing to be known by", hint)
+            yield Finding(
+                ("consumers", name), "has no key, certificate or JWT claim to authenticate with", hint
+            )
 
 
 def _certificates(consumers: Consumers) -> Iterator[Finding]:
@@ -165,7 +167,7 @@ def _shown(path: KeyPath) -> str:
     return ".".join(map(str, path))
 
 
-def find_identity_doubts(settings: Settings) -> Iterator[Finding]:
+def find_identity_warnings(settings: Settings) -> Iterator[Finding]:
     """Certificates that nobody is asked for, issuers whose tokens are of no use."""
     asks = settings.tls is not None and settings.tls.client_certificates != "none"
     for name, consumer in settings.consumers.items():

@@ -37,13 +37,18 @@ def override_names(environ: Mapping[str, str]) -> list[str]:
     return sorted(names, key=lambda name: (name.count(_SEPARATOR), name))
 
 
+def read_overrides(environ: Mapping[str, str]) -> list[tuple[KeyPath, object]]:
+    """(path, value) of each override, once `apply_overrides` has found them good."""
+    return [(_path(name), _read_value(environ[name])) for name in override_names(environ)]
+
+
 def apply_overrides(tree: Mapping[str, object], environ: Mapping[str, str]) -> Overridden:
     """Lay the overrides over `tree`, which is not changed. Pure."""
     result = dict(tree)
     variables: dict[KeyPath, str] = {}
     findings: list[Finding] = []
     for name in override_names(environ):
-        path = tuple(part.lower() for part in name[len(PREFIX) :].split(_SEPARATOR))
+        path = _path(name)
         try:
             value = _read_value(environ[name])
             _judge_path(path, path in variables)
@@ -55,6 +60,10 @@ def apply_overrides(tree: Mapping[str, object], environ: Mapping[str, str]) -> O
             variables[(name,)] = name
             findings.append(Finding((name,), *error.args))
     return Overridden(result, variables, tuple(findings))
+
+
+def _path(name: str) -> tuple[str, ...]:
+    return tuple(part.lower() for part in name[len(PREFIX) :].split(_SEPARATOR))
 
 
 class _OverrideError(Exception):

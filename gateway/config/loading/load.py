@@ -4,7 +4,6 @@ The one door to `Settings`. Does not follow secrets' references (`resolve.py` do
 anyway, it adds the references that lead nowhere, so that one run tells everything.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,9 +12,12 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_settings import InitSettingsSource
 
-from gateway.config.checking.contradictions import find_contradictions, find_warnings
+from gateway.config.checking.contradictions import find_contradictions
 from gateway.config.checking.pydantic_errors import explain
-from gateway.config.loading.environment import apply_overrides, override_names
+from gateway.config.checking.rules import find_bad_rules
+from gateway.config.checking.setting_warnings import find_warnings
+from gateway.config.loading.config_hash import config_hash
+from gateway.config.loading.environment import apply_overrides
 from gateway.config.loading.yaml_document import parse_document
 from gateway.config.problems import ConfigError, Finding, KeyPath, Origins, Problem
 from gateway.config.schema.secret_values import LocalRef, SecretError, resolve
@@ -30,15 +32,17 @@ class Loaded:
     source: Path
     warnings: tuple[Problem, ...]
     config_hash: str
-    """12 hexadecimal digits that change with the file's bytes and the overrides."""
+    """See `config_hash.py`."""
     origins: Origins
 
 
-def load_settings(path: Path, environ: Mapping[str, str], now: datetime | None = None) -> Loaded:
+def load_settings(
+    path: Path, environ: Mapping[str, str], now: datetime | None = None, *, follow: bool = True
+) -> Loaded:
     """Read and check the file at `path`, with the overrides of `environ` over it.
 
     `now` (with a time zone; by default the clock's) decides which keys are about to expire. Raises
-    ConfigError with every problem there is.
+    ConfigError with every problem there is; unless `follow`, references that lead nowhere are none.
     """
     content = _read(path)
     document = parse_document(content, str(path))
@@ -50,10 +54,12 @@ def load_settings(path: Path, environ: Mapping[str, str], now: datetime | None =
     unread = {finding.path for finding in document.findings}
     findings += [finding for finding in invalid if finding.path not in unread]
     if findings or settings is None:
-        findings += _unread_references(overridden.tree, (), environ, path.parent)
+        findings += find_bad_rules(overridden.tree)
+        if follow:
+            findings += _unread_references(overridden.tree, (), environ, path.parent)
         raise ConfigError(origins.problems(findings))
-    doubts = find_warnings(settings, now or datetime.now(UTC))
-    return Loaded(settings, path, tuple(origins.problems(doubts)), _hash(content, environ), origins)
+    warnings = find_warnings(settings, now or datetime.now(UTC))
+    return Loaded(settings, path, tuple(origins.problems(warnings)), config_hash(content, environ), origins)
 
 
 def _read(path: Path) -> bytes:
@@ -90,11 +96,3 @@ def _unread_references(
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for part, inside in inner:
         yield from _unread_references(inside, (*path, part), environ, base_dir)
-
-
-def _hash(content: bytes, environ: Mapping[str, str]) -> str:
-    digest = hashlib.sha256(content)
-    for name in override_names(environ):
-        # Names and values end in NUL, which neither can contain.
-        digest.update(f"{name}\0{environ[name]}\0".encode(errors="surrogatepass"))
-    return digest.hexdigest()[:12]

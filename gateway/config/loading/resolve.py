@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from gateway.config.checking.contradictions import find_expiring_certificate
+from gateway.config.checking.setting_warnings import find_expiring_certificate
 from gateway.config.loading.load import Loaded, load_settings
 from gateway.config.loading.named_files import NamedFiles
 from gateway.config.loading.references import remote_references
@@ -21,6 +21,7 @@ from gateway.config.loading.resolved import (
     ResolvedKey,
     ResolvedSettings,
 )
+from gateway.config.loading.stand_ins import UnreadFiles, stand_in
 from gateway.config.problems import ConfigError, Finding, KeyPath
 from gateway.config.schema import addresses, values
 from gateway.config.schema.account_settings import ApiKeySettings, CredentialSettings, Subaccount
@@ -33,7 +34,7 @@ from gateway.config.schema.values import TextPattern
 from gateway.policy.addressing import DEFAULT_EDGES
 
 _UNREAD = Secret("", "unread")
-"""Stands for a secret that could not be read, until all findings are collected; it never leaves this file."""
+"""Stands for a secret that could not be read, until all findings are collected."""
 
 
 class RemoteSource(Protocol):
@@ -48,6 +49,13 @@ class RemoteSource(Protocol):
     ) -> RemoteSecret:
         """Ask for all `references`, none of which is local, at once. Blocks for `stores.timeout_seconds` at
         most."""
+
+
+def load_static(path: Path, environ: Mapping[str, str]) -> ResolvedSettings:
+    """The configuration at `path`, with stand-ins for secrets and mounted files: for a check where there are
+    none. Raises ConfigError with all that is wrong."""
+    loaded = load_settings(path, environ, follow=False)
+    return _resolve(loaded, _Resolver(environ, loaded.source.parent, _ask_nobody, static=True))
 
 
 def load_resolved(
@@ -67,10 +75,13 @@ def resolve_all(
     ask: RemoteSecret = _ask_nobody
     if remote is not None:
         ask = remote.fetch(loaded.settings.secret_stores, references, environ, base_dir)
-    resolver = _Resolver(environ, base_dir, ask)
+    return _resolve(loaded, _Resolver(environ, base_dir, ask))
+
+
+def _resolve(loaded: Loaded, resolver: "_Resolver") -> ResolvedSettings:
     resolved = resolver.all(loaded)
     if resolver.findings:
-        raise ConfigError(loaded.origins.problems(resolver.findings))
+        raise ConfigError(loaded.origins.problems(resolver.findings), partial=resolved)
     return resolved
 
 
@@ -83,7 +94,10 @@ def _ask_nobody(reference: SecretRef) -> Secret:
 class _Resolver:
     """Follows references, and collects what is wrong with what they lead to."""
 
-    def __init__(self, environ: Mapping[str, str], base_dir: Path, ask: RemoteSecret) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], base_dir: Path, ask: RemoteSecret, *, static: bool = False
+    ) -> None:
+        self._static = static
         self._environ = environ
         self._base_dir = base_dir
         self._ask = ask
@@ -105,7 +119,7 @@ class _Resolver:
         page_token = self._token(settings.admin.page_token, ("admin", "page_token"))
         metrics_token = self._token(settings.admin.metrics_token, ("admin", "metrics_token"))
         self.findings += find_weak_tokens(page_token, metrics_token)
-        files = NamedFiles(self._base_dir, self._files, self._refuse)
+        files = UnreadFiles() if self._static else NamedFiles(self._base_dir, self._files, self._refuse)
         tls = files.tls(settings.tls, ("tls",))
         doubts = find_expiring_certificate(tls.expires, datetime.now(UTC)) if tls else []
         return ResolvedSettings(
@@ -130,7 +144,11 @@ class _Resolver:
     def _refuse(self, path: KeyPath, message: str, hint: str) -> None:
         self.findings.append(Finding(path, message, hint))
 
-    def _secret(self, reference: SecretRef, path: KeyPath) -> Secret | None:
+    def _secret(
+        self, reference: SecretRef, path: KeyPath, wanted: TextPattern | UrlForm | None = None
+    ) -> Secret | None:
+        if self._static:
+            return stand_in(reference, wanted)
         if file := path_of(reference, self._base_dir):
             self._files[file] = None
         try:
@@ -138,14 +156,14 @@ class _Resolver:
                 return self._ask(reference)
             return resolve(reference, self._environ, self._base_dir)
         except SecretError as error:
-            self._refuse(path, error.message, error.hint)
+            self.findings.append(Finding(path, error.message, error.hint, error.temporary))
             return None
 
     def _text(self, given: str | SecretRef, shape: TextPattern, path: KeyPath) -> str:
         """A value that is no secret, though it may come by reference. What did not is judged already."""
         if isinstance(given, str):
             return given
-        secret = self._secret(given, path)
+        secret = self._secret(given, path, shape)
         if secret is not None and not shape.matches(secret.reveal()):
             self._refuse(path, f"the value of {given} is {shape.message}", shape.hint)
         return "" if secret is None else secret.reveal()
@@ -155,7 +173,7 @@ class _Resolver:
             return None
         if isinstance(given, str):
             return Secret(given, f"text:{'.'.join(map(str, path))}")
-        secret = self._secret(given, path)
+        secret = self._secret(given, path, form)
         if secret is not None and not form.matches(secret.reveal()):
             self._refuse(path, f"the value of {given} is {form.message}", form.hint)
         return secret
@@ -176,6 +194,9 @@ class _Resolver:
     def _token(self, reference: SecretRef | None, path: KeyPath) -> Secret | None:
         return None if reference is None else self._secret(reference, path)
 
+    def _auth_token(self, reference: SecretRef | None, path: KeyPath) -> Secret | None:
+        return None if reference is None else self._secret(reference, path) or _UNREAD
+
     def _credential(self, name: str, credential: CredentialSettings, path: KeyPath) -> ResolvedCredential:
         account_sid = self._text(credential.account_sid, values.ACCOUNT_SID, (*path, "account_sid"))
         seen = {account_sid}
@@ -191,7 +212,7 @@ class _Resolver:
             name=name,
             account_sid=account_sid,
             keys=self._api_keys(credential.keys, (*path, "keys")),
-            auth_token=self._token(credential.auth_token, (*path, "auth_token")),
+            auth_token=self._auth_token(credential.auth_token, (*path, "auth_token")),
             subaccounts=tuple(subaccounts),
             region=credential.region,
             edge=credential.edge or DEFAULT_EDGES.get(credential.region) or None,
@@ -203,7 +224,7 @@ class _Resolver:
         return ResolvedAccount(
             self._text(entry.account_sid, values.ACCOUNT_SID, (*path, "account_sid")),
             self._api_keys(entry.keys, (*path, "keys")),
-            self._token(entry.auth_token, (*path, "auth_token")),
+            self._auth_token(entry.auth_token, (*path, "auth_token")),
         )
 
     def _consumer(self, name: str, consumer: ConsumerSettings, path: KeyPath) -> ResolvedConsumer:
@@ -217,7 +238,7 @@ class _Resolver:
         reference = entry.reference
         if reference is None:
             return ResolvedConsumerKey(_bare(entry.digest or ""), expires)
-        secret = self._secret(reference, path)
+        secret = self._secret(reference, path, values.DIGEST)
         digest = "" if secret is None else secret.reveal()
         reason = values.why_no_digest(digest)
         if secret is not None and reason:

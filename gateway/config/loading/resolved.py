@@ -114,4 +114,5 @@ class ResolvedSettings:
     """Makes Problems with file and line: `origins.problem(("consumers", "billing", "allow", 0), "…")`."""
     warnings: tuple[Problem, ...]
     config_hash: str
-    """12 hexadecimal digits that change with the file's bytes and the overrides."""
+    """12 hexadecimal digits that change with the file's bytes and the overrides, but for those that only
+    distinguish one instance from another."""

@@ -1,6 +1,6 @@
 """The file's `credentials:`: Twilio accounts, and what proves that we may use them.
 
-Owns the names beneath `credentials.<name>`. What concerns two of them at once is in `checks.py`.
+Owns the names beneath `credentials.<name>`. Checks across credentials are in `config/checking/`.
 """
 
 from typing import Annotated

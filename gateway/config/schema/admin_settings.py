@@ -1,6 +1,6 @@
 """The file's `admin:`: where health, metrics and the page are, and who may see them from elsewhere.
 
-Owns the names beneath it. That a port beyond loopback has its tokens is `checks.py`'s.
+Owns the names beneath it. That a port beyond loopback has tokens is checked in `config/checking/`.
 """
 
 import ipaddress

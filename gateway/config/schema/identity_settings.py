@@ -1,7 +1,7 @@
 """By what else than keys a consumer is known: client certificates, and JWTs of issuers that are trusted.
 
 Owns the names of `jwt:`, and of `certificates` and `jwt` beneath a consumer. What concerns two of them at
-once is in `identity_checks.py`; how a certificate or token is judged is policy's.
+once is in `identity_contradictions.py`; how a certificate or token is judged is policy's.
 """
 
 from collections.abc import Mapping

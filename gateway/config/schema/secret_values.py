@@ -22,11 +22,15 @@ _LARGEST_BYTES: Final = 65_536
 
 
 class SecretError(Exception):
-    """A reference leads nowhere: its message names the variable or file, never a value."""
+    """A reference leads nowhere: its message names the variable or file, never a value.
 
-    def __init__(self, message: str, hint: str) -> None:
+    `temporary`: its store is unavailable, so that the same reference may be good a while later.
+    """
+
+    def __init__(self, message: str, hint: str, *, temporary: bool = False) -> None:
         self.message = message
         self.hint = hint
+        self.temporary = temporary
         super().__init__(f"{message}; {hint}")
 
 
@@ -214,17 +218,28 @@ def resolve(reference: LocalRef, environ: Mapping[str, str], base_dir: Path) -> 
     return judge(_READERS[reference.scheme](reference.name, environ, base_dir), str(reference))
 
 
+_BARE: Final = "put the bare secret there"
+_FOREIGN: Final[tuple[tuple[str, str, str], ...]] = (
+    (r"\ufeff", "begins with a byte order mark", "save it as UTF-8 without one"),
+    (r"[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064]", "has an invisible character", "type it anew"),
+    (r"[\u2018-\u201f\u00ab\u00bb\u2039\u203a]", "has a typographic quotation mark", _BARE),
+    (r"[\x00-\x1f\x7f\u0080-\u009f]", "has a line break or control character", _BARE),
+    (r"\s", "has a space", _BARE),
+    (r"[^!-~]", "has a character that is not visible ASCII", _BARE),
+    (r"^(['\"`]).*\1$", "is wrapped in quotation marks", "leave them out"),
+)
+"""Pattern, what is wrong and what to do, in the order in which they are looked for: what pasting leaves."""
+
+
 def judge(value: str, origin: str) -> Secret:
-    """The secret in `value`, less one line break at its end. Raises SecretError for one that is empty, or is
-    no single line of text."""
+    """The secret in `value`, less one line break at its end. Raises SecretError for one that is empty, is
+    not visible ASCII (Twilio's secrets, tokens and URLs are), or is wrapped in quotation marks."""
     value = value.removesuffix("\n").removesuffix("\r")
     if not value:
         raise SecretError(f"{origin} is empty", "put the secret there")
-    if value != value.strip() or re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", value):
-        raise SecretError(
-            f"{origin} has a line break, control character, or a space at an end",
-            "put the bare secret there",
-        )
+    for pattern, message, hint in _FOREIGN:
+        if re.search(pattern, value, re.DOTALL):
+            raise SecretError(f"{origin} {message}", hint)
     return Secret(value, origin)
 
 

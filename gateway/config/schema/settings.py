@@ -1,9 +1,8 @@
 """The configuration file: every name that may stand in it, its form, default and meaning.
 
-Here are the top level and the sections of the gateway itself; `accounts.py`, `consumers.py` and
-`secret_stores.py` have the others. The descriptions are the reference: `docs/configuration.md` and the JSON
-Schema are made of them. What concerns two values at once is in `checks.py`; where the values come from, in
-`load.py`. Must not read a file, variable or clock.
+Here are the top level and the sections of the gateway itself; the files beside it have the others. The
+descriptions are the reference: `docs/configuration.md` and the JSON Schema are made of them. Checks across
+settings are in `config/checking/`, reading is in `config/loading/`. Must not read a file, variable or clock.
 """
 
 from collections.abc import Mapping

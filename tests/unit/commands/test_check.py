@@ -115,7 +115,38 @@ def test_json() -> None:
                 "key": "log.level",
                 "message": "must be one of 'debug', 'info', 'warning' or 'error'",
                 "hint": "",
+                "temporary": False,
             }
         ],
         "warnings": [],
     }
+
+
+def test_d2_static_needs_no_secret_and_no_mounted_file(tmp_path: Path) -> None:
+    """The whole rest is checked: what is wrong in the file itself is found."""
+    path = tmp_path / "gateway.yaml"
+    text = (ROOT / "config/gateway.yaml").read_text()
+    text += (
+        "  fax: {keys: [{file: /run/secrets/fax}, {vault: 'a#b'}], credential: main, allow: [verify]}\n"
+        "tls: {cert_file: tls.crt, key_file: tls.key, client_certificates: required, client_ca_file: ca}\n"
+        "jwt: [{name: a, issuer: 'https://a.test', audience: g, jwks_file: keys.json}]\n"
+        "secret_stores: {vault: {address: 'https://vault.test', token: {env: VAULT_TOKEN}}}\n"
+        "store: {env: REDIS_URL}\n"
+        "upstream: {proxy: {file: /run/secrets/proxy}, ca_file: ca.pem}\n"
+    ).replace("admin:", "#")
+    path.write_text(text)
+    assert _check("--config", str(path)).returncode == 2
+    done = _check("--config", str(path), "--static")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "ok, 1 credential, 2 consumers" in done.stdout
+    path.write_text(text.replace("allow: [verify]", "allow: [POST api]"))
+    done = _check("--config", str(path), "--static")
+    assert done.returncode == 2
+    assert "consumers.fax.allow.0" in done.stderr
+    assert "env" not in done.stderr
+
+
+def test_d2_static_and_online_exclude_each_other() -> None:
+    done = _check("--static", "--online")
+    assert done.returncode == 2
+    assert "not allowed with argument" in done.stderr

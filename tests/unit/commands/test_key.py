@@ -49,14 +49,16 @@ def test_digest(end: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 @pytest.mark.parametrize(
-    "given", [b"", b"\n", b"two\nlines\n", b"\xff\xfe"], ids=["empty", "break", "two", "bytes"]
+    "given",
+    [b"", b"\n", b"two\nlines\n", b"\xff\xfe", b"\xef\xbb\xbfabc", b"'abc'"],
+    ids=["empty", "break", "two", "bytes", "d2_bom", "d2_quoted"],
 )
 def test_no_secret(given: bytes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given)))
     assert main(["key", "digest"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "standard input must hold the secret: one line" in captured.err
+    assert captured.err.startswith("gateway key digest: standard input ")
     assert "try `gateway key digest < FILE`" in captured.err
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.checking.contradictions import find_expiring_certificate
+from gateway.config.checking.setting_warnings import find_expiring_certificate
 from gateway.config.loading.certificate_files import CertificateError, read_expiry
 from gateway.config.loading.resolve import load_resolved
 from tests.support.tls import PAST, Authority

@@ -35,7 +35,7 @@ REFUSED = cases(
     (
         "half_a_consumer",
         "GATEWAY__CONSUMERS__FAX__CREDENTIAL=main",
-        "consumers.fax: has nothing to be known by; run `gateway key new fax`",
+        "consumers.fax: has no key, certificate or JWT claim to authenticate with; run",
     ),
     (
         "renamed",

@@ -53,6 +53,41 @@ def test_the_hash_changes_with_the_file_and_the_overrides(write: Write) -> None:
     assert load_settings(write(GOOD + "\n"), ENVIRON).config_hash != plain
 
 
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"GATEWAY__LISTEN": "127.0.0.1:8081", "GATEWAY__ADMIN__LISTEN": "127.0.0.1:9091"},
+        {"gateway__reuse_port": "true", "GATEWAY__ADMIN": '{"listen": "127.0.0.1:9092"}'},
+    ],
+)
+def test_d5_the_hash_is_that_of_every_replica_of_one_file(write: Write, environ: dict[str, str]) -> None:
+    plain = load_settings(write(GOOD), ENVIRON).config_hash
+    assert load_settings(write(GOOD), ENVIRON | environ).config_hash == plain
+
+
+def test_d5_a_file_of_each_instance_own_directory(write: Write) -> None:
+    """systemd gives each instance its own directory of credentials; another file is another configuration."""
+
+    def of(path: str) -> str:
+        keys = f'[{{"sid": {{"env": "KEY_SID"}}, "secret": {{"file": "{path}"}}}}]'
+        return load_settings(write(GOOD), ENVIRON | {"GATEWAY__CREDENTIALS__MAIN__KEYS": keys}).config_hash
+
+    assert of("/run/credentials/gateway@1/secret") == of("/run/credentials/gateway@2/secret")
+    assert of("/run/credentials/gateway@1/secret") != of("/run/credentials/gateway@1/other")
+
+
+def test_d3_a_rule_that_does_not_parse_is_found_beside_other_errors(write: Write) -> None:
+    text = (
+        GOOD.replace("[everything]", "[everything, POST api]") + "    limits: [{rate: 1/s, route: verfy}]\n"
+    )
+    lines = complaints(write(f"{text}lisen: 1\n"))
+    assert [line.split(": ")[1] for line in lines] == [
+        "consumers.billing.allow.1",
+        "consumers.billing.limits.0.route",
+        "lisen",
+    ]
+
+
 def test_settings_cannot_be_changed(write: Write) -> None:
     settings = load_settings(write(GOOD), ENVIRON, datetime(2026, 1, 1, tzinfo=UTC)).settings
     with pytest.raises(ValueError, match="frozen"):

@@ -84,8 +84,8 @@ def test_all_references_that_lead_nowhere_are_told_at_once(write: Write) -> None
     assert [line.split("; ")[0] for line in lines] == [
         "gateway.yaml:3: credentials.main.account_sid: the value of env:ACCOUNT_SID is not an AccountSid",
         "gateway.yaml:4: credentials.main.keys.0.sid: env:KEY_SID is empty",
-        "gateway.yaml:4: credentials.main.keys.0.secret: env:KEY_SECRET has a line break, control character,"
-        " or a space at an end",
+        "gateway.yaml:4: credentials.main.keys.0.secret: env:KEY_SECRET has a line break or control "
+        "character",
         "gateway.yaml:10: upstream.proxy: the value of env:PROXY is not a URL that can be used here",
     ]
 

@@ -58,7 +58,7 @@ def test_a_consumer_without_keys(write: Write, text: str) -> None:
 
 def test_a_consumer_must_be_known_by_something(write: Write) -> None:
     assert complaint(write(KEYLESS)).startswith(
-        "gateway.yaml:6: consumers.billing: has nothing to be known by; run `gateway key new billing` and add"
+        "gateway.yaml:6: consumers.billing: has no key, certificate or JWT claim to authenticate with; run"
     )
 
 

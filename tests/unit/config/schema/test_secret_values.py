@@ -16,14 +16,29 @@ CANARY = "c4nary0f16aaaaaaaaaaaaaaaaaaaaaaa"
 UNREADABLE = cases(
     ("empty", "", "file:secret is empty; put the secret there"),
     ("line_break_only", "\n", "file:secret is empty"),
-    ("two_lines", "a\nb\n", "file:secret has a line break, control character, or a space at an end"),
+    ("two_lines", "a\nb\n", "file:secret has a line break or control character"),
     ("two_line_breaks", "a\n\n", "file:secret has a line break"),
-    ("space", "a \n", "file:secret has a line break, control character, or a space at an end"),
-    ("nul", "a\0b", "file:secret has a line break, control character"),
+    ("space", "a \n", "file:secret has a space"),
+    ("nul", "a\0b", "file:secret has a line break or control character"),
+    (
+        "d2_byte_order_mark",
+        "\ufeffabc",
+        "file:secret begins with a byte order mark; save it as UTF-8",
+    ),
+    ("d2_zero_width", "ab\u200bc", "file:secret has an invisible character"),
+    ("d2_soft_hyphen", "ab\u00adc", "file:secret has an invisible character"),
+    ("d2_word_joiner", "abc\u2060", "file:secret has an invisible character"),
+    ("d2_curly", "\u201cabc\u201d", "file:secret has a typographic quotation mark"),
+    ("d2_guillemets", "\u00ababc\u00bb", "file:secret has a typographic quotation mark"),
+    ("d2_quoted", '"abc"\n', "file:secret is wrapped in quotation marks; leave them out"),
+    ("d2_single_quoted", "'abc'", "file:secret is wrapped in quotation marks; leave them out"),
+    ("d2_no_break_space", "a\u00a0c", "file:secret has a space"),
+    ("d2_inner_space", "a c", "file:secret has a space"),
+    ("d2_umlaut", "\u00e4bc", "file:secret has a character that is not visible ASCII"),
 )
 
 
-@pytest.mark.parametrize(("content", "expected"), [("a", "a"), ("a\n", "a"), ("a\r\n", "a"), ("ä b", "ä b")])
+@pytest.mark.parametrize(("content", "expected"), [("a", "a"), ("a\n", "a"), ("a\r\n", "a"), ("'a", "'a")])
 def test_a_file(tmp_path: Path, content: str, expected: str) -> None:
     (tmp_path / "secret").write_bytes(content.encode())
     for name in ("secret", str(tmp_path / "secret")):
@@ -54,7 +69,7 @@ def test_files_that_are_not_text(tmp_path: Path) -> None:
 
 def test_a_variable_that_is_not_text(tmp_path: Path) -> None:
     # os.environ has bytes that are not UTF-8 as lone surrogates.
-    with pytest.raises(SecretError, match="env:TOKEN has a line break, control character"):
+    with pytest.raises(SecretError, match="env:TOKEN has a character that is not visible ASCII"):
         resolve(SecretRef(env="TOKEN"), {"TOKEN": "\udcff"}, tmp_path)
 
 

@@ -1,0 +1,113 @@
+"""Warnings about settings that are valid, but probably not intended."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import urlsplit
+
+from gateway.config.checking.form_values import find_dead_values
+from gateway.config.checking.identity_contradictions import find_identity_warnings
+from gateway.config.problems import Finding, KeyPath
+from gateway.config.schema.addresses import parse_address
+from gateway.config.schema.admin_settings import is_loopback
+from gateway.config.schema.consumer_settings import ConsumerKey, ConsumerSettings
+from gateway.config.schema.settings import Settings
+
+_EXPIRES_SOON: Final = timedelta(days=14)
+
+
+def find_warnings(settings: Settings, now: datetime) -> list[Finding]:
+    """What works, but is probably not meant. Pure."""
+    return [
+        *_exposure(settings),
+        *_store(settings),
+        *_drain(settings),
+        *_credentials(settings),
+        *_consumers(settings, now),
+        *find_identity_warnings(settings),
+        *find_dead_values(settings),
+    ]
+
+
+def _exposure(settings: Settings) -> Iterator[Finding]:
+    """Keys that cross a network unencrypted."""
+    host = parse_address(settings.listen).host
+    ends_before = (settings.public_url or "").startswith("https://")
+    if settings.tls is None and not is_loopback(host) and not ends_before:
+        yield Finding(
+            ("listen",),
+            "other machines can reach this port, and callers' keys cross the network unencrypted",
+            "add `tls`, or set `public_url: https://…` if a load balancer in front ends TLS",
+        )
+    target = urlsplit(settings.upstream.connect_to or "")
+    if target.scheme == "http" and not is_loopback(target.hostname or ""):
+        yield Finding(
+            ("upstream", "connect_to"),
+            f"Twilio's API keys go to {target.hostname} unencrypted",
+            "write https://…, or an address of this machine",
+        )
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    if settings.reuse_port and settings.store == "memory":
+        yield Finding(
+            ("reuse_port",),
+            "replicas with `store: memory` count limits and remember an Idempotency-Key each for itself",
+            "write `store: redis://…`, so that they share both",
+        )
+
+
+def _drain(settings: Settings) -> Iterator[Finding]:
+    deadline = settings.upstream.deadline_seconds
+    if 0 < settings.drain_seconds < deadline:
+        yield Finding(
+            ("drain_seconds",),
+            "a stop breaks off requests that `upstream.deadline_seconds` gives more time; "
+            "the outcome of a POST is unknown then",
+            f"make it {deadline:g} or more",
+        )
+
+
+def _credentials(settings: Settings) -> Iterator[Finding]:
+    used = {consumer.credential for consumer in settings.consumers.values()}
+    advice = (
+        "Twilio advises the AuthToken for local tests only",
+        "make an API key in the Twilio Console, and use `keys`",
+    )
+    for name, credential in settings.credentials.items():
+        path: KeyPath = ("credentials", name)
+        if credential.auth_token is not None:
+            yield Finding((*path, "auth_token"), *advice)
+        for index, subaccount in enumerate(credential.subaccounts):
+            if not isinstance(subaccount, str) and subaccount.auth_token is not None:
+                yield Finding((*path, "subaccounts", index, "auth_token"), *advice)
+        if name not in used:
+            yield Finding(path, "no consumer uses it", "remove it, or name it as a consumer's `credential`")
+
+
+def _consumers(settings: Settings, now: datetime) -> Iterator[Finding]:
+    for name, consumer in settings.consumers.items():
+        if not consumer.allow:
+            hint = 'add rules, such as `allow: ["messages:send"]`'
+            yield Finding(("consumers", name), "may call nothing: it has no `allow` rules", hint)
+        yield from _expiries(name, consumer, now)
+
+
+def find_expiring_certificate(expires: float, now: datetime) -> list[Finding]:
+    """A warning where the listener's certificate ends soon; `expires` is in seconds since the epoch."""
+    ends = datetime.fromtimestamp(expires, UTC)
+    if ends - now > _EXPIRES_SOON:
+        return []
+    hint = "put a new certificate and key in place of the old; the gateway need not be restarted"
+    return [Finding(("tls", "cert_file"), _ending(ends, now), hint)]
+
+
+def _ending(ends: datetime, now: datetime) -> str:
+    return f"expired at {ends.isoformat()}" if ends <= now else f"expires soon, at {ends.isoformat()}"
+
+
+def _expiries(name: str, consumer: ConsumerSettings, now: datetime) -> Iterator[Finding]:
+    for index, key in enumerate(consumer.keys):
+        if isinstance(key, ConsumerKey) and key.expires is not None and key.expires - now <= _EXPIRES_SOON:
+            hint = f"run `gateway key new {name}` and replace it"
+            yield Finding(("consumers", name, "keys", index), _ending(key.expires, now), hint)

@@ -1,0 +1,79 @@
+"""D3: what is valid and without effect, or exposes keys, has a warning each."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.app.configuration import ConfigurationSource, make_configuration
+from gateway.config.lint import find_lint
+from gateway.config.loading.resolve import load_resolved
+from gateway.config.problems import ConfigError
+from gateway.secret_stores.secret_cache import SecretCache
+from tests.unit.config.conftest import ENVIRON, GOOD, Write, cases
+
+READ_ONLY = GOOD.replace("[everything]", "[messages:read]")
+MESSAGES = "/2010-04-01/Accounts/{AccountSid}/Messages"
+
+WARNED = cases(
+    ("route_unknown", "    limits: [{rate: 1/s, route: GET api /2010-04-01/Nothing}]", "limits.0: the li"),
+    ("route_not_allowed", "    limits: [{rate: 1/s, route: POST verify /v2/Services}]", "limits.0: the li"),
+    ("destination_read", "    limits: [{rate: 1/s, per: destination}]", "limits.0: the limit counts nothing"),
+    ("form_read", "    form: {to: ['+1']}", "form: form rules without effect: this consumer may only read"),
+    ("country", "    form: {to: [UK]}", "form.to.0: can never match: no country has this code; did you m"),
+    ("no_country", "    form: {to: [XX]}", "form.to.0: can never match: no country has this code; write"),
+    ("spaces", "    form: {from: ['+1 500 555 0006']}", "form.from.0: can never match: not a number"),
+    ("double_zero", "    form: {from: ['0015005550006']}", "form.from.0: can never match: not a number"),
+    ("end_space", "    form: {from: ['ACME ']}", "form.from.0: can never match: it has a space at an end"),
+    ("upper_sid", f"    form: {{messaging_services: [MG{'AB' * 16}]}}", "form.messaging_services.0: can nev"),
+    ("listen", "listen: 0.0.0.0:8080", "listen: other machines can reach this port, and callers' keys cross"),
+    ("listen_v6", "listen: '[::]:8080'", "listen: other machines can reach this port, and callers' keys"),
+    ("connect_to", "upstream: {connect_to: 'http://10.1.2.3:8080'}", "upstream.connect_to: Twilio's API key"),
+)  # fmt: skip
+
+
+def warnings(path: Path) -> list[str]:
+    """What `gateway check` would warn of."""
+    resolved = load_resolved(path, ENVIRON)
+    found = (*resolved.warnings, *find_lint(resolved, make_configuration(resolved).snapshot))
+    return [f"{each.key}: {each.message}; {each.hint}".removeprefix("consumers.billing.") for each in found]
+
+
+@pytest.mark.parametrize(("text", "expected"), WARNED)
+def test_d3_warned(write: Write, text: str, expected: str) -> None:
+    found = warnings(write(f"{READ_ONLY}{text}\n"))
+    assert [each for each in found if each.startswith(expected)], found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"    limits: [{{rate: 1/s, route: 'GET api {MESSAGES}/*'}}, {{rate: 1/s, route: GET api /**}}]",
+        "listen: localhost:8080",
+        "listen: 0.0.0.0:8080\npublic_url: https://twilio.example.com",
+        "upstream: {connect_to: 'http://127.0.0.1:8080'}",
+        "upstream: {connect_to: 'https://10.1.2.3:8080'}",
+    ],
+)
+def test_d3_not_warned(write: Write, text: str) -> None:
+    assert warnings(write(f"{READ_ONLY}{text}\n")) == []
+
+
+def test_d3_values_that_can_match(write: Write) -> None:
+    form = (
+        "    form: {to: [US, GB, '+44'], from: ['+15005550006', '12345', ACME, 'whatsapp:+15005550006'],"
+        f" callback_hosts: [a.test], applications: [], messaging_services: [MG{'ab' * 16}]}}\n"
+        "    limits: [{rate: 1/s, per: destination}]\n"
+    )
+    assert warnings(write(GOOD.replace("[everything]", "[messages:send]") + form)) == []
+
+
+def test_d3_unread_secrets_and_bad_rules_are_found_in_one_run(write: Write) -> None:
+    """A secret that cannot be read hides neither a rule that does not parse nor a missing exporter."""
+    path = write(GOOD.replace("[everything]", "[POST api]"))
+    environ = {name: value for name, value in ENVIRON.items() if name != "KEY_SECRET"}
+    with pytest.raises(ConfigError) as caught:
+        ConfigurationSource(path, environ, SecretCache()).load()
+    assert [problem.key for problem in caught.value.problems] == [
+        "credentials.main.keys.0.secret",
+        "consumers.billing.allow.0",
+    ]
