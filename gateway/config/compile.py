@@ -1,4 +1,4 @@
-"""The configuration in force, compiled: what the hot path looks things up in (design 3).
+"""The active configuration, compiled: what the hot path looks things up in (`docs/design.md` 3).
 
 `compile_snapshot` is pure. A snapshot is never changed; a reload builds another and swaps one reference.
 Counters, pools and health of keys live elsewhere, so that a reload forgets nothing.
@@ -7,20 +7,17 @@ Counters, pools and health of keys live elsewhere, so that a reload forgets noth
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from gateway.config.checking.rules import RULE_HINT
+from gateway.config.compile_credentials import compile_credential
 from gateway.config.loading.resolved import (
-    ResolvedAccount,
     ResolvedConsumer,
-    ResolvedCredential,
     ResolvedIssuer,
-    ResolvedKey,
     ResolvedSettings,
 )
 from gateway.config.problems import ConfigError, KeyPath, Problem
 from gateway.config.schema.consumer_settings import FormSettings, LimitSettings
-from gateway.config.schema.secret_values import Secret
 from gateway.consumers.allow_rules import RuleSet, parse_rules
 from gateway.consumers.consumer import Consumer, Emit, Mode, Priority, derive_identities
-from gateway.consumers.credentials import Account, ApiKey, Credential, basic_value, mask_sid
+from gateway.consumers.credentials import Credential
 from gateway.consumers.form_rules import FormRules, match_country, match_prefix
 from gateway.consumers.rate_limit_rules import (
     NO_LIMITS,
@@ -55,7 +52,7 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
     for host in names:
         local.add(f"[{host}]:{resolved.listen.port}" if ":" in host else f"{host}:{resolved.listen.port}")
     hosts = make_host_table(catalogue.products, catalogue.hosts, settings.upstream.extra_hosts, local)
-    credentials = {name: _credential(each) for name, each in resolved.credentials.items()}
+    credentials = {name: compile_credential(each) for name, each in resolved.credentials.items()}
     problems: list[Problem] = []
     keys: dict[str, KeyEntry] = {}
     consumers: dict[str, Consumer] = {}
@@ -279,30 +276,6 @@ def _key_rings(resolved: ResolvedSettings, problems: list[Problem]) -> dict[str,
                 message = f"the file cannot be used: {error}"
                 problems.append(resolved.origins.problem(path, message, "give the issuer's public keys"))
     return rings
-
-
-def _credential(resolved: ResolvedCredential) -> Credential:
-    account = _account(resolved.account_sid, resolved.keys, resolved.auth_token)
-    return Credential(
-        name=resolved.name,
-        account=account,
-        subaccounts={sub.account_sid: _subaccount(sub, account) for sub in resolved.subaccounts},
-        region=resolved.region,
-        edge=resolved.edge or "",
-    )
-
-
-def _subaccount(resolved: ResolvedAccount, parent: Account) -> Account:
-    if not resolved.keys and resolved.auth_token is None:
-        return Account(resolved.account_sid, parent.keys)
-    return _account(resolved.account_sid, resolved.keys, resolved.auth_token)
-
-
-def _account(sid: str, keys: Iterable[ResolvedKey], auth_token: Secret | None) -> Account:
-    compiled = [ApiKey(mask_sid(key.sid), basic_value(key.sid, key.secret.reveal())) for key in keys]
-    if auth_token is not None:
-        compiled.append(ApiKey(mask_sid(sid), basic_value(sid, auth_token.reveal())))
-    return Account(sid, tuple(compiled))
 
 
 def _authority(url: str) -> str:

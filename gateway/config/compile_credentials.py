@@ -1,0 +1,32 @@
+"""A Twilio account and its subaccounts, compiled: the `Authorization` values of their keys."""
+
+from collections.abc import Iterable
+
+from gateway.config.loading.resolved import ResolvedAccount, ResolvedCredential, ResolvedKey
+from gateway.config.schema.secret_values import Secret
+from gateway.consumers.credentials import Account, ApiKey, Credential, basic_value, mask_sid
+
+
+def compile_credential(resolved: ResolvedCredential) -> Credential:
+    """A credential with the values of its `Authorization` fields, ready to be sent. Pure."""
+    account = _account(resolved.account_sid, resolved.keys, resolved.auth_token)
+    return Credential(
+        name=resolved.name,
+        account=account,
+        subaccounts={sub.account_sid: _subaccount(sub, account) for sub in resolved.subaccounts},
+        region=resolved.region,
+        edge=resolved.edge or "",
+    )
+
+
+def _subaccount(resolved: ResolvedAccount, parent: Account) -> Account:
+    if not resolved.keys and resolved.auth_token is None:
+        return Account(resolved.account_sid, parent.keys)
+    return _account(resolved.account_sid, resolved.keys, resolved.auth_token)
+
+
+def _account(sid: str, keys: Iterable[ResolvedKey], auth_token: Secret | None) -> Account:
+    compiled = [ApiKey(mask_sid(key.sid), basic_value(key.sid, key.secret.reveal())) for key in keys]
+    if auth_token is not None:
+        compiled.append(ApiKey(mask_sid(sid), basic_value(sid, auth_token.reveal())))
+    return Account(sid, tuple(compiled))
