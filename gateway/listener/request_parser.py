@@ -6,11 +6,11 @@ payload of it can call back into a connection, and no upgrade can take bytes awa
 `body_receiver.py`'s and `chunk_decoder.py`'s. All names of aiohttp that the listener uses stand in this file.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
-from aiohttp.http import HttpRequestParser, RawRequestMessage
+from aiohttp.http import HttpRequestParser
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
-from multidict import istr
+from multidict import CIMultiDictProxy, istr
 
 from gateway.errors import Refusal
 
@@ -18,9 +18,6 @@ CHUNKED: Final = -1
 """A body framing: the body comes in chunks. Zero and more is its length in bytes."""
 UNREADABLE: Final = -2
 """A body framing: where the body ends cannot be known, so nothing that follows may be read as a request."""
-
-Head = RawRequestMessage
-"""A parsed head: `method`, `path` (the raw target), `version`, `headers`, `raw_headers`, `should_close`, …"""
 
 _EMPTY_LINE: Final = b"\r\n\r\n"
 _HEAD_SHARE: Final = 4
@@ -36,6 +33,27 @@ class HeadLimits(NamedTuple):
     fields: int
 
 
+class Head(Protocol):
+    """A parsed head; `path` is the raw target."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def version(self) -> tuple[int, int]: ...
+    @property
+    def headers(self) -> CIMultiDictProxy[str]: ...
+    @property
+    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]: ...
+    @property
+    def should_close(self) -> bool: ...
+    @property
+    def upgrade(self) -> bool: ...
+    @property
+    def chunked(self) -> bool: ...
+
+
 class RequestParser:
     """Reads one head after the other. After a `Refusal` it must not be used again."""
 
@@ -43,7 +61,8 @@ class RequestParser:
 
     def __init__(self, limits: HeadLimits) -> None:
         self._limits = limits
-        self._parser = _make_parser(limits)
+        # Untyped: compiled code checks annotations, and aiohttp's do not hold for what its C parser returns.
+        self._parser: Any = _make_parser(limits)
         self._fed = 0
         self._tail = b""
         self.begun = False

@@ -17,7 +17,7 @@ ROOT = Path(gateway.__file__).parent
 PUBLIC = frozenset(aiohttp.__all__) | frozenset(web.__all__)
 
 LISTENER = {
-    "listener/request_parser.py": {"HttpRequestParser", "RawRequestMessage", "BadHttpMessage", "LineTooLong"},
+    "listener/request_parser.py": {"HttpRequestParser", "BadHttpMessage", "LineTooLong"},
 }
 """The only file that knows aiohttp. aiohttp reads no attribute of ours: its parser makes no payload."""
 
