@@ -111,10 +111,12 @@ def cpu_seconds(process: Started) -> float:
 
 
 @contextmanager
-def started_upstream(core: int | None, *, delay_ms: float = 0.0) -> Iterator[Started]:
-    """The canned upstream."""
+def started_upstream(
+    core: int | None, *, delay_ms: float = 0.0, tls: tuple[str, str] | None = None
+) -> Iterator[Started]:
+    """The canned upstream; `tls` are the files of its certificate and key."""
     command = [sys.executable, "-m", "tests.bench.upstream", "--delay-ms", str(delay_ms)]
-    with started(command, core) as upstream:
+    with started([*command, "--tls", *tls] if tls else command, core) as upstream:
         yield upstream
 
 
@@ -132,6 +134,7 @@ def started_relay(
 def started_gateway(
     core: int | None,
     upstream: str,
+    /,
     folder: Path,
     tree: Path = ROOT,
     under: Sequence[str] = (),

@@ -142,6 +142,13 @@ def _binary(name: str) -> str:
     return str(Path(sys.executable).with_name(name))
 
 
+def installed() -> bool:
+    """Whether all programs are there that are run here."""
+    return shutil.which("wrk") is not None and all(
+        Path(_binary(each)).exists() for each in ("caddy", "envoy")
+    )
+
+
 @contextmanager
 def started_all(trees: dict[str, Path], upstream: str, core: int | None) -> Iterator[dict[str, Started]]:
     """Everything that is compared, each on the measured core; nothing runs there but who is asked."""
@@ -228,10 +235,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tree", action="append", default=[], metavar="NAME=PATH", help="another checkout")
     parser.add_argument("--short", action="store_true", help="one short round: only to see that it runs")
     args = parser.parse_args(arguments)
-    missing = [name for name in ("caddy", "envoy") if not Path(_binary(name)).exists()]
-    missing += ["wrk"] if shutil.which("wrk") is None else []
-    if missing:
-        print(f"missing: {', '.join(missing)}; `make bench` installs them", file=sys.stderr)
+    if not installed():
+        print("caddy, envoy or wrk is missing; `make bench` installs them", file=sys.stderr)
         return 1
     trees = {name: Path(path).resolve() for name, _, path in (entry.partition("=") for entry in args.tree)}
     if not trees:

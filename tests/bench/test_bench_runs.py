@@ -4,7 +4,19 @@ import shutil
 
 import pytest
 
-from tests.bench import hostile, latency, memory, scrape, soak, stages, throughput
+from tests.bench import (
+    footprint,
+    hostile,
+    instructions,
+    latency,
+    memory,
+    scrape,
+    side_by_side,
+    soak,
+    stages,
+    streaming,
+    throughput,
+)
 
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
@@ -35,3 +47,21 @@ def test_soak() -> None:
 def test_scrape() -> None:
     """The size of the exposition is asserted: under a megabyte with 200 consumers and every route."""
     assert scrape.main(["--short"]) == 0
+
+
+@pytest.mark.skipif(shutil.which("callgrind_control") is None, reason="valgrind is not installed")
+def test_instructions() -> None:
+    assert instructions.main(["--short"]) == 0
+
+
+@pytest.mark.skipif(not side_by_side.installed(), reason="`make bench` installs Caddy and Envoy")
+def test_side_by_side() -> None:
+    assert side_by_side.main(["--short"]) == 0
+
+
+def test_streaming() -> None:
+    assert streaming.main(["--short"]) == 0
+
+
+def test_footprint() -> None:
+    assert footprint.main(["--short"]) == 0

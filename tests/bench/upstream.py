@@ -1,14 +1,15 @@
 """An upstream so cheap that it is never what is measured: canned answers by a bare `asyncio.Protocol`.
 
-`python -m tests.bench.upstream [--port N] [--delay-ms N]` prints its URL and serves until it is ended. A POST
-is answered 201 with one message of about 700 bytes, once its body has come, which is read at N bytes a second
-for `POST …?Rate=N`; a `GET …?Size=N` is answered with N bytes.
+`python -m tests.bench.upstream [--port N] [--delay-ms N] [--tls CERT KEY]` prints its URL and serves until it
+is ended. A POST is answered 201 with one message of about 700 bytes, once its body has come, which is read at
+N bytes a second for `POST …?Rate=N`; a `GET …?Size=N` is answered with N bytes.
 It reads only what it needs: Content-Length framing, one request at a time on a connection.
 """
 
 import argparse
 import asyncio
 import re
+import ssl
 from typing import cast
 
 import uvloop
@@ -118,11 +119,14 @@ class Upstream(asyncio.Protocol):
             size -= len(block)
 
 
-async def serve(port: int, delay_seconds: float) -> None:
+async def serve(port: int, delay_seconds: float, context: ssl.SSLContext | None) -> None:
     """Serve for ever."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Upstream(delay_seconds), "127.0.0.1", port, backlog=1024)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    server = await loop.create_server(
+        lambda: Upstream(delay_seconds), "127.0.0.1", port, backlog=1024, ssl=context
+    )
+    scheme = "https" if context else "http"
+    print(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 
 
@@ -130,8 +134,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--delay-ms", type=float, default=0.0)
+    parser.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"))
     args = parser.parse_args()
-    uvloop.run(serve(args.port, args.delay_ms / 1000))
+    context = None
+    if args.tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*args.tls)
+    uvloop.run(serve(args.port, args.delay_ms / 1000, context))
 
 
 if __name__ == "__main__":

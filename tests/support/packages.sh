@@ -5,7 +5,7 @@ set -eu
 
 missing=""
 for pair in curl:curl node:nodejs npm:npm wrk:wrk redis-server:redis-server openssl:openssl \
-  chromium:chromium promtool:prometheus systemd-analyze:systemd; do
+  chromium:chromium valgrind:valgrind promtool:prometheus systemd-analyze:systemd; do
   command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair##*:}"
 done
 [ -n "$missing" ] || exit 0
