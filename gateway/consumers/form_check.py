@@ -95,7 +95,7 @@ def check_query(route: Route, rules: FormRules, query: Fields) -> str:
         return "the query has too many parameters"
     for index, (name, _) in enumerate(query, 1):
         classes = _find_unlisted(route, name, index, is_json=False).classes
-        if classes & rules.checks.keys() or (rules.is_routed and _DOCUMENT in classes):
+        if not classes.isdisjoint(rules.checks) or (rules.is_routed and _DOCUMENT in classes):
             return "senders, recipients and callbacks must be sent in the body, where they are checked"
     return ""
 
