@@ -59,16 +59,14 @@ class Trace(NamedTuple):
 
 
 class Sdk(NamedTuple):
-    """The client library that a caller uses: a name as in its User-Agent, and its version."""
+    """The client library of a caller: its name as in a User-Agent, its version, and both as one text."""
 
     name: str
     version: str
-
-    def __str__(self) -> str:
-        return f"{self.name}/{self.version}" if self.version else self.name
+    text: str
 
 
-UNKNOWN_SDK = Sdk("other", "")
+UNKNOWN_SDK = Sdk("other", "", "other")
 """A client that is not known, or does not say what it is."""
 
 _SHORTEST_WAIT_SECONDS = 0.001  # less is the cost of asking, not of waiting

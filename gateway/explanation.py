@@ -103,6 +103,7 @@ def explain(snapshot: Snapshot, consumer: Consumer, ask: RequestDraft, *, post_o
     limits: tuple[Limit, ...] = ()
     try:
         inbound = require_head(ask.method, ask.target, (1, 1), ask.fields)
+        record.sdk = snapshot.deadlines.recognize(inbound)
         grant, plan = decide_head(snapshot, consumer, inbound, record)
         body = NO_BODY
         if plan.stream:

@@ -124,6 +124,7 @@ class Handler:
         request.caller.require_room()
         request.cancel_on_disconnect(True)
         inbound = require_head(request.method, request.target, request.version, request.raw_fields)
+        exchange.sdk = snapshot.deadlines.recognize(inbound)
         caller = authenticate(snapshot.identities, inbound, time.time(), request.caller.certificate)
         if isinstance(caller, UnverifiedCaller):
             caller = await self._tokens.admit(caller, snapshot.identities, inbound, time.time())

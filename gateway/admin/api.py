@@ -17,6 +17,7 @@ from gateway.observe.live.recent_exchanges import UNKNOWN_CONSUMER, Filter
 from gateway.observe.live.traffic_window import KeyUse
 from gateway.observe.runtime import Runtime
 from gateway.observe.status.health import Status
+from gateway.twilio.sdks import post_repeats
 
 _CODE_URL = "https://www.twilio.com/docs/api/errors/"
 _NONE: frozenset[str] = frozenset()
@@ -78,6 +79,15 @@ class Api:
             "limits": self._limits_of(consumer) if consumer is not None else [],
             "priority": consumer.priority.name.lower() if consumer is not None else None,
             "last_at": breakdown.last_at or None,
+            "sdks": [
+                {
+                    "name": sdk.name,
+                    "version": sdk.version,
+                    "requests": requests,
+                    "post_repeats": post_repeats(sdk.name),
+                }
+                for sdk, requests in sorted(breakdown.sdks.items(), key=lambda item: (-item[1], item[0]))
+            ],
         }
 
     def _limits_of(self, consumer: Consumer) -> list[dict[str, object]]:

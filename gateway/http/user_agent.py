@@ -26,10 +26,13 @@ def read_sdk(user_agent: bytes) -> Sdk:
 
 @lru_cache(_CACHED)
 def _parse(user_agent: bytes) -> Sdk:
-    command_line = _COMMAND_LINE.search(user_agent)
-    if command_line is not None:
-        return Sdk("twilio-cli", command_line[1].decode("ascii"))
-    product = _PRODUCT.match(user_agent)
-    if product is None:
-        return UNKNOWN_SDK
-    return Sdk(product[1].decode("ascii"), product[2].decode("ascii"))
+    found = _COMMAND_LINE.search(user_agent)
+    if found is not None:
+        return _sdk("twilio-cli", found[1])
+    found = _PRODUCT.match(user_agent)
+    return _sdk(found[1].decode("ascii"), found[2]) if found is not None else UNKNOWN_SDK
+
+
+def _sdk(name: str, version: bytes) -> Sdk:
+    number = version.decode("ascii")
+    return Sdk(name, number, f"{name}/{number}")

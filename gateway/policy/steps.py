@@ -36,7 +36,6 @@ def decide_head(
 ) -> tuple[Grant, BodyPlan]:
     """All that a head decides, once it is known whose it is. Raises `Refusal`."""
     exchange.consumer = consumer.name
-    exchange.sdk = snapshot.deadlines.recognize(inbound)
     address = resolve_address(snapshot.hosts, inbound)
     call = translate_method(inbound, address, consumer)
     route = match_route(snapshot.catalogue, call)

@@ -201,3 +201,21 @@ async def test_a_real_prometheus_counts_the_requests_that_were_sent(
         assert [rule["name"] for rule in rules if rule.get("state") == "firing"] == []
         target = (await prometheus.get("targets"))["activeTargets"][0]
         assert (target["health"], target["lastError"]) == ("up", "")
+
+
+async def test_sdks_by_consumer(gateway: Running, upstream: RawUpstream) -> None:
+    """Name and version by the User-Agent, and whether it sends POSTs again; no other word of it."""
+    java = "User-Agent: twilio-java/12.0.0 (Linux amd64) java/21.0.5 secret-extension/7"
+    for field in (java, java, "User-Agent: curl/8.11.0", "User-Agent: twilio-go/?"):
+        assert (await ask(gateway.port, request(f"GET {MESSAGES}", field))).status == 200
+    assert (await ask(gateway.port, request(f"GET {MESSAGES}", java, auth=None))).status == 401
+    name = "gateway_consumer_sdk_requests_total"
+    samples = await scrape_until(gateway.admin_url, name, 4)
+    labels = {"consumer": "app", "sdk": "twilio-java", "version": "12.0.0", "post_repeats": "by_default"}
+    assert total(samples, name, **labels) == 2
+    assert total(samples, name, consumer="app", sdk="other", version="", post_repeats="unknown") == 2
+    assert "secret-extension" not in await fetch(gateway.admin_url, "text/plain")
+    logged = await gateway.exchange_logged(5)
+    assert [line["sdk"] for line in logged] == ["twilio-java/12.0.0"] * 2 + ["other"] * 2 + [
+        "twilio-java/12.0.0"
+    ]

@@ -107,7 +107,29 @@ export class Tables {
 function consumerCell(row) {
   const name = element("span", { class: "name", text: row.name });
   if (row.priority && row.priority !== "normal") name.append(element("small", { class: "tag", text: row.priority }));
-  return name;
+  const sdks = (row.sdks ?? []).filter((sdk) => sdk.name !== "other");
+  return sdks.length ? element("div", {}, name, sdkList(sdks)) : name;
+}
+
+const REPEATS = {
+  by_default: ["sends POSTs again", "This SDK sends a POST again by itself when the answer is an error of 5xx or 429."],
+  optional: ["may send again", "This SDK sends a POST again by itself if its user asked for it (max_retries, autoRetry)."],
+};
+const MOST_SDKS = 3;
+
+/** Which SDKs a consumer calls with, most used first, and which of them send a POST again by themselves. */
+function sdkList(sdks) {
+  const more = sdks.length - MOST_SDKS;
+  return element("ul", { class: "sdk-list" }, ...sdks.slice(0, MOST_SDKS).map((sdk) => {
+    const [word, title] = REPEATS[sdk.post_repeats] ?? [];
+    const tag = `tag${sdk.post_repeats === "by_default" ? " bad" : ""}`;
+    return element(
+      "li",
+      {},
+      element("small", { text: [sdk.name, sdk.version].filter(Boolean).join(" ") }),
+      word ? element("small", { class: tag, text: word, attributes: { title } }) : null,
+    );
+  }), more > 0 ? element("li", {}, element("small", { text: `and ${count(more)} more` })) : null);
 }
 
 export function routeCell(row) {

@@ -9,13 +9,14 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from gateway.exchange import Ending, Exchange
+from gateway.exchange import UNKNOWN_SDK, Ending, Exchange, Sdk
 from gateway.observe.live.quantiles import Counts, bucket_of, read_quantiles
 
 _SLICE_SECONDS = 180
 _SLICES = 5
 RATE_SECONDS = 30
 MOST_CODES = 100
+MOST_SDKS = 10
 OTHER_CODE = 0
 """Stands for Twilio codes beyond `MOST_CODES`."""
 _OURS = ("upstream_", "internal_")
@@ -43,6 +44,8 @@ class Breakdown:
     refusals: int = 0
     last_at: float = 0.0
     durations: Counts = field(default_factory=dict)
+    sdks: dict[Sdk, int] = field(default_factory=dict)
+    """Of a consumer: requests by SDK, at most `MOST_SDKS` and `UNKNOWN_SDK`."""
 
     def count(self, at: float, failed: bool, refused: bool, bucket: int) -> None:
         """One exchange more."""
@@ -54,6 +57,13 @@ class Breakdown:
         durations = self.durations
         durations[bucket] = durations.get(bucket, 0) + 1
 
+    def count_sdk(self, sdk: Sdk, count: int = 1) -> None:
+        """Requests of an SDK more."""
+        sdks = self.sdks
+        if sdk not in sdks and len(sdks) >= MOST_SDKS:
+            sdk = UNKNOWN_SDK
+        sdks[sdk] = sdks.get(sdk, 0) + count
+
     def add(self, other: "Breakdown") -> None:
         """All of another tally."""
         self.requests += other.requests
@@ -62,6 +72,8 @@ class Breakdown:
         self.last_at = max(self.last_at, other.last_at)
         for bucket, count in other.durations.items():
             self.durations[bucket] = self.durations.get(bucket, 0) + count
+        for sdk, count in other.sdks.items():
+            self.count_sdk(sdk, count)
 
     def quantiles(self) -> dict[str, float | None]:
         """Medians and 95th percentiles of the durations, in seconds."""
@@ -93,7 +105,9 @@ class Breakdowns:
             failed = exchange.status >= 400 or exchange.ending is not Ending.ANSWERED
             refused = failed and is_refusal(slug)
             bucket = bucket_of(exchange.ended_at - exchange.started_at)
-            _of(current.consumers, exchange.consumer).count(at, failed, refused, bucket)
+            caller = _of(current.consumers, exchange.consumer)
+            caller.count(at, failed, refused, bucket)
+            caller.count_sdk(exchange.sdk)
             self._count_second(int(at), exchange.consumer)
             if exchange.label:
                 name = (exchange.product, exchange.label, exchange.method)

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from operator import add
 from typing import Final, NamedTuple, TypeVar
 
-from gateway.exchange import Ending, Exchange, PhaseKind
+from gateway.exchange import Ending, Exchange, PhaseKind, Sdk
 from gateway.idempotency.claim_rules import IdempotencyEvent
 from gateway.observe.metrics.cooperative import yielding
 from gateway.repeat_guard.repeat_rules import RepeatEvent
@@ -19,6 +19,10 @@ NONE: Final = "{none}"
 OTHER: Final = "{other}"
 MOST_CONSUMERS: Final = 2_000
 """Consumers outlive their removal from the configuration, for counters must not vanish; so many in all."""
+
+MOST_SDKS: Final = 10
+"""SDKs and versions that are counted apart for each consumer; more are counted as `OTHER_SDK`."""
+OTHER_SDK: Final = Sdk(OTHER, OTHER, OTHER)
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 TWILIO_CODES: Final = frozenset(
@@ -105,6 +109,8 @@ class ExchangeCounts:
         """By (consumer, what its rate limits did: refused, waited, reported)."""
         self.segments: dict[tuple[str, str], int] = {}
         """Of messages sent, by (consumer, country)."""
+        self.sdks: dict[tuple[str, Sdk], int] = {}
+        """By (consumer, SDK) of callers that are known: at most `MOST_SDKS` of each, and `OTHER_SDK`."""
         self.refused_keys: dict[tuple[str, str], Refused] = {}
         """By (credential, masked SID)."""
         self.key_events: dict[tuple[KeyEvent, str], int] = {}
@@ -114,6 +120,7 @@ class ExchangeCounts:
         """Repeats of creates, by (consumer, route, event)."""
         self._consumers_max = consumers_max
         self._names: set[str] = set()
+        self._sdks_of: dict[str, int] = {}
         self._routes: dict[Requests, list[int]] = {}
         self._consumers: dict[Requests, list[int]] = {}
         self._durations: dict[tuple[str, str], list[float]] = {}
@@ -149,6 +156,11 @@ class ExchangeCounts:
                 cell[_UPSTREAM_AT + bisect_left(_UPSTREAM, upstream)] += 1
                 cell[_UPSTREAM_SUM] += upstream
             self._add_steps(exchange, consumer)
+        if consumer:
+            try:
+                self.sdks[consumer, exchange.sdk] += 1
+            except KeyError:
+                self._add_sdk(consumer, exchange.sdk)
         if exchange.segments:
             _add(self.segments, (consumer, exchange.country), exchange.segments)
         if exchange.status >= 400 or exchange.reported or exchange.ending is not _ANSWERED:
@@ -197,6 +209,15 @@ class ExchangeCounts:
             _add(self.reported, exchange.reported)
             if exchange.reported == _RATE_LIMITED:
                 _add(self.limited, (consumer, "reported"))
+
+    def _add_sdk(self, consumer: str, sdk: Sdk) -> None:
+        """One that this consumer has not used before, or has too many besides."""
+        known = self._sdks_of.get(consumer, 0)
+        if known < MOST_SDKS:
+            self._sdks_of[consumer] = known + 1
+        else:
+            sdk = OTHER_SDK
+        _add(self.sdks, (consumer, sdk))
 
     def _admit(self, consumer: str) -> str:
         """The name that a consumer is counted under."""

@@ -32,6 +32,7 @@ from gateway.observe.metrics.exchange_counts import (
     ExchangeCounts,
     distribution,
 )
+from gateway.twilio.sdks import post_repeats
 from gateway.upstream.key_health import KeyEvent
 
 _OUTCOMES = ("2xx", "3xx", "4xx", "429", "5xx", *FailurePhase, "abandoned")
@@ -189,6 +190,15 @@ class ExchangeCollector(Collector):
             "Segments of messages that Twilio accepted, by country (calling code).",
             ("consumer", "country"),
             self._counts.segments.copy().items(),
+        )
+        yield counter(
+            "gateway_consumer_sdk_requests",
+            "Exchanges, by the caller's SDK, and whether that sends POSTs again by itself.",
+            ("consumer", "sdk", "version", "post_repeats"),
+            (
+                ((consumer, sdk.name, sdk.version, post_repeats(sdk.name)), count)
+                for (consumer, sdk), count in self._counts.sdks.copy().items()
+            ),
         )
 
     def _collect_keys(self) -> Iterator[Metric]:

@@ -28,7 +28,7 @@ KNOWN = [
 
 @pytest.mark.parametrize(("user_agent", "name", "version"), KNOWN, ids=[name for _, name, _ in KNOWN])
 def test_clients_are_recognized(user_agent: bytes, name: str, version: str) -> None:
-    assert read_sdk(user_agent) == Sdk(name, version)
+    assert read_sdk(user_agent) == Sdk(name, version, f"{name}/{version}")
 
 
 @pytest.mark.parametrize(
@@ -56,14 +56,14 @@ def test_clients_are_recognized(user_agent: bytes, name: str, version: str) -> N
 )
 def test_odd_ones_are_no_client(user_agent: bytes) -> None:
     assert read_sdk(user_agent) == UNKNOWN_SDK
-    assert str(read_sdk(user_agent)) == "other"
 
 
 @given(st.binary(max_size=700) | st.builds(bytes.__add__, st.just(b"twilio-go/"), st.binary(max_size=40)))
 def test_any_bytes_give_a_short_plain_name(user_agent: bytes) -> None:
     sdk = read_sdk(user_agent)
-    assert str(sdk).isascii()
-    assert str(sdk).isprintable()
+    assert sdk.text.isascii()
+    assert sdk.text.isprintable()
+    assert sdk.text == (f"{sdk.name}/{sdk.version}" if sdk.version else "other")
     assert len(sdk.name) <= 64
     assert len(sdk.version) <= 32
     assert sdk == UNKNOWN_SDK or sdk.version[0].isdigit()

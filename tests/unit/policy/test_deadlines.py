@@ -54,7 +54,7 @@ def test_others_have_the_usual_time(user_agent: bytes) -> None:
 def test_no_user_agent_or_two_are_no_client() -> None:
     go = (b"User-Agent", b"twilio-go/1.30.9")
     assert limit() == limit(go, go) == TimeLimit(25.0)
-    assert DEADLINES.recognize(head("GET", "/", go)) == Sdk("twilio-go", "1.30.9")
+    assert DEADLINES.recognize(head("GET", "/", go)) == Sdk("twilio-go", "1.30.9", "twilio-go/1.30.9")
     assert DEADLINES.recognize(head("GET", "/", (b"User-Agent", b"curl/8"))) == UNKNOWN_SDK
 
 

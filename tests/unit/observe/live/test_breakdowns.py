@@ -2,9 +2,10 @@
 
 import pytest
 
-from gateway.exchange import Ending
+from gateway.exchange import UNKNOWN_SDK, Ending, Sdk
 from gateway.observe.live.breakdowns import (
     MOST_CODES,
+    MOST_SDKS,
     OTHER_CODE,
     RATE_SECONDS,
     Breakdowns,
@@ -93,3 +94,18 @@ def test_a_clock_set_back_does_not_hide_what_comes() -> None:
 )
 def test_refusals(slug: str, ours: bool) -> None:
     assert is_refusal(slug) is ours
+
+
+def test_sdks_of_a_consumer() -> None:
+    """Bounded in a slice, and over all of them."""
+    tables = Breakdowns()
+    go = Sdk("twilio-go", "1.30.9", "twilio-go/1.30.9")
+    for minute in range(12):
+        tables.add([finished(NOW + minute * 60, sdk=go), finished(NOW + minute * 60)])
+        versions = (Sdk("twilio-php", f"{minute}.{n}", f"twilio-php/{minute}.{n}") for n in range(MOST_SDKS))
+        tables.add(finished(NOW + minute * 60, sdk=sdk) for sdk in versions)
+    sdks = tables.consumers(NOW + 12 * 60)["app"].sdks
+    assert len(sdks) <= MOST_SDKS + 1
+    assert sdks[go] == 12
+    assert sum(sdks.values()) == 12 * (MOST_SDKS + 2)
+    assert sdks[UNKNOWN_SDK] > 12

@@ -94,5 +94,5 @@ def test_nothing_is_shown_that_is_not_named() -> None:
         "seq", "at", "request_id", "twilio_request_id", "consumer", "method", "product", "route", "status",
         "slug", "twilio_code", "attempts", "seconds", "upstream_seconds", "queue_seconds", "backoff_seconds",
         "overhead_seconds", "caller_seconds", "bytes_in", "bytes_out", "account", "credential", "key",
-        "ending", "unknown", "reported", "trace_id", "steps",
+        "ending", "unknown", "reported", "trace_id", "steps", "sdk",
     }  # fmt: skip

@@ -71,7 +71,17 @@ def test_callers_without_a_name_have_an_address(tmp_path: Path) -> None:
 def test_a_line_holds_what_is_listed_in_its_order(tmp_path: Path) -> None:
     (line,) = _lines(tmp_path, "info", "json", _exchange())
     assert list(json.loads(line)) == [
-        *("request_id", "consumer", "method", "product", "route", "status", "seconds", "upstream_seconds"),
+        *(
+            "request_id",
+            "consumer",
+            "sdk",
+            "method",
+            "product",
+            "route",
+            "status",
+            "seconds",
+            "upstream_seconds",
+        ),
         *(
             "queue_seconds",
             "overhead_seconds",

@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.exchange import Ending, Exchange, PhaseKind
+from gateway.exchange import UNKNOWN_SDK, Ending, Exchange, PhaseKind, Sdk
 from gateway.observe.metrics.exchange_counts import (
     MOST_CONSUMERS,
+    MOST_SDKS,
     OTHER,
+    OTHER_SDK,
     OVERHEAD,
     QUEUE,
     SPANS,
@@ -215,3 +217,34 @@ def test_consumers_beyond_the_bound_are_counted_together() -> None:
     assert tally.limited.keys() == {(name, "reported") for name in ("one", "two", OTHER, "")}
     assert tally.segments[OTHER, "GB"] == 2
     assert MOST_CONSUMERS >= 1000
+
+
+def _sdk(version: str) -> Sdk:
+    return Sdk("twilio-go", version, f"twilio-go/{version}")
+
+
+def test_sdks_are_counted_by_consumer() -> None:
+    """Of callers that are known."""
+    tally = _added(
+        exchange(sdk=_sdk("1")),
+        exchange(sdk=_sdk("1")),
+        exchange(),
+        exchange("batch", sdk=_sdk("2")),
+        refused(),
+    )
+    assert tally.sdks == {("app", _sdk("1")): 2, ("app", UNKNOWN_SDK): 1, ("batch", _sdk("2")): 1}
+
+
+def test_versions_without_end_are_counted_together() -> None:
+    tally = _added(*(exchange(sdk=_sdk(str(number))) for number in range(3 * MOST_SDKS)), exchange("batch"))
+    assert len(tally.sdks) == MOST_SDKS + 2
+    assert tally.sdks["app", OTHER_SDK] == 2 * MOST_SDKS
+    assert tally.sdks["batch", UNKNOWN_SDK] == 1
+
+
+def test_sdks_of_consumers_without_end_are_bounded_too() -> None:
+    tally = ExchangeCounts(consumers_max=2)
+    for number in range(20):
+        for version in range(2 * MOST_SDKS):
+            tally.add(exchange(f"c{number}", sdk=_sdk(str(version))))
+    assert len(tally.sdks) == 3 * (MOST_SDKS + 1)
