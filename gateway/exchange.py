@@ -58,16 +58,8 @@ class Trace(NamedTuple):
     sampled: bool = False
 
 
-class Sdk(NamedTuple):
-    """The client library of a caller: its name as in a User-Agent, its version, and both as one text."""
-
-    name: str
-    version: str
-    text: str
-
-
-UNKNOWN_SDK = Sdk("other", "", "other")
-"""A client that is not known, or does not say what it is."""
+UNKNOWN_SDK = "other"
+"""The SDK of a caller that uses none that is known, or does not say so."""
 
 _SHORTEST_WAIT_SECONDS = 0.001  # less is the cost of asking, not of waiting
 
@@ -79,6 +71,7 @@ class Exchange:
     caller: its body, its reading, what becomes of its first request with the same Idempotency-Key.
     `credential` and `key` name what it was sent with, neither of them a secret. `segments` is what a message
     that was sent counts for, `country` where it goes, as far as its calling code tells.
+    `sdk` is the caller's client library and its version (`http/user_agent.py`).
     `address` is where it came from, of callers that nobody knows.
     """
 

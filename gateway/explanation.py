@@ -103,7 +103,7 @@ def explain(snapshot: Snapshot, consumer: Consumer, ask: RequestDraft, *, post_o
     limits: tuple[Limit, ...] = ()
     try:
         inbound = require_head(ask.method, ask.target, (1, 1), ask.fields)
-        record.sdk = snapshot.deadlines.recognize(inbound)
+        client = snapshot.deadlines.recognize(inbound)
         grant, plan = decide_head(snapshot, consumer, inbound, record)
         body = NO_BODY
         if plan.stream:
@@ -111,7 +111,7 @@ def explain(snapshot: Snapshot, consumer: Consumer, ask: RequestDraft, *, post_o
         else:
             body = check_body(grant, plan, ask.body, record)
         caller = Caller(consumer, ())
-        prepared = prepare(snapshot, caller, inbound, grant, body, streams=plan.stream, sdk=record.sdk)
+        prepared = prepare(snapshot, caller, inbound, grant, body, streams=plan.stream, client=client)
         limits = tuple(key.limit for key in find_limits(consumer.limits, grant, body))
     except GatewayError as error:
         refusal = error

@@ -124,7 +124,8 @@ class Handler:
         request.caller.require_room()
         request.cancel_on_disconnect(True)
         inbound = require_head(request.method, request.target, request.version, request.raw_fields)
-        exchange.sdk = snapshot.deadlines.recognize(inbound)
+        client = snapshot.deadlines.recognize(inbound)
+        exchange.sdk = client.sdk
         caller = authenticate(snapshot.identities, inbound, time.time(), request.caller.certificate)
         if isinstance(caller, UnverifiedCaller):
             caller = await self._tokens.admit(caller, snapshot.identities, inbound, time.time())
@@ -133,7 +134,7 @@ class Handler:
         trace = self._observers.upstream_trace(exchange.trace, request.headers)
         streams = ready.stream is not None
         outbound, claim, intent, limit = prepare(
-            snapshot, caller, inbound, grant, ready.body, streams=streams, sdk=exchange.sdk, trace=trace
+            snapshot, caller, inbound, grant, ready.body, streams=streams, client=client, trace=trace
         )
         base = Base(_base_url(snapshot, request, inbound), snapshot.hosts) if is_adapted(grant) else None
         deadline = asyncio.get_running_loop().time() + limit.seconds

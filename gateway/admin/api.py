@@ -12,6 +12,7 @@ from gateway.admin.query_parameters import PAGE, read_filter, read_page, require
 from gateway.consumers.consumer import Consumer
 from gateway.consumers.credentials import Credential, mask_sid
 from gateway.consumers.rate_limit_rules import Per
+from gateway.http.user_agent import split_sdk
 from gateway.observe.live.breakdowns import Breakdown
 from gateway.observe.live.recent_exchanges import UNKNOWN_CONSUMER, Filter
 from gateway.observe.live.traffic_window import KeyUse
@@ -80,12 +81,7 @@ class Api:
             "priority": consumer.priority.name.lower() if consumer is not None else None,
             "last_at": breakdown.last_at or None,
             "sdks": [
-                {
-                    "name": sdk.name,
-                    "version": sdk.version,
-                    "requests": requests,
-                    "post_repeats": post_repeats(sdk.name),
-                }
+                _sdk(sdk, requests)
                 for sdk, requests in sorted(breakdown.sdks.items(), key=lambda item: (-item[1], item[0]))
             ],
         }
@@ -199,6 +195,11 @@ def _without_parameters(make: Callable[[], dict[str, object]]) -> Answer:
         return make()
 
     return answer
+
+
+def _sdk(sdk: str, requests: int) -> dict[str, object]:
+    name, version = split_sdk(sdk)
+    return {"name": name, "version": version, "requests": requests, "post_repeats": post_repeats(sdk)}
 
 
 def _answering(make: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:

@@ -32,7 +32,7 @@ from gateway.identity.jwks import JwkSet, is_installed, parse_jwks
 from gateway.identity.jwt_claims import ClaimRule, Issuer, parse_claim_path
 from gateway.policy.addressing import make_host_table
 from gateway.policy.bodies import BodyLimits
-from gateway.policy.deadlines import make_deadlines
+from gateway.policy.deadlines import Deadlines
 from gateway.policy.snapshot import Snapshot
 from gateway.twilio.catalogue import Catalogue, load_catalogue
 from gateway.twilio.catalogue.effects import creating_routes
@@ -79,7 +79,7 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
         limits=BodyLimits(settings.callers.body_bytes, settings.callers.stream_bytes),
         body_seconds=settings.callers.body_seconds,
         body_total_seconds=settings.callers.body_total_seconds,
-        deadlines=make_deadlines(
+        deadlines=Deadlines(
             settings.upstream.deadline_seconds,
             settings.upstream.deadline_seconds_max,
             settings.drain_seconds,

@@ -7,16 +7,16 @@ caller may lower or raise either by `Gateway-Timeout`, within the configured max
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.errors import Refusal
-from gateway.exchange import UNKNOWN_SDK, Sdk
+from gateway.exchange import UNKNOWN_SDK
 from gateway.http.request_head import Inbound
-from gateway.http.user_agent import read_sdk
+from gateway.http.user_agent import MAX_BYTES, read_sdk, split_sdk
 
-MARGIN_SECONDS = 1.0
+MARGIN_SECONDS: Final = 1.0
 """What an answer has left to reach the client before the client gives up."""
+_MAX_KEPT: Final = 512
 _SECONDS = re.compile(rb"[0-9]{1,5}(?:\.[0-9]{1,3})?")
 
 
@@ -31,46 +31,66 @@ class TimeLimit(NamedTuple):
     from_head: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+class Client(NamedTuple):
+    """What a User-Agent says: the SDK and its version, and the time that its requests have."""
+
+    sdk: str
+    limit: TimeLimit
+
+
 class Deadlines:
-    """`seconds` is for callers whose time-out is unknown; `by_client` has the names of all clients that are
-    known, None for those that wait for ever. Times in seconds."""
+    """Times in seconds. `usual` is for clients whose own time-out is not known, and for those that never give
+    up; `by_client` has the others by name, less the margin; `names` are all that are known.
 
-    seconds: float
-    max_seconds: float
-    by_client: Mapping[str, float | None]
-
-    def recognize(self, inbound: Inbound) -> Sdk:
-        """The caller's SDK, `UNKNOWN_SDK` if it is none that the configuration or Twilio names."""
-        sdk = read_sdk(inbound.single_fields.get(b"user-agent", b""))
-        return sdk if sdk.name in self.by_client else UNKNOWN_SDK
-
-
-def make_deadlines(
-    seconds: float, max_seconds: float, drain_seconds: float, client_timeouts: Mapping[str, float]
-) -> Deadlines:
-    """Deadlines by a table of clients' own time-outs (seconds, 0 for none).
-
-    The maximum is never above `drain_seconds`, in which a stop lets requests end, nor below `seconds`.
+    What a User-Agent says is kept: nearly all requests come with one of a few.
     """
-    most = max(seconds, min(max_seconds, drain_seconds))
-    return Deadlines(
-        seconds,
-        most,
-        {
-            name: min(timeout - MARGIN_SECONDS, most) if timeout else None
-            for name, timeout in client_timeouts.items()
-        },
-    )
+
+    __slots__ = ("_kept", "by_client", "max_seconds", "names", "usual")
+
+    def __init__(
+        self, seconds: float, max_seconds: float, drain_seconds: float, timeouts: Mapping[str, float]
+    ) -> None:
+        """`timeouts` are the clients' own, by name, 0 for none.
+
+        The maximum is never above `drain_seconds`, in which a stop lets requests end, nor below `seconds`.
+        """
+        self.max_seconds = max(seconds, min(max_seconds, drain_seconds))
+        self.usual = Client(UNKNOWN_SDK, TimeLimit(seconds))
+        self.names = frozenset(timeouts)
+        self.by_client = {
+            name: min(timeout - MARGIN_SECONDS, self.max_seconds)
+            for name, timeout in timeouts.items()
+            if timeout
+        }
+        self._kept: dict[bytes, Client] = {}
+
+    def recognize(self, inbound: Inbound) -> Client:
+        """The client that sent a request."""
+        user_agent = inbound.single_fields.get(b"user-agent", b"")
+        client = self._kept.get(user_agent)
+        return client if client is not None else self._read(user_agent)
+
+    def _read(self, user_agent: bytes) -> Client:
+        sdk = read_sdk(user_agent)
+        name, _ = split_sdk(sdk)
+        client = self.usual
+        if name in self.names:
+            own = self.by_client.get(name)
+            client = Client(sdk, client.limit if own is None else TimeLimit(own, from_head=True))
+        if len(self._kept) < _MAX_KEPT and len(user_agent) <= MAX_BYTES:
+            self._kept[user_agent] = client
+        return client
 
 
-def read_deadline(inbound: Inbound, sdk: Sdk, deadlines: Deadlines) -> TimeLimit:
-    """The time that a request may take. Raises `Refusal` (bad_header) if `Gateway-Timeout` is wrong."""
+def read_deadline(inbound: Inbound, limit: TimeLimit, max_seconds: float) -> TimeLimit:
+    """The time that a request may take: its `Gateway-Timeout` if it has one, else `limit`.
+
+    Raises `Refusal` (bad_header).
+    """
     value = inbound.single_fields.get(b"gateway-timeout")
     if value is None:
-        own = deadlines.by_client.get(sdk.name)
-        return TimeLimit(deadlines.seconds) if own is None else TimeLimit(own, from_head=True)
+        return limit
     seconds = float(value) if _SECONDS.fullmatch(value) else 0.0
     if seconds <= 0:
         raise Refusal("bad_header", "Gateway-Timeout is a number of seconds above 0, such as 2.5.")
-    return TimeLimit(min(seconds, deadlines.max_seconds))
+    return TimeLimit(min(seconds, max_seconds))

@@ -8,13 +8,13 @@ a refusal's log line has it, too.
 from typing import NamedTuple
 
 from gateway.consumers.consumer import Consumer
-from gateway.exchange import UNKNOWN_SDK, Exchange, Sdk
+from gateway.exchange import Exchange
 from gateway.http.request_head import Inbound
 from gateway.identity.authentication import Caller
 from gateway.policy.addressing import resolve_address
 from gateway.policy.authorization import Grant, authorize, authorize_form, authorize_stream, match_route
 from gateway.policy.bodies import Body, BodyPlan, finish_body, require_body_kind
-from gateway.policy.deadlines import TimeLimit, read_deadline
+from gateway.policy.deadlines import Client, TimeLimit, read_deadline
 from gateway.policy.idempotency_key import Claim, require_claim
 from gateway.policy.methods import translate_method
 from gateway.policy.outbound import Outbound, build_outbound
@@ -66,11 +66,13 @@ def prepare(
     body: Body,
     *,
     streams: bool,
-    sdk: Sdk = UNKNOWN_SDK,
+    client: Client | None = None,
     trace: bytes = b"",
 ) -> Prepared:
     """The request as it goes to Twilio. Raises `Refusal`."""
     outbound = build_outbound(inbound, caller, grant, body, streams=streams, trace=trace)
     claim = require_claim(inbound, grant, outbound, body)
     intent = require_intent(snapshot.repeat_routes, inbound, grant, outbound, body)
-    return Prepared(outbound, claim, intent, read_deadline(inbound, sdk, snapshot.deadlines))
+    deadlines = snapshot.deadlines
+    limit = read_deadline(inbound, (client or deadlines.usual).limit, deadlines.max_seconds)
+    return Prepared(outbound, claim, intent, limit)

@@ -8,6 +8,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from gateway.http.user_agent import split_sdk
+
 
 class PostRepeats(StrEnum):
     """Whether a client sends a POST again by itself when an answer is missing or is an error."""
@@ -41,7 +43,7 @@ SDKS: Final[Mapping[str, SdkProfile]] = MappingProxyType(
 )
 
 
-def post_repeats(name: str) -> PostRepeats:
-    """Whether a client sends POSTs again by itself; unknown for a name that is not one of `SDKS`."""
-    profile = SDKS.get(name)
+def post_repeats(sdk: str) -> PostRepeats:
+    """Whether a client ('twilio-go/1.30.9') sends POSTs again by itself; unknown if it is none of `SDKS`."""
+    profile = SDKS.get(split_sdk(sdk)[0])
     return profile.post_repeats if profile is not None else PostRepeats.UNKNOWN

@@ -48,8 +48,9 @@ class Wire:
     def begin(self) -> None:
         """The first byte is written now."""
         self.sent = True
-        if self.on_send is not None:
-            self.on_send()
+        on_send, self.on_send = self.on_send, None  # it holds what holds this: no cycle may be left
+        if on_send is not None:
+            on_send()
 
 
 class NotSentError(ConnectionResetError):

@@ -52,7 +52,7 @@ WITNESSES: dict[str, tuple[Any, Witness, object]] = {
         lambda g: g.components.forwarder._around.session.timeout.sock_connect,
         6,
     ),
-    "upstream.deadline_seconds": (12, lambda g: g._snapshots.current.deadlines.seconds, 12),
+    "upstream.deadline_seconds": (12, lambda g: g._snapshots.current.deadlines.usual.limit.seconds, 12),
     "upstream.client_timeout_seconds": (
         {"twilio-go": 4},
         lambda g: g._snapshots.current.deadlines.by_client["twilio-go"],

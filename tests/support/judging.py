@@ -13,7 +13,7 @@ from gateway.identity.authentication import Caller, Identities, KeyEntry, authen
 from gateway.policy.addressing import make_host_table
 from gateway.policy.authorization import Grant
 from gateway.policy.bodies import NO_BODY, BodyLimits
-from gateway.policy.deadlines import make_deadlines
+from gateway.policy.deadlines import Deadlines
 from gateway.policy.outbound import Outbound
 from gateway.policy.snapshot import Snapshot
 from gateway.policy.steps import check_body, check_stream, decide_head, prepare
@@ -78,9 +78,7 @@ def snapshot(*consumers: Consumer) -> Snapshot:
         limits=LIMITS,
         body_seconds=30.0,
         body_total_seconds=300.0,
-        deadlines=make_deadlines(
-            25.0, 55.0, 60.0, {name: each.timeout_seconds for name, each in SDKS.items()}
-        ),
+        deadlines=Deadlines(25.0, 55.0, 60.0, {name: each.timeout_seconds for name, each in SDKS.items()}),
         public_url="",
         config_hash="",
         consumers={each.name: each for each in consumers},

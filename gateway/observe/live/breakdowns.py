@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from gateway.exchange import UNKNOWN_SDK, Ending, Exchange, Sdk
+from gateway.exchange import UNKNOWN_SDK, Ending, Exchange
 from gateway.observe.live.quantiles import Counts, bucket_of, read_quantiles
 
 _SLICE_SECONDS = 180
@@ -44,7 +44,7 @@ class Breakdown:
     refusals: int = 0
     last_at: float = 0.0
     durations: Counts = field(default_factory=dict)
-    sdks: dict[Sdk, int] = field(default_factory=dict)
+    sdks: dict[str, int] = field(default_factory=dict)
     """Of a consumer: requests by SDK, at most `MOST_SDKS` and `UNKNOWN_SDK`."""
 
     def count(self, at: float, failed: bool, refused: bool, bucket: int) -> None:
@@ -57,7 +57,7 @@ class Breakdown:
         durations = self.durations
         durations[bucket] = durations.get(bucket, 0) + 1
 
-    def count_sdk(self, sdk: Sdk, count: int = 1) -> None:
+    def count_sdk(self, sdk: str, count: int = 1) -> None:
         """Requests of an SDK more."""
         sdks = self.sdks
         if sdk not in sdks and len(sdks) >= MOST_SDKS:
@@ -107,7 +107,10 @@ class Breakdowns:
             bucket = bucket_of(exchange.ended_at - exchange.started_at)
             caller = _of(current.consumers, exchange.consumer)
             caller.count(at, failed, refused, bucket)
-            caller.count_sdk(exchange.sdk)
+            if (sdk := exchange.sdk) in caller.sdks:
+                caller.sdks[sdk] += 1
+            else:
+                caller.count_sdk(sdk)
             self._count_second(int(at), exchange.consumer)
             if exchange.label:
                 name = (exchange.product, exchange.label, exchange.method)

@@ -33,7 +33,7 @@ class Numbered(NamedTuple):
             "request_id": exchange.request_id,
             "twilio_request_id": exchange.twilio_request_id,
             "consumer": exchange.consumer or UNKNOWN_CONSUMER,
-            "sdk": exchange.sdk.text,
+            "sdk": exchange.sdk,
             "method": exchange.method,
             "product": exchange.product,
             "route": exchange.label,

@@ -21,6 +21,7 @@ def values_of(exchange: Exchange) -> dict[str, Any]:
     values: dict[str, Any] = {
         "request_id": exchange.request_id,
         "consumer": exchange.consumer,
+        "sdk": exchange.sdk,
         "method": exchange.method,
         "product": exchange.product,
         "route": exchange.label,

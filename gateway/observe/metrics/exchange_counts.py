@@ -8,7 +8,7 @@ from bisect import bisect_left
 from operator import add
 from typing import Final, NamedTuple, TypeVar
 
-from gateway.exchange import Ending, Exchange, PhaseKind, Sdk
+from gateway.exchange import Ending, Exchange, PhaseKind
 from gateway.idempotency.claim_rules import IdempotencyEvent
 from gateway.observe.metrics.cooperative import yielding
 from gateway.repeat_guard.repeat_rules import RepeatEvent
@@ -21,8 +21,7 @@ MOST_CONSUMERS: Final = 2_000
 """Consumers outlive their removal from the configuration, for counters must not vanish; so many in all."""
 
 MOST_SDKS: Final = 10
-"""SDKs and versions that are counted apart for each consumer; more are counted as `OTHER_SDK`."""
-OTHER_SDK: Final = Sdk(OTHER, OTHER, OTHER)
+"""SDKs and versions that are counted apart for each consumer; more are counted as `OTHER`."""
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 TWILIO_CODES: Final = frozenset(
@@ -109,8 +108,6 @@ class ExchangeCounts:
         """By (consumer, what its rate limits did: refused, waited, reported)."""
         self.segments: dict[tuple[str, str], int] = {}
         """Of messages sent, by (consumer, country)."""
-        self.sdks: dict[tuple[str, Sdk], int] = {}
-        """By (consumer, SDK) of callers that are known: at most `MOST_SDKS` of each, and `OTHER_SDK`."""
         self.refused_keys: dict[tuple[str, str], Refused] = {}
         """By (credential, masked SID)."""
         self.key_events: dict[tuple[KeyEvent, str], int] = {}
@@ -120,7 +117,8 @@ class ExchangeCounts:
         """Repeats of creates, by (consumer, route, event)."""
         self._consumers_max = consumers_max
         self._names: set[str] = set()
-        self._sdks_of: dict[str, int] = {}
+        self._sdks: dict[tuple[str, str], list[int]] = {}
+        self._sdks_apart: dict[str, int] = {}
         self._routes: dict[Requests, list[int]] = {}
         self._consumers: dict[Requests, list[int]] = {}
         self._durations: dict[tuple[str, str], list[float]] = {}
@@ -157,10 +155,8 @@ class ExchangeCounts:
                 cell[_UPSTREAM_SUM] += upstream
             self._add_steps(exchange, consumer)
         if consumer:
-            try:
-                self.sdks[consumer, exchange.sdk] += 1
-            except KeyError:
-                self._add_sdk(consumer, exchange.sdk)
+            used = self._sdks.get((consumer, exchange.sdk)) or self._add_sdk(consumer, exchange.sdk)
+            used[0] += 1
         if exchange.segments:
             _add(self.segments, (consumer, exchange.country), exchange.segments)
         if exchange.status >= 400 or exchange.reported or exchange.ending is not _ANSWERED:
@@ -210,14 +206,14 @@ class ExchangeCounts:
             if exchange.reported == _RATE_LIMITED:
                 _add(self.limited, (consumer, "reported"))
 
-    def _add_sdk(self, consumer: str, sdk: Sdk) -> None:
-        """One that this consumer has not used before, or has too many besides."""
-        known = self._sdks_of.get(consumer, 0)
-        if known < MOST_SDKS:
-            self._sdks_of[consumer] = known + 1
+    def _add_sdk(self, consumer: str, sdk: str) -> list[int]:
+        """The count of an SDK that this consumer has not used before, or has used too many besides."""
+        apart = self._sdks_apart.get(consumer, 0)
+        if apart < MOST_SDKS:
+            self._sdks_apart[consumer] = apart + 1
         else:
-            sdk = OTHER_SDK
-        _add(self.sdks, (consumer, sdk))
+            sdk = OTHER
+        return self._sdks.setdefault((consumer, sdk), [0])
 
     def _admit(self, consumer: str) -> str:
         """The name that a consumer is counted under."""
@@ -235,6 +231,10 @@ class ExchangeCounts:
     def consumers(self) -> dict[Requests, int]:
         """Exchanges by (consumer, product, method, status class)."""
         return {name: count[0] for name, count in self._consumers.copy().items()}
+
+    def sdks(self) -> dict[tuple[str, str], int]:
+        """Exchanges by (consumer, SDK) of known callers; of each at most `MOST_SDKS`, and `OTHER`."""
+        return {name: count[0] for name, count in self._sdks.copy().items()}
 
     def durations(self) -> tuple["Durations", "Durations"]:
         """By product, and by consumer; both of the same moment."""

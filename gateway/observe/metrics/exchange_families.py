@@ -19,6 +19,7 @@ from prometheus_client.utils import floatToGoString
 
 from gateway.errors import KINDS, FailurePhase
 from gateway.exchange import Ending
+from gateway.http.user_agent import split_sdk
 from gateway.idempotency.claim_rules import IdempotencyEvent
 from gateway.observe.metrics.configuration_info import ConfigurationRecord
 from gateway.observe.metrics.cooperative import yielding
@@ -196,8 +197,8 @@ class ExchangeCollector(Collector):
             "Exchanges, by the caller's SDK, and whether that sends POSTs again by itself.",
             ("consumer", "sdk", "version", "post_repeats"),
             (
-                ((consumer, sdk.name, sdk.version, post_repeats(sdk.name)), count)
-                for (consumer, sdk), count in self._counts.sdks.copy().items()
+                ((consumer, *split_sdk(sdk), post_repeats(sdk)), count)
+                for (consumer, sdk), count in self._counts.sdks().items()
             ),
         )
 

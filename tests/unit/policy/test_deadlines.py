@@ -5,18 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import Refusal
-from gateway.exchange import UNKNOWN_SDK, Sdk
-from gateway.policy.deadlines import Deadlines, TimeLimit, make_deadlines, read_deadline
+from gateway.exchange import UNKNOWN_SDK
+from gateway.policy.deadlines import Deadlines, TimeLimit, read_deadline
 from gateway.twilio.sdks import SDKS
 from tests.support.judging import head
 
 TIMEOUTS = {name: each.timeout_seconds for name, each in SDKS.items()}
-DEADLINES = make_deadlines(25.0, 55.0, 60.0, {**TIMEOUTS, "acme-sms": 5.0})
+DEADLINES = Deadlines(25.0, 55.0, 60.0, {**TIMEOUTS, "acme-sms": 5.0})
 
 
 def limit(*fields: tuple[bytes, bytes], deadlines: Deadlines = DEADLINES) -> TimeLimit:
     inbound = head("POST", "/", *fields)
-    return read_deadline(inbound, deadlines.recognize(inbound), deadlines)
+    return read_deadline(inbound, deadlines.recognize(inbound).limit, deadlines.max_seconds)
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_others_have_the_usual_time(user_agent: bytes) -> None:
 def test_no_user_agent_or_two_are_no_client() -> None:
     go = (b"User-Agent", b"twilio-go/1.30.9")
     assert limit() == limit(go, go) == TimeLimit(25.0)
-    assert DEADLINES.recognize(head("GET", "/", go)) == Sdk("twilio-go", "1.30.9", "twilio-go/1.30.9")
-    assert DEADLINES.recognize(head("GET", "/", (b"User-Agent", b"curl/8"))) == UNKNOWN_SDK
+    assert DEADLINES.recognize(head("GET", "/", go)).sdk == "twilio-go/1.30.9"
+    assert DEADLINES.recognize(head("GET", "/", (b"User-Agent", b"curl/8"))).sdk == UNKNOWN_SDK
 
 
 @given(st.lists(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E)), max_size=3))
@@ -66,8 +66,7 @@ def test_no_user_agent_changes_anything_else(values: list[str]) -> None:
     assert inbound._replace(fields=(), single_fields={}) == plain._replace(fields=(), single_fields={})
     assert inbound.single_fields.keys() - plain.single_fields.keys() <= {b"user-agent"}
     assert [(name, value) for _, name, value in inbound.fields if name == b"User-Agent"] == fields
-    allowed = {DEADLINES.seconds, *DEADLINES.by_client.values()}
-    assert read_deadline(inbound, DEADLINES.recognize(inbound), DEADLINES).seconds in allowed
+    assert limit(*fields).seconds in {25.0, *DEADLINES.by_client.values()}
 
 
 @pytest.mark.parametrize(
@@ -100,6 +99,18 @@ def test_anything_else_is_refused(value: bytes) -> None:
     ],
 )
 def test_the_maximum_fits_the_drain(seconds: float, most: float, drain: float, found: float) -> None:
-    deadlines = make_deadlines(seconds, most, drain, TIMEOUTS)
+    deadlines = Deadlines(seconds, most, drain, TIMEOUTS)
     assert deadlines.max_seconds == found
-    assert max(own for own in deadlines.by_client.values() if own is not None) <= found
+    assert max(deadlines.by_client.values()) <= found
+
+
+def test_user_agents_without_end_take_no_memory() -> None:
+    deadlines = Deadlines(25.0, 55.0, 60.0, TIMEOUTS)
+    for number in range(2000):
+        client = deadlines.recognize(head("GET", "/", (b"User-Agent", b"twilio-go/%d" % number)))
+        assert client == (f"twilio-go/{number}", TimeLimit(9.0, from_head=True))
+    assert (
+        deadlines.recognize(head("GET", "/", (b"User-Agent", b"twilio-go/1 " + b"x" * 600)))
+        == deadlines.usual
+    )
+    assert len(deadlines._kept) <= 512

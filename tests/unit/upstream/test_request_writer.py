@@ -239,3 +239,13 @@ async def test_read_timeouts_are_those_of_the_protocol() -> None:
     protocol.start_timeout()
     assert protocol._read_timeout_handle is not None
     protocol._drop_timeout()
+
+
+def test_what_follows_the_first_byte_is_called_once_and_let_go() -> None:
+    """It holds the exchange, which holds the wire: together they would be left to the collector."""
+    called: list[str] = []
+    wire = Wire(b"", b"")
+    wire.on_send = lambda: called.append("sent")
+    wire.begin()
+    wire.begin()
+    assert (called, wire.sent, wire.on_send) == (["sent"], True, None)

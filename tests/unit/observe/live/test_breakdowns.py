@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.exchange import UNKNOWN_SDK, Ending, Sdk
+from gateway.exchange import UNKNOWN_SDK, Ending
 from gateway.observe.live.breakdowns import (
     MOST_CODES,
     MOST_SDKS,
@@ -99,10 +99,10 @@ def test_refusals(slug: str, ours: bool) -> None:
 def test_sdks_of_a_consumer() -> None:
     """Bounded in a slice, and over all of them."""
     tables = Breakdowns()
-    go = Sdk("twilio-go", "1.30.9", "twilio-go/1.30.9")
+    go = "twilio-go/1.30.9"
     for minute in range(12):
         tables.add([finished(NOW + minute * 60, sdk=go), finished(NOW + minute * 60)])
-        versions = (Sdk("twilio-php", f"{minute}.{n}", f"twilio-php/{minute}.{n}") for n in range(MOST_SDKS))
+        versions = (f"twilio-php/{minute}.{number}" for number in range(MOST_SDKS))
         tables.add(finished(NOW + minute * 60, sdk=sdk) for sdk in versions)
     sdks = tables.consumers(NOW + 12 * 60)["app"].sdks
     assert len(sdks) <= MOST_SDKS + 1
