@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.attempts import GET, POST, coded, until, with_field
-from tests.support.caller import ask, raw_caller
+from tests.support.caller import FORM, MESSAGES, ask, raw_caller, request
 from tests.support.running import ENVIRON, Running, consumer, running_gateway
 from tests.support.upstream import RawUpstream, answer, gated
 
@@ -211,3 +211,22 @@ async def test_an_uploader_that_leaves_before_its_turn(upstream: RawUpstream) ->
         gate.set()
         assert (await first).status == 200
     assert [each.line.split()[0] for each in upstream.received] == ["GET"]
+
+
+async def test_a_create_that_was_never_sent_holds_nobody_up(upstream: RawUpstream) -> None:
+    """Its caller left while it waited for a connection: the same create by another caller is a first one."""
+    gate = asyncio.Event()
+    upstream.then(gated(b"", gate, answer(b"{}")))
+    guarded = request(f"POST {MESSAGES}", FORM, body=b"To=%2B15558675310&Body=hello")
+    async with running_gateway(upstream.url, upstream={"connections": 1}) as gateway:
+        first = asyncio.create_task(ask(gateway.port, GET))
+        await upstream.arrived()
+        async with leaving(gateway, guarded):
+            await until(lambda: in_flight(gateway) == 2)
+        gone = await left(gateway, 1)
+        assert (gone["method"], gone["status"], "outcome" in gone) == ("POST", 0, False)
+        gate.set()
+        assert (await first).status == 200
+        sent = await ask(gateway.port, guarded)
+        assert (sent.status, sent.value("Gateway-Outcome")) == (200, "")
+    assert [each.line.split()[0] for each in upstream.received] == ["GET", "POST"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import weakref
 from typing import Any
 
 import aiohttp
@@ -241,11 +242,24 @@ async def test_read_timeouts_are_those_of_the_protocol() -> None:
     protocol._drop_timeout()
 
 
+class _Waiting:
+    """What an exchange does at the first byte; it holds the wire, as an attempt does."""
+
+    def __init__(self) -> None:
+        self.wire = Wire(b"", b"")
+        self.wire.on_send = self.note
+        self.times = 0
+
+    def note(self) -> None:
+        self.times += 1
+
+
 def test_what_follows_the_first_byte_is_called_once_and_let_go() -> None:
     """It holds the exchange, which holds the wire: together they would be left to the collector."""
-    called: list[str] = []
-    wire = Wire(b"", b"")
-    wire.on_send = lambda: called.append("sent")
-    wire.begin()
-    wire.begin()
-    assert (called, wire.sent, wire.on_send) == (["sent"], True, None)
+    waiting = _Waiting()
+    waiting.wire.begin()
+    waiting.wire.begin()
+    assert (waiting.times, waiting.wire.sent) == (1, True)
+    known = weakref.ref(waiting)
+    del waiting
+    assert known() is None
