@@ -151,11 +151,16 @@ class FailurePhase(StrEnum):
 
 
 class UpstreamFailure(GatewayError):
-    """Their no: the attempt failed in `phase`. `unknown` marks an outcome that nobody can tell."""
+    """Their no: the attempt failed in `phase`. `unknown` marks an outcome that nobody can tell.
+
+    `reason` says why no connection could be made, '' of other failures: one of a fixed list
+    (`upstream/upstream_failures.REASONS`).
+    """
 
     def __init__(self, slug: str, phase: FailurePhase, detail: str) -> None:
         super().__init__(slug, detail)
         self.phase = phase
+        self.reason = ""
         self.unknown = False
 
     def with_outcome(self, *, replayable: bool) -> "UpstreamFailure":

@@ -20,7 +20,7 @@ from gateway.policy.snapshot import Snapshot
 from gateway.policy.steps import Prepared, check_body, check_stream, decide_head, prepare
 from gateway.rate_limits.rate_limiter import find_limits
 from gateway.retry.retry_policy import AUTHENTICATE, NextStep, Outcome, Situation, decide_attempt
-from gateway.upstream.request_writer import build_wire
+from gateway.upstream.request_bytes import build_head
 
 _OUTCOMES = (
     ("no connection, nothing sent", Outcome(failed_in=FailurePhase.CONNECT)),
@@ -140,9 +140,8 @@ def _outgoing(prepared: Prepared) -> Outgoing:
     outbound = prepared.outbound
     label = outbound.account.keys[0].label
     shown = ApiKey(label, f"Basic <{label}>".encode())
-    wire = build_wire(outbound, shown, None)
-    lines = wire.head.decode("utf-8").split("\r\n")
-    return Outgoing(outbound.host, tuple(lines[:-2]), wire.body, outbound.streams)
+    lines = build_head(outbound, shown).decode("utf-8").split("\r\n")
+    return Outgoing(outbound.host, tuple(lines[:-2]), outbound.body, outbound.streams)
 
 
 def _outcomes(prepared: Prepared, *, post_on_503: bool) -> tuple[AfterOutcome, ...]:

@@ -141,7 +141,7 @@ class Api:
                 {
                     "sid": key.label,
                     "in_use": key is first,
-                    "aside": keyring.is_aside(key),
+                    "aside": keyring.is_disabled(key),
                     "refused": use.refused,
                     "last_401_at": use.last_401_at,
                     "first_used_at": use.first_used_at,

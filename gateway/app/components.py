@@ -28,7 +28,6 @@ from gateway.rate_limits.redis_limits import RedisLimits
 from gateway.redis.redis_store import RedisStore
 from gateway.repeat_guard.repeat_guard import RepeatGuard
 from gateway.upstream.forwarder import Forwarder
-from gateway.upstream.session import open_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,6 @@ async def open_components(options: Options, observers: Observers, loops: Backgro
     """Build all parts. They serve once a configuration has been applied to them."""
     store = await _open_store(options, observers, loops)
     forwarder = Forwarder(
-        open_session(options.transport),
         ConcurrencyLimiters(*options.concurrency),
         options.transport,
         options.retry,

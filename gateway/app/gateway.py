@@ -19,6 +19,7 @@ from gateway.config.schema.settings import Log
 from gateway.handler import Handler
 from gateway.identity.jwt_verifier import TokenVerifier
 from gateway.listener.listener import Listener
+from gateway.listener.request_parser import require_c_parser
 from gateway.listener.tls_context import HANDSHAKES_AT_ONCE, ListenerTls
 from gateway.observe.live.exchange_queue import ExchangeQueue
 from gateway.observe.live.traffic_window import TrafficWindow
@@ -34,7 +35,6 @@ from gateway.observe.runtime import Runtime
 from gateway.observe.status.heartbeat import Heartbeat
 from gateway.observe.status.process_status import ProcessStatus
 from gateway.policy.snapshot import Snapshots
-from gateway.upstream.session import require_c_parser
 
 _SPARE_DESCRIPTORS = 500  # for listeners, Redis, files, and connections over the limit
 

@@ -23,8 +23,8 @@ from gateway.listener.connections import ConnectionLimits
 from gateway.listener.request_parser import HeadLimits
 from gateway.rate_limits.rate_limiter import OnStoreFailure
 from gateway.repeat_guard.repeat_guard import RepeatGuardOptions
-from gateway.upstream.attempt_options import RetryOptions
-from gateway.upstream.session import TransportOptions
+from gateway.upstream.connection_opener import TransportOptions
+from gateway.upstream.shared_state import RetryOptions
 
 
 class ListenerOptions(NamedTuple):
@@ -139,10 +139,10 @@ def _transport(resolved: ResolvedSettings) -> TransportOptions:
 def _retry(resolved: ResolvedSettings) -> RetryOptions:
     retry = resolved.settings.retry
     return RetryOptions(
-        attempts=retry.max_attempts,
+        max_attempts=retry.max_attempts,
         budget_share=retry.budget_percent / 100,
-        first_backoff_seconds=retry.initial_backoff_seconds,
-        longest_backoff_seconds=retry.max_backoff_seconds,
+        initial_backoff_seconds=retry.initial_backoff_seconds,
+        max_backoff_seconds=retry.max_backoff_seconds,
         post_on_503=retry.post_on_503,
     )
 

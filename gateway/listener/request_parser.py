@@ -162,3 +162,12 @@ def _too_large() -> Refusal:
         "The request line or a header field is too long, or there are too many.",
         closes=True,
     )
+
+
+def require_c_parser() -> None:
+    """Refuse aiohttp's pure-Python parser, which is laxer and much slower. Raises `RuntimeError`."""
+    if HttpRequestParser.__module__ != "aiohttp._http_parser":
+        raise RuntimeError(
+            "aiohttp was installed without its C parser; install a wheel for this platform "
+            "(pip install --only-binary=aiohttp aiohttp) and unset AIOHTTP_NO_EXTENSIONS."
+        )

@@ -18,7 +18,7 @@ from gateway.upstream.key_health import KeyEvent
 _TRACEPARENT, _TRACESTATE = istr("traceparent"), istr("tracestate")
 _KEY_EVENTS = {
     KeyEvent.REFUSED: "credential key refused",
-    KeyEvent.PUT_ASIDE: "credential key disabled",
+    KeyEvent.DISABLED: "credential key disabled",
     KeyEvent.RESTORED: "credential key restored",
 }
 

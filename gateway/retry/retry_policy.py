@@ -14,6 +14,9 @@ AUTHENTICATE = 20003
 _SIGNAL_CODES = frozenset({20429, 45780, 0})
 """429s that mean "too many at once", 0 for one without a readable code. Never processed (facts/twilio.md)."""
 
+RETRIED_STATUSES = frozenset({401, 429, 502, 503, 504})
+"""Answers with any other status are handed back, whatever else is known."""
+
 _MOST_UNCODED = 3
 _NO_LIMIT = 1 << 30
 

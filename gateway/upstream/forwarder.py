@@ -5,7 +5,6 @@ import random
 import time
 from collections.abc import AsyncIterable, Iterable
 
-from aiohttp import ClientSession
 from yarl import URL
 
 from gateway.concurrency.concurrency_limiter import ConcurrencyLimiters, LimiterKey
@@ -15,41 +14,38 @@ from gateway.http.response import Response
 from gateway.policy.outbound import Outbound
 from gateway.retry.circuit_breaker import Breakers
 from gateway.retry.retry_budget import RetryBudget
-from gateway.upstream.attempt_options import CallerLink, RetryOptions, Surroundings
 from gateway.upstream.attempts import Attempts
+from gateway.upstream.connection_opener import TransportOptions
+from gateway.upstream.connection_pool import ConnectionPool
 from gateway.upstream.key_health import KeyHealth
-from gateway.upstream.key_tester import KeyHook, KeyTester
-from gateway.upstream.retired_sessions import RetiredSessions
-from gateway.upstream.session import TransportOptions, open_session
+from gateway.upstream.key_probe import KeyHook, KeyProbe
+from gateway.upstream.shared_state import CallerLink, RetryOptions, SharedState
 
 
 class Forwarder:
-    """One per process. Holds the pooled session, the gates, and what attempts of all exchanges share."""
+    """One per process, opened on the data loop. Holds what attempts of all exchanges share."""
 
     def __init__(
-        self,
-        session: ClientSession,
-        gates: ConcurrencyLimiters,
-        options: TransportOptions,
-        retry: RetryOptions,
-        on_key: KeyHook,
+        self, limiters: ConcurrencyLimiters, options: TransportOptions, retry: RetryOptions, on_key: KeyHook
     ) -> None:
-        self.limiters = gates
+        self.limiters = limiters
         self.breakers = Breakers()
         self.budget = RetryBudget(retry.budget_share, retry.budget_floor)
-        self._retired = RetiredSessions()
         self.keyring = KeyHealth()
+        self.pool = ConnectionPool(options)
+        self._retired: set[asyncio.Task[None]] = set()
         self._options = options
-        self._origins: dict[str, URL] = {}
-        self._tester = KeyTester(session, self.keyring, self._origin, options.deadline_seconds, on_key)
-        self._around = Surroundings(
-            session=session,
+        self._origins: dict[str, str] = {}
+        self._probe = KeyProbe(self.pool, self.keyring, self._origin, on_key)
+        self._shared = SharedState(
+            pool=self.pool,
             budget=self.budget,
             breakers=self.breakers,
             retry=retry,
             idle_seconds=options.idle_seconds,
+            deadline_seconds=options.deadline_seconds,
             chance=random.uniform,
-            on_failover=self._tester.refused,
+            on_failover=self._probe.refused,
         )
 
     async def send(
@@ -59,25 +55,30 @@ class Forwarder:
         caller: CallerLink,
         deadline: float,
         stream: AsyncIterable[bytes] | None = None,
+        *,
+        whole: bool = False,
     ) -> Response:
-        """The answer to `outbound`. Raises `UpstreamFailure`, or `Refusal` if no slot was to be had.
+        """The answer to `outbound`. Raises `UpstreamFailure`, or `Refusal` if there was no permit in time.
 
-        `deadline` is the loop's clock; a cancelled attempt closes its connection.
+        `deadline` is the loop's clock; a cancelled attempt closes its connection. `whole`: the answer must be
+        read before it is passed on, so that a slow one is not streamed.
         """
         self.budget.note_request(time.monotonic())
         region = outbound.consumer.credential.region
         attempts = Attempts(
-            self._around,
+            self._shared,
             outbound,
             exchange,
             self.limiters.get(LimiterKey(outbound.account.sid, region, outbound.product)),
             self.keyring.order(outbound.account),
+            self._origin(outbound.host),
             caller=caller,
-            stream=stream,
+            upload=stream,
             deadline=deadline,
+            whole=whole,
         )
         try:
-            answer = await attempts.run(self._origin(outbound.host))
+            answer = await attempts.run()
         except asyncio.CancelledError:  # drained, or hung up on: what was sent may have been done
             exchange.unknown = exchange.in_doubt
             raise
@@ -86,16 +87,20 @@ class Forwarder:
         return answer
 
     def apply(self, options: TransportOptions, retry: RetryOptions) -> None:
-        """Work by other options from now on. What is on its way through the old session ends there."""
-        around = self._around
-        around.retry, around.idle_seconds = retry, options.idle_seconds
+        """Work by other options from now on. What is on its way through the old pool ends there."""
+        shared = self._shared
+        shared.retry, shared.idle_seconds = retry, options.idle_seconds
+        shared.deadline_seconds = options.deadline_seconds
         self.budget.share, self.budget.floor = retry.budget_share, retry.budget_floor
         if options != self._options:
             self._options = options
             self._origins = {}
-            self._retired.add(around.session)
-            around.session = open_session(options)
-            self._tester.apply(around.session, options.deadline_seconds)
+            self.pool.retire()
+            ending = asyncio.create_task(self.pool.close_when_empty())
+            self._retired.add(ending)
+            ending.add_done_callback(self._retired.discard)
+            self.pool = shared.pool = ConnectionPool(options)
+            self._probe.apply(self.pool)
 
     def keep_keys(self, credentials: Iterable[Credential]) -> None:
         """Forget the health of keys that none of the `credentials` has."""
@@ -104,14 +109,16 @@ class Forwarder:
         )
 
     async def close(self) -> None:
-        """End key tests and close the pool."""
-        await self._tester.close()
-        await self._retired.close()
-        await self._around.session.close()
+        """End key probes and close every connection."""
+        await self._probe.close()
+        await self.pool.close()
+        for ending in tuple(self._retired):
+            ending.cancel()
+        await asyncio.gather(*self._retired, return_exceptions=True)
 
-    def _origin(self, host: str) -> URL:
+    def _origin(self, host: str) -> str:
         origin = self._origins.get(host)
         if origin is None:
-            origin = self._options.connect_to or URL.build(scheme="https", host=host)
+            origin = str(self._options.connect_to or URL.build(scheme="https", host=host))
             self._origins[host] = origin
         return origin

@@ -1,6 +1,6 @@
-"""Which of an account's keys to try, and which one is put aside (design 4.7).
+"""Which of an account's keys to try, and which of them are disabled (docs/design.md 4.7).
 
-A 401 moves one exchange on to the next key. A key is put aside for everybody only after it also failed a
+A 401 moves one exchange on to the next key. A key is disabled for all exchanges only after it also failed a
 read that it is known to be allowed: a Standard key refused on /Accounts is healthy. State lives here, outside
 the snapshot, keyed by the key's value, so that a reload forgets nothing.
 """
@@ -12,22 +12,22 @@ from enum import StrEnum
 from gateway.consumers.credentials import Account, ApiKey
 
 _DOMAIN = ".twilio.com"
-_RETEST_SECONDS = 60.0
+_REPROBE_SECONDS = 60.0
 
 
 class KeyEvent(StrEnum):
     """What happened to a Twilio key."""
 
     REFUSED = "refused"
-    PUT_ASIDE = "put_aside"
+    DISABLED = "put_aside"  # a label of metrics
     RESTORED = "restored"
 
 
 @dataclass(slots=True)
 class _Health:
     good_read: tuple[str, str] | None = field(default=None, repr=False)  # its query may hold a phone number
-    aside_since: float | None = None
-    tested_at: float = float("-inf")
+    disabled_since: float | None = None
+    probed_at: float = float("-inf")
 
 
 class KeyHealth:
@@ -45,12 +45,12 @@ class KeyHealth:
         """The account's keys in the order to be tried: healthy ones first, as configured."""
         if len(account.keys) == 1 or not self._health:
             return account.keys
-        return tuple(sorted(account.keys, key=self.is_aside))
+        return tuple(sorted(account.keys, key=self.is_disabled))
 
-    def is_aside(self, key: ApiKey) -> bool:
+    def is_disabled(self, key: ApiKey) -> bool:
         """Whether the key was found refused and has not been found good since."""
         health = self._health.get(key.authorization)
-        return health is not None and health.aside_since is not None
+        return health is not None and health.disabled_since is not None
 
     def note_success(self, key: ApiKey, method: str, host: str, target: str) -> None:
         """Remember a read that this key may make, for a later test."""
@@ -59,18 +59,18 @@ class KeyHealth:
             health = self._health[key.authorization] = _Health()
         if method == "GET" and health.good_read is None:
             health.good_read = (host, target)
-        health.aside_since = None
+        health.disabled_since = None
 
-    def due_test(self, account: Account, key: ApiKey, host: str, now: float) -> tuple[str, str] | None:
+    def due_probe(self, account: Account, key: ApiKey, host: str, now: float) -> tuple[str, str] | None:
         """(host, target) of a read to test a suspect key with, or None if it was tested a moment ago.
 
         Without a read that this key has made before, the account's own messages serve: Main and Standard
         keys may list them, and a Restricted key that may not is told so by another code than 20003.
         """
         health = self._health.setdefault(key.authorization, _Health())
-        if now - health.tested_at < _RETEST_SECONDS:
+        if now - health.probed_at < _REPROBE_SECONDS:
             return None
-        health.tested_at = now
+        health.probed_at = now
         if health.good_read is not None:
             return health.good_read
         if not host.endswith(_DOMAIN):
@@ -80,14 +80,14 @@ class KeyHealth:
             f"/2010-04-01/Accounts/{account.sid}/Messages.json?PageSize=1",
         )
 
-    def put_aside(self, key: ApiKey, now: float) -> None:
+    def disable(self, key: ApiKey, now: float) -> None:
         """The key failed its test."""
         health = self._health.setdefault(key.authorization, _Health())
-        if health.aside_since is None:
-            health.aside_since = now
+        if health.disabled_since is None:
+            health.disabled_since = now
 
     def restore(self, key: ApiKey) -> None:
         """The key passed its test."""
         health = self._health.get(key.authorization)
         if health is not None:
-            health.aside_since = None
+            health.disabled_since = None

@@ -1,27 +1,31 @@
-"""Asking Twilio, once, which of our keys it takes: a read of each account's messages, with each key.
+"""Asking Twilio which of our keys it takes: after a refusal, and for `gateway check --online`.
 
-For `gateway check --online`. Says what became of each try; never shows what it tried with.
+Both send one read with one key, as an attempt would, and look only at the answer's status and code.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from aiohttp import ClientError, ClientSession
 from yarl import URL
 
 from gateway.consumers.credentials import Account, ApiKey, Credential, mask_sid
+from gateway.errors import Refusal, UpstreamFailure
+from gateway.http.response import Response
 from gateway.policy.addressing import regional_suffix
-from gateway.retry.retry_policy import read_code
-from gateway.upstream.failure_translation import translate_failure
-from gateway.upstream.request_writer import Wire
-from gateway.upstream.response_reader import read_answer
-from gateway.upstream.session import TransportOptions, open_session
+from gateway.policy.outbound import Outbound
+from gateway.retry.retry_policy import AUTHENTICATE, read_code
+from gateway.upstream.connection_opener import TransportOptions
+from gateway.upstream.connection_pool import ConnectionPool
+from gateway.upstream.key_health import KeyEvent, KeyHealth
+from gateway.upstream.sending import Sending
 
-_MOST_BYTES = 65_536
 _AT_ONCE = 4
 
 WORKS, REFUSED, UNTRIED = "works", "refused", "not tried"
+
+KeyHook = Callable[[KeyEvent, str, str], None]
+"""(event, AccountSid, masked key SID)"""
 
 
 class KeyTrial(NamedTuple):
@@ -34,44 +38,104 @@ class KeyTrial(NamedTuple):
     detail: str
 
 
+class KeyProbe:
+    """Probes keys that were refused: only a second refusal disables a key for all. One per process."""
+
+    def __init__(
+        self, pool: ConnectionPool, health: KeyHealth, origin_of: Callable[[str], str], on_key: KeyHook
+    ) -> None:
+        self._pool = pool
+        self._health = health
+        self._origin_of = origin_of
+        self._on_key = on_key
+        self._running: set[asyncio.Task[None]] = set()
+
+    def refused(self, outbound: Outbound, key: ApiKey) -> None:
+        """A key was refused for one exchange: report it, and probe it unless that was done a moment ago."""
+        self._on_key(KeyEvent.REFUSED, outbound.account.sid, key.label)
+        now = asyncio.get_running_loop().time()
+        read = self._health.due_probe(outbound.account, key, outbound.host, now)
+        if read is not None:
+            task = asyncio.create_task(self._probe(outbound.account, key, *read))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    def apply(self, pool: ConnectionPool) -> None:
+        """Another pool for the probes to come."""
+        self._pool = pool
+
+    async def close(self) -> None:
+        """End the probes that run."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _probe(self, account: Account, key: ApiKey, host: str, target: str) -> None:
+        try:
+            answer = await _read(self._pool, self._origin_of(host), host, target, key)
+        except (UpstreamFailure, Refusal):
+            return  # says nothing about the key
+        now = asyncio.get_running_loop().time()
+        if answer.status == 401 and read_code(answer.body) == AUTHENTICATE:
+            self._health.disable(key, now)
+            self._on_key(KeyEvent.DISABLED, account.sid, key.label)
+        elif answer.status < 300 and self._health.is_disabled(key):
+            self._health.restore(key)
+            self._on_key(KeyEvent.RESTORED, account.sid, key.label)
+
+
 async def try_keys(credentials: Iterable[Credential], options: TransportOptions) -> list[KeyTrial]:
     """Try every key of every account, as the gateway would reach Twilio. Takes `deadline_seconds` per try."""
     turn = asyncio.Semaphore(_AT_ONCE)
-    async with open_session(options) as session:
+    pool = ConnectionPool(options)
+    try:
         return await asyncio.gather(
             *(
-                _try(session, options, turn, credential, account, key)
+                _try(pool, turn, credential, account, key)
                 for credential in credentials
                 for account in credential.accounts
                 for key in account.keys
             )
         )
+    finally:
+        await pool.close()
 
 
 async def _try(
-    session: ClientSession,
-    options: TransportOptions,
-    turn: asyncio.Semaphore,
-    credential: Credential,
-    account: Account,
-    key: ApiKey,
+    pool: ConnectionPool, turn: asyncio.Semaphore, credential: Credential, account: Account, key: ApiKey
 ) -> KeyTrial:
     host = "api" + regional_suffix(credential.region, credential.edge)
     target = f"/2010-04-01/Accounts/{account.sid}/Messages.json?PageSize=1"
-    head = b"GET %b HTTP/1.1\r\nHost: %b\r\nAccept: application/json\r\nAuthorization: %b\r\n\r\n"
-    wire = Wire(head % (target.encode(), host.encode(), key.authorization), b"", None, -1)
-    origin = options.connect_to or URL.build(scheme="https", host=host)
+    origin = str(pool.options.connect_to or URL.build(scheme="https", host=host))
     try:
-        async with turn, asyncio.timeout(options.deadline_seconds):
-            response = await session.request("GET", origin, data=wire, allow_redirects=False)
-            answer = await read_answer(response, _MOST_BYTES, options.idle_seconds)
-    except (ClientError, TimeoutError, OSError, ValueError) as error:
-        failure = translate_failure(error, sent=wire.sent)
-        verdict, detail = UNTRIED, f"{host}: {failure.slug.replace('_', ' ')} ({type(error).__name__})"
+        async with turn:
+            answer = await _read(pool, origin, host, target, key)
+    except (UpstreamFailure, Refusal) as error:
+        reason = error.reason if isinstance(error, UpstreamFailure) else ""
+        said = f"{host}: {error.slug.replace('_', ' ')}"
+        verdict, detail = UNTRIED, f"{said} ({reason.replace('_', ' ')})" if reason else said
     else:
-        answer.close()
         verdict, detail = judge(answer.status, read_code(answer.body))
     return KeyTrial(credential.name, mask_sid(account.sid), key.label, verdict, detail)
+
+
+async def _read(pool: ConnectionPool, origin: str, host: str, target: str, key: ApiKey) -> Response:
+    """The answer to one GET, its body up to what is buffered. Raises `UpstreamFailure` or `Refusal`."""
+    head = b"GET %b HTTP/1.1\r\nHost: %b\r\nAccept: application/json\r\nAuthorization: %b\r\n\r\n"
+    options = pool.options
+    deadline = asyncio.get_running_loop().time() + options.deadline_seconds
+    connection = await pool.acquire(origin, deadline)
+    answer = await connection.exchange(
+        Sending(
+            head % (target.encode("ascii"), host.encode("ascii"), key.authorization),
+            to_head=False,
+            deadline=deadline,
+            idle_seconds=options.idle_seconds,
+            whole=True,
+        )
+    )
+    answer.close()
+    return answer
 
 
 def judge(status: int, code: int) -> tuple[str, str]:

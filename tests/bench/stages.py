@@ -31,7 +31,7 @@ from gateway.policy.methods import translate_method
 from gateway.policy.outbound import build_outbound
 from gateway.policy.snapshot import Snapshot
 from gateway.twilio.message_segments import read_sent
-from gateway.upstream.request_writer import build_wire
+from gateway.upstream.request_bytes import build_request
 from tests.bench.processes import FIELDS, FORM, PATH, consumers
 from tests.bench.upstream import ANSWER_BODY, ANSWER_FIELDS
 from tests.support.running import ENVIRON, configuration
@@ -78,7 +78,7 @@ def measure_policy(watch: Stopwatch, snapshot: Snapshot) -> None:
     body = watch("finish_body", lambda: finish_body(plan, form))
     watch("authorize_form", lambda: authorize_form(grant, body))
     outbound = watch("build_outbound", lambda: build_outbound(inbound, caller, grant, body))
-    watch("build_wire", lambda: build_wire(outbound, grant.account.keys[0], None))
+    watch("build_request", lambda: build_request(outbound, grant.account.keys[0]))
     lines = [line.partition(b": ") for line in ANSWER_FIELDS.splitlines()]
     fields = (*((name, value) for name, _, value in lines), (b"Content-Length", b"%d" % len(ANSWER_BODY)))
     watch("build_answer_fields", lambda: build_answer_fields(fields, len(ANSWER_BODY), keeps_length=False))

@@ -125,7 +125,7 @@ def post(
 
 async def stall(connection: UpstreamConnection) -> None:
     """An answer that begins and never goes on."""
-    await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
+    await connection.send(b"HTTP/1.1 400 No\r\nContent-Length: 9\r\n\r\n{")
     await hang()(connection)
 
 

@@ -39,17 +39,21 @@ WITNESSES: dict[str, tuple[Any, Witness, object]] = {
     "repeat_guard.max_entries": (76, lambda g: g.components.repeat_guard.options.max_entries, 76),
     "callers.body_seconds": (84, lambda g: g._snapshots.current.body_seconds, 84),
     "callers.body_total_seconds": (85, lambda g: g._snapshots.current.body_total_seconds, 85),
-    "upstream.connect_to": ("http://127.0.0.1:9", lambda g: g.components.forwarder._origin("x").port, 9),
+    "upstream.connect_to": (
+        "http://127.0.0.1:9",
+        lambda g: g.components.forwarder._origin("x"),
+        "http://127.0.0.1:9",
+    ),
     "upstream.proxy": (
         "http://127.0.0.1:8",
-        lambda g: str(g.components.forwarder._around.session._default_proxy),
+        lambda g: str(g.components.forwarder.pool.options.proxy),
         "http://127.0.0.1:8",
     ),
     "upstream.extra_hosts": (["x.test"], lambda g: "x.test" in g._snapshots.current.hosts.literals, True),
-    "upstream.connections": (7, lambda g: g.components.forwarder._around.session.connector.limit, 7),
+    "upstream.connections": (7, lambda g: g.components.forwarder.pool.options.connections, 7),
     "upstream.connect_seconds": (
         6,
-        lambda g: g.components.forwarder._around.session.timeout.sock_connect,
+        lambda g: g.components.forwarder.pool.options.connect_seconds,
         6,
     ),
     "upstream.deadline_seconds": (12, lambda g: g._snapshots.current.deadlines.usual.limit.seconds, 12),
@@ -58,17 +62,17 @@ WITNESSES: dict[str, tuple[Any, Witness, object]] = {
         lambda g: g._snapshots.current.deadlines.by_client["twilio-go"],
         3,
     ),
-    "upstream.idle_seconds": (13, lambda g: g.components.forwarder._around.idle_seconds, 13),
-    "retry.post_on_503": (True, lambda g: g.components.forwarder._around.retry.post_on_503, True),
-    "retry.max_attempts": (2, lambda g: g.components.forwarder._around.retry.attempts, 2),
+    "upstream.idle_seconds": (13, lambda g: g.components.forwarder._shared.idle_seconds, 13),
+    "retry.post_on_503": (True, lambda g: g.components.forwarder._shared.retry.post_on_503, True),
+    "retry.max_attempts": (2, lambda g: g.components.forwarder._shared.retry.max_attempts, 2),
     "retry.initial_backoff_seconds": (
         0.2,
-        lambda g: g.components.forwarder._around.retry.first_backoff_seconds,
+        lambda g: g.components.forwarder._shared.retry.initial_backoff_seconds,
         0.2,
     ),
     "retry.max_backoff_seconds": (
         3,
-        lambda g: g.components.forwarder._around.retry.longest_backoff_seconds,
+        lambda g: g.components.forwarder._shared.retry.max_backoff_seconds,
         3,
     ),
     "retry.budget_percent": (50, lambda g: g.components.forwarder.budget.share, 0.5),
@@ -121,7 +125,7 @@ async def test_it_takes_effect(gateway: Running, tmp_path: Path, path: str) -> N
     assert look(gateway.gateway) == expected
 
 
-async def test_other_authorities_make_another_session(gateway: Running, tmp_path: Path) -> None:
+async def test_other_authorities_make_another_pool(gateway: Running, tmp_path: Path) -> None:
     """Also when the file's name is the same; what has not changed keeps its connections."""
     forwarder = gateway.gateway.components.forwarder
     seen = []
@@ -129,7 +133,7 @@ async def test_other_authorities_make_another_session(gateway: Running, tmp_path
         if renewed:
             trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
         await apply(gateway, tmp_path, upstream={"ca_file": "ca.pem"})
-        seen.append(forwarder._around.session)
+        seen.append(forwarder.pool)
     assert seen[0] is seen[1] is not seen[2]
 
 

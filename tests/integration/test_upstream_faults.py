@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from gateway.upstream.session import CleanConnector
 from tests.support.caller import FORM, MESSAGES, ask, raw_caller, request
 from tests.support.moved_clock import MovedClock
 from tests.support.running import Running, running_gateway
@@ -122,12 +121,24 @@ async def test_a_silent_upstream_is_504(
 
 
 async def test_a_body_that_stalls_is_given_up_after_idle_seconds(upstream: RawUpstream) -> None:
-    """The deadline is for the head only: it must not be what ends a stalled body."""
-    upstream.then(gated(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", asyncio.Event()))
+    """Of an answer that is needed whole, as an error is; the deadline is far away."""
+    upstream.then(gated(b"HTTP/1.1 400 No\r\nContent-Length: 9\r\n\r\n{", asyncio.Event()))
     limits = {"deadline_seconds": 600, "idle_seconds": 0.3}
     async with running_gateway(upstream.url, upstream=limits) as gateway:
         got = await ask(gateway.port, POST)
     assert (got.status, got.value("Gateway-Outcome")) == (504, "unknown")
+
+
+async def test_a_streamed_body_that_stalls_breaks_off_after_idle_seconds(upstream: RawUpstream) -> None:
+    """What was passed on cannot pass for all of it."""
+    upstream.then(gated(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", asyncio.Event()))
+    limits = {"deadline_seconds": 600, "idle_seconds": 0.3}
+    async with running_gateway(upstream.url, upstream=limits) as gateway:
+        async with raw_caller(gateway.port) as caller:
+            await caller.send(POST)
+            await caller.until(b"\r\n\r\n")
+            assert await caller.rest() == b"{"
+        assert (await gateway.exchange_logged(1))[0]["ending"] == "aborted"
 
 
 @pytest.mark.parametrize(
@@ -165,12 +176,10 @@ async def test_a_streamed_answer_that_breaks_off_aborts_the_caller(
 
 
 async def surplus_noticed(gateway: Running) -> None:
-    """Wait until a pooled connection has received something while it was idle."""
-    connector = gateway.gateway.components.forwarder._around.session.connector
-    assert isinstance(connector, CleanConnector)
+    """Wait until a pooled connection that received something while it was idle has been closed."""
+    pool = gateway.gateway.components.forwarder.pool
     async with asyncio.timeout(10):
-        pools = connector._conns
-        while not any(entry[0].should_close for pool in pools.values() for entry in pool):  # noqa: ASYNC110
+        while pool.size:  # noqa: ASYNC110
             await asyncio.sleep(0)
 
 

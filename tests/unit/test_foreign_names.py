@@ -59,6 +59,13 @@ def test_the_listener_uses_what_is_listed_and_nothing_else(path: Path) -> None:
     assert underscored(path) == set()
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "upstream").glob("*.py")), ids=lambda path: path.name)
+def test_the_upstream_side_uses_the_public_interface_only(path: Path) -> None:
+    """aiohttp's connector makes connections, and hands them over (ADR 11)."""
+    assert imported(path) <= PUBLIC
+    assert underscored(path) == set()
+
+
 def test_the_list_is_short() -> None:
     """At most 15 in all, with those of `upstream/`."""
     assert sum(map(len, LISTENER.values())) <= 7

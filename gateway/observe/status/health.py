@@ -136,7 +136,7 @@ class Status:
         since = traffic_window.refresh() - _REFUSED_SECONDS
         for credential in self._runtime.snapshot().credentials.values():
             for key in credential.account.keys:
-                if keyring.is_aside(key):
+                if keyring.is_disabled(key):
                     yield f"key {key.label} of credential {credential.name} is refused by Twilio"
                     continue
                 use = traffic_window.keys.get(key.label, _UNUSED)

@@ -1,0 +1,80 @@
+"""How a connection to Twilio is made: by aiohttp's connector, which then hands it over.
+
+The connector resolves names, races addresses (RFC 8305), shakes hands and talks to an egress proxy. It pools
+nothing: a connection that was made is taken from it and belongs to `ConnectionPool`.
+"""
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+
+from aiohttp import ClientError, ClientRequest, ClientTimeout, TCPConnector
+from yarl import URL
+
+from gateway.upstream.upstream_failures import unreachable
+
+_DNS_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class TransportOptions:
+    """Times in seconds. `connect_to` sends every Twilio host to one origin (tests, simulator)."""
+
+    connect_to: URL | None = None
+    proxy: URL | None = None
+    ca_file: str | None = None
+    ca_digest: bytes = b""
+    """Of what `ca_file` holds: with another content, other options, and so another pool."""
+    connections: int = 1000
+    connect_seconds: float = 5.0
+    deadline_seconds: float = 25.0
+    idle_seconds: float = 10.0
+
+
+class ConnectionOpener:
+    """Of one pool. Addresses are remembered for ten seconds, so that a change of DNS is soon seen."""
+
+    def __init__(self, options: TransportOptions) -> None:
+        self._proxy = options.proxy
+        self._seconds = options.connect_seconds
+        self._loop = asyncio.get_running_loop()
+        self._connector = TCPConnector(
+            limit=0, force_close=True, ttl_dns_cache=_DNS_SECONDS, ssl=make_tls_context(options.ca_file)
+        )
+
+    async def open(self, origin: URL, deadline: float) -> asyncio.Transport:
+        """A connection to `origin`, TLS and proxy done. `deadline` is the loop's clock.
+
+        Raises `UpstreamFailure` (upstream_unreachable) with a reason.
+        """
+        seconds = max(0.001, min(self._seconds, deadline - self._loop.time()))
+        request = ClientRequest("GET", origin, loop=self._loop, proxy=self._proxy)
+        timeout = ClientTimeout(connect=seconds, sock_connect=seconds, ceil_threshold=seconds + 1)
+        try:
+            connection = await self._connector.connect(request, [], timeout)
+        except (ClientError, OSError) as error:  # TimeoutError is one
+            raise unreachable(error) from None
+        protocol, transport = connection.protocol, connection.transport
+        if protocol is None or transport is None:
+            raise unreachable(ConnectionResetError())
+        # The connector's own protocol learns that it has no connection any more; only then does closing what
+        # the connector handed out take it off the connector's books without closing the transport.
+        protocol.connection_lost(None)
+        connection.close()
+        return transport
+
+    async def close(self) -> None:
+        """Let go of the resolver, and of connections that are being made."""
+        await self._connector.close()
+
+
+def make_tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """Trust the system's certificates, or only those of `ca_file` (PEM). Blocks while it reads them.
+
+    A host's name must stand among the certificate's subjectAltNames (RFC 9110 4.3.4); a CN is no name.
+    """
+    context = ssl.create_default_context(cafile=ca_file)
+    if ssl.HAS_NEVER_CHECK_COMMON_NAME:
+        context.hostname_checks_common_name = False
+    context.set_alpn_protocols(("http/1.1",))
+    return context

@@ -1,0 +1,34 @@
+"""One request as a connection sends it, and how its answer is to be read."""
+
+from collections.abc import AsyncIterable
+from typing import NamedTuple
+
+READ_BYTES = 65_536
+"""Most bytes that are taken from a connection at once."""
+
+MAX_BUFFERED_BYTES = 65_536
+"""A body up to this size reaches the caller in one piece; until it is read, an attempt has not succeeded."""
+
+HAND_OUT_SECONDS = 0.1
+"""An answer that has not ended so long after its head is streamed, unless it is needed whole."""
+
+
+class Sending(NamedTuple):
+    """`data` holds the credential; no `repr`. `deadline` is the loop's clock, other times are in seconds.
+
+    `whole` keeps an answer back until it can be handed out in one piece, up to `MAX_BUFFERED_BYTES`. `upload`
+    is a body that follows `data`, `chunked` or as it is; the head of its answer is then waited for
+    `upload_seconds` after its end.
+    """
+
+    data: bytes
+    to_head: bool
+    deadline: float
+    idle_seconds: float
+    whole: bool
+    upload: AsyncIterable[bytes] | None = None
+    chunked: bool = False
+    upload_seconds: float = 0.0
+
+    def __repr__(self) -> str:
+        return "Sending()"

@@ -1,0 +1,105 @@
+"""The rest of an answer that is streamed: read from its connection as fast as the caller takes it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from gateway.upstream.upstream_failures import unreadable
+
+
+class BodySource(Protocol):
+    """The connection that a body is read from."""
+
+    def take(self) -> bytes:
+        """What came of the body and was not read yet."""
+        ...
+
+    def want(self) -> None:
+        """The reader waits for more."""
+        ...
+
+    def abort(self) -> None:
+        """The rest is not wanted."""
+        ...
+
+
+class StreamedBody:
+    """`BodyRest` of an answer that is streamed. `slow`: only because it did not end soon.
+
+    `on_end` is called once: when the body has ended, or, if it is `slow`, when its reader made no progress.
+    """
+
+    __slots__ = ("_connection", "_content", "_error", "_failed", "_waiter", "on_end", "slow")
+
+    def __init__(self, connection: BodySource, *, slow: bool) -> None:
+        self.slow = slow
+        self.on_end: Callable[[], object] | None = None
+        self._connection: BodySource | None = connection
+        self._content = b""
+        self._error: Exception | None = None
+        self._failed = False
+        self._waiter: asyncio.Future[bytes] | None = None
+
+    @property
+    def at_end(self) -> bool:
+        """As `BodyRest` says."""
+        return self._connection is None and not self._content and not self._failed
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a reader waits for content."""
+        return self._waiter is not None and not self._waiter.done()
+
+    async def read(self) -> bytes:
+        """As `BodyRest` says."""
+        connection = self._connection
+        if connection is None:
+            if self._failed:
+                error, self._error = self._error, None
+                raise error or unreadable()
+            content, self._content = self._content, b""
+            return content
+        content = connection.take()
+        if content:
+            return content
+        waiter: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiter = waiter
+        connection.want()
+        try:
+            return await waiter
+        finally:
+            self._waiter = None
+            del waiter  # it may hold an exception whose traceback holds this frame
+
+    def close(self) -> None:
+        """As `BodyRest` says."""
+        connection, self._connection = self._connection, None
+        self._content = b""
+        if connection is not None:
+            connection.abort()
+        self.let_go()
+
+    def offer(self, content: bytes) -> None:
+        """Content for the reader that waits."""
+        if self._waiter is not None:
+            self._waiter.set_result(content)
+
+    def end(self, content: bytes, error: Exception | None) -> None:
+        """The connection is done with the body, whose last bytes these are, or failed."""
+        self._connection = None
+        self._failed = error is not None
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            self._content = content
+            self._error = error  # raised once: its traceback would hold its reader, and so this object
+        elif error is None:
+            waiter.set_result(content)
+        else:
+            waiter.set_exception(error)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Tell `on_end`, unless that was done."""
+        on_end, self.on_end = self.on_end, None
+        if on_end is not None:
+            on_end()

@@ -1,0 +1,299 @@
+"""One connection to Twilio: a request goes out in one write, its answer comes back, then the next may follow.
+
+Owned by a `ConnectionPool`. Everything is done in the event loop's callbacks; no exchange needs another task
+than its caller's. The head is waited for until the attempt's deadline, the rest of a body as long as it makes
+progress (docs/adr/0011-one-upstream-pool.md).
+"""
+
+import asyncio
+import math
+from enum import IntEnum
+from typing import Protocol
+
+from gateway.http.answer_head import is_event_stream
+from gateway.http.response import Response
+from gateway.upstream.answer_reader import AnswerReader
+from gateway.upstream.sending import HAND_OUT_SECONDS, MAX_BUFFERED_BYTES, Sending
+from gateway.upstream.streamed_body import StreamedBody
+from gateway.upstream.upload_writer import UploadWriter
+from gateway.upstream.upstream_failures import lost, timed_out, unreadable
+from gateway.upstream.watchdog import Watchdog
+
+_TLS_READ_AHEAD_BYTES = 300 * 1024
+
+
+class ConnectionPhase(IntEnum):
+    """What a connection does."""
+
+    IDLE = 0
+    SENT = 1  # waits for an answer's head
+    BUFFERING = 2  # the head is there, the answer is not handed out yet
+    STREAMING = 3  # the rest of the body is read as its reader asks
+    CLOSED = 4
+
+
+_IDLE, _SENT, _BUFFERING, _STREAMING, _CLOSED = ConnectionPhase
+
+
+class ConnectionOwner(Protocol):
+    """What a connection asks of its pool, and tells it."""
+
+    buffer: memoryview
+    """Where bytes are read to. Shared, because each read is looked at before the next."""
+
+    def give_back(self, connection: "UpstreamConnection") -> None:
+        """It may serve another request."""
+        ...
+
+    def forget(self, connection: "UpstreamConnection") -> None:
+        """It is closed."""
+        ...
+
+
+class UpstreamConnection(asyncio.BufferedProtocol):
+    """`origin` is the pool's name for where it leads; `idle_since` is the loop's clock."""
+
+    __slots__ = (
+        "_hand_out_at", "_idle_due", "_is_tls", "_loop", "_owner", "_reader", "_rest", "_saw_eof", "_sending",
+        "_transport", "_upload", "_waiter", "_watchdog", "idle_since", "origin", "phase",
+    )  # fmt: skip
+
+    def __init__(self, owner: ConnectionOwner, origin: str, transport: asyncio.Transport) -> None:
+        self.origin = origin
+        self.idle_since = 0.0
+        self.phase = _IDLE
+        self._owner = owner
+        self._loop = loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = transport
+        self._is_tls = transport.get_extra_info("sslcontext") is not None
+        self._watchdog = Watchdog(loop, self._on_due)
+        self._reader: AnswerReader | None = None
+        self._sending: Sending | None = None
+        self._waiter: asyncio.Future[Response] | None = None
+        self._rest: StreamedBody | None = None
+        self._upload: UploadWriter | None = None
+        self._saw_eof = False
+        self._hand_out_at = math.inf
+        self._idle_due = math.inf
+
+    async def exchange(self, sending: Sending) -> Response:
+        """Send a request; its answer, whole or with the rest of its body to be streamed.
+
+        Raises `UpstreamFailure`, or what an upload raises. A cancelled exchange closes the connection.
+        """
+        transport = self._transport
+        if transport is None:
+            raise lost()
+        waiter: asyncio.Future[Response] = self._loop.create_future()
+        self._waiter = waiter
+        self._sending = sending
+        self._reader = AnswerReader(to_head=sending.to_head)
+        self.phase = _SENT
+        transport.write(sending.data)
+        if sending.upload is None:
+            self._watchdog.watch(sending.deadline)
+        else:
+            self._upload = UploadWriter(
+                transport, sending.upload, self._on_upload_end, chunked=sending.chunked
+            )
+        try:
+            return await waiter
+        except BaseException:
+            if self._waiter is waiter:
+                self.abort()
+            elif waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                waiter.result().close()  # the answer came as its task was cancelled
+            raise
+        finally:
+            del waiter  # it may hold an exception whose traceback holds this frame
+
+    def abort(self) -> None:
+        """Close at once. That never waits for the peer, TLS or not."""
+        self._fail(lost())
+
+    # ── what the event loop calls
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next bytes go."""
+        return self._owner.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Bytes came."""
+        reader = self._reader
+        if reader is None:
+            self.abort()  # nobody asked: they must not become part of the next answer
+            return
+        try:
+            reader.feed(bytes(self._owner.buffer[:nbytes]))
+        except ValueError:
+            self._fail(unreadable())
+            return
+        if reader.complete:
+            self._complete(reader)
+        elif reader.head is not None:
+            self._go_on(reader)
+
+    def eof_received(self) -> None:
+        """The peer sends no more; the transport closes itself. On uvloop with TLS: after a close_notify."""
+        self._saw_eof = True
+        if self.phase is _IDLE:
+            self.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone. uvloop tells a close_notify from a bare end of TCP, asyncio does not."""
+        reader = self._reader
+        if reader is not None and reader.end(clean=exc is None and self._saw_eof):
+            self._complete(reader)
+        else:
+            self._fail(lost() if self.phase is _SENT else unreadable())
+
+    def pause_writing(self) -> None:
+        """What was written is not taken fast enough."""
+        if self._upload is not None:
+            self._upload.pause()
+
+    def resume_writing(self) -> None:
+        """It is, again."""
+        if self._upload is not None:
+            self._upload.resume()
+
+    # ── handing out an answer
+
+    def _complete(self, reader: AnswerReader) -> None:
+        """All of it is there. The connection is free before its reader runs."""
+        rest, waiter, head = self._rest, self._waiter, reader.head
+        content = reader.take()
+        reusable = reader.reusable
+        if rest is None and (waiter is None or waiter.done()):
+            self.abort()  # cancelled: its task is about to find out
+            return
+        self._rest = self._waiter = self._reader = self._sending = None
+        self.phase = _IDLE
+        self._watchdog.rest()
+        if rest is not None:
+            rest.end(content, None)
+        elif waiter is not None and head is not None:
+            waiter.set_result(Response(head.status, head.reason, head.fields, content, None))
+        transport, upload = self._transport, self._upload
+        if upload is not None:  # the answer came before the request was sent
+            self._upload = None
+            upload.cancel()
+        elif reusable and transport is not None and not transport.get_write_buffer_size():
+            self._owner.give_back(self)
+            return
+        self.abort()
+
+    def _go_on(self, reader: AnswerReader) -> None:
+        """Part of it is there."""
+        sending, head = self._sending, reader.head
+        assert sending is not None
+        assert head is not None
+        if self.phase is _STREAMING:
+            rest = self._rest
+            if rest is not None and rest.is_awaited and reader.size:
+                rest.offer(reader.take())
+                self._let_reader_take_its_time(sending)
+            self._pause(reader)
+            return
+        now = self._loop.time()
+        self._idle_due = now + sending.idle_seconds
+        if reader.size > MAX_BUFFERED_BYTES:
+            self._hand_out(slow=False)
+        elif self.phase is _SENT:
+            self.phase = _BUFFERING
+            # What follows from an error stands in its body; the others may be passed on as they come.
+            whole = sending.whole or head.status >= 400
+            self._hand_out_at = math.inf if whole else now + HAND_OUT_SECONDS
+            if not whole and is_event_stream(head.fields):
+                self._hand_out(slow=False)
+            else:
+                self._watchdog.watch(self._buffering_due(sending))
+
+    def _hand_out(self, *, slow: bool) -> None:
+        """Hand out the beginning of an answer; the rest is read as fast as its reader takes it."""
+        waiter, reader, sending = self._waiter, self._reader, self._sending
+        if waiter is None or waiter.done() or reader is None or reader.head is None or sending is None:
+            self.abort()
+            return
+        head = reader.head
+        self._waiter = None
+        self.phase = _STREAMING
+        self._rest = rest = StreamedBody(self, slow=slow)
+        self._let_reader_take_its_time(sending)
+        waiter.set_result(Response(head.status, head.reason, head.fields, reader.take(), rest))
+        self._pause(reader)
+
+    def take(self) -> bytes:
+        """As `BodySource` says."""
+        return self._reader.take() if self._reader is not None else b""
+
+    def want(self) -> None:
+        """As `BodySource` says."""
+        if self._transport is not None and self._sending is not None:
+            self._transport.resume_reading()
+            self._watchdog.watch(self._loop.time() + self._sending.idle_seconds)
+
+    def _let_reader_take_its_time(self, sending: Sending) -> None:
+        """How long a reader takes is its own business, but for what a slow answer holds meanwhile."""
+        if self._rest is not None and self._rest.slow:
+            self._watchdog.watch(self._loop.time() + sending.idle_seconds)
+        else:
+            self._watchdog.rest()
+
+    def _pause(self, reader: AnswerReader) -> None:
+        """Read no further until the reader asks.
+
+        uvloop drops what it has decrypted and not delivered when the peer closes. So with TLS the end of a
+        body is read ahead of its reader where it may be followed by a close.
+        """
+        transport = self._transport
+        if transport is None:
+            return
+        may_close = self._is_tls and not reader.reusable and reader.missing <= _TLS_READ_AHEAD_BYTES
+        if not may_close or reader.size >= _TLS_READ_AHEAD_BYTES:
+            transport.pause_reading()
+
+    # ── time and failure
+
+    def _buffering_due(self, sending: Sending) -> float:
+        """The deadline bounds answers that are needed whole; an upload has taken as long as it took."""
+        due = min(self._idle_due, self._hand_out_at)
+        return (
+            due if sending.upload is not None or self._hand_out_at < math.inf else min(due, sending.deadline)
+        )
+
+    def _on_due(self) -> None:
+        rest, sending = self._rest, self._sending
+        soon = self._loop.time() + 0.001
+        if rest is not None and not rest.is_awaited:
+            rest.let_go()
+        elif self.phase is _BUFFERING and self._hand_out_at <= soon:
+            self._hand_out(slow=True)
+        elif self.phase is _BUFFERING and sending is not None and self._buffering_due(sending) > soon:
+            self._watchdog.watch(self._buffering_due(sending))
+        else:
+            self._fail(timed_out())
+
+    def _on_upload_end(self, error: Exception | None) -> None:
+        self._upload = None
+        if error is not None:
+            self._fail(error)
+        elif self.phase is _SENT and self._sending is not None:
+            self._watchdog.watch(self._loop.time() + self._sending.upload_seconds)
+
+    def _fail(self, error: Exception) -> None:
+        """End the exchange, if there is one, and the connection."""
+        transport, waiter, rest, upload = self._transport, self._waiter, self._rest, self._upload
+        if transport is None:
+            return
+        self._transport = self._waiter = self._rest = self._upload = self._reader = self._sending = None
+        self.phase = _CLOSED
+        self._watchdog.stop()
+        transport.abort()
+        if upload is not None:
+            upload.cancel()
+        self._owner.forget(self)
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(error)
+        if rest is not None:
+            rest.end(b"", error)

@@ -1,0 +1,117 @@
+"""How an attempt fails, by the phase it was in; of failures to connect, why, as one reason of a fixed list.
+
+No text quotes what an exception says: that can hold header fields.
+"""
+
+import errno
+import ssl
+
+from aiohttp import (
+    ClientConnectorCertificateError,
+    ClientConnectorDNSError,
+    ClientConnectorError,
+    ClientHttpProxyError,
+    ClientProxyConnectionError,
+)
+
+from gateway.errors import FailurePhase, UpstreamFailure
+
+_DETAIL = "No connection to Twilio could be made; nothing was sent, so it is safe to try again."
+
+_BY_ERRNO = {
+    errno.ECONNREFUSED: "refused",
+    errno.ECONNRESET: "reset",
+    errno.EPIPE: "reset",
+    errno.ENETUNREACH: "no_route",
+    errno.EHOSTUNREACH: "no_route",
+    errno.EADDRNOTAVAIL: "no_local_address",
+    errno.EMFILE: "no_descriptors",
+    errno.ENFILE: "no_descriptors",
+    errno.ETIMEDOUT: "timeout",
+}
+# OpenSSL's X509_V_ERR_… (openssl-verification-options(1)).
+_BY_VERIFY_CODE = {
+    9: "certificate_not_yet_valid",
+    10: "certificate_expired",
+    18: "certificate_untrusted",
+    19: "certificate_untrusted",
+    20: "certificate_untrusted",
+    21: "certificate_untrusted",
+    62: "certificate_name",
+    64: "certificate_name",
+}
+_BY_PROXY_STATUS = {407: "proxy_authentication", 403: "proxy_forbidden"}
+
+REASONS = tuple(
+    sorted(
+        {
+            *_BY_ERRNO.values(),
+            *_BY_VERIFY_CODE.values(),
+            *_BY_PROXY_STATUS.values(),
+            "certificate_invalid",
+            "dns",
+            "network",
+            "proxy_refused",
+            "proxy_unreachable",
+            "tls",
+        }
+    )
+)
+"""Every reason there is: label values of metrics, and what documents list."""
+
+
+def unreachable(error: Exception) -> UpstreamFailure:
+    """No connection could be made, because of `error`. It is safe to try again."""
+    failure = UpstreamFailure("upstream_unreachable", FailurePhase.CONNECT, _DETAIL)
+    failure.reason = reason_of(error)
+    return failure
+
+
+def lost() -> UpstreamFailure:
+    """The connection ended before an answer's head came."""
+    return UpstreamFailure(
+        "upstream_lost",
+        FailurePhase.SENT,
+        "The connection broke before Twilio answered; it may have done what was asked.",
+    )
+
+
+def timed_out() -> UpstreamFailure:
+    """No head by the deadline, or a body that fell silent."""
+    return UpstreamFailure(
+        "upstream_timeout",
+        FailurePhase.SENT,
+        "Twilio did not answer in time; it may have done what was asked.",
+    )
+
+
+def unreadable() -> UpstreamFailure:
+    """An answer that is not HTTP, that two readers could take for two answers, or that was cut short."""
+    return UpstreamFailure(
+        "upstream_unreadable",
+        FailurePhase.RESPONSE,
+        "Twilio's answer was cut short or is not valid HTTP.",
+    )
+
+
+def reason_of(error: Exception) -> str:
+    """One of `REASONS`."""
+    if isinstance(error, ClientConnectorCertificateError):
+        return _certificate_reason(error.certificate_error)
+    if isinstance(error, ClientHttpProxyError):
+        return _BY_PROXY_STATUS.get(error.status, "proxy_refused")
+    if isinstance(error, ClientProxyConnectionError):
+        return "proxy_unreachable"
+    if isinstance(error, ClientConnectorDNSError):
+        return "dns"
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    cause = error.os_error if isinstance(error, ClientConnectorError) else error
+    if isinstance(cause, ssl.SSLError):
+        return "tls"
+    return _BY_ERRNO.get(cause.errno or 0, "network") if isinstance(cause, OSError) else "network"
+
+
+def _certificate_reason(error: Exception) -> str:
+    code = error.verify_code if isinstance(error, ssl.SSLCertVerificationError) else 0
+    return _BY_VERIFY_CODE.get(code, "certificate_invalid")
