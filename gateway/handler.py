@@ -26,7 +26,7 @@ from gateway.observe.observers import Observers
 from gateway.policy.authorization import Grant
 from gateway.policy.bodies import NO_BODY, Body, BodyPlan
 from gateway.policy.idempotency_key import Claim
-from gateway.policy.outbound import Outbound
+from gateway.policy.outbound import Outbound, wants_identity
 from gateway.policy.repeat_intent import RepeatIntent
 from gateway.policy.snapshot import Snapshot, Snapshots
 from gateway.policy.steps import check_body, check_stream, decide_head, prepare
@@ -174,7 +174,7 @@ class Handler:
                 if hold.shared is not None:
                     await self._relay(hold.shared, SHARED_FIELD, ask, exchange)
                 else:
-                    answer, fields = await self._admit_and_send(ask, exchange)
+                    answer, fields = await self._admit_and_send(ask, exchange, whole=True)
                     hold.answered(answer)
                     await self._relay(answer, fields, ask, exchange)
                 if exchange.ending is Ending.ANSWERED and not ask.request.gone:
@@ -189,13 +189,18 @@ class Handler:
             async with held:
                 if held.replay is not None:
                     return held.replay, b""
-                answer, fields = await self._admit_and_send(ask, exchange)
+                answer, fields = await self._admit_and_send(ask, exchange, whole=True)
                 return await held.keep(answer), fields
         finally:
             exchange.caller_seconds += held.waited_seconds
 
-    async def _admit_and_send(self, ask: _Ask, exchange: Exchange) -> tuple[Response, bytes]:
-        """Spend the rate limits, then make attempts. The bytes are the limits' fields for the answer."""
+    async def _admit_and_send(
+        self, ask: _Ask, exchange: Exchange, *, whole: bool = False
+    ) -> tuple[Response, bytes]:
+        """Spend the rate limits, then make attempts. The bytes are the limits' fields for the answer.
+
+        `whole`: the answer is kept, so that a slow one is not streamed; nor is one with bytes to be replaced.
+        """
         grant, outbound, ready, request, deadline, _ = ask
         fields = b""
         limits = grant.consumer.limits
@@ -207,7 +212,9 @@ class Handler:
         stream = ready.stream
         try:
             # What may be done twice may be broken off; a POST in flight is awaited to its end (design 4.7).
-            return await self._forwarder.send(outbound, exchange, request, deadline, stream), fields
+            whole = whole or wants_identity(grant)
+            answer = await self._forwarder.send(outbound, exchange, request, deadline, stream, whole=whole)
+            return answer, fields
         except UpstreamFailure as failure:
             if stream is not None and stream.broke is not None:
                 raise stream.broke from failure  # the caller's body broke off, not the upstream

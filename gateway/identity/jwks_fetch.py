@@ -1,5 +1,6 @@
 """One fetch of an issuer's keys over HTTPS. Knows nothing of schedules, nor of how the keys are used."""
 
+import asyncio
 import ssl
 from pathlib import Path
 from typing import NamedTuple
@@ -7,6 +8,7 @@ from typing import NamedTuple
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
 from gateway.background.daemon_thread import run_in_thread
+from gateway.background.own_fetches import retrying
 from gateway.identity.jwks import JwkSet, parse_jwks
 
 _FETCH_SECONDS = 5.0
@@ -26,7 +28,7 @@ class KeyAddress(NamedTuple):
 
 
 async def fetch_jwks(address: KeyAddress) -> JwkSet:
-    """Fetch once. Raises `FetchError`."""
+    """Fetch, in up to three tries that share one bound in time. Raises `FetchError`."""
     try:
         trust, headers = await run_in_thread(lambda: _read_files(address))
         connector = TCPConnector(ssl=trust, force_close=True)
@@ -34,10 +36,11 @@ async def fetch_jwks(address: KeyAddress) -> JwkSet:
             ClientSession(
                 connector=connector,
                 cookie_jar=DummyCookieJar(),
-                timeout=ClientTimeout(total=_FETCH_SECONDS),
+                timeout=ClientTimeout(total=None),
                 trust_env=False,
             ) as session,
-            session.get(address.url, headers=headers, allow_redirects=False) as answer,
+            asyncio.timeout(_FETCH_SECONDS),
+            retrying(session).get(address.url, headers=headers, allow_redirects=False) as answer,
         ):
             if answer.status != 200:
                 raise FetchError(f"answered {answer.status}")

@@ -15,6 +15,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from gateway.background.own_fetches import retrying
 from gateway.config.schema.secret_values import SecretError
 
 _LARGEST_BYTES: Final = 1 << 20
@@ -50,16 +51,19 @@ class StoreHttp:
     def __init__(self, store: str, session: aiohttp.ClientSession) -> None:
         self._store = store
         self._session = session
+        self._reads = retrying(session)
 
     async def ask(
         self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> StoreReply:
-        """One exchange. Raises SecretError if there is no whole answer. The caller bounds its time."""
+        """One exchange, a GET in up to three tries. Raises SecretError if there is no whole answer.
+
+        The caller bounds the time of all tries together.
+        """
         target = URL(url, encoded=True)
+        request = self._reads.request if method == "GET" else self._session.request
         try:
-            async with self._session.request(
-                method, target, headers=headers, data=body, allow_redirects=False
-            ) as response:
+            async with request(method, target, headers=headers, data=body, allow_redirects=False) as response:
                 content = bytearray()
                 async for chunk in response.content.iter_any():
                     content += chunk
