@@ -23,8 +23,8 @@ _SILENT.disabled = True
 def retrying(session: ClientSession) -> RetryClient:
     """A client over `session` whose GETs are tried up to three times. It is for GETs only.
 
-    Again after 500, 502, 503 and 504, and after connections that could not be made or broke. A time-out is not
-    retried: what is left of the caller's time is better spent on saying so. The last answer is handed out.
+    Again after 500, 502, 503 and 504, and after connections that could not be made or broke. A time-out is
+    not retried: what is left of the caller's time is better spent on saying so. The last answer is returned.
     """
     options = RandomRetry(
         attempts=_ATTEMPTS,
