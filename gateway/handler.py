@@ -5,7 +5,6 @@ decisions.
 """
 
 import asyncio
-import re
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,8 +16,9 @@ from gateway.http.request_head import Inbound, require_head
 from gateway.http.response import Response
 from gateway.http.response_head import HTTP_1_0, build_head
 from gateway.idempotency.keyed_requests import Idempotency
-from gateway.identity.authentication import UnverifiedCaller, authenticate
+from gateway.identity.authentication import Identities, UnverifiedCaller, authenticate
 from gateway.identity.jwt_verifier import TokenVerifier
+from gateway.identity.request_id import is_fit_request_id
 from gateway.listener.request import Request
 from gateway.listener.request_body import BodyStream, expects_continue, read_body
 from gateway.listener.response_relay import relay_answer, render_refusal
@@ -35,8 +35,6 @@ from gateway.repeat_guard.repeat_guard import RepeatGuard
 from gateway.repeat_guard.repeat_rules import SHARED_FIELD
 from gateway.upstream.forwarder import Forwarder
 from gateway.upstream.response_rewriting import Base, adapt_answer, is_adapted
-
-_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 class _Ready(NamedTuple):
@@ -83,7 +81,7 @@ class Handler:
     async def handle(self, request: Request) -> None:
         """Answer a request. Whatever happens, its record is finished once."""
         exchange = Exchange(self._clock())
-        exchange.request_id = _take_request_id(request)
+        exchange.request_id = _take_request_id(request, self._snapshots.current.identities)
         exchange.trace = self._observers.begin_trace(request.headers)
         self.in_flight += 1
         try:
@@ -114,7 +112,7 @@ class Handler:
         exchange = Exchange(self._clock())
         exchange.request_id = new_request_id()
         exchange.slug, exchange.status, exchange.address = error.slug, error.status, address
-        status, reason, fields, body = render_refusal(error, "", exchange)
+        status, reason, fields, body = render_refusal(error, "", exchange, self._snapshots.current.error_help)
         exchange.bytes_out = len(body)
         exchange.finish(self._clock(), self._observers.finish)
         return build_head(HTTP_1_0, status, reason, fields, chunked=False, keeps_open=False) + body
@@ -252,7 +250,8 @@ class Handler:
             exchange.ending = Ending.ABORTED
             request.abort()
             return
-        status, reason, fields, body = render_refusal(error, request.target, exchange)
+        advice = self._snapshots.current.error_help
+        status, reason, fields, body = render_refusal(error, request.target, exchange, advice)
         exchange.bytes_out = 0 if request.method == "HEAD" else len(body)
         try:
             request.answer(
@@ -266,10 +265,14 @@ class Handler:
             exchange.ending = Ending.HUNG_UP
 
 
-def _take_request_id(request: Request) -> str:
-    """The caller's X-Request-Id where it is fit for logs, else a new one."""
-    given = request.headers.get("X-Request-Id", "")
-    return given if _REQUEST_ID.fullmatch(given) else new_request_id()
+def _take_request_id(request: Request, identities: Identities) -> str:
+    """The caller's X-Request-Id where it is fit for logs and holds no credential, else a new one."""
+    headers = request.headers
+    given = headers.get("X-Request-Id", "")
+    if not given:
+        return new_request_id()
+    credentials = [*headers.getall("Authorization", ()), *headers.getall("Proxy-Authorization", ())]
+    return given if is_fit_request_id(given, identities, credentials) else new_request_id()
 
 
 def _base_url(snapshot: Snapshot, request: Request, inbound: Inbound) -> str:

@@ -36,6 +36,7 @@ from gateway.policy.deadlines import Deadlines
 from gateway.policy.snapshot import Snapshot
 from gateway.twilio.catalogue import Catalogue, load_catalogue
 from gateway.twilio.catalogue.effects import creating_routes
+from gateway.twilio.error_body import DOCS_FILE, ErrorHelp
 
 _WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound to
 
@@ -86,6 +87,7 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
             settings.upstream.client_timeout_seconds,
         ),
         public_url=public_url,
+        error_help=ErrorHelp(settings.docs_url or DOCS_FILE, settings.contact or ""),
         config_hash=resolved.config_hash,
         consumers=consumers,
         credentials=credentials,

@@ -8,7 +8,7 @@ from gateway.http.header_fields import build_answer_fields, find_field, read_req
 from gateway.http.response import BodyRest, Response
 from gateway.listener.request import Request
 from gateway.retry.retry_policy import read_code
-from gateway.twilio.error_body import render_error
+from gateway.twilio.error_body import ErrorHelp, render_error
 from gateway.twilio.message_segments import MESSAGES, read_sent
 
 
@@ -47,9 +47,11 @@ async def relay_answer(
             exchange.bytes_out = request.sent_bytes
 
 
-def render_refusal(error: GatewayError, target: str, exchange: Exchange) -> tuple[int, str, bytes, bytes]:
+def render_refusal(
+    error: GatewayError, target: str, exchange: Exchange, advice: ErrorHelp
+) -> tuple[int, str, bytes, bytes]:
     """An error of ours as (status, reason, field lines, body); `target` says whether it is JSON or XML."""
-    rendered = render_error(error, target)
+    rendered = render_error(error, target, advice)
     fields = b"".join([b"%b: %b\r\n" % field for field in rendered.fields])
     fields += b"Content-Length: %d\r\n" % len(rendered.body) + _ours(exchange)
     return rendered.status, rendered.reason, fields, rendered.body

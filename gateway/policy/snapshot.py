@@ -16,6 +16,7 @@ from gateway.policy.bodies import BodyLimits
 from gateway.policy.deadlines import Deadlines
 from gateway.policy.repeat_intent import RepeatRoutes
 from gateway.twilio.catalogue import Catalogue
+from gateway.twilio.error_body import ErrorHelp
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Snapshot:
     body_total_seconds: float
     deadlines: Deadlines
     public_url: str
+    error_help: ErrorHelp
     config_hash: str
     consumers: Mapping[str, Consumer]
     credentials: Mapping[str, Credential]

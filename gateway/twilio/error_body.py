@@ -1,4 +1,4 @@
-"""Our own errors in Twilio's shape (design 4.9), so that every SDK raises its usual exception."""
+"""Our own errors in Twilio's shape (docs/design.md 4.9), so that every SDK raises its usual exception."""
 
 from typing import NamedTuple
 from xml.sax.saxutils import escape
@@ -8,7 +8,8 @@ import orjson
 from gateway.errors import GatewayError, Refusal, UpstreamFailure
 from gateway.twilio.catalogue import SUFFIXES
 
-_MORE_INFO = "https://www.twilio.com/docs/errors/{code}"
+DOCS_FILE = "docs/errors.md"
+"""Where slugs are explained, in the source and in the image."""
 _NOT_XML = tuple(suffix for suffix in SUFFIXES if suffix != ".xml")
 REASONS = {
     400: "Bad Request",
@@ -33,6 +34,21 @@ REASONS = {
 """RFC 9110 15."""
 
 
+class ErrorHelp(NamedTuple):
+    """Where callers find more about an error of ours, and whom to ask ('' for nobody)."""
+
+    docs_url: str = DOCS_FILE
+    contact: str = ""
+
+    def more_info(self, slug: str) -> str:
+        """The documentation of a slug; not Twilio's, which knows nothing of it."""
+        return f"{self.docs_url}#{slug}"
+
+    def message(self, detail: str) -> str:
+        """The detail, and whom to ask."""
+        return f"{detail} Contact: {self.contact}" if self.contact else detail
+
+
 class RenderedError(NamedTuple):
     """An answer of ours: `fields` are its header fields but framing."""
 
@@ -42,12 +58,12 @@ class RenderedError(NamedTuple):
     body: bytes
 
 
-def render_error(error: GatewayError, path: str) -> RenderedError:
+def render_error(error: GatewayError, path: str, advice: ErrorHelp = ErrorHelp()) -> RenderedError:  # noqa: B008
     """`path` is the request's, to choose JSON or XML by; it is not echoed."""
     if wants_xml(path):
-        body, content_type = _as_xml(error), b"application/xml"
+        body, content_type = _as_xml(error, advice), b"application/xml"
     else:
-        body, content_type = _as_json(error), b"application/json"
+        body, content_type = _as_json(error, advice), b"application/json"
     fields = [(b"Content-Type", content_type), (b"Gateway-Error", error.slug.encode())]
     if isinstance(error, Refusal):
         fields += [(name.encode(), value.encode()) for name, value in error.headers]
@@ -62,22 +78,22 @@ def wants_xml(path: str) -> bool:
     return "/2010-04-01/" in path and not path.endswith(_NOT_XML)
 
 
-def _as_json(error: GatewayError) -> bytes:
+def _as_json(error: GatewayError, advice: ErrorHelp) -> bytes:
     return orjson.dumps(
         {
             "code": error.code,
-            "message": error.detail,
-            "more_info": _MORE_INFO.format(code=error.code),
+            "message": advice.message(error.detail),
+            "more_info": advice.more_info(error.slug),
             "status": error.status,
             "gateway_error": error.slug,
         }
     )
 
 
-def _as_xml(error: GatewayError) -> bytes:
+def _as_xml(error: GatewayError, advice: ErrorHelp) -> bytes:
     return (
         "<?xml version='1.0' encoding='UTF-8'?>\n<TwilioResponse><RestException>"
-        f"<Code>{error.code}</Code><Message>{escape(error.detail)}</Message>"
-        f"<MoreInfo>{_MORE_INFO.format(code=error.code)}</MoreInfo><Status>{error.status}</Status>"
+        f"<Code>{error.code}</Code><Message>{escape(advice.message(error.detail))}</Message>"
+        f"<MoreInfo>{escape(advice.more_info(error.slug))}</MoreInfo><Status>{error.status}</Status>"
         f"<GatewayError>{error.slug}</GatewayError></RestException></TwilioResponse>"
     ).encode()

@@ -131,6 +131,9 @@ async def stall(connection: UpstreamConnection) -> None:
 
 EXCHANGES: list[tuple[str, bytes, Step | None]] = [
     ("", post(), None),
+    ("", post(f"X-Request-Id: {KEY}"), None),
+    ("", post(f"X-Request-Id: {LIMITED}"), None),
+    ("unknown_consumer", post(f"X-Request-Id: {SECRET}", key=f"Bearer {SECRET}"), None),
     ("malformed_request", post("Transfer-Encoding: gzip"), None),
     ("malformed_request", f"GET /{KEY} HTTP/1.1\r\nBroken {SECRET}\r\n\r\n".encode(), None),
     ("malformed_request", f"{KEY} {PHONE} {MESSAGE}\r\n\r\n".encode(), None),

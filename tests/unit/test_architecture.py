@@ -48,6 +48,7 @@ _PURE_FILES = (
     "identity/client_certificates.py",
     "identity/jwks.py",
     "identity/jwt_claims.py",
+    "identity/request_id.py",
     "rate_limits/destinations.py",
     "rate_limits/gcra.py",
 )

@@ -91,6 +91,7 @@ class UrlForm:
 
 MEMORY: Final = "memory"
 PUBLIC_URL: Final = UrlForm(("http", "https"), "https://twilio.example.com", path=True)
+DOCS_URL: Final = UrlForm(("http", "https"), "https://docs.example.com/gateway/errors", path=True, query=True)
 CONNECT_URL: Final = UrlForm(("http", "https"), "http://127.0.0.1:9101")
 PROXY_URL: Final = UrlForm(("http",), "http://proxy.example.com:3128", by_reference=True)
 JWKS_URL: Final = UrlForm(
@@ -107,6 +108,7 @@ STORE: Final = UrlForm(
 
 Listen = Annotated[str, AfterValidator(_check_address)]
 PublicUrl = Annotated[str, AfterValidator(PUBLIC_URL.check)]
+DocsUrl = Annotated[str, AfterValidator(DOCS_URL.check)]
 ConnectUrl = Annotated[str, AfterValidator(CONNECT_URL.check)]
 ProxyUrl = Annotated[str, AfterValidator(PROXY_URL.check)]
 JwksUrl = Annotated[str, AfterValidator(JWKS_URL.check)]

@@ -215,6 +215,15 @@ class Settings(BaseSettings):
         default=None,
         description="What callers see if a load balancer stands in front. May have a path, no query.",
     )
+    docs_url: addresses.DocsUrl | None = Field(
+        default=None,
+        description="Where callers find `docs/errors.md`, as a page: `more_info` of our own errors is this and "
+        "`#` and the slug. Without it `more_info` names the file.",
+    )
+    contact: values.Contact | None = Field(
+        default=None,
+        description="Whom callers ask: a name, address or channel, which ends the message of our own errors.",
+    )
     store: OrReference[addresses.Store] = Field(
         default=addresses.MEMORY,
         description="What replicas share: `memory` (nothing) or `redis://host:6379/0`.",

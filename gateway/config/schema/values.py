@@ -77,6 +77,11 @@ NAME = TextPattern(
     "not a name",
     "use up to 64 of a-z, 0-9, '.', '_' and '-', the first a letter or digit",
 )
+CONTACT = TextPattern(
+    r"[^\x00-\x1f\x7f]{1,200}",
+    "not a contact",
+    "write up to 200 characters in one line, such as a name or an address",
+)
 ACCOUNT_SID = TextPattern(r"AC[0-9a-fA-F]{32}", "not an AccountSid", "it is AC and 32 hexadecimal digits")
 KEY_SID = TextPattern(r"SK[0-9a-fA-F]{32}", "not the SID of an API key", "it is SK and 32 hexadecimal digits")
 SERVICE_SID = TextPattern(
@@ -116,6 +121,7 @@ FILLED = TextPattern(
 )
 
 Name = Annotated[str, NAME]
+Contact = Annotated[str, CONTACT]
 AccountSid = Annotated[str, ACCOUNT_SID]
 KeySid = Annotated[str, KEY_SID]
 ServiceSid = Annotated[str, SERVICE_SID]

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from gateway.errors import KINDS, FailurePhase, GatewayError, Refusal, UpstreamFailure
-from gateway.twilio.error_body import REASONS, render_error, wants_xml
+from gateway.twilio.error_body import REASONS, ErrorHelp, render_error, wants_xml
 
 _DETAIL = "Send <this> & \"that\" or 'it' … instead."
 _JSON, _XML = "/2010-04-01/Accounts/AC1/Messages.json", "/2010-04-01/Accounts/AC1/Messages"
@@ -21,7 +21,7 @@ def test_every_slug_as_json(slug: str) -> None:
     assert orjson.loads(rendered.body) == {
         "code": kind.code,
         "message": _DETAIL,
-        "more_info": f"https://www.twilio.com/docs/errors/{kind.code}",
+        "more_info": f"docs/errors.md#{slug}",
         "status": kind.status,
         "gateway_error": slug,
     }
@@ -36,7 +36,7 @@ def test_every_slug_as_xml(slug: str) -> None:
     assert [(node.tag, node.text) for node in root[0]] == [
         ("Code", str(kind.code)),
         ("Message", _DETAIL),
-        ("MoreInfo", f"https://www.twilio.com/docs/errors/{kind.code}"),
+        ("MoreInfo", f"docs/errors.md#{slug}"),
         ("Status", str(kind.status)),
         ("GatewayError", slug),
     ]
@@ -93,3 +93,17 @@ def test_the_path_is_not_echoed(path: str) -> None:
     body = render_error(Refusal("bad_target", "no"), path + "?canary").body
     assert b"canary" not in body
     assert b"AC1" not in body
+
+
+@pytest.mark.parametrize("path", [_JSON, _XML], ids=["json", "xml"])
+def test_d9_more_info_leads_to_our_documentation_and_the_message_to_a_person(path: str) -> None:
+    advice = ErrorHelp("https://docs.example.com/errors?a=1&b=2", "platform team <twilio@example.com>")
+    body = render_error(Refusal("not_allowed", "No."), path, advice).body
+    if path is _JSON:
+        found = orjson.loads(body)
+        message, more_info = found["message"], found["more_info"]
+    else:
+        root = ElementTree.fromstring(body)
+        message, more_info = root.findtext("*/Message"), root.findtext("*/MoreInfo")
+    assert message == "No. Contact: platform team <twilio@example.com>"
+    assert more_info == "https://docs.example.com/errors?a=1&b=2#not_allowed"

@@ -1,0 +1,60 @@
+"""A caller's request id is used unless it cannot be shown: by its letters, or because it is a credential."""
+
+from base64 import b64encode
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.identity.authentication import Identities, KeyEntry, digest_of
+from gateway.identity.request_id import is_fit_request_id
+from tests.support.judging import consumer
+
+APP = consumer()
+KEY, OTHERS, EXPIRED = "gw_0123456789-key", "9f8e7d6c5b4a39281706f5e4d3c2b1a0", "gw_expired-0123456"
+EXPIRES = datetime(2020, 1, 1, tzinfo=UTC).timestamp()
+IDENTITIES = Identities(
+    {
+        digest_of(KEY.encode()): KeyEntry(APP, None),
+        digest_of(OTHERS.encode()): KeyEntry(APP, None),
+        digest_of(EXPIRED.encode()): KeyEntry(APP, EXPIRES),
+    }
+)
+
+
+def basic(password: str, name: str = "app") -> str:
+    return "Basic " + b64encode(f"{name}:{password}".encode()).decode()
+
+
+TOKEN = basic("abc", "name").removeprefix("Basic ")
+
+
+@pytest.mark.parametrize(
+    ("given", "authorization", "fit"),
+    [
+        ("order-7f3a", basic(KEY), True),
+        ("0b51a1f2c3d4e5f60718293a4b5c6d7e", basic(KEY), True),
+        ("app", basic(KEY), True),
+        ("a", "", True),
+        ("x", basic("x"), True),
+        ("", "", False),
+        ("two words", "", False),
+        ("-begins", "", False),
+        ("a" * 129, "", False),
+        (KEY, basic(KEY), False),
+        (KEY, f"Bearer {KEY}", False),
+        (KEY, "", False),
+        (OTHERS, basic(KEY), False),
+        (EXPIRED, basic(KEY), False),
+        (f"req-{KEY}", basic(KEY), False),
+        (f"{KEY}.1", f"bearer  {KEY}", False),
+        ("unknown-key-0123456789", basic("unknown-key-0123456789"), False),
+        ("unknown-key-0123456789", "Bearer unknown-key-0123456789", False),
+        ("unknown-key-0123456789", "unknown-key-0123456789", False),
+        ("eyJhbGciOiJSUzI1NiJ9", "Bearer eyJhbGciOiJSUzI1NiJ9.e30.c2ln", False),
+        (TOKEN, f"Basic {TOKEN}", False),
+        ("fine", "Basic not*base64", True),
+        ("fine", "Basic \udc80\udcff", True),
+    ],
+)
+def test_b8_no_credential_is_a_request_id(given: str, authorization: str, fit: bool) -> None:
+    assert is_fit_request_id(given, IDENTITIES, [authorization] if authorization else []) is fit
