@@ -1,12 +1,12 @@
-"""Every way an exchange can end in an answer of ours, as one tree and one table.
+"""Every error that the gateway itself answers with, as one tree and one table.
 
     GatewayError
-    ├── Refusal            we say no; nothing was sent to Twilio
-    └── UpstreamFailure    they failed; `phase` says how far the attempt had come
+    ├── Refusal            the gateway refuses; nothing was sent to Twilio
+    └── UpstreamFailure    Twilio failed; `phase` says how far the attempt had come
 
-`KINDS` is the single list of slugs: status, Twilio code and meaning. A slug is what callers, logs and
-metrics know an error by; it never changes its meaning. No message may hold a secret, a header value or a
-body byte of the request (design 4.9).
+`KINDS` is the single list of slugs: status, Twilio code and meaning. Callers, logs and metrics know an error
+by its slug, which never changes its meaning. No message may hold a secret, a header value or a body byte of
+the request (docs/design.md 4.9).
 """
 
 from enum import StrEnum
@@ -21,7 +21,7 @@ class ErrorKind(NamedTuple):
     meaning: str
 
 
-# Codes are Twilio's own where it has one for the case (facts/twilio.md), so that SDKs treat ours alike.
+# Codes are Twilio's own where it has one for the case (docs/facts.md), so that SDKs treat ours alike.
 KINDS: dict[str, ErrorKind] = {
     "malformed_request": ErrorKind(
         400, 20001, "the bytes are not an HTTP/1 request that this gateway accepts"
@@ -42,13 +42,13 @@ KINDS: dict[str, ErrorKind] = {
     "idempotency_unsupported": ErrorKind(400, 20001, "an Idempotency-Key on a body that is streamed"),
     "missing_key": ErrorKind(401, 20003, "the request carries no consumer key"),
     "unknown_consumer": ErrorKind(
-        401, 20003, "the key, the name it came with, the certificate or the JWT is no consumer's"
+        401, 20003, "the key, user name, certificate or JWT does not belong to a consumer"
     ),
     "expired_key": ErrorKind(401, 20003, "the consumer key is past its `expires`"),
     "expired_certificate": ErrorKind(
-        401, 20003, "the client certificate has ended while its connection was held"
+        401, 20003, "the client certificate expired while its connection was open"
     ),
-    "invalid_token": ErrorKind(401, 20003, "the JWT is not one of a trusted issuer for this gateway"),
+    "invalid_token": ErrorKind(401, 20003, "the JWT is not from a trusted issuer, or not for this gateway"),
     "expired_token": ErrorKind(401, 20003, "the JWT is past its `exp`"),
     "not_allowed": ErrorKind(403, 20403, "no `allow` rule of the consumer covers this method and path"),
     "management_endpoint": ErrorKind(
@@ -64,24 +64,26 @@ KINDS: dict[str, ErrorKind] = {
     "head_timeout": ErrorKind(408, 20001, "the request's head did not arrive in time"),
     "body_timeout": ErrorKind(408, 20001, "the body did not arrive in time"),
     "slow_reader": ErrorKind(
-        408, 20001, "the caller left its answer unread and was cut off; seen in records only"
+        408, 20001, "the caller did not read its answer and was disconnected; seen in records only"
     ),
     "idempotency_in_flight": ErrorKind(409, 20409, "the first request with this key has no answer yet"),
     "idempotency_not_kept": ErrorKind(
-        409, 20409, "done before; the answer was too large or too secret to keep"
+        409, 20409, "processed before; the response was too large, or held secrets, and was not stored"
     ),
     "repeat_in_flight": ErrorKind(409, 20409, "the same request is on its way; nothing was sent again"),
     "repeat_not_kept": ErrorKind(409, 20409, "the same request was done; its answer was too large to keep"),
     "body_too_large": ErrorKind(413, 20413, "the body is longer than the limit"),
     "content_type": ErrorKind(415, 20001, "the route does not take this Content-Type or Content-Encoding"),
     "expectation": ErrorKind(417, 20001, "an Expect other than 100-continue"),
-    "idempotency_conflict": ErrorKind(422, 20422, "this Idempotency-Key came before with another body"),
+    "idempotency_conflict": ErrorKind(422, 20422, "this Idempotency-Key was used before with another body"),
     "header_too_large": ErrorKind(
         431, 20001, "the request line or a header field is too long, or there are too many"
     ),
-    "rate_limited": ErrorKind(429, 20429, "a rate limit of ours is reached; Retry-After says when to come"),
-    "queue_full": ErrorKind(429, 20429, "too many requests wait for Twilio; Retry-After says when to come"),
-    "queue_timeout": ErrorKind(429, 20429, "no slot came free before the deadline"),
+    "rate_limited": ErrorKind(
+        429, 20429, "a rate limit of the gateway is exceeded; Retry-After says when to retry"
+    ),
+    "queue_full": ErrorKind(429, 20429, "too many requests wait for Twilio; Retry-After says when to retry"),
+    "queue_timeout": ErrorKind(429, 20429, "no slot became free before the deadline"),
     "internal_error": ErrorKind(
         500, 20500, "a fault in the gateway; the log line with this request id says more"
     ),
@@ -92,27 +94,27 @@ KINDS: dict[str, ErrorKind] = {
     "upstream_lost": ErrorKind(502, 20500, "the connection to Twilio broke before an answer"),
     "upstream_unreadable": ErrorKind(502, 20500, "Twilio's answer is not valid HTTP or broke off"),
     "idempotency_unknown": ErrorKind(
-        502, 20500, "sent before with this key, outcome unknown; not sent again"
+        502, 20500, "the first request with this key has an unknown outcome; not sent again"
     ),
     "repeat_unknown": ErrorKind(502, 20500, "sent moments ago, outcome unknown; not sent again"),
     "too_many_connections": ErrorKind(
-        503, 20503, "too many connections are open, in all or from this address"
+        503, 20503, "too many connections are open, in total or from this address"
     ),
     "draining": ErrorKind(503, 20503, "this replica is shutting down; try another"),
     "idempotency_full": ErrorKind(
-        503, 20503, "no keyed request can be remembered, and none may be forgotten"
+        503, 20503, "the idempotency table is full of records that must not be dropped"
     ),
     "repeat_guard_full": ErrorKind(503, 20503, "no create can be remembered, and none may be forgotten"),
     "issuer_unavailable": ErrorKind(503, 20503, "the keys to verify the JWT with could not be fetched"),
     "store_unavailable": ErrorKind(
-        503, 20503, "the shared store is away, and `on_store_failure` is `refuse`"
+        503, 20503, "the shared store is unavailable, and `on_store_failure` is `refuse`"
     ),
     "upstream_timeout": ErrorKind(504, 20500, "Twilio did not answer inside the deadline"),
 }
 
 
 class GatewayError(Exception):
-    """An answer of ours. `slug` is a key of `KINDS`; `detail` says what the caller can do about it."""
+    """An error answered by the gateway. `slug` is a key of `KINDS`; `detail` says what the caller can do."""
 
     def __init__(self, slug: str, detail: str) -> None:
         super().__init__(f"{slug}: {detail}")
@@ -127,7 +129,7 @@ class GatewayError(Exception):
 
 
 class Refusal(GatewayError):
-    """Our no. Raised by policies; carries extra answer headers where the field's standards ask for them."""
+    """The gateway refuses the request. `headers` are added to the answer where a standard asks for them."""
 
     def __init__(
         self,
@@ -143,7 +145,7 @@ class Refusal(GatewayError):
 
 
 class FailurePhase(StrEnum):
-    """How far an attempt had come when it failed; what may be retried follows from it (design 4.7)."""
+    """How far an attempt had come when it failed; decides what may be retried (docs/design.md 4.7)."""
 
     CONNECT = "connect"  # no byte was sent
     SENT = "sent"  # bytes were sent, no answer's head came
@@ -151,9 +153,9 @@ class FailurePhase(StrEnum):
 
 
 class UpstreamFailure(GatewayError):
-    """Their no: the attempt failed in `phase`. `unknown` marks an outcome that nobody can tell.
+    """The attempt failed in `phase`. `unknown` marks an outcome that cannot be known.
 
-    `reason` says why no connection could be made, '' of other failures: one of a fixed list
+    `reason` says why no connection could be made, '' for other failures: one of a fixed list
     (`upstream/upstream_failures.REASONS`).
     """
 
@@ -164,6 +166,6 @@ class UpstreamFailure(GatewayError):
         self.unknown = False
 
     def with_outcome(self, *, replayable: bool) -> "UpstreamFailure":
-        """Itself, marked: once bytes were sent, nobody knows what became of what must not be done twice."""
+        """Mark the outcome as unknown if bytes were sent of what must not be repeated. Returns self."""
         self.unknown = self.phase is not FailurePhase.CONNECT and not replayable
         return self

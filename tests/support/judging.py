@@ -18,6 +18,7 @@ from gateway.policy.outbound import Outbound
 from gateway.policy.snapshot import Snapshot
 from gateway.policy.steps import check_body, check_stream, decide_head, prepare
 from gateway.twilio.catalogue import Catalogue, load_catalogue
+from gateway.twilio.error_body import ErrorHelp
 from gateway.twilio.sdks import SDKS
 
 OWN = "AC" + "1" * 31 + "a"
@@ -80,6 +81,7 @@ def snapshot(*consumers: Consumer) -> Snapshot:
         body_total_seconds=300.0,
         deadlines=Deadlines(25.0, 55.0, 60.0, {name: each.timeout_seconds for name, each in SDKS.items()}),
         public_url="",
+        error_help=ErrorHelp(),
         config_hash="",
         consumers={each.name: each for each in consumers},
         credentials={each.credential.name: each.credential for each in consumers},

@@ -13,11 +13,11 @@ _DOCUMENT = Path(__file__).parents[2] / "docs" / "errors.md"
 
 def _row(slug: str) -> str:
     kind = KINDS[slug]
-    return f"| `{slug}` | {kind.status} | {kind.code} | {kind.meaning} |"
+    return f'| <a id="{slug}"></a>`{slug}` | {kind.status} | {kind.code} | {kind.meaning} |'
 
 
 def test_the_document_lists_every_slug_as_it_is() -> None:
-    documented = [line for line in _DOCUMENT.read_text("utf-8").splitlines() if line.startswith("| `")]
+    documented = [line for line in _DOCUMENT.read_text("utf-8").splitlines() if line.startswith("| <a")]
     assert documented == [_row(slug) for slug in KINDS], "write these rows into docs/errors.md"
 
 

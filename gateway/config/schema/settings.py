@@ -217,12 +217,13 @@ class Settings(BaseSettings):
     )
     docs_url: addresses.DocsUrl | None = Field(
         default=None,
-        description="Where callers find `docs/errors.md`, as a page: `more_info` of our own errors is this and "
-        "`#` and the slug. Without it `more_info` names the file.",
+        description="Where callers find `docs/errors.md` as a page. `more_info` of the gateway's own errors "
+        "is this, `#` and the slug; without it `more_info` names the file.",
     )
     contact: values.Contact | None = Field(
         default=None,
-        description="Whom callers ask: a name, address or channel, which ends the message of our own errors.",
+        description="Whom callers ask: a name, address or channel. It ends the messages of the gateway's "
+        "own errors.",
     )
     store: OrReference[addresses.Store] = Field(
         default=addresses.MEMORY,
