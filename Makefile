@@ -74,6 +74,9 @@ lock: install              ## resolve the dependencies anew, with hashes
 catalogue: install         ## Twilio's routes, from the installed twilio package
 	$(BIN)/python -m gateway.twilio.catalogue.generate
 
+alerts:                    ## runbook links (RUNBOOK_URL=https://…); PrometheusRule and dashboard for Kubernetes
+	$(PYTHON) deploy/generate.py $(if $(RUNBOOK_URL),--runbook-url "$(RUNBOOK_URL)")
+
 docs: install              ## the reference of the configuration, from the schema
 	$(BIN)/gateway schema --markdown > docs/configuration.md
 
