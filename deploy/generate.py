@@ -2,8 +2,8 @@
 
     python deploy/generate.py [--runbook-url https://docs.example.com/gateway/operations]
 
-The alerts and the dashboard are written once, in `prometheus/` and `grafana/`; a PrometheusRule and a ConfigMap
-of them are made from there. Without `--runbook-url` links stay as they are. Needs nothing but Python.
+The alerts and the dashboard are written once, in `prometheus/` and `grafana/`. A PrometheusRule and a
+ConfigMap are made of them. Without `--runbook-url` links stay as they are. Needs nothing but Python.
 """
 
 import argparse
