@@ -1,6 +1,6 @@
 """Exchanges as rows for a terminal: columns that stay where they are, colours by status. Pure.
 
-What a gateway says is printed only as far as it is printable: no terminal takes orders from it.
+Characters that are not printable are replaced, so that no value can control the terminal.
 """
 
 import time
@@ -11,7 +11,7 @@ Exchange = Mapping[str, Any]
 """As /api/exchanges gives it."""
 
 _GAP = "  "
-_FAIR_ROUTE, _SHORTEST_ROUTE = 24, 12
+_FAIR_ROUTE, _MIN_ROUTE = 24, 12
 _RESET, _DIM, _BOLD = "\x1b[0m", "\x1b[2m", "\x1b[1m"
 _GREEN, _CYAN, _YELLOW, _RED, _MAGENTA = "\x1b[32m", "\x1b[36m", "\x1b[33m", "\x1b[1;31m", "\x1b[35m"
 _BY_CLASS: Final = {0: _MAGENTA, 2: _GREEN, 3: _CYAN, 4: _YELLOW, 5: _RED}
@@ -37,6 +37,9 @@ _COLUMNS: Final = (
 )
 _STATUS, _ROUTE, _QUEUE, _TRIES, _ID = 1, 4, 6, 7, 9
 _FIRST_TO_GO: Final = (_ID, _QUEUE, _TRIES)
+_CONSUMER = 2
+_MAX_WIDTHS: Final = {_CONSUMER: 24, _ID: 40}
+"""On a terminal: callers choose how long these are, and the route needs the room."""
 
 
 class _Layout(NamedTuple):
@@ -71,13 +74,15 @@ class Table:
         widths, shown = list(self._widths), list(range(len(_COLUMNS)))
         if width is None:
             return _Layout(widths, shown)
+        for index, most in _MAX_WIDTHS.items():
+            widths[index] = min(widths[index], most)
         for victim in (None, *_FIRST_TO_GO):
             if victim is not None:
                 shown.remove(victim)
             others = sum(widths[index] for index in shown if index != _ROUTE) + len(_GAP) * (len(shown) - 1)
             if width - others >= min(_FAIR_ROUTE, widths[_ROUTE]):
                 break
-        widths[_ROUTE] = min(widths[_ROUTE], max(width - others, _SHORTEST_ROUTE))
+        widths[_ROUTE] = min(widths[_ROUTE], max(width - others, _MIN_ROUTE))
         return _Layout(widths, shown)
 
     def _colours(self, row: Sequence[str]) -> list[str] | None:
@@ -97,7 +102,9 @@ def _line(row: Sequence[str], colours: Sequence[str] | None, layout: _Layout) ->
     for index in shown:
         cell, column = row[index], _COLUMNS[index]
         if len(cell) > widths[index]:
-            cell = "…" + cell[len(cell) - widths[index] + 1 :]  # a route's end says more than its beginning
+            # A route's end says more than its beginning; a name begins with what tells it apart.
+            keep = widths[index] - 1
+            cell = "…" + cell[len(cell) - keep :] if index == _ROUTE else cell[:keep] + "…"
         padded = cell.rjust(widths[index]) if column.right else cell.ljust(widths[index])
         colour = colours[index] if colours else ""
         cells.append(f"{colour}{padded}{_RESET}" if colour else padded)

@@ -2,7 +2,7 @@
 
 import { element } from "./dom.js";
 import { clock, duration } from "./format.js";
-import { routeCell } from "./tables.js";
+import { nameCell, routeCell } from "./tables.js";
 import { timelineOf, toneOf } from "./timeline.js";
 
 export const COLUMNS = [
@@ -34,7 +34,7 @@ export class ExchangeRow {
     const cells = [
       this.button,
       statusOf(exchange),
-      exchange.consumer || element("span", { class: "quiet", text: "unknown" }),
+      exchange.consumer ? nameCell(exchange.consumer) : element("span", { class: "quiet", text: "unknown" }),
       routeCell(exchange),
       errorOf(exchange),
       exchange.attempts > 1 ? element("b", { text: String(exchange.attempts) }) : String(exchange.attempts ?? 0),

@@ -104,8 +104,13 @@ export class Tables {
   }
 }
 
+/** A name that the configuration chose, up to 64 letters: cut where there is no room, whole in its title. */
+export function nameCell(text) {
+  return element("span", { class: "bounded", text, attributes: { title: text } });
+}
+
 function consumerCell(row) {
-  const name = element("span", { class: "name", text: row.name });
+  const name = element("span", { class: "name" }, nameCell(row.name));
   if (row.priority && row.priority !== "normal") name.append(element("small", { class: "tag", text: row.priority }));
   const sdks = (row.sdks ?? []).filter((sdk) => sdk.name !== "other");
   return sdks.length ? element("div", {}, name, sdkList(sdks)) : name;
@@ -152,7 +157,7 @@ function credentialCell(row) {
   return element(
     "span",
     { class: "name" },
-    row.name,
+    nameCell(row.name),
     element("small", { class: "id", text: row.account }),
     subaccounts ? element("small", { class: "tag", text: `${count(subaccounts)} subaccounts` }) : null,
   );
@@ -160,7 +165,7 @@ function credentialCell(row) {
 
 function keysCell(row) {
   return element("ul", { class: "key-list" }, ...row.keys.map((key) => {
-    const [word, kind] = key.aside ? ["put aside", "bad"] : key.in_use ? ["in use", "good"] : ["stands by", ""];
+    const [word, kind] = key.aside ? ["disabled", "bad"] : key.in_use ? ["in use", "good"] : ["standby", ""];
     return element("li", {}, element("span", { class: "id", text: key.sid }), element("small", { class: `tag ${kind}`, text: word }));
   }));
 }

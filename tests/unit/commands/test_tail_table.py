@@ -37,6 +37,17 @@ def test_a_row_fits_the_terminal(width: int) -> None:
     assert ("a" * 32 in shown) is (width >= 140)
 
 
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_d11_a_long_name_is_cut_on_a_terminal_only(width: int) -> None:
+    """At its end, for a name begins with what tells it apart; the route keeps its room."""
+    name = "consumer-" + "x" * 55
+    shown = row(width, consumer=name, request_id="i" * 128)
+    assert len(shown) <= width
+    assert "  consumer-xxxxxxxxxxxxxx…  GET" in shown
+    assert "/Messages" in shown
+    assert name in row(consumer=name)
+
+
 def test_columns_stay_where_they_are() -> None:
     """Wider ones stay wide."""
     table = Table(colour=False)
