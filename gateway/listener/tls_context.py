@@ -10,10 +10,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from gateway.identity.client_certificates import read_certificate
+
 HANDSHAKES_AT_ONCE = 1000
 """Connections are counted only once the handshake is done: those before it are bounded here."""
 TOO_MANY = "TOO_MANY_HANDSHAKES"
 """The reason that is counted, and not logged, where a connection was closed for that."""
+UNREADABLE = "UNREADABLE_CERTIFICATE"
+"""The reason that is counted where a client certificate was verified, but a name in it is no text."""
 _HANDSHAKE_SECONDS = 10.0  # nothing is known of a caller until then
 _SHUTDOWN_SECONDS = 2.0  # for a caller's answer to our close_notify
 _PENDING = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -105,9 +109,17 @@ class _WatchedHandshake(ssl.SSLObject):
             raise ssl.SSLError(ssl.SSL_ERROR_SSL, "too many handshakes at once")
         try:
             super().do_handshake()
+            shown = self.getpeercert()
+            if shown:
+                read_certificate(shown)
         except _PENDING:
             raise
         except ssl.SSLError as error:
             self.on_end(self, error)
             raise
+        except ValueError:  # a name that is no UTF-8: the loop would log an error, and count nothing
+            unreadable = ssl.SSLError(ssl.SSL_ERROR_SSL, "the client certificate cannot be read")
+            unreadable.reason = UNREADABLE
+            self.on_end(self, unreadable)
+            raise unreadable from None
         self.on_end(self, None)

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ import pytest
 
 from gateway.identity.client_certificates import read_certificate
 from tests.support.caller import AUTHORIZATION, FORM, MESSAGES, RawAnswer, ask, raw_caller, request
+from tests.support.metrics import scrape
 from tests.support.running import consumer, running_gateway
 from tests.support.tls import Authority, connect
 from tests.support.upstream import RawUpstream
 
 ANONYMOUS = request(f"GET {MESSAGES}", auth=None)
 KEYED = request(f"GET {MESSAGES}")
+FAILURES = "gateway_tls_handshake_failures_total"
 SPIFFE = "spiffe://example.org/ns/shop/sa/mail"
 CONSUMERS: dict[str, Any] = {
     "app": consumer(certificates=[{"san": "app.internal"}]),
@@ -78,6 +81,42 @@ async def test_whom_a_certificate_stands_for(
         else:
             assert (answer.status, answer.slug) == (401, expected)
             assert not upstream.received
+
+
+@pytest.mark.parametrize("name", ["\u212aey.internal", "k\u0130.internal", "\uff4bey.internal"])
+async def test_b15_letters_that_are_equal_only_in_unicode_are_other_letters(
+    tmp_path: Path, upstream: RawUpstream, name: str
+) -> None:
+    """The Kelvin sign in lower case is a k; in a DNS name it is none (RFC 4343)."""
+    setting = Setting(tmp_path)
+    consumers = {"app": consumer(certificates=[{"san": "key.internal"}, {"san": "ki.internal"}])}
+    showing = setting.servers.trusting(setting.clients.issue_raw(name.encode()))
+    async with running_gateway(upstream.url, tls=setting.tls, consumers=consumers) as gateway:
+        assert (await ask(gateway.port, ANONYMOUS, tls=showing)).slug == "unknown_consumer"
+        right = setting.servers.trusting(setting.clients.issue_raw(b"KEY.internal"))
+        assert (await ask(gateway.port, ANONYMOUS, tls=right)).status == 200
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe.internal", b"app.internal\xc3", b"\xed\xa0\x80"])
+async def test_b15_a_name_that_is_no_text_is_counted_and_refused(
+    tmp_path: Path, upstream: RawUpstream, name: bytes
+) -> None:
+    """Before a request is read, without an error of ours, and without harm to the next caller."""
+    setting = Setting(tmp_path)
+    showing = setting.servers.trusting(setting.clients.issue_raw(name, b"app.internal"))
+    async with running_gateway(upstream.url, tls=setting.tls, consumers=CONSUMERS) as gateway:
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, EOFError)):
+            await ask(gateway.port, ANONYMOUS, tls=showing)
+        samples = await scrape(gateway.admin_url)
+        failures = {labels: value for (name, labels), value in samples.items() if name == FAILURES}
+        assert failures == {(("reason", "UNREADABLE_CERTIFICATE"),): 1.0}
+        assert (await ask(gateway.port, ANONYMOUS, tls=setting.showing("app.internal"))).status == 200
+        lines = gateway.log()
+    assert not [line for line in lines if line["level"] == "error"]
+    assert [line["reason"] for line in lines if line["event"] == "tls handshake failed"] == [
+        "UNREADABLE_CERTIFICATE"
+    ]
+    assert len(upstream.received) == 1
 
 
 async def test_a_certificate_is_read_once_per_connection(

@@ -10,6 +10,7 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtensionOID
 
 NAMES = ("localhost", "127.0.0.1")
 """What a test's gateway is called."""
@@ -35,12 +36,21 @@ class Authority:
             return self._issue_with_uris(names)
         return self.ca.issue_cert(*(names or NAMES), not_after=expires, common_name=common_name)
 
+    def issue_raw(self, *names: bytes) -> trustme.LeafCert:
+        """A certificate whose DNS names are any bytes, up to 100 in all."""
+        entries = b"".join(b"\x82" + bytes([len(name)]) + name for name in names)
+        value = b"\x30" + bytes([len(entries)]) + entries
+        return self._sign(x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, value))
+
     def _issue_with_uris(self, names: tuple[str, ...]) -> trustme.LeafCert:
         """As SPIFFE has them; trustme knows host names and addresses only."""
+        sans = [x509.UniformResourceIdentifier(n) if "://" in n else x509.DNSName(n) for n in names]
+        return self._sign(x509.SubjectAlternativeName(sans))
+
+    def _sign(self, names: x509.ExtensionType) -> trustme.LeafCert:
         issuer = x509.load_pem_x509_certificate(self.ca.cert_pem.bytes())
         signing = serialization.load_pem_private_key(self.ca.private_key_pem.bytes(), None)
         key = ec.generate_private_key(ec.SECP256R1())
-        sans = [x509.UniformResourceIdentifier(n) if "://" in n else x509.DNSName(n) for n in names]
         assert isinstance(signing, ec.EllipticCurvePrivateKey)
         certificate = (
             x509.CertificateBuilder()
@@ -50,7 +60,7 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(PAST)
             .not_valid_after(datetime(2999, 1, 1, tzinfo=UTC))
-            .add_extension(x509.SubjectAlternativeName(sans), critical=True)
+            .add_extension(names, critical=True)
             .sign(signing, hashes.SHA256())
         )
         pem = key.private_bytes(
