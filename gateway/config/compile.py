@@ -4,7 +4,7 @@
 Counters, pools and health of keys live elsewhere, so that a reload forgets nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gateway.config.checking.rules import RULE_HINT
 from gateway.config.compile_credentials import compile_credential
@@ -95,17 +95,6 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
     )
 
 
-def _evidence(resolved: ResolvedConsumer) -> Iterator[str]:
-    """The ways to identify a consumer, in the order of the configuration."""
-    for key in resolved.keys:
-        yield f"key:{key.digest}"
-    for certificate in resolved.settings.certificates:
-        yield f"certificate:{certificate.name}"
-    for token in resolved.settings.jwt:
-        claims = sorted(token.claims.items())
-        yield f"jwt:{token.issuer}:{claims}"
-
-
 _SHORT_SECONDS = {("verify", "/v2/Services/{ServiceSid}/Verifications"): 30.0}
 """Where people ask for the same again soon, and mean it: "send me another code"."""
 
@@ -152,7 +141,7 @@ class _ConsumerCompiler:
 
     def compile(self, credential: Credential) -> Consumer:
         settings = self._resolved.settings
-        identities = derive_identities(_evidence(self._resolved))
+        identities = derive_identities(self._resolved.evidence())
         return Consumer(
             name=self._resolved.name,
             usernames=frozenset({self._resolved.name, *settings.usernames}),

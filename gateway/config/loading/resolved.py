@@ -3,7 +3,7 @@
 Values only; `resolve.py` makes them. Secrets stay `Secret` until the snapshot builds a header out of one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -65,6 +65,15 @@ class ResolvedConsumer:
     name: str
     keys: tuple[ResolvedConsumerKey, ...]
     settings: ConsumerSettings
+
+    def evidence(self) -> Iterator[str]:
+        """The ways to identify it, in the order of the configuration: keys, certificates, JWTs."""
+        for key in self.keys:
+            yield f"key:{key.digest}"
+        for certificate in self.settings.certificates:
+            yield f"certificate:{certificate.name}"
+        for token in self.settings.jwt:
+            yield f"jwt:{token.issuer}:{sorted(token.claims.items())}"
 
 
 @dataclass(frozen=True, slots=True)
