@@ -63,12 +63,16 @@ class LimitKey(NamedTuple):
 
 
 class LimitSet(NamedTuple):
-    """A consumer's limits. `fixed` are its keys if they are the same for every call, else None."""
+    """A consumer's limits. `fixed` are its keys if they are the same for every call, else None.
+
+    `fields` is the constant part of the answer's fields if the keys are fixed and every limit can refuse.
+    """
 
     limits: tuple[Limit, ...] = ()
     fixed: tuple[LimitKey, ...] | None = ()
     by_destination: bool = False
     by_route: bool = False
+    fields: bytes = b""
 
 
 NO_LIMITS = LimitSet()
@@ -147,7 +151,14 @@ def make_limit_set(limits: Iterable[Limit]) -> LimitSet:
         tuple(LimitKey(limit, limit.key) for limit in limits) if is_fixed else None,
         any(limit.per is Per.DESTINATION for limit in limits),
         any(limit.rules is not None for limit in limits),
+        _constant_fields(limits) if is_fixed else b"",
     )
+
+
+def _constant_fields(limits: tuple[Limit, ...]) -> bytes:
+    if not limits or any(limit.reports for limit in limits):
+        return b""
+    return b"RateLimit-Policy: %b\r\nRateLimit: " % b", ".join(limit.policy for limit in limits)
 
 
 def _separate(limits: Iterable[Limit]) -> Iterator[Limit]:

@@ -74,6 +74,10 @@ class RateLimiter:
         keys = limits.fixed
         if keys is None:
             keys = find_limits(limits, grant, body)
+        elif limits.fields and self._shared is None:
+            fields = self._memory.spend_fixed(limits)
+            if fields is not None:
+                return Admission(fields, "")
         return await self.admit_keys(keys, deadline) if keys else ADMITTED
 
     async def admit_keys(self, keys: tuple[LimitKey, ...], deadline: float) -> Admission:

@@ -2,10 +2,14 @@
 
 from itertools import count
 
-from gateway.consumers.rate_limit_rules import LimitKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.consumers.rate_limit_rules import LimitKey, make_limit_set
 from gateway.rate_limits.expiry_table import ExpiryTable
 from gateway.rate_limits.gcra import Verdict
 from gateway.rate_limits.memory_limits import LimitRequest, MemoryLimits
+from gateway.rate_limits.rate_limit_headers import write_fields
 from tests.support.limits import keys, limit
 
 PER_DESTINATION = limit("1/m", 1, "app/0")
@@ -73,3 +77,29 @@ def test_a_reload_with_another_rate_keeps_what_was_spent() -> None:
     assert not bench.passes(*keys(limit("2/m", 1)))
     bench.now += 60
     assert bench.passes(*keys(limit("2/m", 1)))
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["1/s", "3/s", "40/m", "5/d"]), st.integers(1, 4)), min_size=1, max_size=3
+    ),
+    st.lists(st.sampled_from([0, 1, 333_333, 1_000_000, 30_000_000]), min_size=1, max_size=30),
+)
+def test_the_short_way_decides_and_tells_as_the_long_one(
+    rates: list[tuple[str, int]], gaps: list[int]
+) -> None:
+    limits = make_limit_set([limit(rate, burst, f"app/{index}") for index, (rate, burst) in enumerate(rates)])
+    assert limits.fixed is not None
+    short, long = Bench(), Bench()
+    for gap in gaps:
+        short.now += gap / 1_000_000
+        long.now = short.now
+        result = long.limits.spend_now(LimitRequest(limits.fixed))
+        fields = short.limits.spend_fixed(limits)
+        if (
+            fields is None
+        ):  # the first time, and when a limit does not admit: the long way, from the same state
+            assert short.limits.spend_now(LimitRequest(limits.fixed)) == result
+        else:
+            assert result.decision.verdict is Verdict.ADMITTED
+            assert fields == write_fields(result.keys, result.decision.tats, result.now)
