@@ -55,4 +55,10 @@ async def test_d11_a_long_name_squeezes_nothing(
             assert box is not None
             assert box["height"] <= 4.5 * line, "a path is read in lines, not in letters"
             assert box["width"] >= 120
+            if width == 1280:
+                for table in ("consumers", "credentials"):
+                    cut = await reader.page.locator(f"#{table}-table .scroller").evaluate(
+                        "it => it.scrollWidth - it.clientWidth"
+                    )
+                    assert cut == 0, table
             reader.require_peace()
