@@ -26,6 +26,8 @@ RUN --mount=type=cache,target=/root/.cache/pip \
       --require-hashes -r "$LOCK"
 COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY gateway gateway
+COPY twilio_simulator twilio_simulator
+COPY config config
 # Compiled code trusts the types of the packages that it runs with: they are read where those are installed.
 RUN export GATEWAY_BUILD="$GATEWAY_BUILD" GATEWAY_TYPES_FROM=/opt/gateway/bin/python \
  && /opt/build/bin/pip wheel --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir /opt/wheels . \

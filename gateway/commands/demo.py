@@ -1,13 +1,15 @@
-"""`gateway demo`: the gateway in front of the simulator, with fresh secrets, and a curl line that works.
+"""`gateway demo`: the gateway in front of the simulator, with new secrets, and a curl line that works.
 
-With `--traffic` a few services call it all the time, so that the live page has something to show.
+With `--traffic` a few services call it continuously, so that the live page has something to show.
 """
 
 import argparse
 import asyncio
+import errno
 import os
 import random
 import secrets
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +20,10 @@ from yarl import URL
 from gateway.app.configuration import ConfigurationSource
 from gateway.app.lifecycle import run_gateway
 from gateway.app.listen_error import ListenError
+from gateway.commands.example_files import example_file
 from gateway.commands.key import new_key
+from gateway.config.loading.environment import variable_of
+from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.schema.values import digest_line
 from gateway.consumers.account_pinning import MY_ACCOUNT
 from gateway.secret_stores.secret_cache import SecretCache
@@ -35,7 +40,8 @@ A simulated Twilio behind a gateway; nothing here reaches the real one. Send a m
 
 The same with Twilio's Python SDK:
 
-  client = twilio.rest.Client("{consumer}", "{key}", account_sid="{account}")
+  from twilio.rest import Client
+  client = Client("{consumer}", "{key}", account_sid="{account}")
   client.api.base_url = "{url}/api"
   client.messages.create(to="+15005550006", from_="+15005550001", body="Hello")
 
@@ -44,6 +50,7 @@ in here. What "Twilio" saw: {simulator}/-/journal    Metrics: {admin}/metrics   
 """
 
 
+_MAX_TRIED = 20
 _EXAMPLES = """\
 examples:
   gateway demo
@@ -56,7 +63,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "demo",
         help="run the gateway in front of a simulated Twilio, and print a call that works",
-        description="Run the gateway in front of the simulator. Secrets are made anew for each run.",
+        description="Run the gateway in front of the simulator, with new secrets. A documented port that is "
+        "taken is replaced by the next free one.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -64,7 +72,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--config",
         type=Path,
         metavar="PATH",
-        help="default: config/quickstart.yaml of a checkout, with --traffic config/traffic.yaml",
+        help="default: config/quickstart.yaml, with --traffic config/traffic.yaml",
     )
     parser.add_argument(
         "--traffic", action="store_true", help="have some services call all the time, for the live page"
@@ -73,7 +81,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until SIGINT or SIGTERM: 0, 1 if a port cannot be had. Raises ConfigError."""
+    """Serve until SIGINT or SIGTERM: 0, or 1 if a port is not available. Raises ConfigError."""
     account = SimulatedAccount(
         sid="AC" + secrets.token_hex(16),
         auth_token=secrets.token_hex(16),
@@ -86,9 +94,59 @@ def run(args: argparse.Namespace) -> int:
         "TWILIO_API_SECRET": account.keys[0].secret,
         **{f"{name.upper()}_KEY_SHA256": digest_line(key) for name, key in keys.items()},
     }
-    config = args.config or Path("config/traffic.yaml" if args.traffic else "config/quickstart.yaml")
+    config = args.config or example_file("traffic.yaml" if args.traffic else "quickstart.yaml")
     source = ConfigurationSource(config, {**os.environ, **made}, SecretCache())
+    taken = _free_ports(source.load())
+    if taken:
+        print(f"Taken: {', '.join(taken)}. The next free ports are used instead.\n", flush=True)
+        others = {variable_of(setting): address for setting, address in taken.values()}
+        source = source._replace(environ={**source.environ, **others})
     return uvloop.run(_demonstrate(source, account, keys, traffic=args.traffic))
+
+
+def _free_ports(resolved: ResolvedSettings) -> dict[str, tuple[str, str]]:
+    """Documented addresses that are taken -> (the setting, its next free address).
+
+    What a variable names was chosen, and is not replaced.
+    """
+    settings = resolved.settings
+    addresses = {
+        "listen": settings.listen,
+        "admin.listen": settings.admin.listen,
+        "upstream.connect_to": str(settings.upstream.connect_to or ""),
+    }
+    found: dict[str, tuple[str, str]] = {}
+    used: set[int] = set()
+    for setting, address in addresses.items():
+        scheme, host, port = _split(address)
+        if port is None or variable_of(setting) in os.environ:
+            continue
+        free = next(
+            (each for each in range(port, port + _MAX_TRIED) if each not in used and _is_free(host, each)),
+            port,
+        )
+        used.add(free)
+        if free != port:
+            found[f"{host}:{port}"] = (setting, f"{scheme}{host}:{free}")
+    return found
+
+
+def _split(address: str) -> tuple[str, str, int | None]:
+    """(scheme with `://` or '', host, port or None)."""
+    scheme, separator, rest = address.rpartition("://")
+    host, _, port = rest.rpartition(":")
+    return scheme + separator, host, int(port) if port.isdigit() and int(port) else None
+
+
+def _is_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as asyncio does
+        try:
+            probe.bind((host.strip("[]"), port))
+        except OSError as error:
+            return error.errno != errno.EADDRINUSE
+    return True
 
 
 async def _demonstrate(

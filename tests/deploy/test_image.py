@@ -53,7 +53,9 @@ def test_the_last_stage_is_what_the_first_one_made(image: Path) -> None:
     (program,) = LAST.exec_form("ENTRYPOINT")
     assert os.access(image / "opt/gateway/bin" / program, os.X_OK)
     packages = {path.name for path in image.glob("opt/gateway/lib/python3*/site-packages/*")}
-    assert {"gateway", "aiohttp"} <= packages
+    assert {"gateway", "twilio_simulator", "aiohttp"} <= packages
+    examples = image.glob("opt/gateway/lib/python3*/site-packages/gateway/examples/*.yaml")
+    assert {path.name for path in examples} == {"gateway.yaml", "quickstart.yaml", "traffic.yaml"}
     assert not {"pip", "setuptools"} & packages
 
 

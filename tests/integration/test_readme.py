@@ -1,0 +1,223 @@
+"""Every line of the README, run as it stands (row D7): its commands, its SDK lines, and what `make run` prints.
+
+Only what the README leaves open is filled in: `AC…`, `SK…`, `gw_…`. Twilio is the simulator.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+from gateway.commands.demo import _is_free
+from twilio_simulator import DEFAULT_ACCOUNT_SID, DEFAULT_API_KEY, DEFAULT_API_SECRET
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", TEXT, re.M | re.S)
+SHELL = [text for kind, text in BLOCKS if kind != "python"]
+ACCOUNT = "AC" + "0" * 32
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A clone on which `make install` has been run: the stamps are there, and the programs of this interpreter."""
+    for entry in ROOT.iterdir():
+        if entry.name not in (".git", ".venv", "config"):
+            (tmp_path / entry.name).symlink_to(entry)
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv/bin").symlink_to(Path(sys.prefix) / "bin")
+    for stamp in (".run", ".test"):
+        (tmp_path / ".venv" / stamp).touch()
+    return tmp_path
+
+
+def run(script: str, folder: Path, **environ: str) -> str:
+    """What a shell prints for a block; it must succeed."""
+    done = subprocess.run(
+        ["/bin/bash", "-euc", script], cwd=folder, env={**os.environ, **environ},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@contextmanager
+def running(
+    script: str, folder: Path, until: str, **environ: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A block that goes on until it is interrupted, and what it printed up to `until`."""
+    process = subprocess.Popen(
+        ["/bin/bash", "-euc", script], cwd=folder, env={**os.environ, **environ}, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    said = ""
+    try:
+        for line in process.stdout:
+            said += line
+            if until in line:
+                break
+        assert until in said, said
+        yield process, said
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.stdout.read()
+        process.wait(60)
+
+
+def send(curl: str, python: str, folder: Path) -> None:
+    """Both ways of sending a message answer with one."""
+    answer = run(f"{curl.strip()} -s -w ' %{{http_code}}'", folder)
+    assert re.search(r'"sid": ?"SM[0-9a-f]{32}".* 201$', answer, re.S), answer
+    program = re.sub(r"^(client\.messages\.create.*)$", r"print(\1.sid)", python, flags=re.M)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert re.fullmatch(r"SM[0-9a-f]{32}\n", done.stdout), done.stderr
+
+
+def test_d7_make_run_prints_lines_that_work(checkout: Path) -> None:
+    """On the documented ports, or the next free ones; the other line of the block is `make test`, not run again."""
+    lines = [line.split("#")[0].split() for line in SHELL[0].splitlines()]
+    assert lines == [["make", "run"], ["make", "test"]]
+    assert "pytest" in run("make -n test", checkout)
+    with running("make run", checkout, "Ctrl+C stops", GATEWAY__LOG__LEVEL="error") as (_, said):
+        (curl,) = re.findall(r"^  (curl .*\\\n.*)$", said, re.M)
+        python = "".join(re.findall(r"^  ((?:from|client).*\n)", said, re.M))
+        send(curl, python, checkout)
+        assert "twilio-gateway" in _page(said)
+        with running("make run", checkout, "Ctrl+C stops", GATEWAY__LOG__LEVEL="error") as (_, second):
+            assert "Taken: 127.0.0.1:" in second
+            assert "twilio-gateway" in _page(second) != ""
+            assert _address(said) != _address(second)
+
+
+def _address(said: str) -> str:
+    return re.findall(r"^The live page:  (\S+)$", said, re.M)[0]
+
+
+def _page(said: str) -> str:
+    with urlopen(_address(said)) as answer:
+        text: str = answer.read().decode()
+    return text
+
+
+def test_d7_a_venv_that_failed_is_not_left_behind(checkout: Path) -> None:
+    """Debian's Python without python3-venv makes half of one; the next `make` would take it for whole."""
+    python = checkout / "python"
+    python.write_text(
+        '#!/bin/sh\n[ "$1" = -c ] && exit 0\nmkdir -p "$3/bin" && touch "$3/bin/python"\nexit 1\n'
+    )
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["make", "run", f"PYTHON={python}", "VENV=half"],
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "apt-get install python3-venv" in done.stdout
+    assert done.returncode == 2
+    assert not (checkout / "half").exists()
+
+
+def test_d7_progress_is_shown(checkout: Path) -> None:
+    """Nothing is installed silently."""
+    steps = run("make -n run VENV=new", checkout)
+    assert "Installing into new" in steps
+    assert not re.search(r"pip install .*-q\b", steps)
+
+
+def test_d7_five_minutes_to_the_first_message(checkout: Path) -> None:
+    """Steps 1 to 5, then every command of the table "Every day"."""
+    _, install, export, key, serve, curl = SHELL
+    (python,) = [text for kind, text in BLOCKS if kind == "python"]
+    for port in (8080, 9090):
+        if not _is_free("127.0.0.1", port):
+            pytest.fail(f"port {port}, which the README names, is taken on this machine")
+    values = {
+        "TWILIO_ACCOUNT_SID=AC…": f"TWILIO_ACCOUNT_SID={DEFAULT_ACCOUNT_SID}",
+        "TWILIO_API_KEY=SK…": f"TWILIO_API_KEY={DEFAULT_API_KEY}",
+        "TWILIO_API_SECRET=…": f"TWILIO_API_SECRET={DEFAULT_API_SECRET}",
+    }
+    for open_value, value in values.items():
+        assert open_value in export
+        export = export.replace(open_value, value)
+    ready = run(f"{install}\n{export}\nenv", checkout)
+    environ = dict(
+        line.split("=", 1)
+        for line in ready.splitlines()
+        if line.startswith(("TWILIO_", "PATH=", "VIRTUAL_ENV="))
+    )
+    said = run(key, checkout, **environ)
+    secret = re.findall(r"^\s+(gw_\S+)$", said, re.M)[0]
+    config = checkout / "config/gateway.yaml"
+    text, count = re.subn(
+        r'^( +- )"sha256:\w+"$',
+        rf"\1{said.splitlines()[-1].strip(' -')}",
+        config.read_text(),
+        count=1,
+        flags=re.M,
+    )
+    assert count == 1
+    config.write_text(text)
+    check, start = serve.strip().splitlines()
+    with running("gateway simulate --listen 127.0.0.1:0", checkout, "Simulating", **environ) as (
+        _,
+        simulated,
+    ):
+        environ["GATEWAY__UPSTREAM__CONNECT_TO"] = re.findall(r"http://\S+", simulated)[0]
+        assert "ok" in run(check, checkout, **environ).lower()
+        with running(f"exec {start}", checkout, "serving", **environ) as (process, _):
+            _await_ready()
+            assert ACCOUNT in curl
+            send(curl.replace("gw_…", secret), python.replace("gw_…", secret), checkout)
+            every_day(checkout, process, environ)
+
+
+def every_day(checkout: Path, process: "subprocess.Popen[str]", environ: dict[str, str]) -> None:
+    table = TEXT[TEXT.index("## Every day") : TEXT.index("## Legacy clients")]
+    commands = re.findall(
+        r"`((?:gateway|kill) [^`]+)`",
+        "\n".join(line.split("|")[1] for line in table.splitlines() if line.count("|") == 3),
+    )
+    assert len(commands) == 5
+    for command in commands:
+        if command.startswith("gateway tail"):
+            with running(command, checkout, "billing", **environ):
+                continue
+        if command.startswith("kill"):
+            run(f"{command} {process.pid}", checkout)
+            assert process.stdout is not None
+            assert any("configuration unchanged" in line for line in process.stdout)
+            continue
+        command = command.replace("/2010-04-01/…", f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json")
+        said = run(
+            f"{command} --config config/gateway.yaml" if command != "gateway tail" else command,
+            checkout,
+            **environ,
+        )
+        assert said
+    with urlopen("http://127.0.0.1:9090/metrics") as answer:
+        assert b"gateway_requests_total" in answer.read()
+
+
+def _await_ready() -> None:
+    for _ in range(200):
+        try:
+            with urlopen("http://127.0.0.1:9090/readyz"):
+                return
+        except URLError:
+            time.sleep(0.05)
+    pytest.fail("the gateway is not ready")
