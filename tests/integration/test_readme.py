@@ -1,4 +1,4 @@
-"""Every line of the README, run as it stands (row D7): its commands, its SDK lines, and what `make run` prints.
+"""Every line of the README is run as it stands (row D7): commands, SDK lines, and what `make run` prints.
 
 Only what the README leaves open is filled in: `AC…`, `SK…`, `gw_…`. Twilio is the simulator.
 """
@@ -30,7 +30,7 @@ ACCOUNT = "AC" + "0" * 32
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A clone on which `make install` has been run: the stamps are there, and the programs of this interpreter."""
+    """A clone after `make install`: its stamps are there, and the programs are this interpreter's."""
     for entry in ROOT.iterdir():
         if entry.name not in (".git", ".venv", "config"):
             (tmp_path / entry.name).symlink_to(entry)
@@ -72,7 +72,8 @@ def running(
         yield process, said
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.stdout.read()
+        with process.stdout:
+            process.stdout.read()
         process.wait(60)
 
 
@@ -88,7 +89,7 @@ def send(curl: str, python: str, folder: Path) -> None:
 
 
 def test_d7_make_run_prints_lines_that_work(checkout: Path) -> None:
-    """On the documented ports, or the next free ones; the other line of the block is `make test`, not run again."""
+    """On the documented ports, or the next free ones; `make test`, beside it, is what runs this."""
     lines = [line.split("#")[0].split() for line in SHELL[0].splitlines()]
     assert lines == [["make", "run"], ["make", "test"]]
     assert "pytest" in run("make -n test", checkout)
@@ -192,7 +193,7 @@ def every_day(checkout: Path, process: "subprocess.Popen[str]", environ: dict[st
         r"`((?:gateway|kill) [^`]+)`",
         "\n".join(line.split("|")[1] for line in table.splitlines() if line.count("|") == 3),
     )
-    assert len(commands) == 5
+    assert len(commands) == 6
     for command in commands:
         if command.startswith("gateway tail"):
             with running(command, checkout, "billing", **environ):
