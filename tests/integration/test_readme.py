@@ -100,17 +100,17 @@ def test_d7_make_run_prints_lines_that_work(checkout: Path) -> None:
         assert "twilio-gateway" in _page(said)
         with running("make run", checkout, "Ctrl+C stops", GATEWAY__LOG__LEVEL="error") as (_, second):
             assert "Taken: 127.0.0.1:" in second
-            assert "twilio-gateway" in _page(second) != ""
+            assert "twilio-gateway" in _page(second)
             assert _address(said) != _address(second)
 
 
 def _address(said: str) -> str:
-    return re.findall(r"^The live page:  (\S+)$", said, re.M)[0]
+    return str(re.findall(r"^The live page:  (\S+)$", said, re.M)[0])
 
 
 def _page(said: str) -> str:
     with urlopen(_address(said)) as answer:
-        text: str = answer.read().decode()
+        text: str = bytes(answer.read()).decode()
     return text
 
 
