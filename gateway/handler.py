@@ -1,4 +1,4 @@
-"""What happens to a request, top to bottom: the product's table of contents (design 3).
+"""What happens to a request, top to bottom: the product's table of contents (docs/design.md 3).
 
 Each step takes what the one before returned. Only this file knows the order, and `judging.py` that of the
 decisions.
@@ -209,7 +209,7 @@ class Handler:
             exchange.reported = exchange.reported or reported
         stream = ready.stream
         try:
-            # What may be done twice may be broken off; a POST in flight is awaited to its end (design 4.7).
+            # A POST in flight is awaited to its end (docs/design.md 4.7).
             whole = whole or wants_identity(grant)
             answer = await self._forwarder.send(outbound, exchange, request, deadline, stream, whole=whole)
             return answer, fields

@@ -23,7 +23,9 @@ from gateway.observe.metrics.exposition import ExpositionPage
 from gateway.observe.runtime import Runtime
 from gateway.observe.status.health import Status
 
-_SWITCH_SECONDS = 0.001  # measured: a large scrape then costs the data loop's p99 a quarter (design 5)
+_SWITCH_SECONDS = (
+    0.001  # measured: a large scrape then costs the data loop's p99 a quarter (docs/design.md 5)
+)
 _STOP_SECONDS = 2.0
 _CONNECTION: Any = {"access_log": None, "lingering_time": 1.0}
 _MAX_BODY_BYTES = 4096

@@ -1,4 +1,6 @@
-"""`gateway key`: makes the keys that consumers call us with, and the digests we know them by (design 4.2)."""
+"""`gateway key`: makes the keys that consumers call us with, and the digests we know them by (docs/design.md
+4.2).
+"""
 
 import argparse
 import getpass

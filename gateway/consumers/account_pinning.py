@@ -1,4 +1,5 @@
-"""Which account a call is for, and whether it may be touched (design 4.4): pinning and management endpoints.
+"""Which account a call is for, and whether it may be touched (docs/design.md 4.4): pinning and management
+endpoints.
 
 These two hold for every consumer, `mode: report` included: they guard the credential, not the consumer.
 """

@@ -22,7 +22,7 @@ class Mode(StrEnum):
 
 
 class Emit(StrEnum):
-    """How PUT and DELETE go upstream: as they are, or as POST with `_method` (design 4.3)."""
+    """How PUT and DELETE go upstream: as they are, or as POST with `_method` (docs/design.md 4.3)."""
 
     NATIVE = "native"
     POST = "post"

@@ -1,4 +1,4 @@
-"""Which header fields cross the gateway, both ways: strip first, inject last (design 4.5, 4.8).
+"""Which header fields cross the gateway, both ways: strip first, inject last (docs/design.md 4.5, 4.8).
 
 Fields are byte strings and go out as they came in: order, case and repeats kept. RFC 9110 7.6.1 names what is
 hop-by-hop; the rest of what is dropped concerns only one side.

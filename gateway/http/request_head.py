@@ -1,4 +1,4 @@
-"""The request head as this gateway accepts it: stricter than the parser below it (facts/libraries.md).
+"""The request head as this gateway accepts it: stricter than the parser below it (docs/facts.md).
 
 `require_head` turns what the parser delivered into an `Inbound`, which is never edited afterwards. It knows
 HTTP (RFC 9110, 9112) and nothing of consumers, products or Twilio.

@@ -1,4 +1,4 @@
-"""The canonical request target (design 4.1): accepted byte for byte, or refused.
+"""The canonical request target (docs/design.md 4.1): accepted byte for byte, or refused.
 
 Nothing is ever normalised here. What passes is what policy judges and what is sent, so two readers of the
 same target cannot disagree.

@@ -1,4 +1,4 @@
-"""Which Twilio host a request is for (design 4.1), from the target and the Host field, in that order.
+"""Which Twilio host a request is for (docs/design.md 4.1), from the target and the Host field, in that order.
 
 Only hosts of the `HostTable` are ever spoken to. Region and edge of the outbound host come from the
 credential; a region that the caller names is only compared with it.

@@ -1,4 +1,6 @@
-"""May this consumer do this (design 4.4): the route of a call, and the grant that the rest is built on."""
+"""May this consumer do this (docs/design.md 4.4): the route of a call, and the grant that the rest is built
+on.
+"""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Which bodies a route takes, and how other ones are made to fit (design 4.5).
+"""Which bodies a route takes, and how other ones are made to fit (docs/design.md 4.5).
 
 Two steps around the reading: `require_body_kind` looks at the head and says how to read, `finish_body`
 looks at the bytes. Content-Type is looked at only when there is a body. Forms are never decoded and

@@ -1,4 +1,6 @@
-"""The request as it goes to Twilio, built once per exchange; each attempt only adds a key (design 3, 4.5)."""
+"""The request as it goes to Twilio, built once per exchange; each attempt only adds a key (docs/design.md 3,
+4.5).
+"""
 
 from typing import NamedTuple
 
@@ -86,7 +88,7 @@ def build_outbound(
 
 
 def wants_identity(grant: Grant) -> bool:
-    """Whether the answer must come uncompressed because bytes in it are to be replaced (design 4.8)."""
+    """Whether the answer must come uncompressed, because bytes of it are replaced (docs/design.md 4.8)."""
     if grant.conceals:
         return True
     # The 2010 API's links are relative; only product APIs answer with absolute ones.

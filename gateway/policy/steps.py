@@ -1,4 +1,4 @@
-"""What is decided about a request, in its order, without a byte of I/O (design 3).
+"""What is decided about a request, in its order, without a byte of I/O (docs/design.md 3).
 
 `handler.py` calls these steps between reading and sending, `explaining.py` without doing either: that is why
 what `gateway explain` says is what happens. Each step notes what it knows in the exchange's record, so that

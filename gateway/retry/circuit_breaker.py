@@ -1,4 +1,4 @@
-"""A circuit breaker per upstream host, for connections that cannot be made (design 4.7).
+"""A circuit breaker per upstream host, for connections that cannot be made (docs/design.md 4.7).
 
 While it is open nothing is tried; then one request is let through to see. Only failures to connect count: an
 answer, even a 503, closes it.

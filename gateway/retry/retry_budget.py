@@ -1,4 +1,6 @@
-"""How much may be tried again: a share of recent requests, so that no outage is multiplied (design 4.7)."""
+"""How much may be tried again: a share of recent requests, so that no outage is multiplied (docs/design.md
+4.7).
+"""
 
 from collections import deque
 from dataclasses import dataclass

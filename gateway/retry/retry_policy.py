@@ -1,4 +1,4 @@
-"""What follows from an attempt's outcome (design 4.7), as one pure function over small values."""
+"""What follows from an attempt's outcome (docs/design.md 4.7), as one pure function over small values."""
 
 import re
 import zlib
@@ -12,7 +12,7 @@ from gateway.errors import FailurePhase
 AUTHENTICATE = 20003
 """Twilio's code for a key that it does not take; the request was not processed."""
 _SIGNAL_CODES = frozenset({20429, 45780, 0})
-"""429s that mean "too many at once", 0 for one without a readable code. Never processed (facts/twilio.md)."""
+"""429s that mean "too many at once", 0 for one without a readable code. Never processed (docs/facts.md)."""
 
 RETRIED_STATUSES = frozenset({401, 429, 502, 503, 504})
 """Answers with any other status are handed back, whatever else is known."""
@@ -65,13 +65,14 @@ class NextStep(StrEnum):
 def is_replayable(method: str, *, instance: bool) -> bool:
     """Whether doing it twice is the same as doing it once (`method` is the effective one).
 
-    PUT to an instance replaces one thing; PUT to a collection may create (RFC 9110 9.2.2, design 4.7).
+    PUT to an instance replaces one thing; PUT to a collection may create (RFC 9110 9.2.2, docs/design.md
+    4.7).
     """
     return method in ("GET", "HEAD", "DELETE") or (method == "PUT" and instance)
 
 
 def decide_attempt(outcome: Outcome, situation: Situation) -> NextStep:
-    """The table of design 4.7."""
+    """The table of docs/design.md 4.7."""
     if not situation.resendable:
         return NextStep.HAND_BACK
     if outcome.failed_in is not None:

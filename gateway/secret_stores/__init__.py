@@ -1,1 +1,1 @@
-"""Secrets that are kept elsewhere: Vault, AWS Secrets Manager, Google Secret Manager (design 6)."""
+"""Secrets that are kept elsewhere: Vault, AWS Secrets Manager, Google Secret Manager (docs/design.md 6)."""

@@ -1,4 +1,5 @@
-"""Byte splices in answers: links that lead back through us, and auth tokens made null (design 4.4, 4.8).
+"""Byte splices in answers: links that lead back through us, and auth tokens made null (docs/design.md 4.4,
+4.8).
 
 A scanner finds string values by where they stand; only those bytes change. Content never does: a URL inside a
 message, or in a document's data, is not a link field.

@@ -1,4 +1,4 @@
-"""The scenarios of design 7, over several seeds."""
+"""The scenarios of docs/design.md 7, over several seeds."""
 
 import sys
 from collections.abc import Iterable

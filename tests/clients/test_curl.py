@@ -18,7 +18,7 @@ _MESSAGE = ("-d", _FORM)
 
 
 def _addresses(url: str) -> dict[str, tuple[str, ...]]:
-    """The four ways of design 4.1, and what makes curl use them; the path follows."""
+    """The four ways of docs/design.md 4.1, and what makes curl use them; the path follows."""
     authority = url.removeprefix("http://")
     return {
         "prefix": (f"{url}/api",),

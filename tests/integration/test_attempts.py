@@ -1,4 +1,6 @@
-"""The table of design 4.7 over real sockets: how often each request reaches Twilio, and what goes back."""
+"""The table of docs/design.md 4.7 over real sockets: how often each request reaches Twilio, and what goes
+back.
+"""
 
 import asyncio
 import gzip

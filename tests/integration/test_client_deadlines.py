@@ -1,4 +1,4 @@
-"""A known client is answered a second before it gives up; others after `deadline_seconds` (issue 11)."""
+"""A known client is answered a second before it gives up; others after `deadline_seconds`."""
 
 import asyncio
 from collections.abc import AsyncIterator

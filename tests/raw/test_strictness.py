@@ -1,4 +1,4 @@
-"""What aiohttp's parser accepts and this gateway refuses (facts/libraries.md), byte for byte on a socket.
+"""What aiohttp's parser accepts and this gateway refuses (docs/facts.md), byte for byte on a socket.
 
 Each refusal reaches nobody upstream, is one record in the log, echoes nothing, and leaves no byte behind that
 could be taken for a request.

@@ -39,3 +39,30 @@ def test_files_and_commands_are_there(path: Path) -> None:
     for module in _BENCH.findall(text):
         base = _ROOT / module.rstrip(".").replace(".", "/")
         assert base.with_suffix(".py").exists() or base.is_dir(), module
+
+
+_SOURCES = sorted(
+    path for room in ("gateway", "twilio_simulator", "tests") for path in (_ROOT / room).rglob("*.py")
+)
+_DESIGN = re.compile(r"docs/design\.md ((?:\d(?:\.\d+)?(?:, )?)+)")
+_DECISION = re.compile(r"\bADRs? (\d+)")
+_NOWHERE = re.compile(r"(?<![/\w.])design \d(?:\.\d+)?|(?<!docs/)\bfacts/|\bissue \d+\b")
+
+
+@pytest.mark.parametrize("path", _SOURCES, ids=lambda path: path.relative_to(_ROOT).as_posix())
+def test_citations_lead_somewhere(path: Path) -> None:
+    """A comment cites what is in this repository, or on the Web."""
+    text = path.read_text("utf-8")
+    assert path == Path(__file__) or not _NOWHERE.search(text)
+    headings = _HEADING.findall((_ROOT / "docs/design.md").read_text("utf-8"))
+    sections = {heading.split()[0].rstrip(".") for heading in headings}
+    for cited in _DESIGN.findall(text):
+        assert set(re.findall(r"\d(?:\.\d+)?", cited)) <= sections, cited
+    for number in _DECISION.findall(text):
+        assert list((_ROOT / "docs/adr").glob(f"{int(number):04}-*.md")), f"ADR {number}"
+
+
+def test_the_architecture_names_what_is_there() -> None:
+    text = (_ROOT / "docs/architecture.md").read_text("utf-8")
+    for name in re.findall(r"`([a-z_]+(?:/[a-z_]+)*(?:/|\.py))`", text):
+        assert (_ROOT / "gateway" / name).exists() or (_ROOT / name).exists(), name

@@ -1,4 +1,4 @@
-"""Structured logs: one line per exchange and one per event, by allow-list (design 1, 4.9).
+"""Structured logs: one line per exchange and one per event, by allow-list (docs/design.md 1, 4.9).
 
 No body, header value, query, phone number or secret has a way in: only the fields named here are written.
 How a line looks to a person is in `console.py`, what libraries say in `libraries.py`.

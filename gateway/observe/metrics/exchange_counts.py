@@ -1,7 +1,7 @@
 """What finished exchanges add up to: plain numbers in dicts, fed on the data loop, read at a scrape.
 
 Knows nothing of Prometheus. Its keys come from the catalogue, the configuration and fixed sets only, so that
-whatever callers send, the number of entries is bounded (issue 4).
+whatever callers send, the number of entries is bounded.
 """
 
 from bisect import bisect_left

@@ -24,7 +24,7 @@ UPLOAD_HOSTS: Final[Mapping[str, str]] = MappingProxyType(
         "lookups-upload": "lookups-upload.twilio.com",
     }
 )
-"""Product -> its one literal host, which no region or edge ever changes (design 4.1)."""
+"""Product -> its one literal host, which no region or edge ever changes (docs/design.md 4.1)."""
 
 UPLOAD_ROUTES: Final[tuple[tuple[str, str, str], ...]] = (
     # (method, product, template), from the pages above.
@@ -51,7 +51,7 @@ def host_of(product: str) -> str:
 
 
 def unknown_body_kind(product: str) -> BodyKind:
-    """What a route that the catalogue does not hold takes (design 4.5)."""
+    """What a route that the catalogue does not hold takes (docs/design.md 4.5)."""
     if product == "api":
         return BodyKind.FORM
     return BodyKind.ANY if product in UPLOAD_HOSTS else BodyKind.FORM_OR_JSON

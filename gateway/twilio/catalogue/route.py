@@ -18,7 +18,7 @@ UNLISTED: Final = "*"
 
 
 class BodyKind(Enum):
-    """Which request bodies a route admits (design 4.5)."""
+    """Which request bodies a route admits (docs/design.md 4.5)."""
 
     FORM = "form"
     """`application/x-www-form-urlencoded` or `multipart/form-data`."""
@@ -47,9 +47,12 @@ class Route:
     known: bool
     """Whether the catalogue lists this method on this path."""
     instance: bool
-    """The template ends in a parameter: a PUT replaces one thing, and may be repeated (design 4.7)."""
+    """The template ends in a parameter: a PUT replaces one thing, and may be repeated (docs/design.md 4.7).
+    """
     idempotency_key: bool = False
-    """The operation declares the header `Idempotency-Key`; only then does it go upstream (design 4.7)."""
+    """The operation declares the header `Idempotency-Key`; only then does it go upstream (docs/design.md
+    4.7).
+    """
     parameters: Parameters = field(default_factory=dict, repr=False, compare=False)
     """The parameters of the operation's body; none if it is not `known`."""
     index: ParameterIndex = field(default=NO_INDEX, repr=False, compare=False)

@@ -58,8 +58,8 @@ class Catalogue:
     def match(self, product: str, method: str, path: str) -> Route:
         """The route of a request; always one, and one whose label is bounded.
 
-        `path` is canonical (design 4.1), percent-encoded, without the query; case matters. HEAD has GET's
-        route, and PUT on `api` POST's. A method not listed on a known path gets the path's label and
+        `path` is canonical (docs/design.md 4.1), percent-encoded, without the query; case matters. HEAD has
+        GET's route, and PUT on `api` POST's. A method not listed on a known path gets the path's label and
         `known=False`; a path that is not known, `OTHER`. So does a trailing slash: nothing says that Twilio
         takes it for the same path.
         """
@@ -135,7 +135,7 @@ class Catalogue:
 
 
 def _alias_methods(node: _Node, product: str) -> None:
-    """HEAD takes GET's route; on `api`, PUT takes POST's (design 4.4)."""
+    """HEAD takes GET's route; on `api`, PUT takes POST's (docs/design.md 4.4)."""
     if "GET" in node.routes:
         node.routes.setdefault("HEAD", node.routes["GET"])
     if product == "api" and "POST" in node.routes:

@@ -1,4 +1,4 @@
-"""Goodput in front of an upstream whose concurrency limit nobody is told (design 7).
+"""Goodput in front of an upstream whose concurrency limit nobody is told (docs/design.md 7).
 
 `python -m tests.bench.goodput [--short] [--only WORDS]`: closed-loop callers, five for each slot, creating
 messages that take 50 ms; through the gateway, directly, and by plain aiohttp-retry. Ideal is the limit over

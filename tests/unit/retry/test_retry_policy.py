@@ -1,4 +1,4 @@
-"""The table of design 4.7, and how an answer's code and Retry-After are read."""
+"""The table of docs/design.md 4.7, and how an answer's code and Retry-After are read."""
 
 import gzip
 

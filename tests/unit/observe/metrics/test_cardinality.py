@@ -1,4 +1,4 @@
-"""However many ids and paths are asked for, the number of series does not grow (issue 4): every route of the
+"""However many ids and paths are asked for, the number of series does not grow: every route of the
 catalogue, and ten thousand paths that are none, through the policies and into the tally."""
 
 import random
