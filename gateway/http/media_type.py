@@ -10,6 +10,10 @@ _PARAMETER = re.compile(
     r"""\s*;\s*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)=(?:"((?:[^"\\]|\\(?!"))*)"|([^\s";,\\]+))"""
 )
 _REST = re.compile(r"[\s;]*")
+# `; UTF-8` and `; charset: utf-8`, as some clients write it.
+_BARE_CHARSET = re.compile(
+    r"([^;]+);\s*(?:charset\s*:?\s*)?([A-Za-z0-9][A-Za-z0-9_.:-]*)\s*;?\s*", re.IGNORECASE
+)
 
 
 def read_parameters(value: str) -> tuple[str, dict[str, str]] | None:
@@ -30,3 +34,9 @@ def read_parameters(value: str) -> tuple[str, dict[str, str]] | None:
         parameters[name] = match[3] if match[2] is None else match[2]
         at = match.end()
     return (kind, parameters) if _REST.fullmatch(value, at) else None
+
+
+def read_bare_charset(value: str) -> tuple[str, str] | None:
+    """(type, charset) of a Content-Type whose only parameter is a charset without `charset=`, else None."""
+    match = _BARE_CHARSET.fullmatch(value)
+    return None if match is None else (match[1].strip().lower(), match[2])

@@ -1,8 +1,8 @@
-"""Which bodies a route takes, and how other ones are made to fit (docs/design.md 4.5).
+"""Which bodies a route takes, and how others are converted (docs/design.md 4.5).
 
-Two steps around the reading: `require_body_kind` looks at the head and says how to read, `finish_body`
-looks at the bytes. Content-Type is looked at only when there is a body. Forms are never decoded and
-encoded again, except for a consumer with `convert: true`.
+Two steps around the reading: `require_body_kind` decides by the head how to read, `finish_body` by the bytes.
+Content-Type matters only when there is a body. Forms are never decoded and encoded again, except for a
+consumer with `convert: true`.
 """
 
 import re
@@ -11,9 +11,16 @@ from typing import NamedTuple
 
 from gateway.consumers.consumer import Consumer
 from gateway.errors import Refusal
-from gateway.http.media_type import read_parameters
+from gateway.http.media_type import read_bare_charset, read_parameters
 from gateway.http.request_head import Inbound
-from gateway.policy.body_conversion import UTF8, canonical_charset, form_from_json, transcode_form
+from gateway.policy.body_conversion import (
+    MAX_CONVERTED_BYTES,
+    UTF8,
+    canonical_charset,
+    form_from_json,
+    is_ascii_form,
+    transcode_form,
+)
 from gateway.twilio.catalogue import BodyKind, Route
 
 FORM_TYPE = b"application/x-www-form-urlencoded"
@@ -24,19 +31,22 @@ _JSON_TYPE = re.compile(r"application/(?:[a-z0-9!#$&^_.+-]+\+)?json")
 
 
 class BodyFormat(Enum):
-    """What the bytes of a body are, once it is known that they may be sent."""
+    """The format of a body that may be sent."""
 
     NONE = "none"
     FORM = "form"
     MULTIPART = "multipart"
     JSON = "json"
     RAW = "raw"
-    UNTYPED = "untyped"  # no Content-Type: to be recognised
+    UNTYPED = "untyped"  # no Content-Type: recognised by its bytes
     FOREIGN = "foreign"  # refused, unless it turns out empty
 
 
 class BodyPlan(NamedTuple):
-    """How to read a body: its shape, the most bytes, and whether it is streamed on unread."""
+    """How to read a body: its format, the most bytes, and whether it is streamed on unread.
+
+    `accepted` are the types that the route takes, for a refusal; `content_type` replaces a misspelt one.
+    """
 
     shape: BodyFormat
     limit: int
@@ -45,6 +55,8 @@ class BodyPlan(NamedTuple):
     boundary: str = ""
     convert: bool = False
     refusal: Refusal | None = None
+    accepted: tuple[str, ...] = ()
+    content_type: bytes | None = None
 
 
 class Body(NamedTuple):
@@ -55,7 +67,7 @@ class Body(NamedTuple):
     boundary: str = ""
     content_type: bytes | None = None
 
-    def __repr__(self) -> str:  # it is somebody's message
+    def __repr__(self) -> str:  # a body may hold a message
         return f"Body({self.shape}, {len(self.data)} bytes)"
 
 
@@ -89,6 +101,8 @@ def require_body_kind(route: Route, consumer: Consumer, inbound: Inbound, limits
     plan = _plan_buffered(route.body_kind, consumer, inbound, limit)
     if plan.refusal is not None and inbound.content_length:
         raise plan.refusal
+    if inbound.content_length is not None and inbound.content_length > plan.limit:
+        raise too_large(plan.limit)
     return plan
 
 
@@ -103,11 +117,16 @@ def finish_body(plan: BodyPlan, data: bytes) -> Body:
         if b"=" not in data or _FORM_SHAPE.fullmatch(data) is None:
             raise _refuse_type("The body has no Content-Type and is not a form", (FORM_TYPE.decode(),))
         return Body(data, BodyFormat.FORM, content_type=FORM_TYPE)
+    if plan.charset not in UTF8:
+        if shape is BodyFormat.JSON and not data.isascii():
+            raise _refuse_type("JSON is in UTF-8", plan.accepted)
+        if shape is BodyFormat.FORM and not is_ascii_form(data, plan.charset):
+            if not plan.convert:
+                raise _refuse_type("The form is in another charset than UTF-8", plan.accepted)
+            return Body(transcode_form(data, plan.charset), BodyFormat.FORM, content_type=FORM_TYPE)
     if shape is BodyFormat.JSON and plan.convert:
         return Body(form_from_json(data), BodyFormat.FORM, content_type=FORM_TYPE)
-    if shape is BodyFormat.FORM and plan.charset not in UTF8:
-        return Body(transcode_form(data, plan.charset), BodyFormat.FORM, content_type=FORM_TYPE)
-    return Body(data, shape, plan.boundary)
+    return Body(data, shape, plan.boundary, plan.content_type)
 
 
 def too_large(limit: int) -> Refusal:
@@ -125,32 +144,49 @@ def _plan_buffered(kind: BodyKind, consumer: Consumer, inbound: Inbound, limit: 
     def foreign(why: str) -> BodyPlan:
         return BodyPlan(BodyFormat.FOREIGN, limit, refusal=_refuse_type(why, accepted))
 
-    if inbound.single(b"content-encoding").lower() not in ("", "identity"):
-        return foreign("Content-Encoding is not taken by Twilio")
     received = inbound.single(b"content-type")
+    encoding = inbound.single(b"content-encoding").strip().lower()
+    misplaced = consumer.convert and bool(encoding) and canonical_charset(encoding) is not None
+    if encoding not in ("", "identity") and not misplaced:
+        return foreign("Content-Encoding is not taken by Twilio")
     if not received.strip():
         return (
             BodyPlan(BodyFormat.UNTYPED, limit) if accepts_form else foreign("The body has no Content-Type")
         )
     parameters = read_parameters(received)
+    bare = read_bare_charset(received) if parameters is None and consumer.convert else None
+    if bare is not None:
+        parameters = bare[0], {"charset": bare[1]}
     if parameters is None:
         return foreign("The Content-Type can be read in more than one way")
     media_type, options = parameters
-    charset = canonical_charset(options.get("charset", ""))
+    charset = canonical_charset(options.get("charset", encoding if misplaced else ""))
+    is_mended = misplaced or bare is not None
     if media_type == FORM_TYPE.decode() and accepts_form:
-        if charset in UTF8 or (consumer.convert and charset is not None):
-            return BodyPlan(BodyFormat.FORM, limit, charset=charset or "")
-        return foreign("The form is in another charset than UTF-8")
+        if charset is None:
+            return foreign("The form is in another charset than UTF-8")
+        return BodyPlan(
+            BodyFormat.FORM,
+            limit,
+            charset=charset,
+            convert=consumer.convert,
+            accepted=accepted,
+            content_type=FORM_TYPE if is_mended else None,
+        )
     if media_type == "multipart/form-data" and accepts_form:
         boundary = options.get("boundary", "")
         if charset is None or _BOUNDARY.fullmatch(boundary) is None:
             return foreign("multipart/form-data needs a boundary of 1 to 70 characters, and UTF-8")
         return BodyPlan(BodyFormat.MULTIPART, limit, boundary=boundary)
-    if _JSON_TYPE.fullmatch(media_type) and charset in UTF8:
+    if _JSON_TYPE.fullmatch(media_type) and charset is not None:
+        content_type = media_type.encode() if is_mended else None
         if accepts_json:
-            return BodyPlan(BodyFormat.JSON, limit)
+            return BodyPlan(
+                BodyFormat.JSON, limit, charset=charset, accepted=accepted, content_type=content_type
+            )
         if consumer.convert:
-            return BodyPlan(BodyFormat.JSON, limit, convert=True)
+            bound = min(limit, MAX_CONVERTED_BYTES)
+            return BodyPlan(BodyFormat.JSON, bound, charset=charset, convert=True, accepted=accepted)
     return foreign("This route does not take that Content-Type")
 
 

@@ -193,3 +193,69 @@ def test_an_untyped_body_is_recognised_in_linear_time() -> None:
 
 def test_repr_shows_no_body() -> None:
     assert repr(Body(b"canary", BodyFormat.FORM)) == "Body(BodyFormat.FORM, 6 bytes)"
+
+
+_ISO, _PLAIN_FORM = "application/x-www-form-urlencoded; charset=ISO-8859-1", b"To=%2B1&Body=a+b"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "encoding", "body", "plain", "converting"),
+    [
+        (_ISO, None, _PLAIN_FORM, "kept", "kept"),
+        ("application/x-www-form-urlencoded; charset=windows-1252", None, _PLAIN_FORM, "kept", "kept"),
+        (_ISO, None, b"Body=%E9", "content_type", "Body=%C3%A9"),
+        (_ISO, None, b"Body=\xe9", "content_type", "Body=%C3%A9"),
+        (FORM.decode() + "; UTF-8", None, _PLAIN_FORM, "content_type", "mended"),
+        (FORM.decode() + "; charset: utf-8", None, _PLAIN_FORM, "content_type", "mended"),
+        (FORM.decode() + "; ISO-8859-1", None, b"Body=%E9", "content_type", "Body=%C3%A9"),
+        (FORM.decode() + "; nonsense", None, _PLAIN_FORM, "content_type", "content_type"),
+        (FORM.decode(), "UTF-8", _PLAIN_FORM, "content_type", "mended"),
+        (FORM.decode(), "ISO-8859-1", b"Body=%E9", "content_type", "Body=%C3%A9"),
+        (FORM.decode(), "gzip", _PLAIN_FORM, "content_type", "content_type"),
+        ("application/json; utf-8", None, b'{"To": "+1"}', "content_type", "To=%2B1"),
+        ("application/json; charset=ISO-8859-1", None, b'{"To": "+1"}', "content_type", "To=%2B1"),
+        ("application/json", "UTF-8", b'{"To": "+1"}', "content_type", "To=%2B1"),
+    ],
+)
+def test_a9_charsets_as_clients_declare_them(
+    content_type: str, encoding: str | None, body: bytes, plain: str, converting: str
+) -> None:
+    fields = [(b"Content-Type", content_type.encode())]
+    if encoding is not None:
+        fields.append((b"Content-Encoding", encoding.encode()))
+    for convert, expected in ((False, plain), (True, converting)):
+        if expected == "content_type":
+            with pytest.raises(Refusal, match=expected):
+                _take(_F, body, *fields, convert=convert)
+            continue
+        taken = _take(_F, body, *fields, convert=convert)
+        if expected in ("kept", "mended"):
+            assert taken.data == body
+            assert taken.content_type == (None if expected == "kept" else FORM)
+        else:
+            assert (taken.data.decode(), taken.content_type) == (expected, FORM)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "slug"),
+    [
+        ("application/json; charset=ISO-8859-1", b'{"a": "b"}', ""),
+        ("application/json; charset=ISO-8859-1", b'{"a": "\xe9"}', "content_type"),
+        ("application/json; utf-8", b'{"a": "b"}', "content_type"),
+    ],
+)
+def test_a9_json_routes(content_type: str, body: bytes, slug: str) -> None:
+    field = (b"Content-Type", content_type.encode())
+    if slug:
+        with pytest.raises(Refusal, match=slug):
+            _take(_J, body, field)
+    else:
+        assert _take(_J, body, field).data == body
+
+
+def test_c5_json_to_be_converted_is_refused_by_its_length() -> None:
+    limits = BodyLimits(1 << 20, 1 << 20)
+    body = b'{"a": "' + b"x" * 200_000 + b'"}'
+    inbound = head("POST", "/2010-04-01/x", (b"Content-Type", b"application/json"), body=body)
+    with pytest.raises(Refusal, match="body_too_large"):
+        require_body_kind(_route(_F), _CONVERTING, inbound, limits)

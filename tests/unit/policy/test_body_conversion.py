@@ -3,7 +3,12 @@
 import pytest
 
 from gateway.errors import Refusal
-from gateway.policy.body_conversion import canonical_charset, form_from_json, transcode_form
+from gateway.policy.body_conversion import (
+    canonical_charset,
+    form_from_json,
+    is_ascii_form,
+    transcode_form,
+)
 
 
 def _outcome(body: bytes) -> str:
@@ -72,3 +77,43 @@ def test_bytes_outside_the_declared_charset_are_refused() -> None:
 )
 def test_charsets_are_known_by_their_names(name: str, known: str | None) -> None:
     assert canonical_charset(name) == known
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a": [' + b",".join([b"1"] * 500_000) + b"]}",
+        b'{"a": [' + b",".join([b"1"] * 5_000) + b"]}",
+        b'{"a": "' + b"x" * 200_000 + b'"}',
+        b"{" + b",".join(b'"k%d": 1' % index for index in range(3_000)) + b"}",
+    ],
+    ids=["values", "fewer values", "text", "names"],
+)
+def test_c5_json_is_bounded_before_it_is_converted(body: bytes) -> None:
+    assert _outcome(body) in ("body_too_large", "bad_body")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"a=" + b"%E9" * 50_000, b"&".join([b"a=1"] * 3_000), b"a=" + b"\xe9" * 200_000],
+    ids=["escapes", "fields", "bytes"],
+)
+def test_c5_a_form_is_bounded_before_it_is_transcoded(body: bytes) -> None:
+    with pytest.raises(Refusal, match=r"body_too_large|bad_body"):
+        transcode_form(body, "latin_1")
+
+
+@pytest.mark.parametrize(
+    ("body", "charset", "expected"),
+    [
+        (b"a=b%2Bc&d=%7F", "latin_1", True),
+        (b"a=b%2Bc", "cp1252", True),
+        (b"a=b%2Bc", "gbk", True),
+        (b"a=%E9", "latin_1", False),
+        (b"a=\xe9", "latin_1", False),
+        (b"a=b", "shift_jis", False),
+        (b"a=b", "iso2022_jp", False),
+    ],
+)
+def test_a9_ascii_reads_the_same_in_both_charsets(body: bytes, charset: str, expected: bool) -> None:
+    assert is_ascii_form(body, charset) == expected
