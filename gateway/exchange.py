@@ -72,7 +72,8 @@ class Exchange:
     `credential` and `key` name what it was sent with, neither of them a secret. `segments` is what a message
     that was sent counts for, `country` where it goes, as far as its calling code tells.
     `sdk` is the caller's client library and its version (`http/user_agent.py`).
-    `address` is where it came from, of callers that nobody knows.
+    `address` is where it came from, of callers that nobody knows. `dropped` are names of header fields that
+    were not sent on (lower case); they are a caller's bytes, and only `label_dropped` makes labels of them.
     """
 
     __slots__ = (
@@ -86,6 +87,7 @@ class Exchange:
         "consumer",
         "country",
         "credential",
+        "dropped",
         "ended_at",
         "ended_at_epoch",
         "ending",
@@ -143,6 +145,7 @@ class Exchange:
         self.sdk = UNKNOWN_SDK
         self.segments = 0
         self.country = ""
+        self.dropped: tuple[bytes, ...] = ()
         self.signals = 0
         self.in_doubt = False
         self.reported = ""

@@ -1,7 +1,7 @@
-"""What would become of a request: judged by the very steps of `handler.py`, and not sent.
+"""Dry run: applies the handler's own decision steps to a request, and sends nothing.
 
-Begins where the parser has read a head and the caller is known. Holds no secret: keys appear by their masked
-SIDs, in the place where their value would stand.
+Begins after the parser has read a head and the caller is authenticated. Contains no secret: keys appear by
+their masked SIDs, where their value would be.
 """
 
 from dataclasses import dataclass
@@ -71,8 +71,8 @@ class AfterOutcome(NamedTuple):
 class Explanation:
     """`slug` is '' if it would be sent, `outgoing` None if it would not.
 
-    `reported` is what `mode: report` lets through. Other texts are '' where the answer was no before they
-    were known.
+    `reported` is what `mode: report` lets through, `dropped` the header fields that are not sent on. Other
+    texts are '' where the request is refused before they are known.
     """
 
     consumer: str
@@ -90,6 +90,7 @@ class Explanation:
     keys: tuple[str, ...]
     limits: tuple[Limit, ...]
     deadline_seconds: float
+    dropped: tuple[str, ...]
     outgoing: Outgoing | None
     outcomes: tuple[AfterOutcome, ...]
 
@@ -131,6 +132,7 @@ def explain(snapshot: Snapshot, consumer: Consumer, ask: RequestDraft, *, post_o
         keys=tuple(key.label for key in prepared.outbound.account.keys) if prepared else (),
         limits=limits,
         deadline_seconds=prepared.limit.seconds if prepared else 0.0,
+        dropped=tuple(name.decode() for name in prepared.outbound.dropped) if prepared else (),
         outgoing=_outgoing(prepared) if prepared else None,
         outcomes=_outcomes(prepared, post_on_503=post_on_503) if prepared else (),
     )

@@ -135,6 +135,7 @@ class Handler:
             snapshot, caller, inbound, grant, ready.body, streams=streams, client=client, trace=trace
         )
         base = Base(_base_url(snapshot, request, inbound), snapshot.hosts) if is_adapted(grant) else None
+        exchange.dropped = outbound.dropped
         deadline = asyncio.get_running_loop().time() + limit.seconds
         if limit.from_head:
             deadline -= self._clock() - exchange.started_at

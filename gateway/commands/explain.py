@@ -161,6 +161,7 @@ def as_json(found: "Explanation", uses: dict[str, float | None]) -> dict[str, An
             for limit in found.limits
         ],
         "idempotent": found.keyed,
+        "dropped_fields": found.dropped,
         "deadline_seconds": found.deadline_seconds or None,
         "sent": outgoing
         and {
@@ -201,6 +202,8 @@ def _lines(found: "Explanation", uses: dict[str, float | None]) -> list[str]:
         lines.append(_row("key", "Idempotency-Key: sent once, the answer is kept and replayed"))
     lines.append(_row("deadline", f"{found.deadline_seconds:g} s to the answer's head"))
     lines += [_row("wire" if not index else "", line) for index, line in enumerate(found.outgoing.head)]
+    if found.dropped:
+        lines.append(_row("dropped", ", ".join(found.dropped) + " (see upstream.request_fields)"))
     body = "(streamed)" if found.outgoing.streams else found.outgoing.body.decode("utf-8", "replace")
     if body:
         lines.append(_row("body", body))

@@ -27,6 +27,7 @@ from gateway.consumers.rate_limit_rules import (
     make_limit,
     make_limit_set,
 )
+from gateway.http.header_fields import NEVER_SENT
 from gateway.identity.authentication import Identities, KeyEntry
 from gateway.identity.jwks import JwkSet, is_installed, parse_jwks
 from gateway.identity.jwt_claims import ClaimRule, Issuer, parse_claim_path
@@ -37,6 +38,7 @@ from gateway.policy.snapshot import Snapshot
 from gateway.twilio.catalogue import Catalogue, load_catalogue
 from gateway.twilio.catalogue.effects import creating_routes
 from gateway.twilio.error_body import DOCS_FILE, ErrorHelp
+from gateway.twilio.request_fields import make_request_fields
 
 _WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound to
 
@@ -70,6 +72,10 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
             rules[token.issuer].append(ClaimRule(claims, consumer))
     rings = _key_rings(resolved, problems)
     routes = _repeat_routes(resolved, catalogue, problems)
+    for index, name in enumerate(settings.upstream.request_fields):
+        if name.lower().encode() in NEVER_SENT:
+            place = ("upstream", "request_fields", index)
+            problems.append(resolved.origins.problem(place, f"{name} is never sent on", "remove it"))
     if problems:
         raise ConfigError(problems)
     return Snapshot(
@@ -77,6 +83,7 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
         hosts=hosts,
         identities=Identities(keys, certificates, _issuers(resolved.issuers, rules)),
         jwk_sets=rings,
+        request_fields=make_request_fields(settings.upstream.request_fields, settings.upstream.extra_hosts),
         limits=BodyLimits(settings.callers.body_bytes, settings.callers.stream_bytes),
         body_seconds=settings.callers.body_seconds,
         body_total_seconds=settings.callers.body_total_seconds,

@@ -39,6 +39,8 @@ _OURS_INBOUND = _HOP_BY_HOP | {
     *OVERRIDE_FIELDS,
     *TRACE_FIELDS,  # ours are written where the configuration says so, below
 }
+NEVER_SENT = _OURS_INBOUND - {b"content-type", b"idempotency-key"}
+"""Fields of a request that go upstream under no setting (lower case)."""
 _OURS_INBOUND_PREFIXES = (b"x-forwarded-", b"gateway-")
 # Whatever field it stands in (X-Authorization, X-Original-Authorization …): the key under another user name.
 _CREDENTIALS = re.compile(rb": *(?:basic|bearer) ", re.IGNORECASE)
@@ -51,25 +53,39 @@ def build_request_fields(
     inbound: Inbound,
     secrets: Collection[bytes],
     *,
+    allowed: frozenset[bytes] | None,
     content_type: bytes | None,
     keeps_idempotency_key: bool,
     asks_identity: bool,
     trace: bytes = b"",
-) -> bytes:
-    """The outbound field lines but Host, Authorization and framing, each with its CRLF.
+) -> tuple[bytes, tuple[bytes, ...]]:
+    """The outbound field lines but Host, Authorization and framing, each with CRLF; and the names dropped.
 
-    `content_type` replaces the received one; None keeps it. `trace` are lines of ours, which may hold a
-    `tracestate` of the caller's.
+    `allowed` are the names that go out (lower case), None for all but ours. `content_type` replaces the
+    received one, and a Content-Encoding with it; None keeps both. `trace` are lines of ours, which may contain
+    a caller's `tracestate`. Dropped are only names that `allowed` lacks; fields never sent on are not counted.
     """
     single_fields, connection = inbound.single_fields, inbound.connection
-    lines = [
-        b"%b: %b\r\n" % (name, value)
-        for lower, name, value in inbound.fields
-        if lower not in _OURS_INBOUND
-        and lower not in connection
-        and not lower.startswith(_OURS_INBOUND_PREFIXES)
-        and not (asks_identity and lower == b"accept-encoding")
-    ]
+    dropped: tuple[bytes, ...] = ()
+    if allowed is None:
+        lines = [
+            b"%b: %b\r\n" % (name, value)
+            for lower, name, value in inbound.fields
+            if lower not in _OURS_INBOUND
+            and lower not in connection
+            and not lower.startswith(_OURS_INBOUND_PREFIXES)
+            and not (asks_identity and lower == b"accept-encoding")
+        ]
+    else:
+        lines = []
+        for lower, name, value in inbound.fields:
+            if lower in allowed or lower.startswith(b"accept"):
+                if lower not in connection and not (asks_identity and lower == b"accept-encoding"):
+                    lines.append(b"%b: %b\r\n" % (name, value))
+            elif lower not in _OURS_INBOUND:
+                dropped += (lower,)
+    if content_type is not None and b"content-encoding" in single_fields:
+        lines = [line for line in lines if not line.lower().startswith(b"content-encoding:")]
     if keeps_idempotency_key and b"idempotency-key" in single_fields:
         lines.append(b"Idempotency-Key: %b\r\n" % single_fields[b"idempotency-key"])
     if content_type is None:
@@ -84,7 +100,7 @@ def build_request_fields(
         joined = b"".join(lines)
     if asks_identity:
         joined += b"Accept-Encoding: identity\r\n"
-    return joined + _VIA
+    return joined + _VIA, dropped
 
 
 def _holds_secret(lines: bytes, secrets: Collection[bytes]) -> bool:

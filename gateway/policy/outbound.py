@@ -1,6 +1,4 @@
-"""The request as it goes to Twilio, built once per exchange; each attempt only adds a key (docs/design.md 3,
-4.5).
-"""
+"""The request as it goes to Twilio, built once per exchange; attempts only add a key (docs/design.md 3)."""
 
 from typing import NamedTuple
 
@@ -21,7 +19,7 @@ class Outbound(NamedTuple):
     """`fields` are header lines without Host, Authorization and framing.
 
     `effective` is the effective method, by which `replayable` was decided. `length` is in bytes: None for a
-    chunked stream, -1 for no framing field at all.
+    chunked stream, -1 for no framing field at all. `dropped` are names of fields that Twilio does not know.
     """
 
     method: str
@@ -36,8 +34,9 @@ class Outbound(NamedTuple):
     replayable: bool
     consumer: Consumer
     product: str
+    dropped: tuple[bytes, ...] = ()
 
-    def __repr__(self) -> str:  # a body is somebody's message
+    def __repr__(self) -> str:  # a body may hold a message
         return f"Outbound({self.effective} {self.host})"
 
 
@@ -47,17 +46,22 @@ def build_outbound(
     grant: Grant,
     body: Body,
     *,
+    allowed: frozenset[bytes] | None,
     streams: bool = False,
     trace: bytes = b"",
 ) -> Outbound:
-    """Put together what was judged, and field lines of `trace`. Raises `Refusal("emit_unsupported")`."""
+    """Build the request from the decisions, the fields of `allowed` names, and the lines of `trace`.
+
+    Raises `Refusal("emit_unsupported")`.
+    """
     call = grant.call
     if call.query != grant.query:
         call = call._replace(query=grant.query)
     method, query = emit_method(call, grant.consumer.emit)
-    fields = build_request_fields(
+    fields, dropped = build_request_fields(
         inbound,
         caller.secrets,
+        allowed=allowed,
         content_type=body.content_type,
         keeps_idempotency_key=grant.route.idempotency_key,
         asks_identity=wants_identity(grant),
@@ -84,6 +88,7 @@ def build_outbound(
         replayable=replayable,
         consumer=grant.consumer,
         product=call.address.product,
+        dropped=dropped,
     )
 
 

@@ -17,6 +17,7 @@ from gateway.policy.deadlines import Deadlines
 from gateway.policy.repeat_intent import RepeatRoutes
 from gateway.twilio.catalogue import Catalogue
 from gateway.twilio.error_body import ErrorHelp
+from gateway.twilio.request_fields import RequestFields
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Snapshot:
     identities: Identities
     jwk_sets: Mapping[str, JwkSet]
     limits: BodyLimits
+    request_fields: RequestFields
     body_seconds: float
     body_total_seconds: float
     deadlines: Deadlines

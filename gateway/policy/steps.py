@@ -70,7 +70,8 @@ def prepare(
     trace: bytes = b"",
 ) -> Prepared:
     """The request as it goes to Twilio. Raises `Refusal`."""
-    outbound = build_outbound(inbound, caller, grant, body, streams=streams, trace=trace)
+    allowed = snapshot.request_fields.allowed_for(grant.call.address.product)
+    outbound = build_outbound(inbound, caller, grant, body, allowed=allowed, streams=streams, trace=trace)
     claim = require_claim(inbound, grant, outbound, body)
     intent = require_intent(snapshot.repeat_routes, inbound, grant, outbound, body)
     deadlines = snapshot.deadlines

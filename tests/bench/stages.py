@@ -77,7 +77,8 @@ def measure_policy(watch: Stopwatch, snapshot: Snapshot) -> None:
     plan = watch("require_body_kind", lambda: require_body_kind(route, consumer, inbound, snapshot.limits))
     body = watch("finish_body", lambda: finish_body(plan, form))
     watch("authorize_form", lambda: authorize_form(grant, body))
-    outbound = watch("build_outbound", lambda: build_outbound(inbound, caller, grant, body))
+    allowed = snapshot.request_fields.allowed_for(address.product)
+    outbound = watch("build_outbound", lambda: build_outbound(inbound, caller, grant, body, allowed=allowed))
     watch("build_request", lambda: build_request(outbound, grant.account.keys[0]))
     lines = [line.partition(b": ") for line in ANSWER_FIELDS.splitlines()]
     fields = (*((name, value) for name, _, value in lines), (b"Content-Length", b"%d" % len(ANSWER_BODY)))

@@ -19,6 +19,7 @@ from gateway.policy.snapshot import Snapshot
 from gateway.policy.steps import check_body, check_stream, decide_head, prepare
 from gateway.twilio.catalogue import Catalogue, load_catalogue
 from gateway.twilio.error_body import ErrorHelp
+from gateway.twilio.request_fields import make_request_fields
 from gateway.twilio.sdks import SDKS
 
 OWN = "AC" + "1" * 31 + "a"
@@ -76,6 +77,7 @@ def snapshot(*consumers: Consumer) -> Snapshot:
         hosts=HOSTS,
         identities=identities,
         jwk_sets={},
+        request_fields=make_request_fields((), ["Partner.example.com"]),
         limits=LIMITS,
         body_seconds=30.0,
         body_total_seconds=300.0,

@@ -112,6 +112,11 @@ class Upstream(Section):
     extra_hosts: tuple[values.Host, ...] = Field(
         default=(), description="Literal host names that may be reached besides those of Twilio's catalogue."
     )
+    request_fields: tuple[values.FieldName, ...] = Field(
+        default=(),
+        description="Header fields of requests that go to Twilio besides those it knows (listed in "
+        "`docs/security.md`). All others are dropped and counted.",
+    )
     connections: Annotated[int, Field(ge=1, le=100_000), values.NUMBER] = Field(
         default=1000, description="Most connections to Twilio at the same time."
     )

@@ -90,6 +90,11 @@ SERVICE_SID = TextPattern(
 APPLICATION_SID = TextPattern(
     r"[A-Z]{2}[0-9a-fA-F]{32}", "not a SID", "it is two capitals (AP, FW …) and 32 hexadecimal digits"
 )
+FIELD_NAME = TextPattern(
+    r"[A-Za-z0-9!#$%&'*+.^`|~-]{1,64}",
+    "not the name of a header field",
+    "write it as in X-Any, without colon",
+)
 HOST = TextPattern(
     _HOST, "not a host name", "write it in lower case without scheme, port or path: hooks.example.com"
 )
@@ -127,6 +132,7 @@ KeySid = Annotated[str, KEY_SID]
 ServiceSid = Annotated[str, SERVICE_SID]
 ApplicationSid = Annotated[str, APPLICATION_SID]
 Host = Annotated[str, HOST]
+FieldName = Annotated[str, FIELD_NAME]
 HostPattern = Annotated[str, HOST_PATTERN]
 Label = Annotated[str, LABEL]
 Rate = Annotated[str, RATE]

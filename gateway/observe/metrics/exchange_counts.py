@@ -12,6 +12,7 @@ from gateway.exchange import Ending, Exchange, PhaseKind
 from gateway.idempotency.claim_rules import IdempotencyEvent
 from gateway.observe.metrics.cooperative import yielding
 from gateway.repeat_guard.repeat_rules import RepeatEvent
+from gateway.twilio.request_fields import label_dropped
 from gateway.upstream.key_health import KeyEvent
 
 NONE: Final = "{none}"
@@ -101,6 +102,8 @@ class ExchangeCounts:
         """By what made another attempt necessary."""
         self.refusals: dict[str, int] = {}
         self.reported: dict[str, int] = {}
+        self.dropped_fields: dict[str, int] = {}
+        """Header fields that were not sent on, by a name of a fixed set."""
         self.twilio_codes: dict[int, int] = {}
         """Of answers that callers got; 0 for failures without a code. Only codes of `TWILIO_CODES`, or -1."""
         self.unfinished: dict[str, int] = {}
@@ -157,6 +160,8 @@ class ExchangeCounts:
         if consumer:
             used = self._sdks.get((consumer, exchange.sdk)) or self._add_sdk(consumer, exchange.sdk)
             used[0] += 1
+        for name in exchange.dropped:
+            _add(self.dropped_fields, label_dropped(name))
         if exchange.segments:
             _add(self.segments, (consumer, exchange.country), exchange.segments)
         if exchange.status >= 400 or exchange.reported or exchange.ending is not _ANSWERED:

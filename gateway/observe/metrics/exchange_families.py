@@ -167,6 +167,12 @@ class ExchangeCollector(Collector):
             _filled(_REPORTED, counts.reported),
         )
         yield counter(
+            "gateway_request_fields_dropped",
+            "Header fields of requests that Twilio does not know and that were not sent on.",
+            ("field",),
+            (((name,), count) for name, count in counts.dropped_fields.copy().items()),
+        )
+        yield counter(
             "gateway_twilio_errors",
             "Twilio's answers from 400 up that callers got, by Twilio's code.",
             ("code",),

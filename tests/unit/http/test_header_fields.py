@@ -5,6 +5,7 @@ import base64
 import pytest
 
 from gateway.http.header_fields import (
+    NEVER_SENT,
     build_answer_fields,
     build_request_fields,
     drop_field,
@@ -24,9 +25,10 @@ def _sent(
     trace: bytes = b"",
 ) -> list[bytes]:
     """The lines that go upstream, without our Via."""
-    block = build_request_fields(
+    block, _ = build_request_fields(
         head("POST", "/2010-04-01/x", *fields),
         _SECRETS,
+        allowed=None,
         content_type=content_type,
         keeps_idempotency_key=keeps_idempotency_key,
         asks_identity=asks_identity,
@@ -187,3 +189,48 @@ def test_single_fields() -> None:
     replaced = replace_field(_ANSWER, b"server", b"x")
     assert (b"Server", b"x") in replaced
     assert len(replaced) == len(_ANSWER)
+
+
+_ALLOWED = frozenset({b"if-match", b"user-agent", b"content-encoding", b"x-mine"})
+
+
+def _filter(
+    *fields: tuple[bytes, bytes], content_type: bytes | None = None
+) -> tuple[list[bytes], tuple[bytes, ...]]:
+    block, dropped = build_request_fields(
+        head("POST", "/2010-04-01/x", *fields),
+        _SECRETS,
+        allowed=_ALLOWED,
+        content_type=content_type,
+        keeps_idempotency_key=False,
+        asks_identity=False,
+    )
+    return block.split(b"\r\n")[:-2], dropped
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"Twilio-Client-Validation", b"X-Original-URL", b"X-Rewrite-URL", b"X-HTTP-Host-Override", b"b3",
+        b"X-B3-TraceId", b"uber-trace-id", b"x-datadog-trace-id", b"sentry-trace", b"X-Amzn-Trace-Id",
+        b"x-envoy-attempt-count", b"apikey", b"X-API-Key", b"X-Auth-Token", b"Referer", b"Origin", b"Via",
+        b"X-Request-Id", b"X-Anything",
+    ],
+)  # fmt: skip
+def test_b7_only_allowed_names_go_out(name: bytes) -> None:
+    kept = (b"If-Match", b"x"), (b"user-agent", b"y"), (b"ACCEPT-Any", b"z"), (b"X-Mine", b"1")
+    lines, dropped = _filter((name, b"v"), *kept)
+    assert lines == [b"%b: %b" % field for field in kept]
+    assert dropped == (name.lower(),)
+
+
+def test_b7_what_is_never_sent_on_is_not_counted() -> None:
+    lines, dropped = _filter((b"Cookie", b"a"), (b"Connection", b"if-match"), (b"If-Match", b"x"))
+    assert (lines, dropped) == ([], ())
+
+
+def test_a9_a_replaced_type_takes_the_encoding_with_it() -> None:
+    encoded = (b"Content-Encoding", b"UTF-8")
+    assert _filter(encoded, content_type=FORM)[0] == [b"Content-Type: " + FORM]
+    assert _filter(encoded)[0] == [b"Content-Encoding: UTF-8"]
+    assert not {b"host", b"authorization", b"connection"} - NEVER_SENT

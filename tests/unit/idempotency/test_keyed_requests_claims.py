@@ -47,7 +47,7 @@ def _claim(
     route = load_catalogue().match(product, effective, path)
     owner = Consumer(consumer, frozenset(), CREDENTIAL, RuleSet(()))
     grant = Grant(owner, route, call, account, host, path, "", conceals, "", CREDENTIAL.sids)
-    outbound = build_outbound(inbound, Caller(owner, ()), grant, body, streams=streams)
+    outbound = build_outbound(inbound, Caller(owner, ()), grant, body, allowed=None, streams=streams)
     return require_claim(inbound, grant, outbound, body)
 
 
