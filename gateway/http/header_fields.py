@@ -61,9 +61,9 @@ def build_request_fields(
 ) -> tuple[bytes, tuple[bytes, ...]]:
     """The outbound field lines but Host, Authorization and framing, each with CRLF; and the names dropped.
 
-    `allowed` are the names that go out (lower case), None for all but ours. `content_type` replaces the
-    received one, and a Content-Encoding with it; None keeps both. `trace` are lines of ours, which may contain
-    a caller's `tracestate`. Dropped are only names that `allowed` lacks; fields never sent on are not counted.
+    `allowed` are the names that go out (lower case), None for all but ours. `content_type` replaces the one
+    received, and a Content-Encoding with it; None keeps both. `trace` are lines of ours, which may contain a
+    caller's `tracestate`. Dropped are only names that `allowed` lacks; fields never sent on do not count.
     """
     single_fields, connection = inbound.single_fields, inbound.connection
     dropped: tuple[bytes, ...] = ()

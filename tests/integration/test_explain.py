@@ -236,7 +236,16 @@ def test_the_command_says_it_in_words(tmp_path: Path) -> None:
     done = _run(
         tmp_path,
         *("--consumer", "narrow", "POST", f"/api{ACCOUNT}/Messages.json"),
-        *("--form", "To=+15005550006", "--form", "Body=a=b", "--header", "X-Any: 1"),
+        *(
+            "--form",
+            "To=+15005550006",
+            "--form",
+            "Body=a=b",
+            "--header",
+            "X-Any: 1",
+            "--header",
+            "If-Match: 1",
+        ),
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0] == "sent to api.twilio.com"
@@ -245,7 +254,8 @@ def test_the_command_says_it_in_words(tmp_path: Path) -> None:
         "rule      POST api /2010-04-01/**",
         "keys      SK0011…eeff",
         f"wire      POST {ACCOUNT}/Messages.json HTTP/1.1",
-        "X-Any: 1",
+        "If-Match: 1",
+        "dropped   x-any (see upstream.request_fields)",
         "Authorization: Basic <SK0011…eeff>",
         "body      To=%2B15005550006&Body=a%3Db",
         "503                          goes back to the caller",

@@ -50,6 +50,11 @@ WITNESSES: dict[str, tuple[Any, Witness, object]] = {
         "http://127.0.0.1:8",
     ),
     "upstream.extra_hosts": (["x.test"], lambda g: "x.test" in g._snapshots.current.hosts.literals, True),
+    "upstream.request_fields": (
+        ["X-Mine"],
+        lambda g: b"x-mine" in g._snapshots.current.request_fields.allowed,
+        True,
+    ),
     "upstream.connections": (7, lambda g: g.components.forwarder.pool.options.connections, 7),
     "upstream.connect_seconds": (
         6,
