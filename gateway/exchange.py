@@ -28,11 +28,11 @@ class PhaseKind(StrEnum):
 
 
 class Phase(NamedTuple):
-    """One stretch of an exchange's timeline. `began` is on the exchange's clock, both times in seconds.
+    """One stretch of an exchange's timeline. `started_at` is on the exchange's clock, both times in seconds.
 
     Of an attempt: `status` and Twilio's `code`, or 0 and the phase it `failed` in ('' with status 0: given up
     under way); `key` is the masked SID of the key it was sent with, and `then` what followed:
-    '', 'retry', 'requeue' or 'next_key' (`policy.retries.Decision`).
+    '', 'retry', 'requeue' or 'next_key' (`retry/retry_policy.py`).
     """
 
     kind: PhaseKind
@@ -61,18 +61,18 @@ class Trace(NamedTuple):
 UNKNOWN_SDK = "other"
 """The SDK of a caller that uses none that is known, or does not say so."""
 
-_SHORTEST_WAIT_SECONDS = 0.001  # less is the cost of asking, not of waiting
+_MIN_WAIT_SECONDS = 0.001  # anything shorter is overhead of the call, not a wait
 
 
 class Exchange:
     """Mutable, one per request. Times are seconds on a monotonic clock, sizes are bytes.
 
-    `ended_at` is the wall clock's, in seconds since the epoch. `caller_seconds` was spent waiting for the
-    caller: its body, its reading, what becomes of its first request with the same Idempotency-Key.
+    `ended_at_epoch` is the wall clock's, in seconds since the epoch. `caller_seconds` was spent waiting for
+    the caller: its body, its reading, the outcome of its first request with the same Idempotency-Key.
     `credential` and `key` name what it was sent with, neither of them a secret. `segments` is what a message
     that was sent counts for, `country` where it goes, as far as its calling code tells.
     `sdk` is the caller's client library and its version (`http/user_agent.py`).
-    `address` is where it came from, of callers that nobody knows. `dropped` are names of header fields that
+    `address` is where it came from, only for unknown callers. `dropped` are names of header fields that
     were not sent on (lower case); they are a caller's bytes, and only `label_dropped` makes labels of them.
     """
 
@@ -159,13 +159,13 @@ class Exchange:
         """It waited for its turn: for a slot, or for a rate limit."""
         seconds = now - started_at
         self.queued_seconds += seconds
-        if seconds >= _SHORTEST_WAIT_SECONDS:
+        if seconds >= _MIN_WAIT_SECONDS:
             self.steps.append(Phase(kind, started_at, seconds))
 
     def record_backoff(self, started_at: float, seconds: float) -> None:
         """It is going to wait before its next attempt."""
         self.backoff_seconds += seconds
-        if seconds >= _SHORTEST_WAIT_SECONDS:
+        if seconds >= _MIN_WAIT_SECONDS:
             self.steps.append(Phase(PhaseKind.BACKOFF, started_at, seconds))
 
     def record_attempt(
@@ -183,12 +183,12 @@ class Exchange:
 
     @property
     def status_class(self) -> int:
-        """2 to 5. Who left before an answer began counts as nginx's 499, what we broke off as our failure."""
+        """2 to 5. A caller that left before the answer counts as nginx's 499, an aborted answer as 5."""
         return self.status // 100 or (4 if self.ending is Ending.HUNG_UP else 5)
 
     @property
     def overhead_seconds(self) -> float:
-        """What was spent in the gateway itself: neither at Twilio, nor waiting for anything or anybody."""
+        """Time spent in the gateway itself, excluding Twilio, queues, backoff and slow callers."""
         elsewhere = self.upstream_seconds + self.queued_seconds + self.backoff_seconds + self.caller_seconds
         return max(0.0, self.ended_at - self.started_at - elsewhere)
 

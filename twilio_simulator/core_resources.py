@@ -16,7 +16,7 @@ from twilio_simulator.resource_values import Fields, Form
 from twilio_simulator.simulated_errors import TwilioError
 
 _SEGMENT_CHARACTERS: Final = 160
-_LONGEST_BODY: Final = 1600
+_MAX_BODY: Final = 1600
 
 
 def _require(form: Form, names: tuple[str, ...], code: int, message: str) -> None:
@@ -41,7 +41,7 @@ def build_message(draft: Draft) -> Fields:
     _require(form, ("From", "MessagingServiceSid"), 21603, "A 'From' phone number is required.")
     _require(form, ("Body", "MediaUrl", "ContentSid"), 21602, "Message body is required.")
     body = form.get("Body", "")
-    if len(body) > _LONGEST_BODY:
+    if len(body) > _MAX_BODY:
         raise TwilioError(400, 21617, "The concatenated message body exceeds the 1600 character limit.")
     return {
         "account_sid": draft.account_sid,

@@ -49,7 +49,7 @@ class ResourceStore:
         return record
 
     def seed(self, kind: str, scope: str, sid: str, created: float, fields: Fields) -> StoredResource:
-        """Keep a record that nobody asked to create: the accounts and keys the simulator starts with."""
+        """Keep a record that no request created: the accounts and keys the simulator starts with."""
         self._sequence += 1
         record = StoredResource(sid, self._sequence, created, fields)
         self.share(kind, scope, record)

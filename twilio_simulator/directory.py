@@ -1,4 +1,4 @@
-"""Who may call: it checks Basic credentials and says which accounts they open.
+"""Authentication: checks Basic credentials, and which accounts they open.
 
 Accounts and keys can be added and revoked while the simulator runs, which is how tests rotate a key.
 """
@@ -23,7 +23,7 @@ class SimulatedCaller:
 
 
 class Directory:
-    """The accounts and keys in force."""
+    """The open accounts and working keys."""
 
     def __init__(self) -> None:
         self._accounts: dict[str, SimulatedAccount] = {}

@@ -1,7 +1,7 @@
 """Faults that strike around the processing: waits, resets, and errors in place of an answer.
 
 What each leaves behind is the point: before, nothing was created; after, it was. Faults on the way out
-(truncation and the like) are in `wire.py`.
+(truncation and the like) are in `answer_writer.py`.
 """
 
 from __future__ import annotations

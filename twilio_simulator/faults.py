@@ -92,7 +92,7 @@ class FaultRule:
 
 
 class Faults:
-    """The faults in force. `concurrency_limit` is per account; service times spread about their mean."""
+    """The active faults. `concurrency_limit` is per account; service times spread about their mean."""
 
     def __init__(self, random: Random) -> None:
         self._random = random

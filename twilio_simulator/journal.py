@@ -75,7 +75,7 @@ class Journal:
         return iter(self.entries)
 
     def clear(self) -> None:
-        """Forget entries and totals; whoever waits goes on waiting."""
+        """Forget entries and totals; tests that wait go on waiting."""
         self.entries.clear()
         self.by_status.clear()
         self.requests = self.rejected_20429 = 0

@@ -18,7 +18,7 @@ from twilio_simulator.resource_values import Fields, Form
 from twilio_simulator.simulated_errors import TwilioError
 
 _DEFAULT_SIZE: Final = 50
-_LARGEST_SIZE: Final = 1000
+_MAX_SIZE: Final = 1000
 _PAGING: Final = ("PageSize", "Page", "PageToken")
 
 
@@ -59,7 +59,7 @@ def match_records(kind: ResourceKind, records: Sequence[StoredResource], query: 
 
 def cut_page(records: Sequence[StoredResource], query: Form) -> ResourcePage:
     """One page of records that stand newest first. Raises 400 for numbers or tokens that are none."""
-    size = min(max(_number(query, "PageSize", _DEFAULT_SIZE), 1), _LARGEST_SIZE)
+    size = min(max(_number(query, "PageSize", _DEFAULT_SIZE), 1), _MAX_SIZE)
     number = _number(query, "Page", 0)
     start = _start(records, query.get("PageToken"), number, size)
     shown = records[start : start + size]

@@ -1,6 +1,6 @@
 """A request as the simulator saw it: target, product, effective method, form.
 
-Nothing is judged here but what cannot be read; routes and permissions come later.
+Refuses only what cannot be read; routes and permissions come later.
 """
 
 from __future__ import annotations

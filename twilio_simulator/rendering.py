@@ -16,7 +16,7 @@ import orjson
 from twilio_simulator.received_request import Received
 from twilio_simulator.resource_values import Answer, Fields, Pattern
 
-_SMALLEST_GZIP_BYTES: Final = 200
+_MIN_GZIP_BYTES: Final = 200
 _XML_HEAD: Final = "<?xml version='1.0' encoding='UTF-8'?>\n"
 
 
@@ -72,7 +72,7 @@ def render_xml(answer: Answer) -> bytes:
 
 
 def _encode(body: bytes, received: Received, headers: list[tuple[str, str]]) -> bytes:
-    if len(body) <= _SMALLEST_GZIP_BYTES:
+    if len(body) <= _MIN_GZIP_BYTES:
         return body
     headers.append(("Vary", "Accept-Encoding"))
     if "gzip" not in received.headers.get("Accept-Encoding", ""):

@@ -160,7 +160,7 @@ class RequestService:
 
         async def commit() -> None:
             await self.sleep(seconds)
-            with suppress(TwilioError):  # its answer would reach nobody
+            with suppress(TwilioError):  # nothing is left to answer
                 await self._act(exchange, caller)
 
         task = asyncio.get_running_loop().create_task(commit())
@@ -182,7 +182,7 @@ class RequestService:
 
 
 async def _take_body(request: web.BaseRequest, received: Received, match: Match | None) -> Exception | None:
-    """Read the body unless the route streams it; what went wrong is returned, to be judged in its turn."""
+    """Read the body unless the route streams it; a problem is returned, to be raised in its turn."""
     if match is not None and match[0].body is ResourceBodyKind.STREAM:
         return None
     try:

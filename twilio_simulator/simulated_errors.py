@@ -1,6 +1,6 @@
 """Twilio's errors as the simulator answers them: a status, a numeric code, a sentence.
 
-How they are written (JSON or XML) is `render.py`'s business; who raises which is the caller's.
+`rendering.py` writes them as JSON or XML.
 """
 
 from __future__ import annotations

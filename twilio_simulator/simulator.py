@@ -27,7 +27,7 @@ from twilio_simulator.request_service import RequestService
 from twilio_simulator.resource_values import Fields
 from twilio_simulator.simulated_accounts import DEFAULT_ACCOUNT, SimulatedAccount
 
-_LONGEST_LINE_BYTES: Final = 64 * 1024
+_MAX_LINE_BYTES: Final = 64 * 1024
 _LINGERING_SECONDS: Final = 2.0
 _STOP_SECONDS: Final = 0.05
 
@@ -83,8 +83,8 @@ class Simulator:
             self._handle,
             access_log=None,
             auto_decompress=False,
-            max_line_size=_LONGEST_LINE_BYTES,
-            max_field_size=_LONGEST_LINE_BYTES,
+            max_line_size=_MAX_LINE_BYTES,
+            max_field_size=_MAX_LINE_BYTES,
             lingering_time=_LINGERING_SECONDS,
         )
         loop = asyncio.get_running_loop()

@@ -1,7 +1,7 @@
-"""Who may see what of the admin port: page and `/api` by session or token, `/metrics` by its own token.
+"""Authentication on the admin port: page and `/api` by session or token, `/metrics` by its own token.
 
-Without tokens everything is open, for then the port is on loopback (a check of the configuration's). Tokens
-are kept as digests and compared in constant time; wrong ones are counted by address.
+Without tokens everything is open, because the port is then on loopback (the configuration is checked for it).
+Tokens are kept as digests and compared in constant time; wrong ones are counted by address.
 """
 
 import hmac
@@ -46,7 +46,7 @@ def _digest(token: str | None) -> bytes | None:
 class AdminAuthenticator:
     """One per admin port, used on its thread. `access` may be replaced at any time, from any thread.
 
-    `on_refused` is told of the address that showed a wrong token.
+    `on_refused` is called with the address of each caller that presented a wrong token.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """`/api/…`: what the page shows, as JSON. Read-only; times are seconds since the epoch, durations seconds.
 
-Each answer is made of the board, the status and the snapshot at the moment it is asked for.
+Each answer is made from the traffic window, the status and the snapshot at the moment of the request.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -215,7 +215,7 @@ def _answering(make: Answer) -> Callable[[web.Request], Awaitable[web.Response]]
 
 
 def json_response(content: object, status: int = 200) -> web.Response:
-    """An answer that nobody keeps."""
+    """JSON that no cache stores."""
     return web.Response(
         status=status,
         body=orjson.dumps(content) + b"\n",

@@ -1,7 +1,7 @@
 """`/api/events`: server-sent events, a tick a second and the exchanges since the one before.
 
 (https://html.spec.whatwg.org/multipage/server-sent-events.html) One clock ticks for all streams; each
-writes at its own pace. Who does not read in time is dropped and may come again: by `Last-Event-ID` or
+writes at its own pace. A reader that falls behind is disconnected and may reconnect: with `Last-Event-ID` or
 `after` it misses nothing.
 """
 
@@ -20,8 +20,8 @@ from gateway.observe.live.recent_exchanges import Filter
 from gateway.observe.runtime import Runtime
 from gateway.observe.status.health import Status
 
-MOST_STREAMS = 50
-_MOST_EXCHANGES = 50
+MAX_STREAMS = 50
+_MAX_EXCHANGES = 50
 _SLOW_SECONDS = 5.0
 _BUFFER_BYTES = 65_536
 _RETRY_MS = 2000
@@ -83,8 +83,8 @@ class Events:
             after = read_number(request.query, "after")
         except ValueError as error:
             return json_response({"error": str(error)}, 400)
-        if self._streams >= MOST_STREAMS:
-            return json_response({"error": f"{MOST_STREAMS} readers are being served; try again later"}, 503)
+        if self._streams >= MAX_STREAMS:
+            return json_response({"error": f"{MAX_STREAMS} readers are being served; try again later"}, 503)
         resumed = request.headers.get("Last-Event-ID", "")
         if resumed.isascii() and resumed.isdigit() and len(resumed) <= 16:
             after = int(resumed)
@@ -118,8 +118,8 @@ class Events:
     def _make_exchanges(self, wanted: Filter, seq: int) -> tuple[bytes, int]:
         """The event with what came after `seq`, and up to which number that goes."""
         recent = self._runtime.traffic_window.recent
-        found = recent.find(wanted, _MOST_EXCHANGES, after=seq)
-        skipped = recent.count(wanted, after=seq) - len(found) if len(found) == _MOST_EXCHANGES else 0
+        found = recent.find(wanted, _MAX_EXCHANGES, after=seq)
+        skipped = recent.count(wanted, after=seq) - len(found) if len(found) == _MAX_EXCHANGES else 0
         if not found:
             return b"", recent.last_seq
         content = {"exchanges": [each.as_json() for each in found], "skipped": skipped}
@@ -147,7 +147,7 @@ async def _written(response: web.StreamResponse, block: bytes, request: web.Requ
 
 
 def _break_off(request: web.Request) -> None:
-    """By RST: the kernel would keep what was written until somebody reads it."""
+    """By RST: otherwise the kernel keeps what was written until it is read."""
     connection = request.get_extra_info("socket")
     if connection is not None and request.transport is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -1,7 +1,7 @@
 """`/login` and `/logout`: a token in, a session's cookie out. The only POSTs of the admin port.
 
-The cookie is HttpOnly and SameSite=Strict, so that no script reads it and no other site sends it; that a
-form was sent from a page of ours is checked besides.
+The cookie is HttpOnly and SameSite=Strict, so that no script reads it and no other site sends it. Forms from
+other sites are also refused.
 """
 
 import asyncio

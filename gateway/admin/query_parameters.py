@@ -11,7 +11,7 @@ from multidict import MultiMapping
 
 from gateway.consumers.credentials import mask_sid
 from gateway.errors import KINDS
-from gateway.observe.live.recent_exchanges import MOST_KEPT, Filter
+from gateway.observe.live.recent_exchanges import MAX_KEPT, Filter
 
 _DEFAULT_LIMIT = 100
 _TEXT = re.compile(r"[\x21-\x7e…][\x20-\x7e…]{0,199}")
@@ -29,9 +29,9 @@ class PageQuery(NamedTuple):
     before: int | None = None
 
 
-def read_filter(query: MultiMapping[str], besides: frozenset[str] = frozenset()) -> Filter:
-    """The filter; `besides` names the parameters that others read."""
-    require_known(query, frozenset(_FILTERS) | besides)
+def read_filter(query: MultiMapping[str], others: frozenset[str] = frozenset()) -> Filter:
+    """The filter; `others` names the parameters that other functions read."""
+    require_known(query, frozenset(_FILTERS) | others)
     return Filter(**{name: _FILTERS[name](query[name]) for name in query if name in _FILTERS and query[name]})
 
 
@@ -39,8 +39,8 @@ def read_page(query: MultiMapping[str]) -> PageQuery:
     """limit, after, before."""
     limit = read_number(query, "limit")
     limit = _DEFAULT_LIMIT if limit is None else limit
-    if not 1 <= limit <= MOST_KEPT:
-        raise ValueError(f"limit is a number from 1 to {MOST_KEPT}")
+    if not 1 <= limit <= MAX_KEPT:
+        raise ValueError(f"limit is a number from 1 to {MAX_KEPT}")
     return PageQuery(limit, read_number(query, "after"), read_number(query, "before"))
 
 

@@ -1,4 +1,4 @@
-"""Who has logged in, and how often somebody may guess. Pure: `now` is monotonic, in seconds.
+"""Sessions of the page, and the throttle on wrong tokens. Pure: `now` is monotonic, in seconds.
 
 Nothing survives a restart. Session ids are kept as digests, so that no dump of memory opens the page.
 """
@@ -12,8 +12,8 @@ from typing import NamedTuple
 from gateway.rate_limits.expiry_table import ExpiryTable
 
 SESSION_SECONDS = 12 * 3600
-_MOST_SESSIONS = 1000
-_MOST_ADDRESSES = 1000
+_MAX_SESSIONS = 1000
+_MAX_ADDRESSES = 1000
 _GUESSES = 10
 _SECONDS_PER_GUESS = 6
 _OVERFLOW = "overflow"
@@ -35,7 +35,7 @@ class Sessions:
         """A new session's id, for the digest of the token that was shown."""
         identifier = secrets.token_urlsafe(32)
         self._sessions[digest(identifier)] = _Session(token, now + SESSION_SECONDS)
-        if len(self._sessions) > _MOST_SESSIONS:
+        if len(self._sessions) > _MAX_SESSIONS:
             self._sessions.popitem(last=False)
         return identifier
 
@@ -53,7 +53,7 @@ class LoginThrottle:
     """Ten wrong tokens at once from an address, then one every six seconds."""
 
     def __init__(self) -> None:
-        self._moments = ExpiryTable(_MOST_ADDRESSES)
+        self._moments = ExpiryTable(_MAX_ADDRESSES)
 
     def wait_seconds(self, address: str, now: float) -> float:
         """How long this address must not try; 0 if it may."""
@@ -78,7 +78,7 @@ def digest(text: str) -> bytes:
 
 
 def _network(address: str) -> str:
-    """Whoever has one address of an IPv6 /64 has them all."""
+    """The /64 of an IPv6 address: a client that has one of its addresses has them all."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

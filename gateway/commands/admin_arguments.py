@@ -1,4 +1,4 @@
-"""How commands are told of a running gateway's admin port: the token's variable, and the client of both."""
+"""Command-line arguments for reaching the admin port of a running gateway."""
 
 import argparse
 import os

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 _SECONDS = 10.0
-"""Without a byte for so long the gateway counts as away: a stream ticks every second."""
-_MOST_BYTES = 64 * 1024 * 1024
+"""After a silence of this length the gateway counts as unavailable: a stream ticks every second."""
+_MAX_BYTES = 64 * 1024 * 1024
 
 
 class AdminError(Exception):
@@ -55,7 +55,7 @@ class AdminClient:
         """The JSON at a path. Raises `AdminError`."""
         connection, response = self._open(path, query)
         try:
-            return self._parse(response.read(_MOST_BYTES))
+            return self._parse(response.read(_MAX_BYTES))
         except (OSError, HTTPException) as error:
             raise self._away(error) from error
         finally:
@@ -94,7 +94,7 @@ class AdminClient:
             response = connection.getresponse()
             if response.status == 200:
                 return connection, response
-            status, body = response.status, response.read(_MOST_BYTES)
+            status, body = response.status, response.read(_MAX_BYTES)
         except (OSError, HTTPException) as error:
             connection.close()
             raise self._away(error) from error

@@ -1,4 +1,4 @@
-"""`gateway explain`: what would become of a request, and why. Judged as the gateway does it, never sent.
+"""`gateway explain`: what the gateway would do with a request, and why. Decided by its own steps, never sent.
 
 Reads the configuration (and its secrets, as `check` does); with `--admin` it asks a running gateway how far
 limits are used up, and nothing else.
@@ -37,8 +37,8 @@ def add_parser(subparsers: "Subparsers") -> None:
     """Add `explain` to the command line."""
     parser = subparsers.add_parser(
         "explain",
-        help="say what would become of a request, without sending it",
-        description="Say what would become of a request and why: route, rule, limits, what is sent, retries.",
+        help="show what the gateway would do with a request, without sending it",
+        description="Show what the gateway would do with a request, and why: route, rule, limits, retries.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -63,7 +63,7 @@ def add_parser(subparsers: "Subparsers") -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 if it would be sent, 1 if it would be refused, 2 for what cannot be judged."""
+    """0 if it would be sent, 1 if it would be refused, 2 for what cannot be decided."""
     # Imported here: `gateway explain --help` need not wait for aiohttp and pydantic.
     from gateway.commands.admin_client import AdminError
     from gateway.config.compile import compile_snapshot

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 _ADMIN = "http://127.0.0.1:9090"
-_MOST = 2000
+_MAX = 2000
 _FIRST_PAUSE_SECONDS = 0.5
-_LONGEST_PAUSE_SECONDS = 10.0
+_MAX_PAUSE_SECONDS = 10.0
 _INTERRUPTED = 130
 _EPILOG = """\
 examples:
   gateway tail --follow
   gateway tail --consumer billing --status 5xx
-  gateway tail --request-id 3f2a…                what became of one request
+  gateway tail --request-id 3f2a…                the outcome of one request
   gateway tail --route Messages --json | jq .steps
 
 A gateway keeps its 2,000 latest exchanges; the log has those before. On a narrow terminal routes are cut and
@@ -46,12 +46,12 @@ def add_parser(subparsers: "Subparsers") -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--consumer", metavar="NAME", help="of this consumer; (unknown) for strangers")
+    parser.add_argument("--consumer", metavar="NAME", help="of this consumer; (unknown) for unknown callers")
     parser.add_argument("--status", metavar="STATUS", help="with this status, or of this class: 404, 4xx")
     parser.add_argument("--route", metavar="PART", help="whose route has this in it, in any case: Messages")
     parser.add_argument("--request-id", metavar="ID", help="with this X-Request-Id")
     parser.add_argument(
-        "--limit", type=int, default=20, metavar="N", help=f"how many at most, up to {_MOST}; default: 20"
+        "--limit", type=int, default=20, metavar="N", help=f"how many at most, up to {_MAX}; default: 20"
     )
     parser.add_argument("--follow", "-f", action="store_true", help="go on with those to come, until Ctrl+C")
     parser.add_argument(
@@ -109,7 +109,7 @@ class _Printer:
 
 
 class _Tail:
-    """What was printed so far, and how the rest is had without repeats or gaps: exchanges are numbered."""
+    """Remembers what was printed, to continue without repeats or gaps: exchanges are numbered."""
 
     def __init__(self, client: AdminClient, filters: dict[str, object], printer: _Printer) -> None:
         self._client = client
@@ -125,7 +125,7 @@ class _Tail:
         return len(answer["exchanges"])
 
     def follow(self) -> None:
-        """Print what comes, whatever becomes of the connection. Raises `AdminError` if it is not let in."""
+        """Print new exchanges; reconnect after a lost connection. Raises `AdminError` if access is denied."""
         pause = _FIRST_PAUSE_SECONDS
         lost = False
         while True:
@@ -141,14 +141,14 @@ class _Tail:
                     _say(f"gateway tail: {error}; trying again")
                 lost = True
             time.sleep(pause)
-            pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
+            pause = min(_MAX_PAUSE_SECONDS, pause * 2)
 
     def _take(self, event: Event) -> None:
         """An event has the newest only, if there were many: the others are asked for."""
         newest: list[Exchange] = event.content["exchanges"]
         skipped: int = event.content["skipped"]
         if skipped:
-            between = {"after": self._last, "before": newest[-1]["seq"], "limit": _MOST}
+            between = {"after": self._last, "before": newest[-1]["seq"], "limit": _MAX}
             older = self._client.get("/api/exchanges", {**self._filters, **between})["exchanges"]
             if len(older) < skipped:
                 _say(f"gateway tail: {skipped - len(older)} exchanges came too fast to be shown")

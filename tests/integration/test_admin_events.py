@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.admin.events import MOST_STREAMS
+from gateway.admin.events import MAX_STREAMS
 from tests.support.caller import FORM, MESSAGES, RawCaller, ask, raw_caller, request
 from tests.support.running import Running, running_gateway
 from tests.support.upstream import RawUpstream
@@ -37,7 +37,7 @@ async def state(gateway: Running) -> Any:
 async def test_streams_are_bounded(gateway: Running) -> None:
     """One more is told to come later; when one leaves, there is room."""
     async with AsyncExitStack() as stack:
-        streams = [await open_stream(stack, gateway) for _ in range(MOST_STREAMS)]
+        streams = [await open_stream(stack, gateway) for _ in range(MAX_STREAMS)]
         answer = await ask(admin_port(gateway), EVENTS)
         assert (answer.status, b"try again later" in answer.body) == (503, True)
         streams[0].hang_up()

@@ -6,7 +6,7 @@ import { count } from "./format.js";
 import { COLUMNS, ExchangeRow } from "./exchange_row.js";
 
 const PAGE = 60;
-const MOST_KEPT = 1000;
+const MAX_KEPT = 1000;
 const DRAW_EVERY_MS = 400;
 
 export class ExchangeList {
@@ -154,7 +154,7 @@ export class ExchangeList {
   }
 
   trim() {
-    if (this.rows.size <= MOST_KEPT) return;
+    if (this.rows.size <= MAX_KEPT) return;
     const order = [...this.rows.keys()].sort((a, b) => b - a);
     const oldest = order[Math.max(PAGE, this.room) - 1];
     this.drop((row) => row.exchange.seq < oldest && !row.open);

@@ -120,12 +120,12 @@ const REPEATS = {
   by_default: ["sends POSTs again", "This SDK sends a POST again by itself when the answer is an error of 5xx or 429."],
   optional: ["may send again", "This SDK sends a POST again by itself if its user asked for it (max_retries, autoRetry)."],
 };
-const MOST_SDKS = 3;
+const MAX_SDKS = 3;
 
 /** Which SDKs a consumer calls with, most used first, and which of them send a POST again by themselves. */
 function sdkList(sdks) {
-  const more = sdks.length - MOST_SDKS;
-  return element("ul", { class: "sdk-list" }, ...sdks.slice(0, MOST_SDKS).map((sdk) => {
+  const more = sdks.length - MAX_SDKS;
+  return element("ul", { class: "sdk-list" }, ...sdks.slice(0, MAX_SDKS).map((sdk) => {
     const [word, title] = REPEATS[sdk.post_repeats] ?? [];
     const tag = `tag${sdk.post_repeats === "by_default" ? " bad" : ""}`;
     return element(

@@ -15,10 +15,10 @@ from gateway.observe.live.quantiles import Counts, bucket_of, read_quantiles
 _SLICE_SECONDS = 180
 _SLICES = 5
 RATE_SECONDS = 30
-MOST_CODES = 100
-MOST_SDKS = 10
+MAX_CODES = 100
+MAX_SDKS = 10
 OTHER_CODE = 0
-"""Stands for Twilio codes beyond `MOST_CODES`."""
+"""Stands for Twilio codes beyond `MAX_CODES`."""
 _OURS = ("upstream_", "internal_")
 
 Key = TypeVar("Key", bound=Hashable)
@@ -34,7 +34,7 @@ class RouteName(NamedTuple):
 
 @dataclass(slots=True)
 class Breakdown:
-    """`errors` are answers from 400 up and exchanges without one; `refusals` are those that were our no.
+    """`errors` are answers from 400 up and exchanges without one; `refusals` are those of the gateway.
 
     `last_at` is in seconds since the epoch.
     """
@@ -45,10 +45,10 @@ class Breakdown:
     last_at: float = 0.0
     durations: Counts = field(default_factory=dict)
     sdks: dict[str, int] = field(default_factory=dict)
-    """Of a consumer: requests by SDK, at most `MOST_SDKS` and `UNKNOWN_SDK`."""
+    """Of a consumer: requests by SDK, at most `MAX_SDKS` and `UNKNOWN_SDK`."""
 
     def count(self, at: float, failed: bool, refused: bool, bucket: int) -> None:
-        """One exchange more."""
+        """Count one exchange."""
         self.requests += 1
         if failed:
             self.errors += 1
@@ -60,12 +60,12 @@ class Breakdown:
     def count_sdk(self, sdk: str, count: int = 1) -> None:
         """Requests of an SDK more."""
         sdks = self.sdks
-        if sdk not in sdks and len(sdks) >= MOST_SDKS:
+        if sdk not in sdks and len(sdks) >= MAX_SDKS:
             sdk = UNKNOWN_SDK
         sdks[sdk] = sdks.get(sdk, 0) + count
 
     def add(self, other: "Breakdown") -> None:
-        """All of another tally."""
+        """Add another breakdown."""
         self.requests += other.requests
         self.errors += other.errors
         self.refusals += other.refusals
@@ -118,12 +118,12 @@ class Breakdowns:
             if slug:
                 _of(current.slugs, slug).count(at, failed, refused, bucket)
             if code := exchange.twilio_code:
-                if code not in current.codes and len(current.codes) >= MOST_CODES:
+                if code not in current.codes and len(current.codes) >= MAX_CODES:
                     code = OTHER_CODE
                 _of(current.codes, code).count(at, failed, refused, bucket)
 
     def consumers(self, now: float) -> dict[str, Breakdown]:
-        """By name; '' is for callers that nobody knows."""
+        """By name; '' stands for unknown callers."""
         return _merged(each.consumers for each in self._recent(now))
 
     def routes(self, now: float) -> dict[RouteName, Breakdown]:
@@ -170,7 +170,7 @@ class Breakdowns:
 
 
 def is_refusal(slug: str) -> bool:
-    """Whether a slug says our no, and not a failure of Twilio's or ours."""
+    """Whether a slug is a refusal, not a failure of Twilio's or the gateway's."""
     return bool(slug) and not slug.startswith(_OURS)
 
 

@@ -1,6 +1,6 @@
-"""Finished exchanges on their way from the data loop to the admin thread, which makes the page of them.
+"""A queue of finished exchanges from the data loop to the admin thread.
 
-The data loop only appends; nothing it does can block it. If nobody takes them out in time, the oldest are
+The data loop only appends, which never blocks. If the admin thread does not take them in time, the oldest are
 dropped and counted.
 """
 
@@ -8,20 +8,20 @@ from collections import deque
 
 from gateway.exchange import Exchange
 
-MOST_WAITING = 20_000
+MAX_WAITING = 20_000
 """Some seconds at full load."""
 
 
 class ExchangeQueue:
     """One thread puts, one takes: a deque's ends are safe for that."""
 
-    def __init__(self, most: int = MOST_WAITING) -> None:
+    def __init__(self, most: int = MAX_WAITING) -> None:
         self.dropped = 0
         self._most = most
         self._waiting: deque[Exchange] = deque(maxlen=most)
 
     def put(self, exchange: Exchange) -> None:
-        """Hand over a finished exchange, which nobody changes any more."""
+        """Hand over a finished exchange, which is not changed any more."""
         waiting = self._waiting
         if len(waiting) == self._most:
             self.dropped += 1

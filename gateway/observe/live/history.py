@@ -1,7 +1,7 @@
-"""The last 15 minutes in points of one second: rates, durations, and what the gates were like. Pure.
+"""The last 15 minutes in points of one second: rates, durations, readings of the limiters. Pure.
 
-It is told of finished exchanges, and once a second of the gates; `now` is always in seconds since the
-epoch. It survives no restart and is not meant to: Prometheus is for that.
+Fed with finished exchanges, and once a second with readings; `now` is always in seconds since the epoch. It
+does not survive a restart, and need not: Prometheus is for that.
 """
 
 from collections import deque
@@ -14,9 +14,9 @@ from gateway.exchange import Exchange
 from gateway.observe.live.quantiles import Counts, bucket_of, read_quantiles
 
 STEP_SECONDS = 1
-MOST_POINTS = 900
-MOST_ACCOUNTS = 32
-"""Gates with a series of their own: the busiest of each second."""
+MAX_POINTS = 900
+MAX_ACCOUNTS = 32
+"""Limiters with a series of their own: the busiest of each second."""
 _SHARES = (0.5, 0.95, 0.99)
 _CLASSES = ("2xx", "3xx", "4xx", "5xx")
 _SET_BACK_SECONDS = 2
@@ -25,7 +25,7 @@ Durations = dict[str, float | None]
 
 
 class LimiterReading(NamedTuple):
-    """What a gate was like: requests at once as learned, slots held, attempts that wait."""
+    """A limiter at one moment: its learned limit, permits held, and attempts that wait."""
 
     limit: int
     in_flight: int
@@ -71,10 +71,10 @@ class _Second:
 
 
 class History:
-    """At most `MOST_POINTS` points of bounded size."""
+    """At most `MAX_POINTS` points of bounded size."""
 
     def __init__(self, now: float) -> None:
-        self._points: deque[Point] = deque(maxlen=MOST_POINTS)
+        self._points: deque[Point] = deque(maxlen=MAX_POINTS)
         self._closed = int(now) - 1
         self._open: dict[int, _Second] = {}
 
@@ -99,7 +99,7 @@ class History:
             second.retries += exchange.retries
 
     def close(self, now: float, limiters: Mapping[str, LimiterReading]) -> None:
-        """End all seconds before that of `now`. Where the clock was set back, what had come after goes."""
+        """Close every second before `now`. If the clock was set back, later points are discarded."""
         ended_at = int(now) - 1
         if ended_at < self._closed - _SET_BACK_SECONDS:
             while self._points and self._points[-1].t > ended_at:
@@ -108,7 +108,7 @@ class History:
             self._closed = ended_at
         busiest = _busiest(limiters)
         queued = sum(reading.queued for reading in limiters.values())
-        for t in range(max(self._closed + 1, ended_at - MOST_POINTS + 1), ended_at + 1):
+        for t in range(max(self._closed + 1, ended_at - MAX_POINTS + 1), ended_at + 1):
             self._points.append(_point(t, self._open.pop(t, _Second()), queued, busiest))
         self._closed = max(self._closed, ended_at)
         for t in [t for t in self._open if t <= self._closed]:
@@ -127,7 +127,7 @@ class History:
             "queued": [point.queued for point in points],
             "signals": [point.signals for point in points],
             "retries": [point.retries for point in points],
-            "accounts": {name: _readings(name, points) for name in islice(names, MOST_ACCOUNTS)},
+            "accounts": {name: _readings(name, points) for name in islice(names, MAX_ACCOUNTS)},
         }
 
     def _second(self, t: int) -> _Second:
@@ -141,7 +141,7 @@ class History:
 
 def _busiest(limiters: Mapping[str, LimiterReading]) -> dict[str, LimiterReading]:
     ordered = sorted(limiters.items(), key=lambda item: (-item[1].queued, -item[1].in_flight, item[0]))
-    return dict(ordered[:MOST_ACCOUNTS])
+    return dict(ordered[:MAX_ACCOUNTS])
 
 
 def _point(t: int, second: _Second, queued: int, limiters: dict[str, LimiterReading]) -> Point:

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from math import ceil, log
 
 _GROWTH = 1.08
-_SHORTEST = 1e-5
-_LONGEST = 3600.0
+_MIN_SECONDS = 1e-5
+_MAX_SECONDS = 3600.0
 _PER_LOG = 1 / log(_GROWTH)
-_OFFSET = 1 - log(_SHORTEST) * _PER_LOG
+_OFFSET = 1 - log(_MIN_SECONDS) * _PER_LOG
 
 Counts = dict[int, int]
 """Bucket -> how many durations fell into it; only buckets that were hit."""
@@ -19,14 +19,14 @@ Counts = dict[int, int]
 
 def bucket_of(seconds: float) -> int:
     """The bucket of a duration."""
-    if seconds <= _SHORTEST:
+    if seconds <= _MIN_SECONDS:
         return 0
-    return int(log(seconds if seconds < _LONGEST else _LONGEST) * _PER_LOG + _OFFSET)
+    return int(log(seconds if seconds < _MAX_SECONDS else _MAX_SECONDS) * _PER_LOG + _OFFSET)
 
 
 def value_of(bucket: int) -> float:
     """The duration, in seconds, that stands for a bucket."""
-    return _SHORTEST * _GROWTH ** (bucket - 0.5) if bucket else _SHORTEST
+    return _MIN_SECONDS * _GROWTH ** (bucket - 0.5) if bucket else _MIN_SECONDS
 
 
 def read_quantiles(counts: Mapping[int, int], shares: Sequence[float]) -> list[float | None]:

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from gateway.consumers.credentials import mask_sid
 from gateway.exchange import Exchange, Phase
 
-MOST_KEPT = 2000
+MAX_KEPT = 2000
 UNKNOWN_CONSUMER = "(unknown)"
-"""Shown for callers that nobody knows; no consumer can have this name."""
+"""Shown for unknown callers; no consumer can have this name."""
 
 
 class Numbered(NamedTuple):
@@ -75,7 +75,7 @@ def _step(step: Phase, started_at: float) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which exchanges are meant; what is left empty excludes nothing.
+    """Which exchanges are wanted; an empty field excludes nothing.
 
     `route` is any part of the label, whatever its case. `status` is '404' or '4xx'. `account` is masked.
     """
@@ -89,7 +89,7 @@ class Filter:
     code: int = 0
 
     def admits(self, exchange: Exchange) -> bool:
-        """Whether this exchange is meant."""
+        """Whether this exchange is wanted."""
         return not (
             (self.consumer and self.consumer != (exchange.consumer or UNKNOWN_CONSUMER))
             or (self.status and not _has_status(exchange.status, self.status))
@@ -106,9 +106,9 @@ def _has_status(status: int, wanted: str) -> bool:
 
 
 class Recent:
-    """The last `MOST_KEPT` exchanges. `now` (seconds since the epoch) is when the first number is made."""
+    """The last `MAX_KEPT` exchanges. `now` (seconds since the epoch) is when the first number is made."""
 
-    def __init__(self, now: float, most: int = MOST_KEPT) -> None:
+    def __init__(self, now: float, most: int = MAX_KEPT) -> None:
         self.last_seq = int(now * 1_000_000)  # no process numbers a million exchanges a second
         self._kept: deque[Numbered] = deque(maxlen=most)
 
@@ -121,7 +121,7 @@ class Recent:
     def find(
         self, wanted: Filter, most: int, *, after: int | None = None, before: int | None = None
     ) -> list[Numbered]:
-        """At most so many, newest first, with numbers above `after` and below `before`."""
+        """Up to `most` exchanges, newest first, with numbers above `after` and below `before`."""
         return list(islice(self._matching(wanted, after, before), most))
 
     def count(self, wanted: Filter, *, after: int) -> int:

@@ -1,7 +1,7 @@
-"""What the admin thread keeps of the traffic: the latest exchanges, history, tables, and what became of keys.
+"""The admin thread's view of recent traffic: latest exchanges, history, breakdowns and the use of keys.
 
-Everything in it belongs to that thread; the feed is its only way in. Knows neither HTTP nor what is shown
-to whom.
+Everything in it belongs to that thread; the exchange queue is its only input. Knows neither HTTP nor who
+reads it.
 """
 
 import time
@@ -20,7 +20,7 @@ _TOO_MANY = 429
 
 @dataclass(slots=True)
 class KeyUse:
-    """What the attempts told of a key since the start. Times are seconds since the epoch."""
+    """How attempts with a key went since the start. Times are seconds since the epoch."""
 
     first_used_at: float | None = None
     refused: int = 0
@@ -43,7 +43,7 @@ class TrafficWindow:
         """By masked SID: as many as the configuration had keys."""
 
     def refresh(self) -> float:
-        """Take in what ended since the last time; gives the moment of it."""
+        """Take in the exchanges finished since the last call. Returns the current time."""
         if exchanges := self.exchange_queue.take():
             self.recent.add(exchanges)
             self.history.add(exchanges)
@@ -53,7 +53,7 @@ class TrafficWindow:
         return self._clock()
 
     def close_second(self, limiters: Mapping[str, LimiterReading]) -> None:
-        """End the seconds that are over; `gates` are as they are now."""
+        """Close the seconds that are over; `limiters` are readings of this moment."""
         self.history.close(self.refresh(), limiters)
 
     def _record_keys(self, exchange: Exchange) -> None:

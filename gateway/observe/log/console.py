@@ -1,7 +1,7 @@
-"""Log lines for a person at a terminal: the time, who called what, what came of it, and only then the rest.
+"""Log lines for people at a terminal: the time, the caller and its request, the outcome, then the rest.
 
-Shows what the JSON line holds, mostly less of it. What is not printable is replaced, so that no value can
-steer the terminal.
+Shows a selection of the JSON line. Characters that are not printable are replaced, so that no value can
+control the terminal.
 """
 
 from datetime import datetime
@@ -53,7 +53,7 @@ class ConsoleLines:
         return " ".join(columns)
 
     def _remarks(self, level: str, values: dict[str, Any]) -> list[str]:
-        """What is out of the ordinary, in words."""
+        """Whatever is unusual about the exchange, in words."""
         remarks = []
         if slug := values.get("gateway_error"):
             remarks.append(self._paint(_clean(slug), _BOLD))

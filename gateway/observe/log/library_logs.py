@@ -1,7 +1,7 @@
-"""What Python and libraries say on their own, brought into our log's shape, without a caller's bytes.
+"""Routes warnings and log messages of Python and its libraries into the structured log, without caller data.
 
-Messages of `logging` appear by their unformatted text and the type of their exception; warnings and what
-nobody could catch, by type and place.
+Messages of `logging` appear by their unformatted text and the type of their exception; warnings and uncaught
+exceptions by type and place.
 """
 
 import logging
@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from gateway.observe.log.structured_log import Logger
 
-_LONGEST_TEXT = 120
+_MAX_TEXT = 120
 
 
 class LibraryHandler(logging.Handler):
@@ -29,13 +29,13 @@ class LibraryHandler(logging.Handler):
         values: dict[str, Any] = {"library": record.name}
         if record.exc_info and record.exc_info[0] is not None:
             values["error"] = record.exc_info[0].__name__
-        text = str(record.msg).split("\n", 1)[0].partition("<")[0][:_LONGEST_TEXT].strip()
+        text = str(record.msg).split("\n", 1)[0].partition("<")[0][:_MAX_TEXT].strip()
         level = "error" if record.levelno >= logging.ERROR else "warning"
         getattr(self._log, level)(text or "library message", **values)
 
 
 def route_libraries(log: Logger) -> None:
-    """From now on, send all of it to our log only."""
+    """Send all of it to `log` only."""
     root = logging.getLogger()
     root.handlers = [LibraryHandler(log)]
     root.setLevel(logging.WARNING)

@@ -1,7 +1,7 @@
 """Structured logs: one line per exchange and one per event, by allow-list (docs/design.md 1, 4.9).
 
-No body, header value, query, phone number or secret has a way in: only the fields named here are written.
-How a line looks to a person is in `console.py`, what libraries say in `libraries.py`.
+Bodies, header values, queries, phone numbers and secrets cannot enter: only the fields named here are
+written. `console.py` formats lines for people, `library_logs.py` routes what libraries log.
 """
 
 import os
@@ -40,9 +40,9 @@ class _LineLogger:
 
 
 class _Lines:
-    """Mixed into structlog's logger: a way past its chain for an exchange's line, as most lines are.
+    """Mixed into structlog's logger: a short cut past its chain for the line of an exchange.
 
-    `share` is that of plain successes which is written, from 0 to 1.
+    `share` of plain successes is written, from 0 to 1.
     """
 
     least: int

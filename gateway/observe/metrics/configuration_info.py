@@ -1,6 +1,6 @@
-"""Which configuration is in force and since when, how reloads went, and how long each Twilio key is known.
+"""The active configuration and when it was loaded, the results of reloads, and the age of each Twilio key.
 
-Told by whoever loads configurations; read at a scrape, on the admin thread. Holds masked SIDs only.
+Written by the code that loads configurations; read at a scrape, on the admin thread. Holds masked SIDs only.
 """
 
 from collections.abc import Callable, Iterable
@@ -40,7 +40,8 @@ class ConfigurationRecord:
         self.last_reload_good = ok
 
     def key_ages(self) -> dict[KeyName, float]:
-        """Seconds since each key in force was first seen by this process. Twilio tells nobody when a key was
-        made, and a restart begins anew."""
+        """Seconds since this process first saw each active key. Twilio does not tell when a key was made, and
+        a
+        restart begins again."""
         now = self._clock()
         return {name: max(0.0, now - since) for name, since in self._keys.items()}

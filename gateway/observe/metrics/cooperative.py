@@ -1,4 +1,4 @@
-"""Giving the interpreter up in between: for long work on the admin thread, which traffic must not feel.
+"""Cooperative yielding of the interpreter lock, so that long work on the admin thread does not delay traffic.
 
 A thread that wants the interpreter waits for up to a millisecond (`sys.setswitchinterval`) until it is handed
 over, and each turn of the data loop is such a wait; handed over of its own accord it is there at once.
@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
 PORTION: Final = 16
-"""Items between two such moments: some 0.2 ms of a scrape. Fewer, and a scrape beside a busy loop takes too
-long, for each moment may last a millisecond (docs/performance.md)."""
+"""Items between two yields: about 0.2 ms of a scrape. With fewer, a scrape beside a busy loop takes too long,
+because each yield may last a millisecond (docs/performance.md)."""
 
 _PAUSE_SECONDS = 0.000_05
-# Not 0: on a core that both threads share, who waits for the interpreter is then always woken too late, and
-# never gets to asking for it. Measured: a p99 of 300 ms.
+# Not 0: on a core that both threads share, the waiting thread would be woken too late each time, and would
+# never get the interpreter. Measured: a p99 of 300 ms.
 
 T = TypeVar("T")
 

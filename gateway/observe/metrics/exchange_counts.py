@@ -18,10 +18,10 @@ from gateway.upstream.key_health import KeyEvent
 NONE: Final = "{none}"
 """Where an exchange ended before it was known: whose it is, or what it wants."""
 OTHER: Final = "{other}"
-MOST_CONSUMERS: Final = 2_000
-"""Consumers outlive their removal from the configuration, for counters must not vanish; so many in all."""
+MAX_CONSUMERS: Final = 2_000
+"""Consumers stay after their removal from the configuration, because counters must not disappear."""
 
-MOST_SDKS: Final = 10
+MAX_SDKS: Final = 10
 """SDKs and versions that are counted apart for each consumer; more are counted as `OTHER`."""
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
@@ -60,13 +60,13 @@ TOTAL: Final = Duration("request", (0.1, 0.25, 0.5, 1.0, 2.5, 10.0), 0)
 UPSTREAM: Final = Duration("upstream", (0.1, 0.25, 1.0, 5.0), 7)
 QUEUE: Final = Duration("queue", (0.1, 1.0, 5.0), 12)
 OVERHEAD: Final = Duration("overhead", (0.002, 0.01, 0.1), 16)
-SPANS: Final = (TOTAL, UPSTREAM, QUEUE, OVERHEAD)
+DURATIONS: Final = (TOTAL, UPSTREAM, QUEUE, OVERHEAD)
 """Few buckets, for there are four durations of each consumer: 200 of them fill half of a megabyte."""
-_TOTAL, _UPSTREAM, _QUEUE, _OVERHEAD = (each.bounds for each in SPANS)
-_, _UPSTREAM_AT, _QUEUE_AT, _OVERHEAD_AT = (each.at for each in SPANS)
+_TOTAL, _UPSTREAM, _QUEUE, _OVERHEAD = (each.bounds for each in DURATIONS)
+_, _UPSTREAM_AT, _QUEUE_AT, _OVERHEAD_AT = (each.at for each in DURATIONS)
 _SUMS_AT = 20
-_TOTAL_SUM, _UPSTREAM_SUM, _QUEUE_SUM, _OVERHEAD_SUM = range(_SUMS_AT, _SUMS_AT + len(SPANS))
-_EMPTY = [0] * _SUMS_AT + [0.0] * len(SPANS)
+_TOTAL_SUM, _UPSTREAM_SUM, _QUEUE_SUM, _OVERHEAD_SUM = range(_SUMS_AT, _SUMS_AT + len(DURATIONS))
+_EMPTY = [0] * _SUMS_AT + [0.0] * len(DURATIONS)
 _REASONS: Final = {"requeue": "signal", "next_key": "key_refused"}
 """Why another attempt followed; of a plain retry the status or the phase says it."""
 _RATE_LIMITED = "rate_limited"
@@ -95,7 +95,7 @@ class Refused(NamedTuple):
 class ExchangeCounts:
     """Written by one thread, read by any. The public dicts may be copied (`.copy()`), never iterated over."""
 
-    def __init__(self, consumers_max: int = MOST_CONSUMERS) -> None:
+    def __init__(self, consumers_max: int = MAX_CONSUMERS) -> None:
         self.attempts: dict[int | str, int] = {}
         """By status of the answer, else by the phase it failed in, '' for given up under way."""
         self.retries: dict[str, int] = {}
@@ -212,9 +212,9 @@ class ExchangeCounts:
                 _add(self.limited, (consumer, "reported"))
 
     def _add_sdk(self, consumer: str, sdk: str) -> list[int]:
-        """The count of an SDK that this consumer has not used before, or has used too many besides."""
+        """The count of an SDK that is new to this consumer, or the one for all beyond the bound."""
         apart = self._sdks_apart.get(consumer, 0)
-        if apart < MOST_SDKS:
+        if apart < MAX_SDKS:
             self._sdks_apart[consumer] = apart + 1
         else:
             sdk = OTHER
@@ -238,7 +238,7 @@ class ExchangeCounts:
         return {name: count[0] for name, count in self._consumers.copy().items()}
 
     def sdks(self) -> dict[tuple[str, str], int]:
-        """Exchanges by (consumer, SDK) of known callers; of each at most `MOST_SDKS`, and `OTHER`."""
+        """Exchanges by (consumer, SDK) of known callers; of each at most `MAX_SDKS`, and `OTHER`."""
         return {name: count[0] for name, count in self._sdks.copy().items()}
 
     def durations(self) -> tuple["Durations", "Durations"]:
@@ -257,10 +257,10 @@ Durations = dict[str, list[float]]
 """The numbers of all four durations, by name; `distribution` reads them."""
 
 
-def distribution(numbers: list[float], span: Duration) -> Distribution:
+def distribution(numbers: list[float], duration: Duration) -> Distribution:
     """One duration out of them."""
-    counts = tuple(numbers[span.at : span.at + len(span.bounds) + 1])
-    return Distribution(counts, numbers[_SUMS_AT + SPANS.index(span)])
+    counts = tuple(numbers[duration.at : duration.at + len(duration.bounds) + 1])
+    return Distribution(counts, numbers[_SUMS_AT + DURATIONS.index(duration)])
 
 
 def _add(sums: dict[K, int], name: K, count: int = 1) -> None:

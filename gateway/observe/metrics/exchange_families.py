@@ -1,7 +1,7 @@
-"""Metric families out of what was counted: the names, texts and labels of everything an exchange adds to.
+"""Metric families of what exchanges add up to: their names, help texts and labels.
 
 Made at each scrape, on the admin thread, while the data loop goes on counting: whatever is iterated over is
-a copy. Owns Prometheus' words for the tally's; counts nothing itself.
+a copy. Owns the Prometheus names of what `exchange_counts.py` counts; counts nothing itself.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,10 +24,10 @@ from gateway.idempotency.claim_rules import IdempotencyEvent
 from gateway.observe.metrics.configuration_info import ConfigurationRecord
 from gateway.observe.metrics.cooperative import yielding
 from gateway.observe.metrics.exchange_counts import (
+    DURATIONS,
     NONE,
     OTHER,
     OTHER_CODE,
-    SPANS,
     Duration,
     Durations,
     ExchangeCounts,
@@ -40,11 +40,11 @@ _OUTCOMES = ("2xx", "3xx", "4xx", "429", "5xx", *FailurePhase, "abandoned")
 _REASONS = ("signal", "key_refused", "502", "503", "504", *FailurePhase)
 _REPORTED = ("not_allowed", "form_rule", "rate_limited")
 _REQUEST_LABELS = ("product", "method", "status_class")
-_SPAN_TEXTS = {
+_DURATION_TEXTS = {
     "request": "Time from a request's head to the end of its answer.",
     "upstream": "Time at Twilio, all attempts of an exchange together; of exchanges that were sent.",
     "queue": "Time waited for a slot or a rate limit; of exchanges that came so far.",
-    "overhead": "Time in the gateway itself: neither at Twilio, nor waiting for anything or anybody.",
+    "overhead": "Time spent in the gateway itself, excluding Twilio, queues, backoff and slow callers.",
 }
 
 
@@ -96,7 +96,7 @@ class ExchangeCollector(Collector):
         yield from self._collect_keys()
         yield counter(
             "gateway_idempotency_events",
-            "What became of requests with an Idempotency-Key.",
+            "Outcomes of requests with an Idempotency-Key.",
             ("event",),
             _filled(IdempotencyEvent, self._counts.idempotency_events),
         )
@@ -129,10 +129,10 @@ class ExchangeCollector(Collector):
 
     def _collect_durations(self) -> Iterator[Metric]:
         by_product, by_consumer = self._counts.durations()
-        for span in SPANS:
-            yield _histogram(f"gateway_{span.name}_seconds", span, "product", by_product)
-        for span in SPANS:
-            yield _histogram(f"gateway_consumer_{span.name}_seconds", span, "consumer", by_consumer)
+        for duration in DURATIONS:
+            yield _histogram(f"gateway_{duration.name}_seconds", duration, "product", by_product)
+        for duration in DURATIONS:
+            yield _histogram(f"gateway_consumer_{duration.name}_seconds", duration, "consumer", by_consumer)
 
     def _collect_attempts(self) -> Iterator[Metric]:
         outcomes: dict[str, float] = {}
@@ -141,7 +141,7 @@ class ExchangeCollector(Collector):
             outcomes[name] = outcomes.get(name, 0) + count
         yield counter(
             "gateway_attempts",
-            "Tries at Twilio, by the answer's status class, 429 apart, or the phase they failed in.",
+            "Upstream attempts, by response status class (429 on its own) or the phase in which they failed.",
             ("outcome",),
             _filled(_OUTCOMES, outcomes),
         )
@@ -156,7 +156,7 @@ class ExchangeCollector(Collector):
         counts = self._counts
         yield counter(
             "gateway_refusals",
-            "Answers of ours, by slug.",
+            "Errors answered by the gateway itself, by slug.",
             ("slug",),
             _filled(KINDS, counts.refusals),
         )
@@ -180,7 +180,7 @@ class ExchangeCollector(Collector):
         )
         yield counter(
             "gateway_unfinished",
-            "Exchanges whose answer did not reach its end: the caller left, or we broke off.",
+            "Exchanges whose answer was not completed: the caller left, or the gateway aborted it.",
             ("ending",),
             _filled((Ending.HUNG_UP, Ending.ABORTED), counts.unfinished),
         )
@@ -243,7 +243,7 @@ class ExchangeCollector(Collector):
 
 
 class ConfigurationCollector(Collector):
-    """Which configuration is in force, and how the last reload went."""
+    """The active configuration, and the result of the last reload."""
 
     def __init__(self, configuration: ConfigurationRecord) -> None:
         self._configuration = configuration
@@ -252,16 +252,16 @@ class ConfigurationCollector(Collector):
         """All families."""
         record = self._configuration
         yield InfoMetricFamily(
-            "gateway_config", "The hash of the configuration in force.", {"hash": record.hash}
+            "gateway_config", "The hash of the active configuration.", {"hash": record.hash}
         )
         yield single_gauge(
             "gateway_config_last_reload_success",
-            "0 if the last reload was refused and the configuration before it is in force.",
+            "0 if the last reload failed and the configuration before it stays active.",
             float(record.last_reload_good),
         )
         yield single_gauge(
             "gateway_config_last_reload_timestamp_seconds",
-            "When the configuration in force was loaded, at the start or by a reload.",
+            "When the active configuration was loaded, at the start or by a reload.",
             record.loaded_at,
         )
         yield counter(
@@ -272,11 +272,11 @@ class ConfigurationCollector(Collector):
         )
 
 
-def _histogram(name: str, span: Duration, label: str, durations: Durations) -> Metric:
-    family = HistogramMetricFamily(name, _SPAN_TEXTS[span.name], labels=(label,))
-    bounds = [*map(floatToGoString, span.bounds), "+Inf"]
+def _histogram(name: str, duration: Duration, label: str, durations: Durations) -> Metric:
+    family = HistogramMetricFamily(name, _DURATION_TEXTS[duration.name], labels=(label,))
+    bounds = [*map(floatToGoString, duration.bounds), "+Inf"]
     for value, numbers in yielding(durations.items()):
-        counts, seconds = distribution(numbers, span)
+        counts, seconds = distribution(numbers, duration)
         if any(counts):
             family.add_metric(
                 (value or NONE,), list(zip(bounds, accumulate(counts), strict=True)), round(seconds, 6)

@@ -37,7 +37,7 @@ class Exposition:
     """Called on one thread only. `clock` is monotonic, in seconds."""
 
     def __init__(self, registry: CollectorRegistry, clock: Callable[[], float] = time.monotonic) -> None:
-        self._registry = _Paced(registry)
+        self._registry = _YieldingRegistry(registry)
         self._clock = clock
         self._kept: dict[tuple[str, str], ExpositionPage] = {}
         self._made_at = float("-inf")
@@ -65,7 +65,7 @@ class Exposition:
         return render(self._registry)
 
 
-class _Paced(Collector):
+class _YieldingRegistry(Collector):
     """A registry whose samples come in portions, for the library goes through them in one stretch."""
 
     def __init__(self, registry: CollectorRegistry) -> None:

@@ -1,4 +1,4 @@
-"""Metrics of who we are and who callers are: TLS certificates and handshakes, keys of JWT issuers.
+"""Metrics of TLS certificates and handshakes, and of JWT issuers' keys.
 
 Called on the admin thread; it only reads numbers, each of which is right at the moment it is read.
 """

@@ -1,4 +1,4 @@
-"""The gateway's metrics as one thing: the registry, what is counted, and where others hang what they know.
+"""The gateway's metrics: the registry, the counts of exchanges, and where other parts register their own.
 
 Exchanges add up in `ExchangeCounts`; names and texts are in `exchange_families.py`; what is read off running
 parts is in `runtime_families.py`. Labels come from the catalogue, the configuration and fixed sets only, so
@@ -31,9 +31,9 @@ class Metrics:
         self.count_idempotency_event = self.counts.count_idempotency_event
         self.count_repeat = self.counts.count_repeat
         self.configuration = ConfigurationRecord(clock)
-        """To be told of the start and of each reload."""
+        """Records the start and each reload."""
         self.secret_ages: Table = dict
-        """Set by whoever fetches secrets: seconds since each was last known to be current, by its name."""
+        """Set by the secret cache: seconds since each secret was last confirmed, by its name."""
         self.registry.register(ExchangeCollector(self.counts, self.configuration))
         self.registry.register(ConfigurationCollector(self.configuration))
         self.registry.register(_SecretAges(self))
@@ -43,7 +43,7 @@ class Metrics:
 
 
 class _SecretAges(Collector):
-    """How old secrets are, by whoever fetches them."""
+    """Ages of secrets, as the secret cache reports them."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -52,7 +52,7 @@ class _SecretAges(Collector):
         """All families."""
         yield gauge(
             "gateway_secret_age_seconds",
-            "Since a secret was last known to be what its store holds.",
+            "Time since a secret was last confirmed by its store.",
             ("secret",),
             (((name,), age) for name, age in self._metrics.secret_ages().items()),
         )

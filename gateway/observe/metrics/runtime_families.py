@@ -1,4 +1,4 @@
-"""Metrics that are read off the running parts at each scrape: gates, budget, breakers, stores, connections.
+"""Metrics read from the running parts at each scrape: limiters, budget, breakers, stores, connections.
 
 Called on the admin thread; it only reads numbers, each of which is right at the moment it is read.
 """
@@ -37,7 +37,7 @@ class StateCollector(Collector):
         """All families."""
         yield InfoMetricFamily(
             "gateway_build",
-            "What runs.",
+            "Version information.",
             {
                 "version": __version__,
                 "build": build_kind(),
@@ -88,7 +88,7 @@ class StateCollector(Collector):
         )
         yield counter(
             "gateway_concurrency_signals",
-            "429s that said: too many at once.",
+            "429 responses that signalled the concurrency limit.",
             _LIMITER_LABELS,
             read(lambda each: each.adaptive_limit.signals),
         )
@@ -113,17 +113,17 @@ class StateCollector(Collector):
         now = time.monotonic()
         yield single_gauge(
             "gateway_retry_budget",
-            "New tries that the budget would pay for now.",
+            "Retries that the retry budget allows at this moment.",
             max(0.0, forwarder.budget.left(now)),
         )
         yield single_counter(
             "gateway_retry_budget_exhausted",
-            "Retries that the budget did not pay for.",
+            "Retries denied by the retry budget.",
             forwarder.budget.exhausted,
         )
         yield gauge(
             "gateway_breaker_open",
-            "1 for an upstream host that is not tried for a while.",
+            "1 while the circuit breaker of an upstream host is open.",
             ("host",),
             (((host,), 1.0) for host in forwarder.breakers.states(now)),
         )
@@ -139,7 +139,7 @@ class StateCollector(Collector):
         )
         yield counter(
             "gateway_store_questions",
-            "Scripts that the store was asked to run.",
+            "Scripts sent to the shared store.",
             (),
             [] if store is None else [((), store.questions)],
         )
@@ -189,13 +189,13 @@ class StateCollector(Collector):
         )
         yield counter(
             "gateway_connections_closed",
-            "Connections that the gateway closed by itself, by why.",
+            "Connections closed by the gateway, by reason.",
             ("reason",),
             (((reason.value,), connections.closed[reason]) for reason in Closed),
         )
         yield single_gauge(
             "gateway_exchanges_in_flight",
-            "Requests that are being worked on, waiting ones included.",
+            "Requests in progress, including those that wait.",
             self._runtime.in_flight(),
         )
         yield single_gauge(
@@ -210,7 +210,7 @@ class StateCollector(Collector):
         )
         yield single_counter(
             "gateway_traces_dropped",
-            "Exchanges left out of the traces, because no collector took them.",
+            "Exchanges missing from the traces because no collector accepted them.",
             self._runtime.traces_dropped(),
         )
 

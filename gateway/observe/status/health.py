@@ -1,6 +1,6 @@
-"""How the gateway is: serving, draining or degraded, and why; the same for `/readyz` and the page.
+"""The state of the gateway (serving, draining or degraded) and the reasons, for `/readyz` and the page.
 
-Called on the admin thread only. Degraded is not unready: traffic still belongs here.
+Called on the admin thread only. A degraded gateway is still ready: traffic belongs here.
 """
 
 import time
@@ -14,7 +14,7 @@ from gateway.observe.live.traffic_window import KeyUse
 from gateway.observe.runtime import Runtime
 
 _LATELY_SECONDS = 60.0
-_MOST_ACCOUNTS = 200
+_MAX_ACCOUNTS = 200
 _REFUSED_IN_A_ROW = 5
 """A healthy key is refused now and then, for what it is not for."""
 _REFUSED_SECONDS = 300.0
@@ -22,14 +22,14 @@ _UNUSED = KeyUse()
 
 
 class Health(NamedTuple):
-    """Whether traffic should come here, and what there is to say about it."""
+    """Whether traffic should come here, and the details."""
 
     ready: bool
     detail: dict[str, object]
 
 
 class Lately:
-    """Whether a counter has grown in the last minute. `now` is monotonic, in seconds."""
+    """The growth of a counter in the last minute. `now` is monotonic, in seconds."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque([(float("-inf"), 0)])
@@ -61,7 +61,7 @@ class Status:
 
     def health(self) -> Health:
         """What /readyz answers."""
-        state, why = self._judge()
+        state, why = self._describe_state()
         return Health(
             state != "draining",
             {
@@ -78,7 +78,7 @@ class Status:
         """What /api/state answers."""
         runtime = self._runtime
         process_status, forwarder = runtime.process_status, runtime.forwarder
-        state, why = self._judge()
+        state, why = self._describe_state()
         now, moment = self._clock(), self._monotonic()
         reload = process_status.last_reload
         return {
@@ -106,7 +106,7 @@ class Status:
             "records_dropped": runtime.traffic_window.exchange_queue.dropped,
         }
 
-    def _judge(self) -> tuple[str, list[str]]:
+    def _describe_state(self) -> tuple[str, list[str]]:
         why = list(self._reasons())
         if self._runtime.process_status.draining:
             return "draining", ["told to stop; what is in flight may finish", *why]
@@ -115,7 +115,7 @@ class Status:
     def _reasons(self) -> Iterator[str]:
         runtime, moment = self._runtime, self._monotonic()
         if runtime.store is not None and not runtime.store.state.available:
-            yield f"store away: {runtime.store.state.reason}"
+            yield f"store unavailable: {runtime.store.state.reason}"
         for host, state in runtime.forwarder.breakers.states(moment).items():
             yield f"breaker {state.replace('_', ' ')} for {host}"
         reload = runtime.process_status.last_reload
@@ -131,7 +131,7 @@ class Status:
         yield from runtime.process_status.reasons.values()
 
     def _refused_keys(self) -> Iterator[str]:
-        """Those put aside for another one, and the last of a credential's, which go on being used."""
+        """Disabled keys, and refused keys that stay in use because they are a credential's last."""
         keyring, traffic_window = self._runtime.forwarder.keyring, self._runtime.traffic_window
         since = traffic_window.refresh() - _REFUSED_SECONDS
         for credential in self._runtime.snapshot().credentials.values():
@@ -172,5 +172,5 @@ class Status:
                 "queued": limiter.waiting,
                 "signals": limiter.adaptive_limit.signals,
             }
-            for key, limiter in limiters[:_MOST_ACCOUNTS]
+            for key, limiter in limiters[:_MAX_ACCOUNTS]
         ]

@@ -1,6 +1,6 @@
-"""Whether the data port's loop still moves. Probes are answered on another thread, which would not notice.
+"""Heartbeat of the data loop. Probes are answered on another thread, which cannot notice that it is stuck.
 
-Knows one number; what a silence means is `/livez`'s to say.
+Only measures; `/livez` decides how long a silence is too long.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ class Heartbeat:
         self._next: asyncio.TimerHandle | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Beat now, and from now on, until `close`."""
+        """Beat now and every second, until `close`."""
         self._at = time.monotonic()
         self._next = loop.call_later(_BEAT_SECONDS, self.start, loop)
 
     def close(self) -> None:
-        """Beat no more."""
+        """Stop the heartbeat."""
         if self._next is not None:
             self._next.cancel()
 

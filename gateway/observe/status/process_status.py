@@ -1,7 +1,7 @@
-"""The condition of the process: since when it runs, whether it drains, the last reload, what ails it.
+"""The status of the process: start time, draining or not, last reload, and why it is degraded.
 
-Written by whoever finds out, on any thread, and read on any other: each value is replaced in one piece and
-never changed. Knows nothing of who shows it.
+Written and read on any thread: each value is replaced as a whole and never changed. Does not know how it is
+shown.
 """
 
 import threading
@@ -28,13 +28,13 @@ class ProcessStatus:
         self.started_at = clock()
         self.draining = False
         self.loaded_at = self.started_at
-        """When the configuration in force was taken into use."""
+        """When the active configuration was applied."""
         self.last_reload: LastReload | None = None
-        """None until there was one."""
+        """None until the first reload."""
         self.after_restart: tuple[str, ...] = ()
-        """Settings that were changed since the start, and are without effect until the next one."""
+        """Settings changed since the start that take effect at the next one."""
         self.reasons: Mapping[str, str] = MappingProxyType({})
-        """What ails the process besides what its parts show: subject -> text for people, without secrets."""
+        """Why the process is degraded, beyond what its parts show: subject -> text without secrets."""
 
     def record_reload(self, ok: bool, detail: str = "", after_restart: tuple[str, ...] = ()) -> None:
         """A reload was tried. `detail` must be fit for logs: names and places, no values."""
@@ -45,7 +45,7 @@ class ProcessStatus:
         self.last_reload = LastReload(now, ok, detail)
 
     def set_reason(self, subject: str, text: str) -> None:
-        """From now on `subject` ails the process; an empty text takes it back."""
+        """Set the reason why `subject` makes the process degraded; an empty text clears it."""
         with self._writing:
             reasons = {name: reason for name, reason in self.reasons.items() if name != subject}
             if text:

@@ -2,7 +2,7 @@
 
 Names and attributes follow OpenTelemetry's HTTP conventions, beside ours that begin with `gateway.` and
 `twilio.`; by allow-list, as in the log: no path beyond the route's template, no query, no secret.
-Needs the optional packages; only `tracing.py` imports it.
+Needs the optional packages; only `tracer.py` imports it.
 """
 
 import random

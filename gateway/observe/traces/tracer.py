@@ -1,8 +1,8 @@
-"""Traces: takes a caller's place over or begins one, and hands finished exchanges to OpenTelemetry.
+"""Traces: continues a caller's trace or begins one, and hands finished exchanges to OpenTelemetry.
 
-A thread makes the spans of the record's timeline (`spans.py`) and exports them, so that nothing waits for a
-collector. The packages are optional: nothing here imports them until `open_tracer`. Which exporters and which
-sampler is said by the standard variables.
+A thread makes the spans of each exchange's timeline (`spans.py`) and exports them, so that no request waits
+for a collector. The packages are optional: nothing here imports them until `open_tracer`. The standard
+variables choose exporters and sampler.
 """
 
 import os
@@ -27,14 +27,14 @@ _EXPORT_SECONDS = 10.0  # how long an exporter may take
 _SERVICE = "twilio-gateway"
 _FLUSH_SECONDS = 3.0
 _DELAY_MILLISECONDS = 1_000
-_MOST_WAITING = 8_192
+_MAX_WAITING = 8_192
 _BATCH = 128  # exchanges; each is three spans or so, and 512 spans a batch are OpenTelemetry's own default
 
 
 class Tracer:
     """One per process. `begin` and `finish` are called on the data loop and never wait.
 
-    `dropped` counts exchanges for which there was no room, because a collector was away or slow.
+    `dropped` counts exchanges for which there was no room, because a collector was unavailable or slow.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Tracer:
         self._spans = spans
         self._exporters = exporters
         self._send_upstream = send_upstream
-        self._most = _read_number("OTEL_BSP_MAX_QUEUE_SIZE", _MOST_WAITING)
+        self._most = _read_number("OTEL_BSP_MAX_QUEUE_SIZE", _MAX_WAITING)
         self._delay_seconds = _read_number("OTEL_BSP_SCHEDULE_DELAY", _DELAY_MILLISECONDS) / 1000
         self._ended: deque[Exchange] = deque()
         self._stopping = threading.Event()
@@ -81,7 +81,7 @@ class Tracer:
         self._ended.append(exchange)
 
     def close(self) -> None:
-        """Export what is left, for a moment at most. Blocks."""
+        """Export the remaining exchanges, for a bounded time. Blocks."""
         self._stopping.set()
         self._thread.join(_FLUSH_SECONDS)
         self._given_up = True

@@ -4,8 +4,8 @@ import pytest
 
 from gateway.exchange import UNKNOWN_SDK, Ending
 from gateway.observe.live.breakdowns import (
-    MOST_CODES,
-    MOST_SDKS,
+    MAX_CODES,
+    MAX_SDKS,
     OTHER_CODE,
     RATE_SECONDS,
     Breakdowns,
@@ -61,11 +61,11 @@ def test_codes_are_bounded() -> None:
     """Beyond them all are one."""
     tables = Breakdowns()
     tables.add(
-        [finished(NOW, twilio_code=code, status=400) for code in range(10_000, 10_000 + 3 * MOST_CODES)]
+        [finished(NOW, twilio_code=code, status=400) for code in range(10_000, 10_000 + 3 * MAX_CODES)]
     )
     codes = tables.codes(NOW)
-    assert len(codes) == MOST_CODES + 1
-    assert codes[OTHER_CODE].requests == 2 * MOST_CODES
+    assert len(codes) == MAX_CODES + 1
+    assert codes[OTHER_CODE].requests == 2 * MAX_CODES
 
 
 def test_what_has_no_route_is_in_no_route() -> None:
@@ -102,10 +102,10 @@ def test_sdks_of_a_consumer() -> None:
     go = "twilio-go/1.30.9"
     for minute in range(12):
         tables.add([finished(NOW + minute * 60, sdk=go), finished(NOW + minute * 60)])
-        versions = (f"twilio-php/{minute}.{number}" for number in range(MOST_SDKS))
+        versions = (f"twilio-php/{minute}.{number}" for number in range(MAX_SDKS))
         tables.add(finished(NOW + minute * 60, sdk=sdk) for sdk in versions)
     sdks = tables.consumers(NOW + 12 * 60)["app"].sdks
-    assert len(sdks) <= MOST_SDKS + 1
+    assert len(sdks) <= MAX_SDKS + 1
     assert sdks[go] == 12
-    assert sum(sdks.values()) == 12 * (MOST_SDKS + 2)
+    assert sum(sdks.values()) == 12 * (MAX_SDKS + 2)
     assert sdks[UNKNOWN_SDK] > 12

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.exchange import Ending
-from gateway.observe.live.history import MOST_ACCOUNTS, MOST_POINTS, History, LimiterReading
+from gateway.observe.live.history import MAX_ACCOUNTS, MAX_POINTS, History, LimiterReading
 from tests.unit.observe.exchanges import finished
 
 IDLE = {"AC0011…eeff/us1/api": LimiterReading(10, 0, 0)}
@@ -71,21 +71,21 @@ def test_every_exchange_is_in_one_point() -> None:
 
 def test_history_is_bounded() -> None:
     history = History(1000.0)
-    for second in range(1000, 1000 + 2 * MOST_POINTS):
+    for second in range(1000, 1000 + 2 * MAX_POINTS):
         history.close(second + 1.0, IDLE)
-    assert len(columns(history)["t"]) == MOST_POINTS
+    assert len(columns(history)["t"]) == MAX_POINTS
     many = {f"{number}/us1/api": LimiterReading(10, number, 0) for number in range(100)}
     history.close(5000.0, many)
-    assert len(columns(history)["accounts"]) == MOST_ACCOUNTS
+    assert len(columns(history)["accounts"]) == MAX_ACCOUNTS
     assert history.last is not None
-    assert min(reading.in_flight for reading in history.last.accounts.values()) == 100 - MOST_ACCOUNTS
+    assert min(reading.in_flight for reading in history.last.accounts.values()) == 100 - MAX_ACCOUNTS
 
 
 def test_a_clock_that_jumps_ahead_fills_no_memory() -> None:
     history = History(1000.0)
     history.close(1e9, IDLE)
     found = columns(history)
-    assert len(found["t"]) == MOST_POINTS
+    assert len(found["t"]) == MAX_POINTS
     assert found["t"][-1] == 999_999_999
 
 

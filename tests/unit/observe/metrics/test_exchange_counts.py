@@ -6,12 +6,12 @@ import pytest
 
 from gateway.exchange import UNKNOWN_SDK, Ending, Exchange, PhaseKind
 from gateway.observe.metrics.exchange_counts import (
-    MOST_CONSUMERS,
-    MOST_SDKS,
+    DURATIONS,
+    MAX_CONSUMERS,
+    MAX_SDKS,
     OTHER,
     OVERHEAD,
     QUEUE,
-    SPANS,
     TOTAL,
     UPSTREAM,
     Distribution,
@@ -108,7 +108,7 @@ def test_a_bound_belongs_to_its_bucket() -> None:
 def test_what_was_refused_before_is_neither_queued_nor_upstream() -> None:
     """Else a flood of bad keys would make Twilio look fast."""
     by_product, _ = _added(refused()).durations()
-    assert [sum(distribution(by_product[""], span).counts) for span in SPANS] == [1, 0, 0, 1]
+    assert [sum(distribution(by_product[""], span).counts) for span in DURATIONS] == [1, 0, 0, 1]
 
 
 def test_a_wait_that_ended_without_an_attempt_is_queued_only() -> None:
@@ -116,11 +116,11 @@ def test_a_wait_that_ended_without_an_attempt_is_queued_only() -> None:
     waited.status, waited.slug, waited.ended_at = 429, "queue_timeout", 5.0
     waited.record_queue(PhaseKind.QUEUE, 0.0, 5.0)
     by_product, _ = _added(waited).durations()
-    assert [sum(distribution(by_product[""], span).counts) for span in SPANS] == [1, 0, 1, 1]
+    assert [sum(distribution(by_product[""], span).counts) for span in DURATIONS] == [1, 0, 1, 1]
 
 
 def test_at_most_ten_buckets() -> None:
-    assert all(len(span.bounds) + 1 <= 10 for span in SPANS)
+    assert all(len(span.bounds) + 1 <= 10 for span in DURATIONS)
 
 
 def _retried() -> Exchange:
@@ -215,7 +215,7 @@ def test_consumers_beyond_the_bound_are_counted_together() -> None:
     assert counts == {"one": 2, "two": 1, OTHER: 2, "": 1}
     assert tally.limited.keys() == {(name, "reported") for name in ("one", "two", OTHER, "")}
     assert tally.segments[OTHER, "GB"] == 2
-    assert MOST_CONSUMERS >= 1000
+    assert MAX_CONSUMERS >= 1000
 
 
 def _sdk(version: str) -> str:
@@ -235,15 +235,15 @@ def test_sdks_are_counted_by_consumer() -> None:
 
 
 def test_versions_without_end_are_counted_together() -> None:
-    tally = _added(*(exchange(sdk=_sdk(str(number))) for number in range(3 * MOST_SDKS)), exchange("batch"))
-    assert len(tally.sdks()) == MOST_SDKS + 2
-    assert tally.sdks()["app", OTHER] == 2 * MOST_SDKS
+    tally = _added(*(exchange(sdk=_sdk(str(number))) for number in range(3 * MAX_SDKS)), exchange("batch"))
+    assert len(tally.sdks()) == MAX_SDKS + 2
+    assert tally.sdks()["app", OTHER] == 2 * MAX_SDKS
     assert tally.sdks()["batch", UNKNOWN_SDK] == 1
 
 
 def test_sdks_of_consumers_without_end_are_bounded_too() -> None:
     tally = ExchangeCounts(consumers_max=2)
     for number in range(20):
-        for version in range(2 * MOST_SDKS):
+        for version in range(2 * MAX_SDKS):
             tally.add(exchange(f"c{number}", sdk=_sdk(str(version))))
-    assert len(tally.sdks()) == 3 * (MOST_SDKS + 1)
+    assert len(tally.sdks()) == 3 * (MAX_SDKS + 1)
