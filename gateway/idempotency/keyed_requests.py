@@ -7,7 +7,7 @@ outcome was not reported counts as unknown, never as free.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -53,7 +53,7 @@ class IdempotencyOptions:
 
 
 class Idempotency:
-    """One per process. `on_event` is called with each `IdempotencyEvent`."""
+    """One per process. `on_event` is called with each `IdempotencyEvent`; `sleep` waits for some seconds."""
 
     def __init__(
         self,
@@ -63,9 +63,11 @@ class Idempotency:
         store: RecordStore | None = None,
         loops: BackgroundLoops | None = None,
         on_event: Callable[[IdempotencyEvent], None] = lambda event: None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.options = options
         self._on_event = on_event
+        self._sleep = sleep
         self._memory = MemoryRecords(
             ttl_seconds=options.ttl_seconds,
             max_bytes=options.max_bytes,
@@ -190,7 +192,7 @@ class Idempotency:
                 self._on_event(IdempotencyEvent.STORE_SLOW)
             if not shared.is_available or loop.time() + _CLAIM_AGAIN_SECONDS >= deadline:
                 raise self._recorded(store_unavailable())
-            await asyncio.sleep(_CLAIM_AGAIN_SECONDS)
+            await self._sleep(_CLAIM_AGAIN_SECONDS)
 
     async def _end(self, claim: Claim, lease: Lease | None, record: Record | None) -> None:
         self._memory.finish(claim.scope, record)

@@ -5,9 +5,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.support.idempotency import module_server, one, server, two
 from tests.support.moved_clock import MovedClock
 from tests.support.running import Running, running_gateway
 from tests.support.upstream import RawUpstream, raw_upstream
+
+__all__ = ["clock", "gateway", "module_server", "one", "server", "two", "upstream"]
 
 
 @pytest.fixture

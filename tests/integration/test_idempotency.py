@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.caller import AUTHORIZATION, FORM, MESSAGES, RawAnswer, ask, raw_caller, request
-from tests.support.idempotency import RedisServer, redis_server
+from tests.support.redis import RedisServer, redis_server
 from tests.support.running import Running, consumer, running_gateway
 from tests.support.upstream import RawUpstream, answer, gated
 from twilio_simulator import Simulator

@@ -1,39 +1,12 @@
 """Leases in Redis: lost ones, renewed ones, and those that must not touch what is another's."""
 
-from collections.abc import AsyncIterator, Iterator
-
-import pytest
-
 from gateway.http.response import Response
 from gateway.idempotency.claim_rules import ClaimState, Record
 from gateway.idempotency.redis_records import RedisRecords
-from tests.support.idempotency import CLAIM, LEASE, RECORD, RedisServer, Replica, redis_server, replica
+from tests.support.idempotency import CLAIM, LEASE, RECORD, Replica
+from tests.support.redis import RedisServer
 
 OTHER_BODY = CLAIM._replace(fingerprint="2:" + "2" * 64)
-
-
-@pytest.fixture(scope="module")
-def _server() -> Iterator[RedisServer]:
-    with redis_server() as server:
-        yield server
-
-
-@pytest.fixture
-def server(_server: RedisServer) -> RedisServer:
-    _server.client.flushall()
-    return _server
-
-
-@pytest.fixture
-async def one(server: RedisServer) -> AsyncIterator[Replica]:
-    async with replica(server) as made:
-        yield made
-
-
-@pytest.fixture
-async def two(server: RedisServer) -> AsyncIterator[Replica]:
-    async with replica(server) as made:
-        yield made
 
 
 def _answer(status: int = 201) -> Response:

@@ -19,7 +19,8 @@ from gateway.idempotency.claim_rules import ANSWER_BYTES
 from gateway.idempotency.keyed_requests import Idempotency, IdempotencyOptions
 from gateway.policy.idempotency_key import Claim
 from gateway.redis.redis_store import RedisStore
-from tests.support.idempotency import FaultyStore, RedisServer, redis_server
+from tests.support.idempotency import FaultyStore
+from tests.support.redis import RedisServer, redis_server
 
 TTL = 100.0
 SCOPES = ["a" * 64, "b" * 64]
@@ -53,6 +54,10 @@ DONE: dict[str, Callable[[], Any]] = {
     "lost": lambda: _failure(FailurePhase.SENT),
     "cancelled in doubt": asyncio.CancelledError,
 }
+
+
+async def _no_pause(_: float) -> None:
+    """Claims without an answer are repeated at once, so that all that happens depends on the rules alone."""
 
 
 class Sending:
@@ -192,7 +197,10 @@ class OverRedis(InMemory):
         server.client.flushall()
         self.redis = [RedisStore(server.url, lambda state: None) for _ in range(2)]
         self.stores = [FaultyStore(store) for store in self.redis]
-        return [Idempotency(self._options(), lambda: self.now, store=store) for store in self.stores]
+        return [
+            Idempotency(self._options(), lambda: self.now, store=store, sleep=_no_pause)
+            for store in self.stores
+        ]
 
     async def _close(self) -> None:
         await super()._close()
@@ -200,10 +208,12 @@ class OverRedis(InMemory):
             await store.close()
 
     async def _come_to_rest(self) -> None:
-        for _ in range(3):
-            await super()._come_to_rest()
-            for store in self.stores:
-                await store.until_quiet()
+        runs = -1
+        while runs != (runs := sum(store.runs for store in self.stores)):
+            for _ in range(3):
+                await super()._come_to_rest()
+                for store in self.stores:
+                    await store.until_quiet()
 
     @rule(fault=st.sampled_from(["before", "after"]), which=st.integers(0, 1))
     def the_store_will_fail(self, fault: str, which: int) -> None:
@@ -221,7 +231,7 @@ class OverRedis(InMemory):
             for room, store in zip(self.rooms, self.stores, strict=True):
                 store.faults.clear()
                 assert room._shared is not None
-                while tasks := room._shared._tasks:
+                while tasks := {*room._shared._tasks, *filter(None, [room._shared._catching_up])}:
                     await asyncio.wait(tasks, timeout=20)
 
         self.loop.run_until_complete(write())

@@ -2,26 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
 from gateway.http.response import Response
-from tests.support.idempotency import CLAIM, RECORD, RedisServer, Replica, redis_server, replica
+from tests.support.idempotency import CLAIM, RECORD, Replica, replica
+from tests.support.redis import RedisServer
 
 FOREIGN = CLAIM._replace(identities=("c" * 16,), fingerprint="2:" + "3" * 64, fingerprint_v1="3" * 64)
-
-
-@pytest.fixture(scope="module")
-def _server() -> Iterator[RedisServer]:
-    with redis_server() as server:
-        yield server
-
-
-@pytest.fixture
-def server(_server: RedisServer) -> RedisServer:
-    _server.client.flushall()
-    return _server
 
 
 @pytest.fixture

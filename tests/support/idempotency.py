@@ -1,19 +1,16 @@
-"""For the tests of keyed requests: a real redis-server, a store that can be made to fail, and replicas."""
+"""For the tests of keyed requests: a store over a real Redis that can be made to fail, and replicas.
+
+`server`, `one` and `two` are fixtures of every integration test (`tests/integration/conftest.py`).
+"""
 
 import asyncio
-import os
-import shutil
-import signal
-import socket
-import subprocess
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import redis
 
 from gateway.errors import Refusal
 from gateway.http.response import Response
@@ -21,53 +18,11 @@ from gateway.idempotency.keyed_requests import ClaimGuard, Idempotency, Idempote
 from gateway.policy.idempotency_key import Claim
 from gateway.redis.availability import StoreState, StoreUnavailable
 from gateway.redis.redis_store import RedisStore, Script
+from tests.support.redis import RedisServer, redis_server
 
 CLAIM = Claim("a" * 64, "2:" + "1" * 64, False, "1" * 64, ("b" * 16,))
 RECORD = "gateway:idempotency:{" + CLAIM.scope + "}"
 LEASE = RECORD + ":lease"
-
-
-@dataclass
-class RedisServer:
-    """A running redis-server, and a blocking client to look into it."""
-
-    process: "subprocess.Popen[str]"
-    url: str
-    client: Any = field(repr=False)
-
-    def freeze(self) -> None:
-        """SIGSTOP: connections stay, nothing is answered."""
-        os.kill(self.process.pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """SIGCONT."""
-        os.kill(self.process.pid, signal.SIGCONT)
-
-    def names(self) -> set[str]:
-        """The names of all keys."""
-        return {name.decode() for name in self.client.scan_iter()}
-
-
-@contextmanager
-def redis_server() -> Iterator[RedisServer]:
-    """A server on a free port that keeps nothing on disk. Skips the test where there is none (not in CI)."""
-    program = shutil.which("redis-server")
-    if program is None:
-        assert os.environ.get("CI") != "true", "redis-server is missing"
-        pytest.skip("redis-server is not installed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    with subprocess.Popen([program, *options], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert any("Ready to accept connections" in line for line in process.stdout)
-            with redis.Redis(port=port) as client:
-                yield RedisServer(process, f"redis://127.0.0.1:{port}/0", client)
-        finally:
-            process.send_signal(signal.SIGCONT)
-            process.kill()
 
 
 class FaultyStore:
@@ -189,3 +144,31 @@ async def replica(server: RedisServer, answer_seconds: float = 0.5, **options: A
     finally:
         await room.close()
         await store.close()
+
+
+@pytest.fixture(scope="module")
+def module_server() -> Iterator[RedisServer]:
+    """One Redis for a module."""
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+def server(module_server: RedisServer) -> RedisServer:
+    """The same, empty."""
+    module_server.client.flushall()
+    return module_server
+
+
+@pytest.fixture
+async def one(server: RedisServer) -> AsyncIterator[Replica]:
+    """A replica that waits long for Redis, so that a busy machine changes nothing."""
+    async with replica(server) as made:
+        yield made
+
+
+@pytest.fixture
+async def two(server: RedisServer) -> AsyncIterator[Replica]:
+    """Another one on the same Redis."""
+    async with replica(server) as made:
+        yield made

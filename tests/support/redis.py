@@ -53,6 +53,10 @@ class RedisServer:
         assert self._process is not None
         os.kill(self._process.pid, signal.SIGCONT)
 
+    def names(self) -> set[str]:
+        """The names of all keys."""
+        return {name.decode() for name in self.client.scan_iter()}
+
     def close(self) -> None:
         """Stop it, frozen or not."""
         self.client.close()
