@@ -17,6 +17,8 @@ from gateway.twilio.catalogue import ParameterClass, Route
 _SID_CHARACTERS = 34
 _MAX_UNLISTED = 200
 """Names of one body that the operation does not list. Each costs some 20 µs to read in every way."""
+_MAX_DOCUMENTS = 100
+_MAX_PATH_CHARACTERS = 400
 _ACCOUNT, _DOCUMENT, _TEXT = ParameterClass.ACCOUNT, ParameterClass.DOCUMENT, ParameterClass.TEXT
 _ONLY_TEXT = frozenset({_TEXT})
 _WHOLE_BODY = "*"
@@ -70,6 +72,7 @@ def check_form(route: Route, rules: FormRules, fields: Fields, *, is_json: bool)
     parameters, checks = route.parameters, rules.checks
     refused = unknown = ""
     seen: dict[str, _Unlisted] = {}
+    documents = 0
     for index, (name, value) in enumerate(fields, 1):
         kind = parameters.get(name)
         if kind is not None and kind is not _DOCUMENT:
@@ -78,6 +81,9 @@ def check_form(route: Route, rules: FormRules, fields: Fields, *, is_json: bool)
                 refused = f"{name} {why}"
             continue
         found = seen.get(name)
+        documents += kind is _DOCUMENT
+        if documents > _MAX_DOCUMENTS or len(name) > _MAX_PATH_CHARACTERS:
+            return FormFinding("the body has too many documents, or a name that is too long", unknown)
         if found is None:
             if len(seen) == _MAX_UNLISTED:
                 return FormFinding("the body has too many parameters that are in no catalogue", unknown)
@@ -94,6 +100,8 @@ def check_query(route: Route, rules: FormRules, query: Fields) -> str:
     if len(query) > _MAX_UNLISTED:
         return "the query has too many parameters"
     for index, (name, _) in enumerate(query, 1):
+        if len(name) > _MAX_PATH_CHARACTERS:
+            return "the query has a name that is too long"
         classes = _find_unlisted(route, name, index, is_json=False).classes
         if not classes.isdisjoint(rules.checks) or (rules.is_routed and _DOCUMENT in classes):
             return "senders, recipients and callbacks must be sent in the body, where they are checked"

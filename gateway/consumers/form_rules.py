@@ -23,6 +23,9 @@ _OUTSPOKEN = re.compile(
     r"<(?!/?(?:Response|Say|Pause|Hangup|Reject|break|emphasis|lang|p|phoneme|prosody|s|say-as|sub|w)[\s/>])"
     r"(?!\?xml\s)"
 )
+# Twilio takes 4,000 characters of TwiML, and URLs no longer than that.
+_MAX_TWIML_CHARACTERS = 16_384
+_MAX_URL_CHARACTERS = 8_192
 _SCHEMES = frozenset({"http", "https", "ws", "wss"})  # media streams go to a WebSocket
 
 Check = Callable[[str], str]
@@ -104,12 +107,16 @@ class FormRules:
 
 
 def _check_twiml(value: str) -> str:
+    if len(value) > _MAX_TWIML_CHARACTERS:
+        return "is longer than Twilio takes"
     if _OUTSPOKEN.search(value):
         return "may contain only Say and Pause, because other verbs could bypass the form rules"
     return ""
 
 
 def _is_allowed_url(hosts: tuple[str, ...], value: str) -> bool:
+    if len(value) > _MAX_URL_CHARACTERS:
+        return False
     if any(ord(character) <= 0x20 or character == "\\" for character in value):
         return False  # WHATWG and RFC 3986 readers part ways here
     try:

@@ -17,7 +17,7 @@ from gateway.http.parameter_names import is_ambiguous
 Fields = list[tuple[str, str]]
 """(name, value) pairs in the order sent, repeats included."""
 
-_MAX_FIELDS = 5_000
+_MAX_FIELDS = 3_000
 _MAX_PARTS = 500
 _MAX_DEPTH = 32
 MAX_JSON_MARKS = 10_000

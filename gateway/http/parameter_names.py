@@ -11,6 +11,9 @@ from urllib.parse import unquote_plus
 
 _BRACKETED = re.compile(r"\[([^\[\]]*)")
 _SEPARATORS = re.compile(r"[\s.\-]")
+_CONTROLS = dict.fromkeys([*range(0x20), 0x7F])
+MAX_NAME_CHARACTERS = 200
+"""Twilio's longest name has 60. Reading a name in every way takes time in proportion to its length."""
 _NOT_PLAIN = re.compile(r"[^ -~]|%|=\?")
 
 
@@ -18,9 +21,9 @@ def is_ambiguous(name: str) -> bool:
     """Whether a form's decoded name is one that two readers would read differently.
 
     Controls, letters beyond ASCII, what is left of a broken or doubled escape, and RFC 2047 words. None of
-    Twilio's names has any of these.
+    Twilio's names has any of these, or is as long as `MAX_NAME_CHARACTERS`.
     """
-    return _NOT_PLAIN.search(name) is not None
+    return len(name) > MAX_NAME_CHARACTERS or _NOT_PLAIN.search(name) is not None
 
 
 def normal_name(name: str) -> str:
@@ -44,7 +47,10 @@ def looks_like_override(name: str) -> bool:
     """Whether a decoded parameter name is `_method` to some reader."""
     if name.isascii() and name.isalnum():
         return False
-    folded = _fold(unquote_plus(name))
+    decoded = unquote_plus(name)
+    folded = decoded.lower().translate(_CONTROLS) if decoded.isascii() else _fold(decoded)
+    if "method" not in folded:
+        return False
     parts = (folded.partition("[")[0], *_BRACKETED.findall(folded))
     return any(_is_override(_SEPARATORS.sub("_", part.strip())) for part in parts)
 

@@ -29,6 +29,7 @@ _CHARSETS = {
 
 
 MAX_CONVERTED_BYTES = 131_072
+MAX_TRANSCODED_BYTES = 32_768
 MAX_CONVERTED_FIELDS = 2_000
 """What is converted is decoded and encoded again on the event loop, in some 10 ms at this length."""
 
@@ -52,7 +53,7 @@ def canonical_charset(name: str) -> str | None:
 
 def form_from_json(data: bytes) -> bytes:
     """A flat JSON object as a form: arrays of scalars repeat the name, null is dropped."""
-    _require_short(data)
+    _require_short(data, MAX_CONVERTED_BYTES)
     try:
         loaded = load_json(data)
     except Unreadable as error:
@@ -80,7 +81,7 @@ def _scalar(value: Any) -> str:
 
 def transcode_form(data: bytes, charset: str) -> bytes:
     """A form whose escapes are in `charset`, as one in UTF-8; order and repeats stay."""
-    _require_short(data)
+    _require_short(data, MAX_TRANSCODED_BYTES)
     if data.count(b"&") >= MAX_CONVERTED_FIELDS:
         raise Refusal("bad_body", "The form has too many fields to be converted.")
     try:
@@ -90,9 +91,9 @@ def transcode_form(data: bytes, charset: str) -> bytes:
         raise Refusal("bad_body", "The form's bytes are not in the charset that it declares.") from error
 
 
-def _require_short(data: bytes) -> None:
-    if len(data) > MAX_CONVERTED_BYTES:
+def _require_short(data: bytes, bound: int) -> None:
+    if len(data) > bound:
         raise Refusal(
             "body_too_large",
-            f"A body to be converted may have at most {MAX_CONVERTED_BYTES} bytes: send a form in UTF-8.",
+            f"A body to be converted may have at most {bound} bytes: send a form in UTF-8.",
         )

@@ -262,6 +262,24 @@ def test_b4_accounts_are_pinned(
         assert form(given, body.encode(), target, kind) == slug
 
 
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        (MESSAGES, "StatusCallback=https://hooks.example.com/" + "a" * 9_000),
+        (f"{_A}/Calls.json", "Twiml=" + "<Say/>" * 4_000),
+        ("/events/v1/Sinks", "&".join(['SinkConfiguration={"method":"POST"}'] * 200)),
+    ],
+    ids=["url", "twiml", "documents"],
+)
+def test_c5_values_that_are_checked_are_bounded(target: str, body: str) -> None:
+    assert form(consumer(forms=_ALL), body.encode(), target) == "form_rule"
+
+
+@pytest.mark.parametrize("rules", [None, _ALL])
+def test_c5_names_are_bounded(rules: FormRules | None) -> None:
+    assert form(consumer(forms=rules), b"a." * 150 + b"=1") == "bad_body"
+
+
 def test_c5_what_must_be_checked_is_bounded() -> None:
     many = "&".join(f"a_{index}=1" for index in range(300))
     assert form(consumer(forms=replace(_ALL, reports_unknown=True)), many.encode()) == "form_rule"
