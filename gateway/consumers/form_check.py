@@ -50,46 +50,65 @@ def require_accounts(route: Route, sids: frozenset[str], fields: Fields, *, is_j
     """
     parameters = route.parameters
     for index, (name, value) in enumerate(fields, 1):
-        kind = parameters.get(name)
-        if kind is None:
-            if not is_json:
-                _require_plain_name(name, index)
-            if "account" in name.casefold():
-                kind = _ACCOUNT
-        if kind is _ACCOUNT or kind is _DOCUMENT:
-            require_owned(sids, f"{name}={value}")
-        elif (
-            len(value) >= _SID_CHARACTERS
-            and kind is not _TEXT
-            and is_foreign(sids, value)
-            and (kind is not None or not _is_text(route, name, is_json=is_json))
-        ):
-            raise refuse_account()
+        _require_account(route, sids, parameters.get(name), name, value, index, is_json=is_json)
 
 
-def check_form(route: Route, rules: FormRules, fields: Fields, *, is_json: bool) -> FormFinding:
-    """Check every field of a body against a consumer's rules, after `require_accounts`."""
+def _require_account(
+    route: Route,
+    sids: frozenset[str],
+    kind: ParameterClass | None,
+    name: str,
+    value: str,
+    index: int,
+    *,
+    is_json: bool,
+) -> None:
+    """The same for one field, whose class is `kind` by its exact name."""
+    if kind is None:
+        if not is_json:
+            _require_plain_name(name, index)
+        if "account" in name.casefold():
+            kind = _ACCOUNT
+    if kind is _ACCOUNT or kind is _DOCUMENT:
+        require_owned(sids, f"{name}={value}")
+    elif (
+        len(value) >= _SID_CHARACTERS
+        and kind is not _TEXT
+        and is_foreign(sids, value)
+        and (kind is not None or not _is_text(route, name, is_json=is_json))
+    ):
+        raise refuse_account()
+
+
+def check_form(
+    route: Route, sids: frozenset[str], rules: FormRules, fields: Fields, *, is_json: bool
+) -> FormFinding:
+    """Check every field of a body against a consumer's rules, and as `require_accounts` does."""
     parameters, checks = route.parameters, rules.checks
     refused = unknown = ""
     seen: dict[str, _Unlisted] = {}
     documents = 0
     for index, (name, value) in enumerate(fields, 1):
         kind = parameters.get(name)
-        if kind is not None and kind is not _DOCUMENT:
+        if kind is not None and kind is not _DOCUMENT and kind is not _ACCOUNT:
             check = checks.get(kind)
             if check is not None and not refused and (why := check(value.strip())):
                 refused = f"{name} {why}"
+            if len(value) >= _SID_CHARACTERS and kind is not _TEXT and is_foreign(sids, value):
+                raise refuse_account()
             continue
-        found = seen.get(name)
+        _require_account(route, sids, kind, name, value, index, is_json=is_json)
         documents += kind is _DOCUMENT
-        if documents > _MAX_DOCUMENTS or len(name) > _MAX_PATH_CHARACTERS:
-            return FormFinding("the body has too many documents, or a name that is too long", unknown)
+        found = seen.get(name)
         if found is None:
-            if len(seen) == _MAX_UNLISTED:
-                return FormFinding("the body has too many parameters that are in no catalogue", unknown)
+            if len(seen) == _MAX_UNLISTED or len(name) > _MAX_PATH_CHARACTERS:
+                require_accounts(route, sids, fields[index:], is_json=is_json)
+                return FormFinding("the body has too many parameters to check, or too long a name", unknown)
             found = seen[name] = _find_unlisted(route, name, index, is_json=is_json)
             if not found.known and not unknown:
                 unknown = f"{found.name}{_hint(route, name)}"
+        if documents > _MAX_DOCUMENTS:
+            refused = refused or "the body has too many documents to check"
         if not refused:
             refused = _check_unlisted(route, rules, found, name, value.strip(), is_json=is_json)
     return FormFinding(refused, unknown)

@@ -26,6 +26,7 @@ _OUTSPOKEN = re.compile(
 # Twilio takes 4,000 characters of TwiML, and URLs no longer than that.
 _MAX_TWIML_CHARACTERS = 16_384
 _MAX_URL_CHARACTERS = 8_192
+_MAX_ADDRESS_CHARACTERS = 1_024
 _SCHEMES = frozenset({"http", "https", "ws", "wss"})  # media streams go to a WebSocket
 
 Check = Callable[[str], str]
@@ -83,9 +84,10 @@ class FormRules:
         return "is not a Messaging Service that this consumer may use"
 
     def _check_recipient(self, value: str) -> str:
-        for reaches in self.recipients or ():
-            if reaches(value):
-                return ""
+        if len(value) <= _MAX_ADDRESS_CHARACTERS:
+            for reaches in self.recipients or ():
+                if reaches(value):
+                    return ""
         if value.startswith(" ") and _NUMBER.fullmatch("+" + value[1:]):
             return "is not a recipient that this consumer may reach: a + in a form is written %2B"
         return "is not a recipient that this consumer may reach"

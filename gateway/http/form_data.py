@@ -19,6 +19,7 @@ Fields = list[tuple[str, str]]
 
 _MAX_FIELDS = 3_000
 _MAX_PARTS = 500
+_MAX_LINES = 200_000
 _MAX_DEPTH = 32
 MAX_JSON_MARKS = 10_000
 """Commas and opening brackets outside strings. More than that takes too long to read on the event loop."""
@@ -109,6 +110,8 @@ def _decode(text: str) -> str:
 
 def read_multipart(body: bytes, boundary: str) -> Fields:
     """The parts of a multipart/form-data body (RFC 7578); a file's content counts as its value."""
+    if body.count(b"\r\n") > _MAX_LINES:
+        raise Unreadable("the multipart body has too many lines")
     fields: Fields = []
     name, value = "", bytearray()
     try:

@@ -113,14 +113,16 @@ def authorize_form(grant: Grant, body: Body) -> str:
             return "form_rule"
         slug = "form_rule" if enforced else "bad_body"
         raise Refusal(slug, f"The body cannot be checked: {error}.") from error
-    require_accounts(grant.route, grant.accounts, fields, is_json=is_json)
-    if others:
-        require_accounts(grant.route, grant.accounts, others, is_json=False)
+    route, sids = grant.route, grant.accounts
     if rules is None:
+        require_accounts(route, sids, fields, is_json=is_json)
+        require_accounts(route, sids, others, is_json=False)
         return ""
-    reported = _apply(grant, rules, check_form(grant.route, rules, fields, is_json=is_json))
     if others:
-        found = check_form(grant.route, rules, others, is_json=False)
+        require_accounts(route, sids, others, is_json=False)
+    reported = _apply(grant, rules, check_form(route, sids, rules, fields, is_json=is_json))
+    if others:
+        found = check_form(route, sids, rules, others, is_json=False)
         reported = _apply(grant, rules, found._replace(unknown="")) or reported
     if not grant.query:
         return reported
