@@ -8,8 +8,10 @@ configuration, 75 a configuration that only an unavailable secret store makes un
 import argparse
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Final, NoReturn
 
 from gateway import __version__
@@ -20,7 +22,7 @@ COMMANDS: Final = {
     "demo": "run the gateway in front of a simulated Twilio, and print a call that works",
     "serve": "run the gateway",
     "check": "say what is wrong with a configuration",
-    "explain": "say what would become of a request, without sending it",
+    "explain": "show what the gateway would do with a request, without sending it",
     "key": "make a consumer's key, or the digest of an old one",
     "tail": "print the latest exchanges of a running gateway",
     "schema": "print the configuration's JSON Schema or reference",
@@ -29,6 +31,7 @@ COMMANDS: Final = {
 """Name -> summary. Each is a module of `gateway/commands/` with `add_parser(subparsers)`, which sets
 `run`."""
 
+_CHOICE: Final = re.compile(r"invalid choice: '(.*)' \(choose from (.*)\)")
 _EPILOG: Final = """\
 begin with:
   gateway demo                                  see it work
@@ -42,6 +45,11 @@ class Parser(argparse.ArgumentParser):
     """Says in each error how to go on."""
 
     def error(self, message: str) -> NoReturn:
+        choice = _CHOICE.search(message)
+        if choice is not None:
+            known = [name.strip(" '") for name in choice[2].split(",")]
+            if close := get_close_matches(choice[1], known, 1):
+                message = f"{message}; did you mean `{close[0]}`"
         self.print_usage(sys.stderr)
         self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
 

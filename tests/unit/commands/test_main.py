@@ -54,6 +54,16 @@ def test_wrong_usage_says_how_to_go_on(arguments: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [(("chek",), "check"), (("serv",), "serve"), (("key", "nwe"), "new"), (("zzz",), "")],
+)
+def test_d8_a_misspelt_command_is_recognised(arguments: tuple[str, ...], meant: str) -> None:
+    said = _run(*arguments).stderr
+    assert (f"did you mean `{meant}`" in said) is bool(meant)
+    assert ("did you mean" in said) is bool(meant)
+
+
+@pytest.mark.parametrize(
     "arguments", [["--help"], ["check", "--help"], ["key", "--help"], ["schema", "--help"]]
 )
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
