@@ -130,7 +130,7 @@ def _repeat_routes(
 
 
 class _ConsumerCompiler:
-    """Compiles one consumer and collects what is wrong with it, so that all of it is told at once."""
+    """Compiles one consumer and collects its problems, so that all are reported together."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Which account a call is for, and whether it may be touched (docs/design.md 4.4): pinning and management
 endpoints.
 
-These two hold for every consumer, `mode: report` included: they guard the credential, not the consumer.
+Both apply to every consumer, also in `mode: report`: they guard the credential, not the consumer.
 """
 
 import re

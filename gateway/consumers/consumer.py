@@ -1,6 +1,6 @@
-"""A consumer: an internal service, and all that the configuration says of it. Pure values.
+"""A consumer: an internal service, with everything that the configuration says about it. Pure values.
 
-How it is recognised is `identity/`; what its rules allow is decided in `policy/`.
+`identity/` recognises it; `policy/` decides what its rules allow.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ class Emit(StrEnum):
 
 
 class Priority(IntEnum):
-    """A consumer's class where requests wait for Twilio; the first goes first."""
+    """A consumer's class in the queue for Twilio; a lower number goes first."""
 
     HIGH = 0
     NORMAL = 1

@@ -1,4 +1,4 @@
-"""What we hold of Twilio's: accounts and the keys that open them, compiled so that nothing shows a secret.
+"""Twilio accounts and their API keys, compiled so that no representation shows a secret.
 
 A key is kept as the finished `Authorization` value (RFC 7617) and never as its parts.
 """
@@ -20,7 +20,7 @@ def basic_value(username: str, password: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """One way into an account. `label` is the masked SID, for logs and metrics."""
+    """A credential for an account. `label` is the masked SID, for logs and metrics."""
 
     label: str
     authorization: bytes = field(repr=False)

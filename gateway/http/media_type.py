@@ -1,7 +1,7 @@
 """Reading `type; name=value` fields (RFC 9110 5.6.6) so that no other reader could find something else.
 
-Content-Type and Content-Disposition decide how a body is judged. What one reader takes from the first of two
-`boundary`s and another from the last is therefore not guessed at: it does not parse.
+Content-Type and Content-Disposition decide how a body is read. What one reader takes from the first of two
+`boundary`s and another from the last is therefore not guessed: it does not parse.
 """
 
 import re

@@ -79,7 +79,7 @@ def require_head(
     """Check a parsed head. Raises `Refusal` (400, 405, 413 later, 417, 501); each one closes the connection
     where the framing itself is in doubt."""
     if version not in ((1, 1), (1, 0)):
-        raise Refusal("malformed_request", "Only HTTP/1.1 and HTTP/1.0 are spoken here.", closes=True)
+        raise Refusal("malformed_request", "Only HTTP/1.1 and HTTP/1.0 are supported.", closes=True)
     if method == "CONNECT":
         raise Refusal(
             "connect_unsupported",
@@ -153,7 +153,7 @@ def _require_framing(
             )
     elif declared is not None:
         if _LENGTH.fullmatch(declared) is None:
-            raise Refusal("malformed_request", "Content-Length is not a sane number of bytes.", closes=True)
+            raise Refusal("malformed_request", "Content-Length is not a valid number of bytes.", closes=True)
         length = int(declared)
     if method in _BODILESS and (coding is not None or length):
         raise Refusal(

@@ -1,6 +1,6 @@
 """The canonical request target (docs/design.md 4.1): accepted byte for byte, or refused.
 
-Nothing is ever normalised here. What passes is what policy judges and what is sent, so two readers of the
+Nothing is ever normalised here. What passes is what policy checks and what is sent, so two readers of the
 same target cannot disagree.
 """
 
@@ -15,7 +15,7 @@ from gateway.errors import Refusal
 _PATH = re.compile(r"/(?:[/A-Za-z0-9\-._~!$&'()*+,=:@|^\[\]]++|%[0-9A-Fa-f]{2})*+")
 # Any visible ASCII but "#" (fragment) and ";": Twilio's own names hold "<" and ">" (`DateSent<`).
 _QUERY = re.compile(r"(?:[!\"$&-:<-~]++|%[0-9A-Fa-f]{2})*+")
-# Escapes that mean something else to somebody: unreserved characters (%41C), slash, backslash, controls,
+# Escapes that mean something else to some readers: unreserved characters (%41C), slash, backslash, controls,
 # a doubly encoded anything (%252e), and overlong UTF-8 (%c0%ae, a dot to lenient decoders: RFC 3629 10).
 _PATH_ESCAPE = re.compile(
     r"%(?:[01][0-9A-Fa-f]|7[Ff]|2[FfDdEe]|5[CcFf]|7[Ee]|3[0-9]|4[1-9A-Fa-f]|5[0-9Aa]|6[1-9A-Fa-f]|7[0-9Aa]"

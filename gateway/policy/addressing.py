@@ -1,6 +1,6 @@
 """Which Twilio host a request is for (docs/design.md 4.1), from the target and the Host field, in that order.
 
-Only hosts of the `HostTable` are ever spoken to. Region and edge of the outbound host come from the
+Requests go to hosts of the `HostTable` only. Region and edge of the outbound host come from the
 credential; a region that the caller names is only compared with it.
 """
 
@@ -115,7 +115,7 @@ def _from_host(hosts: HostTable, host: str, path: str) -> Address | None:
         return None
     labels = host[: -len(_DOMAIN)].split(".")
     if labels[0] not in hosts.products or len(labels) > 3 or hosts.literal_host(labels[0]):
-        return None  # a literal host has no other forms: mcs.twilio.com is nobody
+        return None  # a literal host has no other forms: mcs.twilio.com does not exist
     region = labels[-1] if len(labels) > 1 else ""
     return Address(labels[0], path, "", "", region)
 
@@ -131,7 +131,7 @@ def _from_path(hosts: HostTable, path: str) -> Address:
             "unknown_address",
             "This version of Twilio's API is not served here: use /2010-04-01/…, the version in force.",
         )
-    raise _unknown("Neither the host nor the path says which Twilio product is meant.", first)
+    raise _unknown("Neither the host nor the path names a Twilio product.", first)
 
 
 def canonical_authority(authority: str) -> str:

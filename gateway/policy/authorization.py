@@ -25,7 +25,7 @@ _OLD_MESSAGES = " Twilio has replaced …/SMS/Messages with …/Messages."
 
 
 class Grant(NamedTuple):
-    """What was granted: whose keys, which host, and path and query as they go upstream.
+    """What was granted: the account with its keys, the host, and path and query as they go upstream.
 
     `conceals` asks for `auth_token` in the answer to be made null; `reported` is the slug that `mode: report`
     let through, or ''; `accounts` are the SIDs that the request may name; `rule` is what allowed it.
@@ -48,7 +48,7 @@ class Grant(NamedTuple):
 
 
 def match_route(catalogue: Catalogue, call: Call) -> Route:
-    """The catalogue's route by the effective method; unknown paths have one, too."""
+    """The catalogue's route for the effective method; unknown paths have one as well."""
     return catalogue.match(call.address.product, call.method, call.path)
 
 
@@ -144,11 +144,11 @@ def _apply(grant: Grant, rules: FormRules, finding: FormFinding) -> str:
 
 
 def authorize_stream(grant: Grant) -> str:
-    """The same for a body that is streamed on unread: form rules cannot see into it, so they refuse it."""
+    """Form rules cannot look into a body that is streamed on unread, so they refuse it."""
     if grant.consumer.forms is None:
         return ""
     return _report(
-        grant, Refusal("form_rule", "This consumer has form rules, and an upload cannot be judged by them.")
+        grant, Refusal("form_rule", "This consumer has form rules, and they cannot be applied to an upload.")
     )
 
 
@@ -165,4 +165,4 @@ def _read_query(query: str) -> Fields:
     try:
         return read_urlencoded(query.encode("ascii"))
     except Unreadable as error:
-        raise Refusal("form_rule", f"The query cannot be judged: {error}.") from error
+        raise Refusal("form_rule", f"The query cannot be checked: {error}.") from error

@@ -1,8 +1,8 @@
 """Methods for limited clients (docs/design.md 4.3): `?_method=` and X-HTTP-Method-Override in, native or POST
 out.
 
-The effective method is what everything after this file sees. Whatever merely looks like an override is
-refused, because a reader that takes it and one that does not would do different things.
+Everything after this file sees the effective method. Whatever merely looks like an override is refused,
+because a reader that honours it and one that does not would act differently.
 """
 
 import re

@@ -22,7 +22,10 @@ from gateway.twilio.request_fields import RequestFields
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that one exchange is judged by. `key_rings` are the keys of issuers that have them in a file."""
+    """Everything that decisions about one exchange depend on.
+
+    `jwk_sets` are the keys of issuers that have them in a file.
+    """
 
     catalogue: Catalogue
     hosts: HostTable

@@ -1,8 +1,8 @@
-"""What is decided about a request, in its order, without a byte of I/O (docs/design.md 3).
+"""Every decision about a request, in order, without I/O (docs/design.md 3).
 
-`handler.py` calls these steps between reading and sending, `explaining.py` without doing either: that is why
-what `gateway explain` says is what happens. Each step notes what it knows in the exchange's record, so that
-a refusal's log line has it, too.
+`handler.py` calls these steps between reading and sending, `explanation.py` without doing either, so what
+`gateway explain` prints is what happens. Each step records what it knows in the exchange, so that the log
+line of a refusal has it as well.
 """
 
 from typing import NamedTuple
@@ -34,7 +34,7 @@ class Prepared(NamedTuple):
 def decide_head(
     snapshot: Snapshot, consumer: Consumer, inbound: Inbound, exchange: Exchange
 ) -> tuple[Grant, BodyPlan]:
-    """All that a head decides, once it is known whose it is. Raises `Refusal`."""
+    """Every decision that follows from the request head and the authenticated consumer. Raises `Refusal`."""
     exchange.consumer = consumer.name
     address = resolve_address(snapshot.hosts, inbound)
     call = translate_method(inbound, address, consumer)
@@ -47,12 +47,12 @@ def decide_head(
 
 
 def check_stream(grant: Grant, exchange: Exchange) -> None:
-    """A body that is streamed on unread. Raises `Refusal`."""
+    """Check a request whose body is streamed on unread. Raises `Refusal`."""
     exchange.reported = exchange.reported or authorize_stream(grant)
 
 
 def check_body(grant: Grant, plan: BodyPlan, data: bytes, exchange: Exchange) -> Body:
-    """A body that was read. Raises `Refusal`."""
+    """Check a body that was read. Raises `Refusal`."""
     body = finish_body(plan, data)
     exchange.reported = exchange.reported or authorize_form(grant, body)
     return body
@@ -69,7 +69,7 @@ def prepare(
     client: Client | None = None,
     trace: bytes = b"",
 ) -> Prepared:
-    """The request as it goes to Twilio. Raises `Refusal`."""
+    """Build the request as it goes to Twilio. Raises `Refusal`."""
     allowed = snapshot.request_fields.allowed_for(grant.call.address.product)
     outbound = build_outbound(inbound, caller, grant, body, allowed=allowed, streams=streams, trace=trace)
     claim = require_claim(inbound, grant, outbound, body)

@@ -2,7 +2,7 @@
 
 What a company's proxies, meshes and tracers add says who calls whom inside, and may hold credentials for
 something else; Twilio has no use for it (docs/design.md 4.5). `upstream.request_fields` adds names. Hosts of
-`upstream.extra_hosts` get what is not dropped by `http/header_fields.py`, for nobody can say what they know.
+`upstream.extra_hosts` receive whatever `http/header_fields.py` does not drop: what they know cannot be told.
 """
 
 from collections.abc import Iterable

@@ -66,7 +66,7 @@ class ParameterClasses:
             yield name, frozenset(scopes.values())
 
     def find(self, product: str, template: str, name: str) -> ParameterClass | None:
-        """The class by the narrowest row, None if nobody has classified the name."""
+        """The class by the narrowest row, None if the name is not classified."""
         scopes = self._rows.get(name)
         if scopes is None:
             return None
