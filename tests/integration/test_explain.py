@@ -281,6 +281,14 @@ def test_json(tmp_path: Path) -> None:
     assert {each["outcome"]: each["again"] for each in said["outcomes"]}["503"] is False
 
 
+def test_the_deadline_is_that_of_the_client(tmp_path: Path) -> None:
+    """The Go SDK gives up after 10 s; the caller of another client has the usual time."""
+    arguments = ("--json", "--consumer", "narrow", "GET", MESSAGE)
+    done = _run(tmp_path, *arguments, "--header", "User-Agent: twilio-go/1.30.9 (linux amd64) go/1.24.1")
+    assert json.loads(done.stdout)["deadline_seconds"] == 9
+    assert json.loads(_run(tmp_path, *arguments).stdout)["deadline_seconds"] == 25
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -58,13 +58,22 @@ def _store(settings: Settings) -> Iterator[Finding]:
 
 
 def _drain(settings: Settings) -> Iterator[Finding]:
-    deadline = settings.upstream.deadline_seconds
-    if 0 < settings.drain_seconds < deadline:
+    usual, most = settings.upstream.deadline_seconds, settings.upstream.deadline_seconds_max
+    drain = settings.drain_seconds
+    if 0 < drain < usual:
         yield Finding(
             ("drain_seconds",),
             "a stop breaks off requests that `upstream.deadline_seconds` gives more time; "
             "the outcome of a POST is unknown then",
-            f"make it {deadline:g} or more",
+            f"make it {usual:g} or more",
+        )
+    elif 0 < drain < most:  # a default: one that the file has is refused (`contradictions.py`)
+        yield Finding(
+            ("drain_seconds",),
+            "clients that wait longer get no answer later than this: it cuts `upstream.deadline_seconds_max` "
+            f"({most:g}) short",
+            f"make it {most:g} or more, and the service manager's limit above it, or write "
+            f"`deadline_seconds_max: {drain:g}`",
         )
 
 

@@ -19,6 +19,13 @@ DOUBTS = cases(
         "each for itself; write `store: redis://…`, so that they share both",
     ),
     (
+        "drain_below_the_default_maximum",
+        "drain_seconds: 30",
+        "10: drain_seconds: clients that wait longer get no answer later than this: it cuts "
+        "`upstream.deadline_seconds_max` (55) short; make it 55 or more, and the service manager's limit "
+        "above it, or write `deadline_seconds_max: 30`",
+    ),
+    (
         "short_drain",
         "drain_seconds: 10",
         "10: drain_seconds: a stop breaks off requests that `upstream.deadline_seconds` gives more time; "
