@@ -48,7 +48,7 @@ class Components:
         self.forwarder.apply(options.transport, options.retry)
         self.forwarder.keep_keys(configuration.snapshot.credentials.values())
         self.forwarder.limiters.apply(*options.concurrency)
-        self.limiter.on_store_failure = options.on_store_failure
+        self.limiter.apply(configuration.snapshot.consumers, options.on_store_failure)
         self.idempotency.apply(options.idempotency)
         self.repeat_guard.apply(options.repeat_guard)
         await self.keys.configure(configuration.key_sources)

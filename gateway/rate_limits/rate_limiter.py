@@ -5,14 +5,15 @@ by `consumers/rate_limit_rules.py`, the arithmetic is `gcra.py`, and the state i
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
+from gateway.consumers.consumer import Consumer
 from gateway.consumers.rate_limit_rules import Limit, LimitKey, LimitSet, select_limits
 from gateway.errors import Refusal
 from gateway.policy.authorization import Grant
-from gateway.policy.bodies import Body
+from gateway.policy.bodies import NO_BODY, Body
 from gateway.rate_limits.destinations import find_destinations
 from gateway.rate_limits.gcra import LimitDecision, Reservation, Verdict
 from gateway.rate_limits.memory_limits import LimitRequest, LimitResult, LimitStore, MemoryLimits
@@ -60,7 +61,16 @@ class RateLimiter:
         """May be changed while running."""
         self._clock = clock
         self._sleep = sleep
+        self._consumers: Mapping[str, Consumer] = {}
+        self._sleeping: set[asyncio.Future[None]] = set()
         self._releasing: set[asyncio.Task[None]] = set()
+
+    def apply(self, consumers: Mapping[str, Consumer], on_store_failure: OnStoreFailure) -> None:
+        """Apply new limits, also to requests that wait for those that were replaced."""
+        self.on_store_failure = on_store_failure
+        self._consumers = consumers
+        for sleeping in self._sleeping:
+            sleeping.cancel()
 
     def use_of(self, limit: Limit) -> float | None:
         """How much of a limit per consumer is used, from 0 to 1; None if only the store knows."""
@@ -78,10 +88,16 @@ class RateLimiter:
             fields = self._memory.spend_fixed(limits)
             if fields is not None:
                 return Admission(fields, "")
-        return await self.admit_keys(keys, deadline) if keys else ADMITTED
+        return await self.admit_keys(keys, deadline, grant, body) if keys else ADMITTED
 
-    async def admit_keys(self, keys: tuple[LimitKey, ...], deadline: float) -> Admission:
-        """The same, for limits that are already selected."""
+    async def admit_keys(
+        self,
+        keys: tuple[LimitKey, ...],
+        deadline: float,
+        grant: Grant | None = None,
+        body: Body = NO_BODY,
+    ) -> Admission:
+        """The same, for limits that are already selected; those of a `grant` may be replaced by a reload."""
         started_at = self._clock()
         request = LimitRequest(keys, 0, max(0, int((deadline - started_at) * _SECOND_US)))
         if self._shared is None:
@@ -90,7 +106,10 @@ class RateLimiter:
         else:
             store, result = await self._spend_shared(self._shared, request)
         if result.decision.verdict is not Verdict.ADMITTED:
-            result = await self._wait(store, result, started_at, deadline)
+            waited = await self._wait(store, result, started_at, deadline, grant, body)
+            if waited is None:
+                return ADMITTED
+            result = waited
         decision = result.decision
         fields = write_fields(result.keys, decision.tats, result.now)
         return Admission(fields, _SLUG if decision.reported else "")
@@ -110,19 +129,35 @@ class RateLimiter:
         return self._memory, self._memory.spend_now(request._replace(held=None))
 
     async def _wait(
-        self, store: LimitStore, result: LimitResult, started_at: float, deadline: float
-    ) -> LimitResult:
-        """Wait while places are reserved. Raises `Refusal` when they are not."""
+        self,
+        store: LimitStore,
+        result: LimitResult,
+        started_at: float,
+        deadline: float,
+        grant: Grant | None,
+        body: Body,
+    ) -> LimitResult | None:
+        """Wait while places are reserved. Raises `Refusal` when they are not.
+
+        Returns None if a reload has removed the limits meanwhile.
+        """
         while (decision := result.decision).verdict is Verdict.RESERVED:
-            held = Reservation(decision.which, decision.tats[decision.which])
+            keys = result.keys
+            held: Reservation | None = Reservation(decision.which, decision.tats[decision.which])
+            assert held is not None
             try:
-                await self._sleep(decision.wait_us / _SECOND_US)
+                replaced = await self._wait_until_due(decision.wait_us / _SECOND_US, keys, grant, body)
             except BaseException:
-                self._release_soon(store, result.keys[held.which], held)
+                self._release_soon(store, keys[held.which], held)
                 raise
+            if replaced is not None:
+                await _release(store, keys[held.which], held)
+                keys, held = replaced, None
+                if not keys:
+                    return None
             now = self._clock()
             waited_us, left_us = int((now - started_at) * _SECOND_US), int((deadline - now) * _SECOND_US)
-            request = LimitRequest(result.keys, waited_us, max(0, left_us), held)
+            request = LimitRequest(keys, waited_us, max(0, left_us), held)
             if store is self._shared:
                 store, result = await self._spend_shared(store, request)
             else:
@@ -130,6 +165,33 @@ class RateLimiter:
         if decision.verdict is Verdict.REFUSED:
             raise _refuse(result, decision)
         return result
+
+    async def _wait_until_due(
+        self, seconds: float, keys: tuple[LimitKey, ...], grant: Grant | None, body: Body
+    ) -> tuple[LimitKey, ...] | None:
+        """Wait for a reserved place. Returns the limits that now apply, if a reload has changed them."""
+        due = self._clock() + seconds
+        while True:
+            sleeping = asyncio.ensure_future(self._sleep(seconds))
+            self._sleeping.add(sleeping)
+            try:
+                await asyncio.wait((sleeping,))
+            finally:
+                self._sleeping.discard(sleeping)
+                sleeping.cancel()
+            if not sleeping.cancelled():
+                sleeping.result()
+                return None
+            if grant is not None and (current := self._find_current(grant, body)) != keys:
+                return current
+            seconds = max(0.0, due - self._clock())
+
+    def _find_current(self, grant: Grant, body: Body) -> tuple[LimitKey, ...]:
+        consumer = self._consumers.get(grant.consumer.name)
+        if consumer is None or not set(consumer.identities) & set(grant.consumer.identities):
+            consumer = grant.consumer  # removed: it keeps the limits that it came with
+        fixed = consumer.limits.fixed
+        return find_limits(consumer.limits, grant, body) if fixed is None else fixed
 
     def _release_soon(self, store: LimitStore, key: LimitKey, held: Reservation) -> None:
         """In a task of its own, because the task that waited is being cancelled."""

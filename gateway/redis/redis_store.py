@@ -194,7 +194,7 @@ class RedisStore:
         started_at = self.server_clock.start()
         try:
             self.server_clock.set(started_at, await pipe.ask("TIME"))
-        except self._response_error:  # a user without the right to TIME
+        except (self._response_error, ValueError, IndexError, TypeError):  # no right to TIME; a proxy
             self.server_clock.use_own()
 
 

@@ -102,6 +102,38 @@ async def test_c9_a_limits_state_belongs_to_its_shape(
         assert answer.status == status, answer.value("Retry-After")
 
 
+WAITED = {"rate": "6/m", "burst": 1, "max_wait_seconds": 20}
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [({"rate": "60000/m", "burst": 1000},), (), ({"rate": "5/s"}, {"rate": "9/s"})],
+    ids=["raised", "removed", "others"],
+)
+@pytest.mark.parametrize("shared", [False, True], ids=["memory", "redis"])
+async def test_c9_a_request_that_waits_goes_by_the_limits_that_replace_its_own(
+    tmp_path: Path,
+    upstream: RawUpstream,
+    redis: RedisServer,
+    shared: bool,
+    limits: tuple[dict[str, Any], ...],
+) -> None:
+    """It would have waited for ten seconds."""
+    settings = {"store": redis.url} if shared else {}
+    async with running_gateway(upstream.url, **limited(WAITED, **settings)) as gateway:
+        limiter = gateway.gateway.components.limiter
+        assert (await send(gateway)).status == 200
+        waiting = asyncio.create_task(send(gateway))
+        async with asyncio.timeout(8):
+            while not limiter._sleeping:  # noqa: ASYNC110 - nothing reports that it waits
+                await asyncio.sleep(0.01)
+            await apply(gateway, tmp_path, upstream, **limited(WAITED, **settings))  # changes nothing
+            await asyncio.sleep(0)
+            assert limiter._sleeping
+            await apply(gateway, tmp_path, upstream, **limited(*limits, **settings))
+            assert (await waiting).status == 200
+
+
 async def test_c9_two_limits_of_one_shape_are_counted_apart(upstream: RawUpstream) -> None:
     """Else each request would spend both out of one."""
     async with running_gateway(upstream.url, **limited({"rate": "4/d"}, {"rate": "4/d"})) as gateway:
