@@ -33,7 +33,7 @@ KINDS: dict[str, ErrorKind] = {
         400, 20001, "a header field is repeated, misspelt or holds bytes that are refused"
     ),
     "bad_host": ErrorKind(400, 20001, "the Host field is missing or is not a host name"),
-    "unexpected_body": ErrorKind(400, 20001, "a GET or HEAD came with a body"),
+    "unexpected_body": ErrorKind(400, 20001, "a GET or HEAD came with a body of more than 64 KiB"),
     "incomplete_body": ErrorKind(400, 20001, "the body ended early or its chunks are malformed"),
     "bad_body": ErrorKind(
         400, 20001, "the body cannot be read as its Content-Type says, or cannot be converted"
@@ -82,13 +82,16 @@ KINDS: dict[str, ErrorKind] = {
     "rate_limited": ErrorKind(
         429, 20429, "a rate limit of the gateway is exceeded; Retry-After says when to retry"
     ),
+    "too_many_failures": ErrorKind(
+        429, 20429, "too many wrong keys came from this address; Retry-After says when to retry"
+    ),
     "queue_full": ErrorKind(429, 20429, "too many requests wait for Twilio; Retry-After says when to retry"),
     "queue_timeout": ErrorKind(429, 20429, "no slot became free before the deadline"),
     "internal_error": ErrorKind(
         500, 20500, "a fault in the gateway; the log line with this request id says more"
     ),
     "connect_unsupported": ErrorKind(501, 20500, "CONNECT tunnels are not built yet"),
-    "upgrade_unsupported": ErrorKind(501, 20500, "protocol upgrades are not relayed"),
+    "upgrade_unsupported": ErrorKind(501, 20500, "no longer answered: an upgrade that is offered is ignored"),
     "emit_unsupported": ErrorKind(501, 20500, "`emit: post` works on the `api` product only"),
     "upstream_unreachable": ErrorKind(502, 20500, "no connection to Twilio; nothing was sent"),
     "upstream_lost": ErrorKind(502, 20500, "the connection to Twilio broke before an answer"),

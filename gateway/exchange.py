@@ -74,6 +74,7 @@ class Exchange:
     `sdk` is the caller's client library and its version (`http/user_agent.py`).
     `address` is where it came from, only for unknown callers. `dropped` are names of header fields that
     were not sent on (lower case); they are a caller's bytes, and only `label_dropped` makes labels of them.
+    `ignored` says why fields were neither read nor sent on, one reason a field (`http.request_head.DropReason`).
     """
 
     __slots__ = (
@@ -93,6 +94,7 @@ class Exchange:
         "ending",
         "failovers",
         "finished",
+        "ignored",
         "in_doubt",
         "key",
         "label",
@@ -143,6 +145,7 @@ class Exchange:
         self.caller_seconds = 0.0
         self.retries = 0
         self.sdk = UNKNOWN_SDK
+        self.ignored: tuple[str, ...] = ()
         self.segments = 0
         self.country = ""
         self.dropped: tuple[bytes, ...] = ()

@@ -12,7 +12,7 @@ from gateway.consumers.credentials import ApiKey
 from gateway.consumers.rate_limit_rules import Limit
 from gateway.errors import KINDS, FailurePhase, GatewayError
 from gateway.exchange import Exchange
-from gateway.http.request_head import require_head
+from gateway.http.request_head import DroppedField, require_head
 from gateway.identity.authentication import Caller
 from gateway.policy.authorization import Grant
 from gateway.policy.bodies import NO_BODY
@@ -71,7 +71,8 @@ class AfterOutcome(NamedTuple):
 class Explanation:
     """`slug` is '' if it would be sent, `outgoing` None if it would not.
 
-    `reported` is what `mode: report` lets through, `dropped` the header fields that are not sent on. Other
+    `reported` is what `mode: report` lets through, `dropped` the header fields that
+    are not sent on, `ignored` those that are not even read. Other
     texts are '' where the request is refused before they are known.
     """
 
@@ -85,6 +86,7 @@ class Explanation:
     status: int
     detail: str
     reported: str
+    ignored: tuple[DroppedField, ...]
     rule: str
     keyed: bool
     keys: tuple[str, ...]
@@ -102,15 +104,17 @@ def explain(snapshot: Snapshot, consumer: Consumer, ask: RequestDraft, *, post_o
     grant: Grant | None = None
     prepared: Prepared | None = None
     limits: tuple[Limit, ...] = ()
+    ignored: tuple[DroppedField, ...] = ()
     try:
         inbound = require_head(ask.method, ask.target, (1, 1), ask.fields)
         client = snapshot.deadlines.recognize(inbound)
+        ignored = inbound.dropped
         grant, plan = decide_head(snapshot, consumer, inbound, record)
         body = NO_BODY
         if plan.stream:
             check_stream(grant, record)
         else:
-            body = check_body(grant, plan, ask.body, record)
+            body = check_body(grant, plan, b"" if inbound.drops_body else ask.body, record)
         caller = Caller(consumer, ())
         prepared = prepare(snapshot, caller, inbound, grant, body, streams=plan.stream, client=client)
         limits = tuple(key.limit for key in find_limits(consumer.limits, grant, body))
@@ -127,6 +131,7 @@ def explain(snapshot: Snapshot, consumer: Consumer, ask: RequestDraft, *, post_o
         status=KINDS[refusal.slug].status if refusal else 0,
         detail=refusal.detail if refusal else "",
         reported=record.reported,
+        ignored=ignored,
         rule=grant.rule.text if grant is not None and grant.rule is not None else "",
         keyed=prepared is not None and prepared.claim is not None,
         keys=tuple(key.label for key in prepared.outbound.account.keys) if prepared else (),

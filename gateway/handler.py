@@ -9,18 +9,21 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from multidict import istr
+
 from gateway.consumers.rate_limit_rules import NO_LIMITS
-from gateway.errors import GatewayError, UpstreamFailure
+from gateway.errors import GatewayError, Refusal, UpstreamFailure
 from gateway.exchange import Ending, Exchange, PhaseKind, new_request_id
 from gateway.http.request_head import Inbound, require_head
 from gateway.http.response import Response
 from gateway.http.response_head import HTTP_1_0, build_head
 from gateway.idempotency.keyed_requests import Idempotency
 from gateway.identity.authentication import Identities, UnverifiedCaller, authenticate
+from gateway.identity.failure_throttle import FailureThrottle
 from gateway.identity.jwt_verifier import TokenVerifier
 from gateway.identity.request_id import is_fit_request_id
 from gateway.listener.request import Request
-from gateway.listener.request_body import BodyStream, expects_continue, read_body
+from gateway.listener.request_body import BodyStream, drop_body, expects_continue, read_body
 from gateway.listener.response_relay import relay_answer, render_refusal
 from gateway.observe.observers import Observers
 from gateway.policy.authorization import Grant
@@ -35,6 +38,8 @@ from gateway.repeat_guard.repeat_guard import RepeatGuard
 from gateway.repeat_guard.repeat_rules import SHARED_FIELD
 from gateway.upstream.forwarder import Forwarder
 from gateway.upstream.response_rewriting import Base, adapt_answer, is_adapted
+
+_X_REQUEST_ID = istr("X-Request-Id")
 
 
 class _Ready(NamedTuple):
@@ -70,6 +75,7 @@ class Handler:
         self.draining = False
         self.in_flight = 0
         self._tokens = tokens
+        self._failures = FailureThrottle()
         self._limiter = limiter
         self._idempotency = idempotency
         self._repeat_guard = repeat_guard
@@ -124,9 +130,14 @@ class Handler:
         inbound = require_head(request.method, request.target, request.version, request.raw_fields)
         client = snapshot.deadlines.recognize(inbound)
         exchange.sdk = client.sdk
-        caller = authenticate(snapshot.identities, inbound, time.time(), request.caller.certificate)
-        if isinstance(caller, UnverifiedCaller):
-            caller = await self._tokens.admit(caller, snapshot.identities, inbound, time.time())
+        if inbound.dropped:
+            exchange.ignored = tuple([each.reason for each in inbound.dropped])
+        try:
+            caller = authenticate(snapshot.identities, inbound, time.time(), request.caller.certificate)
+            if isinstance(caller, UnverifiedCaller):
+                caller = await self._tokens.admit(caller, snapshot.identities, inbound, time.time())
+        except Refusal as refusal:
+            raise self._failures.check(refusal, request.caller.address, time.monotonic()) from None
         grant, plan = decide_head(snapshot, caller.consumer, inbound, exchange)
         ready = await self._read(request, exchange, snapshot, inbound, grant, plan)
         trace = self._observers.upstream_trace(exchange.trace, request.headers)
@@ -236,8 +247,11 @@ class Handler:
         if plan.stream:
             return _Ready(NO_BODY, BodyStream(request.body, plan, snapshot.body_seconds))
         began = self._clock()
+        times = snapshot.body_seconds, snapshot.body_total_seconds
         try:
-            data = await read_body(request.body, plan, snapshot.body_seconds, snapshot.body_total_seconds)
+            if inbound.drops_body:
+                await drop_body(request.body, inbound.method, *times)
+            data = await read_body(request.body, plan, *times)
         finally:  # a caller that was too slow, or left: that was not our own time
             exchange.caller_seconds += self._clock() - began
         return _Ready(check_body(grant, plan, data, exchange), None)
@@ -267,13 +281,14 @@ class Handler:
 
 
 def _take_request_id(request: Request, identities: Identities) -> str:
-    """The caller's X-Request-Id where it is fit for logs and holds no credential, else a new one."""
+    """The caller's X-Request-Id where there is one, fit for logs and without a credential, else a new one."""
     headers = request.headers
-    given = headers.get("X-Request-Id", "")
-    if not given:
+    if _X_REQUEST_ID not in headers:
         return new_request_id()
+    given = headers.getall(_X_REQUEST_ID)
     credentials = [*headers.getall("Authorization", ()), *headers.getall("Proxy-Authorization", ())]
-    return given if is_fit_request_id(given, identities, credentials) else new_request_id()
+    fit = len(given) == 1 and is_fit_request_id(given[0], identities, credentials)
+    return given[0] if fit else new_request_id()
 
 
 def _base_url(snapshot: Snapshot, request: Request, inbound: Inbound) -> str:

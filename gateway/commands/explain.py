@@ -141,6 +141,7 @@ def as_json(found: "Explanation", uses: dict[str, float | None]) -> dict[str, An
         "status": found.status or None,
         "message": found.detail or None,
         "would_refuse": found.reported or None,
+        "ignored": [{"field": each.name.decode("latin-1"), "reason": each.reason} for each in found.ignored],
         "consumer": found.consumer,
         "method": found.method,
         "product": found.product,
@@ -182,6 +183,7 @@ def _lines(found: "Explanation", uses: dict[str, float | None]) -> list[str]:
         lines.append(_row("because", found.detail))
     if found.reported:
         lines.append(_row("report", f"mode: report lets it through; enforced, it would be {found.reported}"))
+    lines += [_row("ignored", f"{each.name.decode('latin-1')}: {each.reason}") for each in found.ignored]
     if found.route:
         lines.append(_row("route", f"{found.method} {found.product} {found.route}"))
     if found.account:

@@ -67,6 +67,8 @@ def build_request_fields(
     caller's `tracestate`. Dropped are only names that `allowed` lacks; fields never sent on do not count.
     """
     single_fields, connection = inbound.single_fields, inbound.connection
+    ignored = {each.name for each in inbound.dropped}
+    connection |= ignored
     dropped: tuple[bytes, ...] = ()
     if allowed is None:
         lines = [
@@ -83,13 +85,13 @@ def build_request_fields(
             if lower in allowed or lower.startswith(b"accept"):
                 if lower not in connection and not (asks_identity and lower == b"accept-encoding"):
                     lines.append(b"%b: %b\r\n" % (name, value))
-            elif lower not in _OURS_INBOUND:
+            elif lower not in _OURS_INBOUND and lower not in ignored:
                 dropped += (lower,)
     if content_type is not None and b"content-encoding" in single_fields:
         lines = [line for line in lines if not line.lower().startswith(b"content-encoding:")]
     if keeps_idempotency_key and b"idempotency-key" in single_fields:
         lines.append(b"Idempotency-Key: %b\r\n" % single_fields[b"idempotency-key"])
-    if content_type is None:
+    if content_type is None and not inbound.drops_body:
         content_type = single_fields.get(b"content-type")
     if content_type is not None:
         lines.append(b"Content-Type: %b\r\n" % content_type)

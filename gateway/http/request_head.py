@@ -5,6 +5,7 @@ HTTP (RFC 9110, 9112) and nothing of consumers, products or Twilio.
 """
 
 import re
+from enum import StrEnum
 from typing import NamedTuple
 
 from gateway.errors import Refusal
@@ -35,17 +36,41 @@ _SINGULAR = frozenset(
 )
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_.-]*)|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
-# RFC 9110 5.6.2 less "_": CGI-style servers read Content_Length as Content-Length (class of CVE-2011-4317).
+# What a decision depends on: with bytes that two readers decode differently it is refused, not dropped.
+_DECIDING = (_SINGULAR - {b"user-agent", b"x-request-id"}) | {b"connection"}
+DROPPED_BODY_BYTES = 65_536
+"""A GET or HEAD whose body is no longer is served without it (PHP clients send one)."""
+# RFC 9110 5.6.2 less "_": CGI-style servers read Content_Length as Content-Length.
 _NAME_BYTES = b"!#$%&'*+-.^`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # RFC 9110 5.5 less obs-text. The parser sees to control characters; a line break here would be an injection.
 _VALUE_BYTES = b"\t" + bytes(range(0x20, 0x7F))
+_OBS_TEXT = bytes(range(0x80, 0x100))
 
 Field = tuple[bytes, bytes, bytes]
 """(name in lower case, name as received, value)"""
 
 
+class DropReason(StrEnum):
+    """Why a field is ignored, and not relayed. No decision depends on such a field."""
+
+    UNDERSCORE = "underscore"  # in its name: servers disagree on which field that is
+    NON_ASCII = "non_ascii"  # bytes from 0x80 up in its value (RFC 9110 5.5: obs-text)
+    REPEATED = "repeated"
+    EMPTY = "empty"
+
+
+class DroppedField(NamedTuple):
+    """`name` in lower case."""
+
+    name: bytes
+    reason: DropReason
+
+
 class Inbound(NamedTuple):
-    """A request's head as received. Strings are ASCII; `path` and `query` are raw (percent-encoded)."""
+    """A request's head as received. Strings are ASCII; `path` and `query` are raw (percent-encoded).
+
+    `fields` are all of them; those named in `dropped` are neither read nor relayed.
+    """
 
     method: str
     version: tuple[int, int]
@@ -59,11 +84,17 @@ class Inbound(NamedTuple):
     connection: frozenset[bytes]
     content_length: int | None
     chunked: bool
+    dropped: tuple[DroppedField, ...] = ()
 
     @property
     def has_body(self) -> bool:
-        """Whether the framing announces a body (a chunked one may still turn out empty)."""
-        return self.chunked or bool(self.content_length)
+        """Whether a body is announced that means something (a chunked one may still turn out empty)."""
+        return (self.chunked or bool(self.content_length)) and self.method not in _BODILESS
+
+    @property
+    def drops_body(self) -> bool:
+        """Whether a body is announced that is to be read and dropped (RFC 9110 9.3.1: it has no meaning)."""
+        return (self.chunked or bool(self.content_length)) and self.method in _BODILESS
 
     def __repr__(self) -> str:  # fields hold the consumer's key, path and query phone numbers
         return f"Inbound({self.method})"
@@ -93,48 +124,67 @@ def require_head(
             closes=True,
             headers=(("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE"),),
         )
-    fields, single_fields, connection = _read_fields(raw_headers)
+    fields, single_fields, connection, dropped = _read_fields(raw_headers)
     length, chunked = _require_framing(method, version, single_fields)
     parts = require_target(target)
     host = _require_host(version, single_fields)
-    if b"upgrade" in connection and any(lower == b"upgrade" for lower, _, _ in fields):
-        raise Refusal("upgrade_unsupported", "Send the request without Connection: Upgrade.", closes=True)
     expect = single_fields.get(b"expect")
     if expect is not None and expect.lower() != b"100-continue":
         raise Refusal("expectation", "The only expectation understood is 100-continue.", closes=True)
     return Inbound(
         method, version, parts.scheme, parts.authority, host, parts.path, parts.query,
-        fields, single_fields, connection, length, chunked,
+        fields, single_fields, connection, length, chunked, dropped,
     )  # fmt: skip
 
 
 def _read_fields(
     raw_headers: tuple[tuple[bytes, bytes], ...],
-) -> tuple[tuple[Field, ...], dict[bytes, bytes], frozenset[bytes]]:
-    if b"".join([name for name, _ in raw_headers]).translate(None, _NAME_BYTES):
-        raise Refusal(
-            "bad_header", "Header names are ASCII letters, digits and hyphens; not underscores.", closes=True
-        )
-    if b"".join([value for _, value in raw_headers]).translate(None, _VALUE_BYTES):
-        raise Refusal(
-            "bad_header", "Header values are visible ASCII; percent-encode other text.", closes=True
-        )
+) -> tuple[tuple[Field, ...], dict[bytes, bytes], frozenset[bytes], tuple[DroppedField, ...]]:
+    names = b"".join([name for name, _ in raw_headers])
+    values = b"".join([value for _, value in raw_headers])
+    odd = names.translate(None, _NAME_BYTES) or values.translate(None, _VALUE_BYTES)
     fields: list[Field] = []
     single_fields: dict[bytes, bytes] = {}
     connection: frozenset[bytes] = frozenset()
+    dropped: tuple[DroppedField, ...] = ()
     for name, value in raw_headers:
         lower = name.lower()
         fields.append((lower, name, value))
-        if lower in _SINGULAR:
+        if odd and (reason := _require_droppable(lower, value)) is not None:
+            dropped += (DroppedField(lower, reason),)
+        elif lower in _SINGULAR:
             if lower in single_fields:
+                if lower in _DECIDING:
+                    raise Refusal("bad_header", f"{lower.decode()} came twice; send it once.", closes=True)
                 if lower == b"user-agent":  # names nobody, and is no reason to refuse anything
                     single_fields[lower] = b""
                     continue
-                raise Refusal("bad_header", f"{lower.decode()} came twice; send it once.", closes=True)
-            single_fields[lower] = value
+                dropped += (DroppedField(lower, DropReason.REPEATED),)
+            elif lower == b"expect" and not value:
+                dropped += (DroppedField(lower, DropReason.EMPTY),)
+            else:
+                single_fields[lower] = value
         elif lower == b"connection":
             connection |= {token.strip().lower() for token in value.split(b",")}
-    return tuple(fields), single_fields, connection
+    for each in dropped:
+        single_fields.pop(each.name, None)
+    return tuple(fields), single_fields, connection, dropped
+
+
+def _require_droppable(lower: bytes, value: bytes) -> DropReason | None:
+    """Why a field is dropped, None if it is not odd. Raises `Refusal` where dropping it could mislead."""
+    if lower.replace(b"_", b"").translate(None, _NAME_BYTES) or not lower:
+        raise Refusal("bad_header", "Header names are ASCII letters, digits and hyphens.", closes=True)
+    rest = value.translate(None, _VALUE_BYTES)
+    if rest.translate(None, _OBS_TEXT) or (rest and lower in _DECIDING):
+        raise Refusal(
+            "bad_header",
+            f"{lower.decode()}: its value must be visible ASCII; percent-encode other text.",
+            closes=True,
+        )
+    if b"_" in lower:
+        return DropReason.UNDERSCORE
+    return DropReason.NON_ASCII if rest else None
 
 
 def _require_framing(
@@ -155,11 +205,19 @@ def _require_framing(
         if _LENGTH.fullmatch(declared) is None:
             raise Refusal("malformed_request", "Content-Length is not a valid number of bytes.", closes=True)
         length = int(declared)
-    if method in _BODILESS and (coding is not None or length):
-        raise Refusal(
-            "unexpected_body", f"A {method} takes no body; put parameters into the query.", closes=True
-        )
+    if method in _BODILESS and length is not None and length > DROPPED_BODY_BYTES:
+        raise unexpected_body(method)
     return length, coding is not None
+
+
+def unexpected_body(method: str) -> Refusal:
+    """400 for a body that is too long to be dropped."""
+    return Refusal(
+        "unexpected_body",
+        f"A {method} takes no body; put parameters into the query. One of up to {DROPPED_BODY_BYTES} bytes "
+        "is dropped.",
+        closes=True,
+    )
 
 
 def _require_host(version: tuple[int, int], single_fields: dict[bytes, bytes]) -> str:

@@ -13,7 +13,7 @@ from gateway.listener.body_receiver import BodyReceiver
 from gateway.listener.caller_transport import CallerTransport
 from gateway.listener.connection_scope import ConnectionScope
 from gateway.listener.connection_timer import ConnectionTimer
-from gateway.listener.connections import Closed, has_unread, name_address
+from gateway.listener.connections import Closed, has_unread
 from gateway.listener.request import Request
 from gateway.listener.request_body import BUFFER_BYTES, NO_REQUEST_BODY, RequestBody
 from gateway.listener.request_parser import RequestParser, read_framing
@@ -30,7 +30,6 @@ class CallerConnection(asyncio.Protocol):
     """Made by a listener for each connection."""
 
     __slots__ = (
-        "_address",
         "_caller",
         "_held",
         "_linger_until",
@@ -53,7 +52,6 @@ class CallerConnection(asyncio.Protocol):
         self._loop = loop
         self._parser = RequestParser(scope.heads)
         self._timer = ConnectionTimer(loop, self._is_idle)
-        self._address = ""
         self._request: Request | None = None
         self._receiver: BodyReceiver | None = None  # while the request's body is not complete
         self._held = b""  # received, and for the next request
@@ -67,10 +65,9 @@ class CallerConnection(asyncio.Protocol):
         """A caller connected."""
         scope = self._scope
         self._transport = stream = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
-        self._caller = caller = CallerTransport(stream, self._timer, scope.tracker)
-        self._address = name_address(transport.get_extra_info("peername"))
+        self._caller = caller = CallerTransport(stream, self._timer, scope.tracker, scope.tls)
         scope.enter(self)
-        fate = scope.tracker.enter(self._address)
+        fate = scope.tracker.enter(caller.address)
         if fate is Closed.CUT_OFF:
             stream.abort()
             return
@@ -100,7 +97,7 @@ class CallerConnection(asyncio.Protocol):
         if self._receiver is not None:
             self._receiver.body.fail(ConnectionResetError("the caller is gone"))
         self._caller.lost()
-        self._scope.tracker.leave(self._address)
+        self._scope.tracker.leave(self._caller.address)
         self._scope.leave(self)
 
     def pause_writing(self) -> None:

@@ -8,7 +8,8 @@ from typing import Any, Final
 from gateway.errors import Refusal
 from gateway.identity.client_certificates import PeerCertificate, read_certificate
 from gateway.listener.connection_timer import ConnectionTimer
-from gateway.listener.connections import Closed, ConnectionTracker
+from gateway.listener.connections import Closed, ConnectionTracker, name_address
+from gateway.listener.tls_context import ListenerTls
 
 _WRITE_BUFFER_BYTES: Final = 65_536
 """With more unsent, writing waits for the caller. The last write adds up to 64 KiB."""
@@ -20,11 +21,14 @@ class CallerTransport:
     """Lives as long as its connection; requests of the connection write to it one after the other."""
 
     __slots__ = (
+        "_client_terms",
         "_drained",
         "_paused",
         "_timer",
+        "_tls",
         "_tracker",
         "_transport",
+        "address",
         "cancels",
         "certificate",
         "gone",
@@ -36,11 +40,17 @@ class CallerTransport:
     )
 
     def __init__(
-        self, transport: asyncio.Transport, timer: ConnectionTimer, tracker: ConnectionTracker
+        self,
+        transport: asyncio.Transport,
+        timer: ConnectionTimer,
+        tracker: ConnectionTracker,
+        tls: ListenerTls | None = None,
     ) -> None:
         self._transport = transport
         self._timer = timer
         self._tracker = tracker
+        self._tls = tls
+        self._client_terms = tls.client_terms if tls is not None else 0
         self._paused = False
         self._drained: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
@@ -54,6 +64,8 @@ class CallerTransport:
         self.too_slow = False
         """It was cut off because the caller left its answer unread."""
         peername = transport.get_extra_info("peername")
+        self.address = name_address(peername)
+        """What connections are counted by: the address, or of IPv6 its /64; '' for a Unix socket."""
         self.remote = str(peername[0]) if isinstance(peername, tuple) else ""
         """The caller's address, '' for a Unix socket."""
         self.secure = transport.get_extra_info("sslcontext") is not None
@@ -75,6 +87,11 @@ class CallerTransport:
                 closes=True,
                 headers=(("Retry-After", "1"),),
             )
+
+    @property
+    def outdated(self) -> bool:
+        """Whether client certificates are verified otherwise than when this connection was made."""
+        return self._tls is not None and self._tls.client_terms != self._client_terms
 
     @property
     def local_address(self) -> Any:

@@ -9,6 +9,7 @@ from gateway.errors import GatewayError
 from gateway.listener.connections import ConnectionLimits, ConnectionTracker
 from gateway.listener.request import Request
 from gateway.listener.request_parser import HeadLimits
+from gateway.listener.tls_context import ListenerTls
 
 
 class OpenConnection(Protocol):
@@ -37,12 +38,14 @@ class ConnectionScope:
         refuse: Callable[[GatewayError, str], bytes],
         limits: ConnectionLimits,
         heads: HeadLimits,
+        tls: ListenerTls | None = None,
     ) -> None:
         """`refuse` finishes an exchange of its own for bytes that are no request, given the caller's address,
         and returns the answer, head and body, for a connection that is closed behind it."""
         self.handle = handle
         self.refuse = refuse
         self.heads = heads
+        self.tls = tls
         self.tracker = ConnectionTracker(limits)
         self.context = contextvars.copy_context()
         """Every request runs in a copy of it, so that none sees what another one set."""

@@ -14,7 +14,8 @@ from gateway.listener.connections import ConnectionLimits, ConnectionTracker
 from gateway.listener.drain import stop_accepting
 from gateway.listener.request import Request
 from gateway.listener.request_parser import HeadLimits
-from gateway.listener.tls_context import ListenerTls, listening_options
+from gateway.listener.tls_context import ListenerTls
+from gateway.listener.tls_server import TlsServer, listen
 
 _BACKLOG: Final = 1024
 _LAST_IDLE_SECONDS: Final = 1.0
@@ -40,22 +41,24 @@ class Listener:
         self.name = name
         self.tls = tls
         self._shared = False
-        self._scope = ConnectionScope(handle, refuse, limits, heads)
-        self._server: asyncio.Server
+        self._scope = ConnectionScope(handle, refuse, limits, heads, tls)
+        self._server: asyncio.Server | TlsServer
 
     async def open(self, host: str, port: int, *, shared: bool = False) -> None:
         """Listen. `shared`: other replicas listen on the port, too. Raises `OSError`."""
         loop = asyncio.get_running_loop()
         scope = self._scope
         self._shared = shared
-        self._server = await loop.create_server(
-            lambda: CallerConnection(scope, loop),
-            host,
-            port,
-            backlog=_BACKLOG,
-            reuse_port=shared or None,
-            **listening_options(self.tls),
-        )
+
+        def accept() -> asyncio.Protocol:
+            return CallerConnection(scope, loop)
+
+        if self.tls is None:
+            self._server = await loop.create_server(
+                accept, host, port, backlog=_BACKLOG, reuse_port=shared or None
+            )
+        else:
+            self._server = TlsServer(self.tls, accept, listen(host, port, _BACKLOG, shared=shared), loop)
 
     @property
     def port(self) -> int:
@@ -106,6 +109,8 @@ class Listener:
         scope = self._scope
         tasks = [task for each in scope.connections if (task := each.task) is not None]
         tasks += scope.orphans
+        if isinstance(self._server, TlsServer):
+            self._server.cut()
         for task in tasks:
             task.cancel()
         if tasks:

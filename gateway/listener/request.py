@@ -124,5 +124,6 @@ class Request:
 
     def _build_head(self, status: int, reason: str, fields: bytes, *, closes: bool) -> bytes:
         version = HTTP_1_1 if self.version >= HTTP_1_1 else HTTP_1_0  # 0.9 and 2.0 are refused in these, too
-        self.keeps_open = not (closes or self._wants_close or not self.body.complete)
+        closes = closes or self._wants_close or self.caller.outdated
+        self.keeps_open = self.body.complete and not closes
         return build_head(version, status, reason, fields, chunked=self._chunked, keeps_open=self.keeps_open)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.errors import Refusal
-from gateway.http.request_head import Inbound
+from gateway.http.request_head import DROPPED_BODY_BYTES, Inbound, unexpected_body
 from gateway.listener.chunk_decoder import MalformedChunkError
 from gateway.policy.bodies import BodyFormat, BodyPlan, too_large
 
@@ -185,6 +185,21 @@ class _BoundedReader:
         return chunk
 
 
+async def drop_body(body: RequestBody, method: str, seconds: float, total_seconds: float) -> None:
+    """Read a body that means nothing, so that the connection can go on. Raises as `read_body`."""
+    plan = BodyPlan(BodyFormat.RAW, DROPPED_BODY_BYTES)
+    try:
+        await read_body(body, plan, seconds, total_seconds)
+    except Refusal as refusal:
+        if refusal.slug != "body_too_large":
+            raise
+        raise unexpected_body(method) from refusal
+
+
 def expects_continue(inbound: Inbound) -> bool:
     """Whether the caller holds its body back until it is asked (RFC 9110 10.1.1); HTTP/1.0 never does."""
-    return b"expect" in inbound.single_fields and inbound.version != (1, 0) and inbound.has_body
+    return (
+        b"expect" in inbound.single_fields
+        and inbound.version != (1, 0)
+        and (inbound.has_body or inbound.drops_body)
+    )

@@ -6,6 +6,7 @@ payload of it can call back into a connection, and no upgrade can take bytes awa
 `body_receiver.py`'s and `chunk_decoder.py`'s. All names of aiohttp that the listener uses stand in this file.
 """
 
+import re
 from typing import Any, Final, NamedTuple, Protocol
 
 from aiohttp.http import HttpRequestParser
@@ -24,6 +25,12 @@ _HEAD_SHARE: Final = 4
 """A whole head may be so many times as long as one line of it (nginx: `large_client_header_buffers 4 8k`)."""
 _TOO_MANY: Final = "Too many headers received"  # aiohttp has no class for it
 _CONTENT_LENGTH, _TRANSFER_ENCODING = istr("Content-Length"), istr("Transfer-Encoding")
+
+
+_LOWER_CASE_METHOD: Final = re.compile(rb"(?=[A-Z]*[a-z])[A-Za-z]{1,16}(?: |\Z)")
+_FIELD_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}")
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_ONCE: Final = frozenset({b"content-length", b"content-type", b"host", b"transfer-encoding"})
 
 
 class HeadLimits(NamedTuple):
@@ -90,7 +97,7 @@ class RequestParser:
         except BadHttpMessage as error:
             if isinstance(error, LineTooLong) or error.message == _TOO_MANY:
                 raise _too_large() from None
-            raise _malformed() from None
+            raise _malformed(_explain(piece, first=self._fed == len(piece))) from None
         except ValueError:  # of the URL class that the parser builds
             raise _malformed() from None
         if not whole:
@@ -150,9 +157,42 @@ def _make_parser(limits: HeadLimits) -> HttpRequestParser:
     return parser
 
 
-def _malformed() -> Refusal:
-    return Refusal(
-        "malformed_request", "This is not an HTTP/1.1 request that can be read in one way only.", closes=True
+def _malformed(why: str = "") -> Refusal:
+    text = "This is not an HTTP/1.1 request that can be read in one way only"
+    return Refusal("malformed_request", f"{text}{why and ': '}{why}.", closes=True)
+
+
+def _explain(piece: bytes, *, first: bool) -> str:
+    """What is wrong with the bytes that were fed last, as far as it can be told without quoting any of them
+    but a field's name. `first`: they begin with the request line."""
+    lines = piece.split(b"\r\n")
+    if first and _LOWER_CASE_METHOD.match(piece):
+        return "methods are upper-case"
+    seen: set[bytes] = set()
+    last = b""
+    for line in lines[1:] if first else lines:
+        name, colon, value = line.partition(b":")
+        token = _FIELD_NAME.fullmatch(name.rstrip(b" \t"))
+        if line[:1] in (b" ", b"\t"):  # a folded line belongs to the field above it
+            return f"look at the field {last.decode('ascii')}" if last else ""
+        if colon and token is not None:
+            lower = token[0].lower()
+            repeated = lower in seen and lower in _ONCE
+            if (
+                len(name) != len(token[0])
+                or _CONTROL.search(value)
+                or repeated
+                or _is_bad_length(lower, value)
+            ):
+                return f"look at the field {token[0].decode('ascii')}"
+            seen.add(lower)
+            last = token[0]
+    return ""
+
+
+def _is_bad_length(lower: bytes, value: bytes) -> bool:
+    return lower in (b"content-length", b"transfer-encoding") and (
+        lower == b"transfer-encoding" or not value.strip(b" \t").isdigit() or len(value) > 19
     )
 
 

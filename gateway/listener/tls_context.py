@@ -1,125 +1,92 @@
-"""TLS for a listener: certificates, CAs and demands can be replaced while connections are held.
+"""TLS of a listener: certificates, CAs and demands can be replaced while connections are held.
 
-`ListenerTls` is handed to `create_server` once; every new connection is wrapped by the context that is in
-force then, and keeps it. It knows neither files nor settings: whoever makes contexts judges them first.
+It knows neither files nor settings: whoever makes contexts checks them first.
 """
 
 import ssl
-import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Final
 
 from gateway.identity.client_certificates import read_certificate
 
-HANDSHAKES_AT_ONCE = 1000
-"""Connections are counted only once the handshake is done: those before it are bounded here."""
-TOO_MANY = "TOO_MANY_HANDSHAKES"
+HANDSHAKES_AT_ONCE: Final = 1000
+"""Connections are counted only once their handshake is done: those before it are bounded here."""
+HANDSHAKES_PER_ADDRESS: Final = 500
+"""The most of them from one address (IPv6: from one /64), so that it does not lock the others out."""
+TOO_MANY: Final = "TOO_MANY_HANDSHAKES"
 """The reason that is counted, and not logged, where a connection was closed for that."""
-UNREADABLE = "UNREADABLE_CERTIFICATE"
+UNREADABLE: Final = "UNREADABLE_CERTIFICATE"
 """The reason that is counted where a client certificate was verified, but a name in it is no text."""
-_HANDSHAKE_SECONDS = 10.0  # nothing is known of a caller until then
-_SHUTDOWN_SECONDS = 2.0  # for a caller's answer to our close_notify
-_PENDING = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class ListenerTls(ssl.SSLContext):
-    """A context that has others do its work: asyncio and uvloop call `wrap_bio` once per connection.
-
-    (A server name callback could replace certificates, but not the demand for a client's.)
-    """
+class ListenerTls:
+    """The context in force, and the handshakes under way. On the listener's loop; read from other threads."""
 
     expires: float
     """When the certificate in force ends, in seconds since the epoch."""
     failures: Counter[str]
     """Handshakes that failed, by OpenSSL's name of the reason, a bounded set."""
-
-    def __new__(cls, *_: object) -> "ListenerTls":
-        return super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
+    client_terms: int
+    """Changes when client certificates are verified otherwise than before: connections that were made before
+    close behind their next answer."""
 
     def __init__(
-        self,
-        context: ssl.SSLContext,
-        expires: float,
-        on_failure: Callable[[str, str], object],
-        clock: Callable[[], float] = time.monotonic,
+        self, context: ssl.SSLContext, expires: float, on_failure: Callable[[str, str], object]
     ) -> None:
-        """`on_failure` is told the reason and OpenSSL's words for it."""
+        """`on_failure` is called with the reason and OpenSSL's words for it."""
         self.failures = Counter()
+        context.sslobject_class = _CheckedHandshake
+        self.context = context
+        self.expires = expires
+        self.client_terms = 0
         self._on_failure = on_failure
-        self._clock = clock
-        self._under_way: dict[int, float] = {}
-        self.replace(context, expires)
+        self._under_way: Counter[str] = Counter()
 
     def replace(self, context: ssl.SSLContext, expires: float) -> None:
-        """From now on new connections get `context`. Those that are open notice nothing."""
-        context.sslobject_class = _WatchedHandshake
-        self._current = context
+        """From now on new connections get `context`."""
+        if _client_terms(context) != _client_terms(self.context):
+            self.client_terms += 1
+        context.sslobject_class = _CheckedHandshake
+        self.context = context
         self.expires = expires
 
-    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
-        """What the loop asks for when a connection has come; one too many fails at its first step."""
-        wrapped = self._current.wrap_bio(*args, **kwargs)
-        assert isinstance(wrapped, _WatchedHandshake)
-        now = self._clock()
-        self._forget_abandoned(now)
-        if len(self._under_way) >= HANDSHAKES_AT_ONCE:
+    def begin(self, address: str) -> bool:
+        """Count a handshake in; False if it is one too many, in all or from its address."""
+        crowded = self._under_way.total() >= HANDSHAKES_AT_ONCE
+        if crowded or self._under_way[address] >= HANDSHAKES_PER_ADDRESS:
             self.failures[TOO_MANY] += 1
-            wrapped.on_end = None
-            return wrapped
-        wrapped.on_end = self._ended
-        self._under_way.pop(id(wrapped), None)
-        self._under_way[id(wrapped)] = now + _HANDSHAKE_SECONDS
-        return wrapped
+            return False
+        self._under_way[address] += 1
+        return True
 
-    def _forget_abandoned(self, now: float) -> None:
-        """Who goes away in the middle is not told of; the loop has closed it when its time is up."""
-        while self._under_way:
-            oldest = next(iter(self._under_way))
-            if self._under_way[oldest] > now:
-                return
-            del self._under_way[oldest]
+    def end(self, address: str) -> None:
+        """A handshake that was counted in is over: done, failed or abandoned."""
+        self._under_way[address] -= 1
+        if not self._under_way[address]:
+            del self._under_way[address]  # addresses that are gone take no memory
 
-    def _ended(self, wrapped: ssl.SSLObject, error: ssl.SSLError | None) -> None:
-        self._under_way.pop(id(wrapped), None)
-        if error is not None:
-            reason = error.reason or type(error).__name__
-            self.failures[reason] += 1
-            self._on_failure(reason, getattr(error, "verify_message", ""))
+    def failed(self, error: ssl.SSLError) -> None:
+        """Count and report a handshake that OpenSSL refused."""
+        reason = error.reason or type(error).__name__
+        self.failures[reason] += 1
+        self._on_failure(reason, getattr(error, "verify_message", ""))
 
 
-def listening_options(tls: ListenerTls | None) -> dict[str, Any]:
-    """What `create_server` is told besides; nothing for a plain port."""
-    if tls is None:
-        return {}
-    return {
-        "ssl": tls,
-        "ssl_handshake_timeout": _HANDSHAKE_SECONDS,
-        "ssl_shutdown_timeout": _SHUTDOWN_SECONDS,
-    }
+def _client_terms(context: ssl.SSLContext) -> tuple[ssl.VerifyMode, frozenset[bytes]]:
+    return context.verify_mode, frozenset(context.get_ca_certs(binary_form=True))
 
 
-class _WatchedHandshake(ssl.SSLObject):
-    """asyncio drops a failed handshake without a word; somebody looks for the reason of it."""
-
-    on_end: Callable[[ssl.SSLObject, ssl.SSLError | None], object] | None
+class _CheckedHandshake(ssl.SSLObject):
+    """Fails where a name of the client's certificate is no UTF-8: the loop would count nothing."""
 
     def do_handshake(self) -> None:
-        if self.on_end is None:  # raised in `wrap_bio`, it would leave the socket open on asyncio
-            raise ssl.SSLError(ssl.SSL_ERROR_SSL, "too many handshakes at once")
+        super().do_handshake()
         try:
-            super().do_handshake()
             shown = self.getpeercert()
             if shown:
                 read_certificate(shown)
-        except _PENDING:
-            raise
-        except ssl.SSLError as error:
-            self.on_end(self, error)
-            raise
-        except ValueError:  # a name that is no UTF-8: the loop would log an error, and count nothing
+        except ValueError:
             unreadable = ssl.SSLError(ssl.SSL_ERROR_SSL, "the client certificate cannot be read")
             unreadable.reason = UNREADABLE
-            self.on_end(self, unreadable)
             raise unreadable from None
-        self.on_end(self, None)

@@ -138,9 +138,9 @@ EXCHANGES: list[tuple[str, bytes, Step | None]] = [
     ("malformed_request", f"GET /{KEY} HTTP/1.1\r\nBroken {SECRET}\r\n\r\n".encode(), None),
     ("malformed_request", f"{KEY} {PHONE} {MESSAGE}\r\n\r\n".encode(), None),
     ("bad_target", post(path=f"{PATH};{PHONE}"), None),
-    ("bad_header", post(f"X_{MESSAGE.split()[0]}: {KEY}"), None),
+    ("bad_header", post(f"Idempotency-Key: {KEY}", f"Idempotency-Key: {MESSAGE}"), None),
     ("bad_host", post().replace(b"Host: gateway.test", f"Host: {KEY}/{PHONE}".encode()), None),
-    ("unexpected_body", request(f"GET {PATH}?To={PHONE}", FORM, auth=APP, body=BODY), None),
+    ("unexpected_body", request(f"GET {PATH}?To={PHONE}", FORM, auth=APP, body=BODY * 2000), None),
     ("incomplete_body", post("Transfer-Encoding: chunked", body=b"zz" + BODY), None),
     ("bad_body", post("Content-Type: multipart/form-data; boundary=x", body=BODY), None),
     ("method_override", post(path=PATH, body=BODY + b"&_method=DELETE"), None),
@@ -164,7 +164,6 @@ EXCHANGES: list[tuple[str, bytes, Step | None]] = [
     ("expectation", post("Expect: cAnArY+message"), None),
     ("header_too_large", post("X-Long: " + KEY * 300), None),
     ("connect_unsupported", f"CONNECT {PHONE[1:]}:443 HTTP/1.1\r\nHost: a\r\n\r\n".encode(), None),
-    ("upgrade_unsupported", post("Connection: upgrade", f"Upgrade: {KEY}"), None),
     ("upstream_lost", post(), raw(ends="close")),
     ("upstream_unreadable", post(), raw(f"{SECRET} {PHONE}\r\n\r\n".encode())),
     ("upstream_unreadable", post(), raw(f"HTTP/1.1 200 OK\r\nX-Note {SECRET}: 1\r\n\r\n".encode())),
@@ -271,6 +270,8 @@ def test_most_slugs_are_in_the_table() -> None:
         "head_timeout",
         "slow_reader",
         "too_many_connections",
+        "upgrade_unsupported",  # no longer answered
+        "too_many_failures",
     }
     taken = {slug for slug, _, _ in EXCHANGES} - {""}
     assert taken | apart <= set(KINDS)

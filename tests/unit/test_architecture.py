@@ -46,6 +46,7 @@ _PURE_FILES = (
     "idempotency/claim_rules.py",
     "identity/authentication.py",
     "identity/client_certificates.py",
+    "identity/failure_throttle.py",
     "identity/jwks.py",
     "identity/jwt_claims.py",
     "identity/request_id.py",

@@ -118,6 +118,8 @@ class ExchangeCounts:
         self.idempotency_events: dict[str, int] = {}
         self.repeats: dict[tuple[str, str, str], int] = {}
         """Repeats of creates, by (consumer, route, event)."""
+        self.ignored_fields: dict[str, int] = {}
+        """Of requests, by why they were ignored."""
         self._consumers_max = consumers_max
         self._names: set[str] = set()
         self._sdks: dict[tuple[str, str], list[int]] = {}
@@ -162,6 +164,9 @@ class ExchangeCounts:
             used[0] += 1
         for name in exchange.dropped:
             _add(self.dropped_fields, label_dropped(name))
+        if exchange.ignored:
+            for reason in exchange.ignored:
+                _add(self.ignored_fields, reason)
         if exchange.segments:
             _add(self.segments, (consumer, exchange.country), exchange.segments)
         if exchange.status >= 400 or exchange.reported or exchange.ending is not _ANSWERED:

@@ -19,6 +19,7 @@ from prometheus_client.utils import floatToGoString
 
 from gateway.errors import KINDS, FailurePhase
 from gateway.exchange import Ending
+from gateway.http.request_head import DropReason
 from gateway.http.user_agent import split_sdk
 from gateway.idempotency.claim_rules import IdempotencyEvent
 from gateway.observe.metrics.configuration_info import ConfigurationRecord
@@ -171,6 +172,12 @@ class ExchangeCollector(Collector):
             "Header fields of requests that Twilio does not know and that were not sent on.",
             ("field",),
             (((name,), count) for name, count in counts.dropped_fields.copy().items()),
+        )
+        yield counter(
+            "gateway_request_fields_ignored",
+            "Odd header fields of requests that were neither read nor sent on, by why.",
+            ("reason",),
+            _filled(DropReason, counts.ignored_fields),
         )
         yield counter(
             "gateway_twilio_errors",
