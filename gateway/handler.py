@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from multidict import istr
-
 from gateway.consumers.rate_limit_rules import NO_LIMITS
 from gateway.errors import GatewayError, Refusal, UpstreamFailure
 from gateway.exchange import Ending, Exchange, PhaseKind, new_request_id
@@ -18,10 +16,10 @@ from gateway.http.request_head import Inbound, require_head
 from gateway.http.response import Response
 from gateway.http.response_head import HTTP_1_0, build_head
 from gateway.idempotency.keyed_requests import Idempotency
-from gateway.identity.authentication import Identities, UnverifiedCaller, authenticate
+from gateway.identity.authentication import UnverifiedCaller, authenticate
 from gateway.identity.failure_throttle import FailureThrottle
 from gateway.identity.jwt_verifier import TokenVerifier
-from gateway.identity.request_id import is_fit_request_id
+from gateway.identity.request_id import take_request_id
 from gateway.listener.request import Request
 from gateway.listener.request_body import BodyStream, drop_body, expects_continue, read_body
 from gateway.listener.response_relay import relay_answer, render_refusal
@@ -38,8 +36,6 @@ from gateway.repeat_guard.repeat_guard import RepeatGuard
 from gateway.repeat_guard.repeat_rules import SHARED_FIELD
 from gateway.upstream.forwarder import Forwarder
 from gateway.upstream.response_rewriting import Base, adapt_answer, is_adapted
-
-_X_REQUEST_ID = istr("X-Request-Id")
 
 
 class _Ready(NamedTuple):
@@ -87,7 +83,7 @@ class Handler:
     async def handle(self, request: Request) -> None:
         """Answer a request. Whatever happens, its record is finished once."""
         exchange = Exchange(self._clock())
-        exchange.request_id = _take_request_id(request, self._snapshots.current.identities)
+        exchange.request_id = take_request_id(request.headers, self._snapshots.current.identities)
         exchange.trace = self._observers.begin_trace(request.headers)
         self.in_flight += 1
         try:
@@ -278,17 +274,6 @@ class Handler:
             )
         except ConnectionError:
             exchange.ending = Ending.HUNG_UP
-
-
-def _take_request_id(request: Request, identities: Identities) -> str:
-    """The caller's X-Request-Id where there is one, fit for logs and without a credential, else a new one."""
-    headers = request.headers
-    if _X_REQUEST_ID not in headers:
-        return new_request_id()
-    given = headers.getall(_X_REQUEST_ID)
-    credentials = [*headers.getall("Authorization", ()), *headers.getall("Proxy-Authorization", ())]
-    fit = len(given) == 1 and is_fit_request_id(given[0], identities, credentials)
-    return given[0] if fit else new_request_id()
 
 
 def _base_url(snapshot: Snapshot, request: Request, inbound: Inbound) -> str:

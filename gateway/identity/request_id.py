@@ -4,12 +4,26 @@ import binascii
 import re
 from collections.abc import Iterable, Iterator
 
+from multidict import CIMultiDictProxy, istr
+
+from gateway.exchange import new_request_id
 from gateway.identity.authentication import Identities, digest_of
 
+_X_REQUEST_ID = istr("X-Request-Id")
 _PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _MIN_SECRET_BYTES = 8
 """What is shorter is no key, and may be part of any id by chance."""
 _MIN_PART_BYTES = 16
+
+
+def take_request_id(headers: CIMultiDictProxy[str], identities: Identities) -> str:
+    """The caller's X-Request-Id where there is one, fit for logs and without a credential, else a new one."""
+    if _X_REQUEST_ID not in headers:
+        return new_request_id()
+    given = headers.getall(_X_REQUEST_ID)
+    credentials = [*headers.getall("Authorization", ()), *headers.getall("Proxy-Authorization", ())]
+    fit = len(given) == 1 and is_fit_request_id(given[0], identities, credentials)
+    return given[0] if fit else new_request_id()
 
 
 def is_fit_request_id(given: str, identities: Identities, credentials: Iterable[str]) -> bool:
