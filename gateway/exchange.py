@@ -74,7 +74,7 @@ class Exchange:
     `sdk` is the caller's client library and its version (`http/user_agent.py`).
     `address` is where it came from, only for unknown callers. `dropped` are names of header fields that
     were not sent on (lower case); they are a caller's bytes, and only `label_dropped` makes labels of them.
-    `ignored` says why fields were neither read nor sent on, one reason a field (`http.request_head.DropReason`).
+    `ignored` says why fields were neither read nor sent on, one reason a field (`DropReason`).
     """
 
     __slots__ = (

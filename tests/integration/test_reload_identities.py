@@ -2,6 +2,7 @@
 
 import signal
 import tempfile
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def write(path: Path, upstream: RawUpstream, **settings: Any) -> None:
 
 
 async def test_all_of_it(tmp_path: Path, upstream: RawUpstream) -> None:
-    """Connections are held all the while, and never broken."""
+    """Connections are held all the while; those of replaced client CAs end behind their next answer (B14)."""
     servers, successor, clients, strangers = (Authority() for _ in range(4))
     tls = mount(tmp_path, servers, clients) | {"client_certificates": "optional"}
     known = {"app": consumer(certificates=[{"san": "app.internal"}])}
@@ -68,7 +69,8 @@ async def test_all_of_it(tmp_path: Path, upstream: RawUpstream) -> None:
     path = tmp_path / "gateway.yaml"
     async with spawned_gateway(tmp_path, upstream.url, tls=tls, consumers=known) as gateway:
         port = int(gateway.url.rpartition(":")[2])
-        async with raw_caller(port, tls=servers.trusting(leaf)) as held:
+        async with AsyncExitStack() as stack:
+            held = await stack.enter_async_context(raw_caller(port, tls=servers.trusting(leaf)))
             assert await answered(held) == (200, "")
             mount(tmp_path, servers, clients, key_of=successor)
             refused = await reload(gateway, "configuration reload failed")
@@ -80,6 +82,10 @@ async def test_all_of_it(tmp_path: Path, upstream: RawUpstream) -> None:
             async with raw_caller(port, tls=successor.trusting(stranger)) as newcomer:
                 assert await answered(newcomer) == await answered(held) == (200, "")
                 assert server_certificate(newcomer.writer) != server_certificate(held.writer)
+                assert await answered(newcomer) == (200, "")
+            assert await held.rest() == b""
+            held = await stack.enter_async_context(raw_caller(port, tls=successor.trusting(stranger)))
+            assert await answered(held) == (200, "")
             with pytest.raises((OSError, EOFError)):
                 await ask(port, ANONYMOUS, tls=successor.trusting(leaf))
             async with key_server(rsa_key()) as issuing:

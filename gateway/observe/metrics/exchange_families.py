@@ -155,12 +155,9 @@ class ExchangeCollector(Collector):
 
     def _collect_answers(self) -> Iterator[Metric]:
         counts = self._counts
-        yield counter(
-            "gateway_refusals",
-            "Errors answered by the gateway itself, by slug.",
-            ("slug",),
-            _filled(KINDS, counts.refusals),
-        )
+        refused = _filled(KINDS, counts.refusals)
+        text = "Errors answered by the gateway itself, by slug."
+        yield counter("gateway_refusals", text, ("slug",), refused)
         yield counter(
             "gateway_reported",
             "What `mode: report` let through, by the slug it would have been refused with.",
@@ -173,12 +170,9 @@ class ExchangeCollector(Collector):
             ("field",),
             (((name,), count) for name, count in counts.dropped_fields.copy().items()),
         )
-        yield counter(
-            "gateway_request_fields_ignored",
-            "Odd header fields of requests that were neither read nor sent on, by why.",
-            ("reason",),
-            _filled(DropReason, counts.ignored_fields),
-        )
+        ignored = _filled(DropReason, counts.ignored_fields)
+        text = "Odd fields of requests, neither read nor sent on."
+        yield counter("gateway_request_fields_ignored", text, ("reason",), ignored)
         yield counter(
             "gateway_twilio_errors",
             "Twilio's answers from 400 up that callers got, by Twilio's code.",
