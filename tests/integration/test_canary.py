@@ -166,7 +166,7 @@ EXCHANGES: list[tuple[str, bytes, Step | None]] = [
     ("connect_unsupported", f"CONNECT {PHONE[1:]}:443 HTTP/1.1\r\nHost: a\r\n\r\n".encode(), None),
     ("upstream_lost", post(), raw(ends="close")),
     ("upstream_unreadable", post(), raw(f"{SECRET} {PHONE}\r\n\r\n".encode())),
-    ("upstream_unreadable", post(), raw(f"HTTP/1.1 200 OK\r\nX-Note: {SECRET}\r\nContent-Length : 1\r\n\r\n".encode())),
+    ("upstream_unreadable", post(), raw(f"HTTP/1.1 200 OK\r\nContent-Length : 1 {SECRET}\r\n\r\n".encode())),
     ("upstream_unreadable", post(), raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nx", ends="close")),
     ("upstream_timeout", post(), hang()),
     ("upstream_timeout", post(), stall),
