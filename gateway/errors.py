@@ -96,6 +96,9 @@ KINDS: dict[str, ErrorKind] = {
     "upstream_unreachable": ErrorKind(502, 20500, "no connection to Twilio; nothing was sent"),
     "upstream_lost": ErrorKind(502, 20500, "the connection to Twilio broke before an answer"),
     "upstream_unreadable": ErrorKind(502, 20500, "Twilio's answer is not valid HTTP or broke off"),
+    "answer_too_large": ErrorKind(
+        502, 20500, "the answer holds links or tokens to be replaced, and is too large for that"
+    ),
     "idempotency_unknown": ErrorKind(
         502, 20500, "the first request with this key has an unknown outcome; not sent again"
     ),

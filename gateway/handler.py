@@ -35,7 +35,7 @@ from gateway.rate_limits.rate_limiter import RateLimiter
 from gateway.repeat_guard.repeat_guard import RepeatGuard
 from gateway.repeat_guard.repeat_rules import SHARED_FIELD
 from gateway.upstream.forwarder import Forwarder
-from gateway.upstream.response_rewriting import Base, adapt_answer, is_adapted
+from gateway.upstream.response_rewriting import PublicBase, adapt_answer, is_adapted
 
 
 class _Ready(NamedTuple):
@@ -51,7 +51,7 @@ class _Ask(NamedTuple):
     ready: _Ready
     request: Request
     deadline: float
-    base: Base | None
+    base: PublicBase | None
 
 
 class Handler:
@@ -141,8 +141,10 @@ class Handler:
         outbound, claim, intent, limit = prepare(
             snapshot, caller, inbound, grant, ready.body, streams=streams, client=client, trace=trace
         )
-        base = Base(_base_url(snapshot, request, inbound), snapshot.hosts) if is_adapted(grant) else None
         exchange.dropped = outbound.dropped
+        base = (
+            PublicBase(_base_url(snapshot, request, inbound), snapshot.hosts) if is_adapted(grant) else None
+        )
         deadline = asyncio.get_running_loop().time() + limit.seconds
         if limit.from_head:
             deadline -= self._clock() - exchange.started_at

@@ -52,13 +52,17 @@ class HostTable:
 
 
 class Address(NamedTuple):
-    """`path` is what goes upstream; `prefix` is the '/product' that was taken off it, or ''."""
+    """`path` is what goes upstream; `prefix` is the '/product' that was taken off it, or ''.
+
+    `by_path`: the caller named the gateway as host, and the path says which product is meant.
+    """
 
     product: str
     path: str
     prefix: str
     literal_host: str
     region: str
+    by_path: bool = False
 
     def __repr__(self) -> str:  # a path may hold a phone number
         return f"Address({self.product})"
@@ -122,10 +126,10 @@ def _from_host(hosts: HostTable, host: str, path: str) -> Address | None:
 
 def _from_path(hosts: HostTable, path: str) -> Address:
     if path.startswith("/2010-04-01/") or path == "/2010-04-01":
-        return Address("api", path, "", "", "")
+        return Address("api", path, "", "", "", by_path=True)
     first, slash, rest = path[1:].partition("/")
     if slash and first in hosts.products:
-        return Address(first, "/" + rest, "/" + first, hosts.literal_host(first), "")
+        return Address(first, "/" + rest, "/" + first, hosts.literal_host(first), "", by_path=True)
     if _API_VERSION.fullmatch(first):
         raise Refusal(
             "unknown_address",

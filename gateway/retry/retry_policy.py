@@ -1,13 +1,13 @@
 """What follows from an attempt's outcome (docs/design.md 4.7), as one pure function over small values."""
 
 import re
-import zlib
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import NamedTuple
 
 from gateway.errors import FailurePhase
+from gateway.http.content_coding import peek
 
 AUTHENTICATE = 20003
 """Twilio's code for a key that it does not take; the request was not processed."""
@@ -20,7 +20,6 @@ RETRIED_STATUSES = frozenset({401, 429, 502, 503, 504})
 _MOST_UNCODED = 3
 _NO_LIMIT = 1 << 30
 
-_GZIP = b"\x1f\x8b"
 _LOOKED_AT_BYTES = 4096
 _CODE = re.compile(rb'"code"\s*:\s*"?([0-9]{1,6})\b|<Code>([0-9]{1,6})</Code>')
 
@@ -137,10 +136,5 @@ def read_code(body: bytes) -> int:
 
     The SDKs accept gzip, so that a longer error comes compressed.
     """
-    if body.startswith(_GZIP):
-        try:
-            body = zlib.decompressobj(zlib.MAX_WBITS + 16).decompress(body, _LOOKED_AT_BYTES)
-        except zlib.error:
-            return 0
-    match = _CODE.search(body, 0, _LOOKED_AT_BYTES)
+    match = _CODE.search(peek(body, _LOOKED_AT_BYTES), 0, _LOOKED_AT_BYTES)
     return int(match[1] or match[2]) if match else 0

@@ -5,8 +5,9 @@ calling code is kept, by a table of ours (ITU E.164 assigned codes), so that not
 """
 
 import re
-import zlib
 from typing import Final, NamedTuple
+
+from gateway.http.content_coding import peek
 
 MESSAGES: Final = "/2010-04-01/Accounts/{AccountSid}/Messages"
 """The label of the route that creates messages."""
@@ -17,8 +18,6 @@ OTHER: Final = "other"
 _JSON = (re.compile(rb'"num_segments": ?"([0-9]{1,3})"'), re.compile(rb'"to": ?"(?:[a-z]+:)?\+([0-9]{3})'))
 _XML = (re.compile(rb"<NumSegments>([0-9]{1,3})<"), re.compile(rb"<To>(?:[a-z]+:)?\+([0-9]{3})"))
 _MAX_BYTES = 65_536
-_WINDOW = 32 + zlib.MAX_WBITS  # zlib and gzip, told apart by their heads
-_GZIP = b"\x1f\x8b"
 
 # One country's codes; what several share without a plain owner (+7, +590 …) is `other`. Dependencies that
 # dial by their country's code count as it: +44 is GB with Jersey, +61 AU with Christmas Island.
@@ -57,8 +56,7 @@ _UNREAD = Sent(0, "")
 
 def read_sent(body: bytes) -> Sent:
     """What the answer to a created message says; a compressed one is decoded for it."""
-    if body.startswith(_GZIP):
-        body = _decode(body)
+    body = peek(body, _MAX_BYTES)
     for segments, recipient in (_JSON, _XML):
         found = segments.search(body, 0, _MAX_BYTES)
         if found is not None:
@@ -72,10 +70,3 @@ def find_country(digits: bytes) -> str:
     """The country of a number's first three digits, `NANP` for +1, `other` for what no one country has."""
     countries = _COUNTRIES  # no code is the beginning of another one
     return countries.get(digits) or countries.get(digits[:2]) or countries.get(digits[:1]) or OTHER
-
-
-def _decode(body: bytes) -> bytes:
-    try:
-        return zlib.decompressobj(_WINDOW).decompress(body, _MAX_BYTES)
-    except zlib.error:
-        return b""

@@ -1,8 +1,8 @@
-"""Byte splices in answers: links that lead back through us, and auth tokens made null (docs/design.md 4.4,
-4.8).
+"""Byte splices in answers: links that lead back to us, auth tokens made null (docs/design.md 4.4, 4.8).
 
 A scanner finds string values by where they stand; only those bytes change. Content never does: a URL inside a
-message, or in a document's data, is not a link field.
+message, or in a document's data, is not a link field. A text may come in pieces: what is held back is never
+more than one string.
 """
 
 import json
@@ -12,13 +12,16 @@ from typing import NamedTuple
 
 from gateway.policy.addressing import HostTable
 
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],:]', re.DOTALL)
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],:"]', re.DOTALL)
 _TWILIO_URL = re.compile(
     rb'"https?:(\\?/)\\?/([a-z0-9-]+(?:\.[a-z0-9-]+){0,2}\.twilio\.com)(?::443)?(?=\\?/|"|\?)'
 )
-_PLAIN_URL = re.compile(r"https?://([a-z0-9.-]+\.twilio\.com)(?::443)?(?=/|$|\?)")
+_PLAIN_URL = re.compile(r"(?:https?:)?//([a-z0-9.-]+\.twilio\.com)(?::443)?(?=/|$|\?)", re.IGNORECASE)
 _XML_TOKEN = re.compile(rb"(<((?:Secondary)?AuthToken)(?:\s[^>]*)?(?<!/)>).*?(?=</\2\s*>)", re.DOTALL)
 _TOKEN_NAMES = frozenset({b"auth_token", b"secondary_auth_token"})
+
+MAX_STRING_BYTES = 1 << 20
+"""A string value of an answer is looked at up to this length."""
 
 Path = tuple[bytes | None, ...]
 """Names from the outermost object inwards; None stands for a place in an array."""
@@ -32,35 +35,101 @@ class Value(NamedTuple):
     end: int
 
 
-def scan_strings(body: bytes) -> Iterator[Value]:
-    """Every string value of a JSON text. Numbers, true, false and null are passed over."""
-    path: list[bytes | None] = []
-    in_object: list[bool] = []
-    expects_name = False
-    for match in _TOKEN.finditer(body):
-        token = match[0]
-        if token == b"{":
-            in_object.append(True)
-            path.append(b"")
-            expects_name = True
-        elif token == b"[":
-            in_object.append(False)
-            path.append(None)
-            expects_name = False
-        elif token in (b"}", b"]"):
-            if not path:
+class JsonScanner:
+    """The place in a JSON text that comes in pieces. Numbers, true, false and null are passed over."""
+
+    __slots__ = ("_ended", "_expects_name", "_in_object", "_path", "consumed")
+
+    def __init__(self) -> None:
+        self.consumed = 0
+        """How much of the last piece was read; the rest is the beginning of a string, to be fed again."""
+        self._path: list[bytes | None] = []
+        self._in_object: list[bool] = []
+        self._expects_name = False
+        self._ended = False
+
+    def scan(self, piece: bytes) -> Iterator[Value]:
+        """Every string value that is complete in a piece."""
+        path, in_object = self._path, self._in_object
+        self.consumed = len(piece)
+        for match in () if self._ended else _TOKEN.finditer(piece):
+            token = match[0]
+            if token == b"{":
+                in_object.append(True)
+                path.append(b"")
+                self._expects_name = True
+            elif token == b"[":
+                in_object.append(False)
+                path.append(None)
+                self._expects_name = False
+            elif token in (b"}", b"]"):
+                if not path:
+                    self._ended = True
+                    return
+                in_object.pop()
+                path.pop()
+                self._expects_name = False
+            elif token == b",":
+                self._expects_name = bool(in_object) and in_object[-1]
+            elif token == b'"':
+                self.consumed = match.start()
                 return
-            in_object.pop()
-            path.pop()
-            expects_name = False
-        elif token == b",":
-            expects_name = bool(in_object) and in_object[-1]
-        elif token != b":":
-            if expects_name:
-                path[-1] = _read_name(token)
-                expects_name = False
-            else:
-                yield Value(tuple(path), match.start(), match.end())
+            elif token != b":":
+                if self._expects_name:
+                    path[-1] = _read_name(token)
+                    self._expects_name = False
+                else:
+                    yield Value(tuple(path), match.start(), match.end())
+
+
+def scan_strings(body: bytes) -> Iterator[Value]:
+    """Every string value of a whole JSON text."""
+    return JsonScanner().scan(body)
+
+
+Replace = Callable[[Path, bytes], bytes | None]
+"""Of a string value, by its path and its bytes, quotes included: what replaces it, or None."""
+
+
+class JsonSplicer:
+    """Replaces string values of a JSON text that comes in pieces."""
+
+    __slots__ = ("_held", "_replace", "_scanner")
+
+    def __init__(self, replace: Replace) -> None:
+        self._replace = replace
+        self._scanner = JsonScanner()
+        self._held = b""
+
+    @property
+    def held(self) -> int:
+        """How many bytes are held back, because a string has not ended."""
+        return len(self._held)
+
+    def feed(self, piece: bytes) -> bytes:
+        """The bytes to go on, as far as they are known. Raises `ValueError` for a string without end."""
+        if self._held:
+            piece = self._held + piece
+        parts: list[bytes] = []
+        at = 0
+        for value in self._scanner.scan(piece):
+            new = self._replace(value.path, piece[value.start : value.end])
+            if new is not None:
+                parts += [piece[at : value.start], new]
+                at = value.end
+        end = self._scanner.consumed
+        self._held = piece[end:]
+        if len(self._held) > MAX_STRING_BYTES:
+            raise ValueError("a string that is too long to be looked at")
+        if not parts and end == len(piece):
+            return piece
+        parts.append(piece[at:end])
+        return b"".join(parts)
+
+    def end(self) -> bytes:
+        """What was held back, of a text that broke off in a string."""
+        held, self._held = self._held, b""
+        return held
 
 
 def is_link(path: Path) -> bool:
@@ -72,40 +141,48 @@ def is_link(path: Path) -> bool:
     return len(path) >= 2 and path[-2] == b"links" and _is_resource(path[:-2])
 
 
-def rewrite_links(body: bytes, hosts: HostTable, base: str) -> bytes:
-    """Point the link fields of a JSON answer at `base` (no trailing slash) + '/product'."""
-    if b".twilio.com" not in body:
-        return body
+def link_splicer(hosts: HostTable, base: str) -> JsonSplicer:
+    """Points the link fields of a JSON answer at `base` (no trailing slash) + '/product'."""
 
-    def replace(value: Value) -> bytes | None:
-        if not is_link(value.path):
-            return None
-        match = _TWILIO_URL.match(body, value.start, value.end)
-        product = product_of(hosts, match[2].decode()) if match else ""
+    def replace(path: Path, token: bytes) -> bytes | None:
+        match = _TWILIO_URL.match(token)
+        product = product_of(hosts, match[2].decode()) if match and is_link(path) else ""
         if not match or not product:
             return None
         prefix = f"{base}/{product}".encode()
         if match[1] == b"\\/":
             prefix = prefix.replace(b"/", b"\\/")
-        return b'"' + prefix + body[match.end() : value.end]
+        return b'"' + prefix + token[match.end() :]
 
-    return _splice(body, replace)
+    return JsonSplicer(replace)
+
+
+def token_splicer() -> JsonSplicer:
+    """Makes the values of `auth_token` null."""
+    return JsonSplicer(lambda path, token: None if _TOKEN_NAMES.isdisjoint(path) else b"null")
+
+
+def rewrite_links(body: bytes, hosts: HostTable, base: str) -> bytes:
+    """A whole JSON answer with its link fields pointed at `base` + '/product'."""
+    return _splice(body, link_splicer(hosts, base)) if b".twilio.com" in body else body
 
 
 def rewrite_location(location: str, hosts: HostTable, base: str, prefix: str) -> str:
-    """`Location` on a Twilio host, or relative to the one asked (`prefix` is '/product'), led through us."""
+    """`Location` on a Twilio host, with a scheme or without, led through us.
+
+    One that is relative to the host asked is so to the gateway: behind `prefix` ('/product'), or as it is for
+    callers that use the bare path ('').
+    """
     if location.startswith("/") and not location.startswith("//"):
-        return base + prefix + location
+        return base + prefix + location if prefix else location
     match = _PLAIN_URL.match(location)
-    product = product_of(hosts, match[1]) if match else ""
+    product = product_of(hosts, match[1].lower()) if match else ""
     return f"{base}/{product}{location[match.end() :]}" if match and product else location
 
 
 def conceal_tokens(body: bytes, *, is_xml: bool) -> bytes:
     """Make the value of `auth_token` null in JSON, empty in XML."""
-    if is_xml:
-        return _XML_TOKEN.sub(rb"\1", body)
-    return _splice(body, lambda value: None if _TOKEN_NAMES.isdisjoint(value.path) else b"null")
+    return _XML_TOKEN.sub(rb"\1", body) if is_xml else _splice(body, token_splicer())
 
 
 def product_of(hosts: HostTable, host: str) -> str:
@@ -132,15 +209,5 @@ def _is_resource(path: Path) -> bool:
     return path == () or (len(path) == 2 and path[1] is None)
 
 
-def _splice(body: bytes, replace: Callable[[Value], bytes | None]) -> bytes:
-    parts: list[bytes] = []
-    at = 0
-    for value in scan_strings(body):
-        new = replace(value)
-        if new is not None:
-            parts += [body[at : value.start], new]
-            at = value.end
-    if not parts:
-        return body
-    parts.append(body[at:])
-    return b"".join(parts)
+def _splice(body: bytes, splicer: JsonSplicer) -> bytes:
+    return splicer.feed(body) + splicer.end()

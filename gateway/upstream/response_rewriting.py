@@ -1,20 +1,33 @@
-"""What is done to an answer before it goes back: links, Location, concealed tokens. Mostly: nothing."""
+"""What is done to an answer before it goes back: links, Location, concealed tokens. Mostly: nothing.
 
-import zlib
+Whoever follows an unchanged link to Twilio would show Twilio a consumer key. So a link that cannot be
+rewritten is an error, never passed on.
+"""
+
+import asyncio
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from gateway.errors import FailurePhase, UpstreamFailure
+from gateway.http.content_coding import decode
 from gateway.http.header_fields import drop_field, find_field, replace_field
-from gateway.http.response import Response
+from gateway.http.response import BodyRest, Response
 from gateway.policy.addressing import HostTable
 from gateway.policy.authorization import Grant
-from gateway.upstream.json_links import conceal_tokens, rewrite_links, rewrite_location
+from gateway.upstream.json_links import (
+    JsonSplicer,
+    conceal_tokens,
+    link_splicer,
+    rewrite_location,
+    token_splicer,
+)
 
-_MOST_REWRITTEN_BYTES = 16 * 1024 * 1024
-_WINDOW = 32 + zlib.MAX_WBITS  # zlib and gzip, told apart by their heads
+_MAX_WHOLE_BYTES = 16 * 1024 * 1024
+_MAX_AT_ONCE_BYTES = 4096
+"""So much is rewritten before other exchanges have their turn: less than a millisecond's work."""
 
 
-class Base(NamedTuple):
+class PublicBase(NamedTuple):
     """Where callers reach us: 'http://gateway:8080', without a trailing slash."""
 
     url: str
@@ -23,73 +36,158 @@ class Base(NamedTuple):
 
 def is_adapted(grant: Grant) -> bool:
     """Whether anything may be done to the answer at all."""
-    return grant.conceals or bool(grant.call.address.prefix)
+    return grant.conceals or grant.call.address.by_path
 
 
-async def adapt_answer(answer: Response, grant: Grant, base: Base) -> Response:
-    """The answer as this caller gets it. Raises `UpstreamFailure` where a token could not be concealed."""
-    prefix = grant.call.address.prefix
-    if prefix:
-        location = find_field(answer.fields, b"location")
-        if location:
-            moved = rewrite_location(location.decode("latin-1"), base.hosts, base.url, prefix)
-            answer.fields = replace_field(answer.fields, b"location", moved.encode("latin-1"))
+async def adapt_answer(answer: Response, grant: Grant, base: PublicBase) -> Response:
+    """The answer as this caller gets it.
+
+    Raises `UpstreamFailure` where links or tokens could not be replaced (answer_too_large), or a token in a
+    form that is not understood (upstream_unreadable).
+    """
+    address = grant.call.address
+    if address.by_path:
+        _move_location(answer, base, address.prefix)
     is_json = b"json" in find_field(answer.fields, b"content-type").lower()
-    if not ((prefix and is_json) or grant.conceals) or not answer.has_body(grant.call.method):
+    # The 2010 API's links are relative; only product APIs answer with absolute ones.
+    links = bool(address.prefix) and is_json and address.product != "api"
+    if not (links or grant.conceals) or not answer.has_body(grant.call.method):
         return answer
-    if grant.call.address.product == "api" and not grant.conceals and _encoding(answer):
-        return answer  # the 2010 API's links are relative: nothing is there to be decoded for
-    await _read_rest(answer)
-    if answer.rest is None and _decode(answer):
-        if grant.conceals:
-            is_xml = b"xml" in find_field(answer.fields, b"content-type").lower()
-            if not (is_json or is_xml) and answer.status < 300 and answer.body:
-                raise _not_concealed(answer)
-            answer.body = conceal_tokens(answer.body, is_xml=is_xml)
-        if prefix and is_json:
-            answer.body = rewrite_links(answer.body, base.hosts, base.url)
-    elif grant.conceals:
+    if grant.conceals and not await _decoded(answer):
         raise _not_concealed(answer)
+    if grant.conceals and not is_json:
+        is_xml = b"xml" in find_field(answer.fields, b"content-type").lower()
+        if not is_xml and answer.status < 300 and answer.body:
+            raise _not_concealed(answer)
+        answer.body = conceal_tokens(answer.body, is_xml=is_xml)
+        return answer
+    if links and not await _decoded(answer, streams=True):
+        raise _too_large(answer)
+    if grant.conceals:
+        await _splice(answer, token_splicer())
+    if links:
+        await _splice(answer, link_splicer(base.hosts, base.url))
     return answer
 
 
-async def _read_rest(answer: Response) -> None:
-    """Read on to the end, unless the answer is larger than anything that holds links."""
-    if answer.rest is None:
+def _move_location(answer: Response, base: PublicBase, prefix: str) -> None:
+    location = find_field(answer.fields, b"location")
+    if location:
+        moved = rewrite_location(location.decode("latin-1"), base.hosts, base.url, prefix)
+        answer.fields = replace_field(answer.fields, b"location", moved.encode("latin-1"))
+
+
+async def _decoded(answer: Response, *, streams: bool = False) -> bool:
+    """Read an answer that must be looked at, and undo its coding; False where that cannot be done.
+
+    One that is not encoded may stay to be streamed, with `streams`. Raises `UpstreamFailure`.
+    """
+    coding = find_field(answer.fields, b"content-encoding").lower()
+    if coding in (b"", b"identity"):
+        if answer.rest is not None and not streams:
+            await _read_whole(answer)
+        return True
+    await _read_whole(answer)
+    content = decode(answer.body, coding, _MAX_WHOLE_BYTES)
+    if content is None:
+        return False
+    answer.body = content
+    answer.fields = drop_field(answer.fields, b"content-encoding")
+    return True
+
+
+async def _read_whole(answer: Response) -> None:
+    rest = answer.rest
+    if rest is None:
         return
     chunks = [answer.body]
     size = len(answer.body)
-    while not answer.rest.at_end and size <= _MOST_REWRITTEN_BYTES:
-        chunk = await answer.rest.read()
+    while not rest.at_end:
+        chunk = await rest.read()
         chunks.append(chunk)
         size += len(chunk)
+        if size > _MAX_WHOLE_BYTES:
+            raise _too_large(answer)
     answer.body = b"".join(chunks)
-    if answer.rest.at_end:
-        answer.rest = None
+    answer.rest = None
 
 
-def _encoding(answer: Response) -> bytes:
-    encoding = find_field(answer.fields, b"content-encoding").lower()
-    return b"" if encoding == b"identity" else encoding
-
-
-def _decode(answer: Response) -> bool:
-    """Undo gzip or deflate that was sent although we asked for neither; False where that cannot be done."""
-    encoding = _encoding(answer)
-    if not encoding:
-        return True
-    if encoding not in (b"gzip", b"x-gzip", b"deflate"):
-        return False
-    decoder = zlib.decompressobj(_WINDOW)
+async def _splice(answer: Response, splicer: JsonSplicer) -> None:
+    """Replace in what is there of the body; what is not there yet is replaced as it is read."""
+    parts: list[bytes] = []
     try:
-        body = decoder.decompress(answer.body, _MOST_REWRITTEN_BYTES)
-    except zlib.error:
-        return False
-    if not decoder.eof or decoder.unconsumed_tail:
-        return False
-    answer.body = body
-    answer.fields = drop_field(answer.fields, b"content-encoding")
-    return True
+        for piece in _pieces(answer.body, splicer):
+            if parts:
+                await asyncio.sleep(0)
+            parts.append(splicer.feed(piece))
+    except ValueError:
+        raise _too_large(answer) from None
+    if answer.rest is None:
+        parts.append(splicer.end())
+    else:
+        answer.rest = SplicedRest(answer.rest, splicer)
+        answer.fields = drop_field(answer.fields, b"content-length")
+    answer.body = b"".join(parts)
+
+
+def _pieces(data: bytes, splicer: JsonSplicer) -> Iterator[bytes]:
+    """Pieces to be fed one by one: larger ones behind a string that has not ended, to be read over once."""
+    at = 0
+    while at < len(data):
+        size = max(_MAX_AT_ONCE_BYTES, splicer.held)
+        yield data[at : at + size]
+        at += size
+
+
+class SplicedRest:
+    """`BodyRest` of an answer that is rewritten as it is streamed."""
+
+    __slots__ = ("_ended", "_rest", "_splicer")
+
+    def __init__(self, rest: BodyRest, splicer: JsonSplicer) -> None:
+        self._rest = rest
+        self._splicer = splicer
+        self._ended = False
+
+    @property
+    def at_end(self) -> bool:
+        """As `BodyRest` says."""
+        return self._ended or (self._rest.at_end and not self._splicer.held)
+
+    async def read(self) -> bytes:
+        """As `BodyRest` says."""
+        while not self._rest.at_end:
+            parts: list[bytes] = []
+            try:
+                for piece in _pieces(await self._rest.read(), self._splicer):
+                    if parts:
+                        await asyncio.sleep(0)
+                    parts.append(self._splicer.feed(piece))
+            except ValueError:
+                self.close()
+                raise UpstreamFailure(
+                    "answer_too_large",
+                    FailurePhase.RESPONSE,
+                    "A string of the answer is too long to be looked at.",
+                ) from None
+            if content := b"".join(parts):
+                return content
+        self._ended = True
+        return self._splicer.end()
+
+    def close(self) -> None:
+        """As `BodyRest` says."""
+        self._rest.close()
+
+
+def _too_large(answer: Response) -> UpstreamFailure:
+    answer.close()
+    return UpstreamFailure(
+        "answer_too_large",
+        FailurePhase.RESPONSE,
+        "The answer holds links or tokens that must be replaced, and is too large or encoded for that. "
+        "Ask for smaller pages, or address Twilio by its host names.",
+    )
 
 
 def _not_concealed(answer: Response) -> UpstreamFailure:

@@ -21,7 +21,8 @@ LADDER: tuple[frozenset[str], ...] = tuple(
         frozenset,
         (
             {"background", "build_info", "errors", "exchange"},
-            {"http", "redis", "retry"},
+            {"http"},
+            {"redis", "retry"},
             {"twilio"},
             {"consumers"},
             {"identity", "concurrency"},
