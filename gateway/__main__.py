@@ -20,6 +20,7 @@ from gateway.config.problems import TEMPORARY_EXIT, ConfigError
 
 COMMANDS: Final = {
     "demo": "run the gateway in front of a simulated Twilio, and print a call that works",
+    "init": "write a commented configuration file to begin with",
     "serve": "run the gateway",
     "check": "say what is wrong with a configuration",
     "explain": "show what the gateway would do with a request, without sending it",
@@ -35,7 +36,7 @@ _CHOICE: Final = re.compile(r"invalid choice: '(.*)' \(choose from (.*)\)")
 _EPILOG: Final = """\
 begin with:
   gateway demo                                  see it work
-  gateway key new billing                       make a service's key
+  gateway init                                  write config/gateway.yaml, and make a service's key
   gateway check --config config/gateway.yaml    before every start or reload
   gateway serve --config config/gateway.yaml
 """

@@ -67,7 +67,7 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        hint = "name a file by --config PATH; config/gateway.yaml in the source tree is one to start from"
+        hint = "name a file by --config PATH, or run `gateway init` to write one"
         raise ConfigError([Problem(str(path), f"cannot be read ({reason})", hint)]) from None
 
 
