@@ -6,6 +6,7 @@ configuration, 75 a configuration that only an unavailable secret store makes un
 """
 
 import argparse
+import difflib
 import importlib
 import os
 import re
@@ -83,6 +84,9 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     parser.add_argument("--version", action="version", version=f"gateway {__version__} ({build_kind()})")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     chosen = next((argument for argument in arguments if not argument.startswith("-")), None)
+    if chosen is not None and chosen not in COMMANDS:
+        close = difflib.get_close_matches(chosen, COMMANDS, n=1)
+        parser.error(f"no command is called {chosen!r}" + (f"; did you mean `{close[0]}`?" if close else ""))
     for name, summary in COMMANDS.items():
         if name == chosen:
             importlib.import_module(f"gateway.commands.{name}").add_parser(subparsers)

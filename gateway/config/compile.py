@@ -6,7 +6,7 @@ Counters, pools and health of keys live elsewhere, so that a reload forgets noth
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from gateway.config.checking.rules import RULE_HINT
+from gateway.config.checking.hints import rule_hint
 from gateway.config.compile_credentials import compile_credential
 from gateway.config.loading.resolved import (
     ResolvedConsumer,
@@ -181,7 +181,7 @@ class _ConsumerCompiler:
             try:
                 parse_rules([text], self._products)
             except ValueError as error:
-                self._refuse(place or ("allow", index), str(error), RULE_HINT)
+                self._refuse(place or ("allow", index), str(error), rule_hint(text, self._products))
 
     def _limits(self, limits: Sequence[LimitSettings], credential: Credential, owner: str) -> LimitSet:
         if not limits:

@@ -6,7 +6,7 @@ reported at once. Pure.
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TypeGuard
+from typing import Final, TypeGuard
 
 from gateway.config.checking.identity_contradictions import find_identity_contradictions
 from gateway.config.checking.pydantic_errors import suggest
@@ -16,6 +16,9 @@ from gateway.config.schema.admin_settings import Admin, is_loopback
 from gateway.config.schema.settings import ConcurrencySettings, Settings, Upstream
 from gateway.config.schema.values import LABEL
 from gateway.policy.addressing import DEFAULT_EDGES
+
+_EDGES_OF_US1: Final = frozenset({"ashburn", "umatilla", "frankfurt", "singapore", "sao-paulo", "london"})
+"""Edges that are no region's default (https://www.twilio.com/docs/global-infrastructure/edge-locations)."""
 
 
 def find_contradictions(tree: Mapping[str, object]) -> list[Finding]:
@@ -161,14 +164,23 @@ def _credentials(tree: Mapping[str, object]) -> Iterator[Finding]:
         path: KeyPath = ("credentials", name)
         if not credential.get("keys") and not credential.get("auth_token"):
             yield Finding(
-                path, "has nothing to prove who we are", "add `keys: [{sid: SK…, secret: {env: NAME}}]`"
+                path,
+                "has neither an API key nor an auth token",
+                "add `keys: [{sid: SK…, secret: {env: NAME}}]`",
             )
         region = credential.get("region", "us1")
         if isinstance(region, str) and LABEL.matches(region) and not _has_edge(region, credential):
-            known = ", ".join(DEFAULT_EDGES)
-            yield Finding(
-                (*path, "region"), f"only {known} have an edge of their own", "add `edge: …` beside it"
-            )
+            yield Finding((*path, "region"), *_explain_region(region))
+
+
+def _explain_region(region: str) -> tuple[str, str]:
+    """Why a region needs an edge; an edge is often written in its place."""
+    for own, edge in DEFAULT_EDGES.items():
+        if region == edge:
+            return f"{region} is an edge", f"write `region: {own}`, whose edge it is"
+    if region in _EDGES_OF_US1:
+        return f"{region} is an edge", f"write `region: us1` and `edge: {region}`"
+    return f"only {', '.join(DEFAULT_EDGES)} have an edge of their own", "add `edge: …` beside it"
 
 
 def _has_edge(region: str, credential: Mapping[str, object]) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from gateway.config.checking.hints import number_hint, text_hint
 from gateway.config.problems import Finding, KeyPath, looks_like_a_secret
 from gateway.config.schema.secret_values import MAPPING, REFERENCE, TEXT
 from gateway.config.schema.settings import Settings
@@ -23,6 +24,7 @@ RENAMED: Final[Mapping[KeyPath, str]] = {
 }
 """The former path of a setting -> its name now. A former name is refused, with the new one in the message."""
 
+_BY_NAME: Final = ("credentials", "consumers")
 _NOT_IN_THE_FILE: Final = frozenset({TEXT, MAPPING, REFERENCE, "[key]"})
 
 _MAPPING: Final = ("must be a mapping", "write `name: value` beneath it")
@@ -62,12 +64,33 @@ def explain(error: ValidationError, tree: Mapping[str, object]) -> list[Finding]
         (str(line["type"]), _key_path(line["loc"]), line.get("ctx") or {})
         for line in error.errors(include_url=False, include_input=False)
     )
+    outdented = {section: names for section in _BY_NAME if (names := _outdented(tree, section))}
     return [
         _explain_one(kind, path, context, tree)
+        if not (kind == "extra_forbidden" and (section := _section_of(path, outdented)))
+        else Finding(path, "stands beside the sections", f"indent it below `{section}`")
         for kind, path, context in lines
+        # The section is empty because its names are not indented: said there.
+        if path not in [(section,) for section in outdented]
         # pydantic counts only the good items: a list of one bad item is "too short" as well.
         if kind != "too_short" or not _value_at(tree, path)
     ]
+
+
+def _outdented(tree: Mapping[str, object], section: str) -> frozenset[str]:
+    """Names beside an empty section whose values have what those in it have: they lack their indentation."""
+    if tree.get(section, {}) not in (None, {}):
+        return frozenset()
+    known = set(known_names(())), set(known_names((section, "x")))
+    return frozenset(
+        name
+        for name, value in tree.items()
+        if name not in known[0] and isinstance(value, dict) and value and value.keys() <= known[1]
+    )
+
+
+def _section_of(path: KeyPath, outdented: Mapping[str, frozenset[str]]) -> str:
+    return next((section for section, names in outdented.items() if path[0] in names and not path[1:]), "")
 
 
 def _explain_one(kind: str, path: KeyPath, context: Mapping[str, Any], tree: Mapping[str, object]) -> Finding:
@@ -81,11 +104,15 @@ def _explain_one(kind: str, path: KeyPath, context: Mapping[str, Any], tree: Map
         return Finding(path, "missing", f"add `{path[-1]}: …`. {_description(path)}".rstrip())
     if kind.startswith(("datetime", "date_")):
         return Finding(path, *_TIME)
+    if kind == "string_type" and (hint := text_hint(path, _value_at(tree, path))):
+        return Finding(path, "must be text", hint)
     if kind == "string_type":
         return Finding(path, "must be text", f"put it in quotes. {_description(path)}".rstrip())
     if kind in ("model_type", "dict_type", "mapping_type") and _value_at(tree, path) is None:
         return Finding(path, "is empty", "write `name: value` beneath it, or remove the line")
     message, hint = _WORDS.get(kind, ("not a value that can be used here", _description(path)))
+    if (message, hint) in (_WHOLE, _NUMBER):
+        hint = number_hint(path, _value_at(tree, path)) or hint
     return Finding(path, message.format_map(context), hint)
 
 

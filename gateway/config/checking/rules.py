@@ -6,11 +6,10 @@ not the form it should have.
 
 from collections.abc import Iterator, Mapping
 
+from gateway.config.checking.hints import rule_hint
 from gateway.config.problems import Finding, KeyPath
 from gateway.consumers.allow_rules import parse_rules
 from gateway.twilio.catalogue import load_catalogue
-
-RULE_HINT = "see 'allow' in docs/configuration.md"
 
 
 def find_bad_rules(tree: Mapping[str, object]) -> Iterator[Finding]:
@@ -34,7 +33,7 @@ def _judge(text: object, path: KeyPath, products: frozenset[str]) -> Iterator[Fi
     try:
         parse_rules([text], products)
     except ValueError as error:
-        yield Finding(path, str(error), RULE_HINT)
+        yield Finding(path, str(error), rule_hint(text, products))
 
 
 def _extra_products(tree: Mapping[str, object]) -> frozenset[str]:

@@ -31,7 +31,7 @@ Item = TypeVar("Item")
 def describe_changes(old: ResolvedSettings, new: ResolvedSettings) -> tuple[str, ...]:
     """A line per change: `retry.max_attempts: 4 -> 2`, `consumers.billing.keys: sha256:1a2b3c4d… added`."""
     return (
-        *_settings(_flat(old.settings), _flat(new.settings)),
+        *_settings(_flat(old.settings), _flat(new.settings), shows_text=True),
         *_secret("store", old.store, new.store),
         *_secret("upstream.proxy", old.proxy, new.proxy),
         *_secret("admin.page_token", old.page_token, new.page_token),
@@ -71,20 +71,27 @@ def _leaves(prefix: str, values: Mapping[str, object]) -> Iterator[tuple[str, ob
             yield path, value
 
 
-def _settings(old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[str]:
+def _settings(
+    old: Mapping[str, object], new: Mapping[str, object], *, shows_text: bool = False
+) -> Iterator[str]:
     for path in sorted(old.keys() | new.keys()):
         before, after = old.get(path), new.get(path)
         if before != after:
-            yield f"{path}: {_shown(path, before)} -> {_shown(path, after)}"
+            yield f"{path}: {_shown(path, before, shows_text)} -> {_shown(path, after, shows_text)}"
 
 
-def _shown(path: str, value: object) -> str:
+def _shown(path: str, value: object, shows_text: bool) -> str:
+    """A value for the log. The gateway's own settings are no secrets: those come by reference."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float) or path.rpartition(".")[2] in _WORDS:
         return f"{value:g}" if isinstance(value, float) else str(value)
+    if shows_text and isinstance(value, str):
+        return value
+    if shows_text and isinstance(value, tuple) and all(isinstance(each, str) for each in value):
+        return ", ".join(map(str, value)) or "nothing"
     return "…"
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from gateway.__main__ import main
-from gateway.config import examples
 from gateway.config.loading.resolve import load_static
 from gateway.config.schema.values import digest_line
 
@@ -41,19 +40,6 @@ def test_d7_a_folder_that_cannot_be_made(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "file").write_text("")
     assert main(["init", str(tmp_path / "file" / "gateway.yaml")]) == 2
     assert "cannot be written" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("name", [examples.ANNOTATED, examples.QUICKSTART, examples.TRAFFIC])
-def test_d7_an_installed_package_brings_the_files(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """They are in the wheel (tests/unit/admin/test_static_files.py) and found there first."""
-    assert examples.example_path(name).parent.name == "config"
-    packed = tmp_path / "example_config" / name
-    packed.parent.mkdir()
-    packed.write_text("packed")
-    monkeypatch.setattr(examples, "files", lambda package: tmp_path)
-    assert examples.example_path(name) == packed
 
 
 def test_d7_a_missing_configuration_names_the_command(

@@ -9,7 +9,7 @@ import pytest
 
 import gateway.commands
 from gateway import __version__
-from gateway.__main__ import COMMANDS
+from gateway.__main__ import COMMANDS, main
 from gateway.build_info import build_kind
 
 HEAVY = ["aiohttp", "pydantic", "uvloop", "twilio_simulator", "gateway.twilio.catalogue"]
@@ -91,3 +91,17 @@ def test_a_reader_that_has_enough() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(60) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("chek", "no command is called 'chek'; did you mean `check`?"),
+        ("frobnicate", "called 'frobnicate'; see"),
+    ],
+)
+def test_d8_a_command_that_is_none(given: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([given, "--config", "x"])
+    assert caught.value.code == 2
+    assert expected in capsys.readouterr().err

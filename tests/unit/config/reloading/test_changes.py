@@ -59,8 +59,8 @@ CASES = {
     "seconds": ([("drain_seconds", 2.5)], ["drain_seconds: 60 -> 2.5"]),
     "switch": ([("retry.post_on_503", True)], ["retry.post_on_503: no -> yes"]),
     "word": ([("log.level", "debug")], ["log.level: info -> debug"]),
-    "text": ([("public_url", "https://x.test")], ["public_url: nothing -> …"]),
-    "list": ([("upstream.extra_hosts", ["x.test"])], ["upstream.extra_hosts: … -> …"]),
+    "text": ([("public_url", "https://x.test")], ["public_url: nothing -> https://x.test"]),
+    "list": ([("upstream.extra_hosts", ["x.test"])], ["upstream.extra_hosts: nothing -> x.test"]),
     "proxy": ([("upstream.proxy", {"env": "PROXY"})], ["upstream.proxy: changed"]),
     "token_of_the_page": (
         [("admin.page_token", {"env": "PAGE_TOKEN"})],

@@ -17,7 +17,7 @@ CREDENTIAL = cases(
     ("null", "auth_token: {env: null}", f"3: credentials.main.auth_token: {NOT_A_REFERENCE}"),
     ("unset", "auth_token: {env: NONE}", "3: credentials.main.auth_token: the environment variable NONE is"),
     ("empty", "auth_token: {env: BLANK}", "3: credentials.main.auth_token: env:BLANK is empty; put the secr"),
-    ("no_keys", "keys: []", "2: credentials.main: has nothing to prove who we are; add `keys:"),
+    ("no_keys", "keys: []", "2: credentials.main: has neither an API key nor an auth token; add `keys:"),
     ("no_sid", "keys: [{secret: {env: KEY_SECRET}}]", "3: credentials.main.keys.0.sid: missing; add `sid: …"),
     ("region", "region: br1", "3: credentials.main.region: only us1, ie1, au1, jp1 have an edge of their ow"),
     ("region_form", "region: US1", "3: credentials.main.region: not a region's or edge's name; write it as"),

@@ -7,7 +7,7 @@ from tests.unit.config.conftest import GOOD, Write, cases, complaint, complaints
 TOP_LEVEL = cases(
     ("unknown", "lisen: 3", "10: lisen: unknown name; did you mean 'listen'?"),
     ("pydantic_argument", "_env_file: /etc/passwd", "10: _env_file: unknown name; known here: listen,"),
-    ("listen_number", "listen: 8080", "10: listen: must be text; put it in quotes."),
+    ("listen_number", "listen: 8080", "10: listen: must be text; write 127.0.0.1:8080"),
     ("listen_no_host", "listen: '8080'", "10: listen: not host:port; write 127.0.0.1:8080"),
     ("listen_port", "listen: '[::1]:99999'", "10: listen: not host:port"),
     ("same_port", "listen: 127.0.0.1:9090", "10: listen: `listen` and `admin.listen` are the same"),

@@ -1,0 +1,86 @@
+"""What to write instead of a value that people often get wrong. Quotes nothing that could be a secret."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from gateway.config.problems import KeyPath
+from gateway.consumers.allow_rules import NAMED_SETS
+
+RULE_HINT: Final = "see 'allow' in docs/configuration.md"
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_MAX_PORT: Final = 65_535
+_MAX_RATE: Final = 1_000_000
+_WITH_UNIT: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?) *([a-zA-Z%]{1,8})")
+_SECONDS: Final[Mapping[str, float]] = {
+    **dict.fromkeys(("ms", "msec"), 0.001),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60),
+    **dict.fromkeys(("h", "hour", "hours"), 3600),
+    **dict.fromkeys(("d", "day", "days"), 86_400),
+}
+_BYTES: Final[Mapping[str, float]] = {
+    **dict.fromkeys(("b", "byte", "bytes"), 1),
+    **dict.fromkeys(("k", "kb", "kib"), 1 << 10),
+    **dict.fromkeys(("m", "mb", "mib"), 1 << 20),
+    **dict.fromkeys(("g", "gb", "gib"), 1 << 30),
+}
+
+
+def text_hint(path: KeyPath, value: object) -> str:
+    """For a number where a text belongs: `listen: 8080`, `rate: 20`. '' if quotes are all that is missing."""
+    name = path[-1] if path else ""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return ""
+    if name == "listen" and 0 < value <= _MAX_PORT:
+        return f"write 127.0.0.1:{value}"
+    if name == "rate" and 0 < value <= _MAX_RATE:
+        return f"write {value}/s"
+    return ""
+
+
+def number_hint(path: KeyPath, value: object) -> str:
+    """For a number with a unit: `30s`, `10MB`, `20%`. '' if it is no such thing."""
+    match = _WITH_UNIT.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        return ""
+    name, unit = str(path[-1]), match[2].lower()
+    factors = _SECONDS if name.endswith("seconds") else _BYTES if name.endswith("bytes") else {"%": 1.0}
+    if unit not in factors:
+        return ""
+    number = float(match[1]) * factors[unit]
+    return f"write {int(number) if number.is_integer() else number}"
+
+
+def rule_hint(text: str, products: Iterable[str]) -> str:
+    """For a rule of `allow` that does not parse."""
+    parts = text.split()
+    url = next((part for part in parts if "://" in part), None)
+    if url is not None:
+        return _from_url(parts[0].upper(), url)
+    if len(parts) == 1:
+        return _close(parts[0], NAMED_SETS) or RULE_HINT
+    method, product = parts[0], parts[1]
+    if method not in _METHODS and method.upper() in _METHODS:
+        return f"write {method.upper()}"
+    if product.endswith(".twilio.com"):
+        return f"write {product.partition('.')[0]}"
+    return (_close(product, products) if product not in products else "") or RULE_HINT
+
+
+def _from_url(method: str, url: str) -> str:
+    try:
+        target = urlsplit(url)
+        host = target.hostname or ""
+    except ValueError:
+        return RULE_HINT
+    verb = method if method in _METHODS else "GET"
+    product = host.partition(".")[0] if host.endswith(".twilio.com") else host
+    return f"write {verb} {product} {target.path or '/'}" if product else RULE_HINT
+
+
+def _close(word: str, known: Iterable[str]) -> str:
+    found = difflib.get_close_matches(word.lower(), list(known), n=1)
+    return f"did you mean {found[0]}?" if found else ""

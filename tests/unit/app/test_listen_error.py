@@ -1,0 +1,44 @@
+"""D8: a port that cannot be opened names its own setting and variable, and what is probably the cause."""
+
+import errno
+import socket
+
+import pytest
+
+from gateway.app.listen_error import ListenError
+from gateway.config.schema.addresses import ListenAddress
+
+
+@pytest.mark.parametrize(
+    ("setting", "error", "expected"),
+    [
+        (
+            "admin.listen",
+            OSError(errno.EADDRINUSE, "in use"),
+            "Cannot listen on 127.0.0.1:9090: the port is taken. Another gateway or another program has it. "
+            "Change `admin.listen` or set GATEWAY__ADMIN__LISTEN.",
+        ),
+        (
+            "listen",
+            OSError(errno.EADDRNOTAVAIL, "no"),
+            "Cannot listen on 127.0.0.1:9090: the address is not one of this machine's. ",
+        ),
+        (
+            "listen",
+            socket.gaierror(socket.EAI_NONAME, "unknown"),
+            "Cannot listen on 127.0.0.1:9090: the host name has no address. The name is unknown here. "
+            "Change `listen` or set GATEWAY__LISTEN.",
+        ),
+        ("listen", OSError(errno.EACCES, "no"), "Cannot listen on 127.0.0.1:9090: permission denied. "),
+        ("listen", OSError(errno.EMFILE, "Too many open files"), "Cannot listen on 127.0.0.1:9090: Too many"),
+    ],
+)
+def test_d8_what_is_said(setting: str, error: OSError, expected: str) -> None:
+    said = str(ListenError(setting, ListenAddress("127.0.0.1", 9090), error))
+    assert said.startswith(expected)
+    assert "Is another gateway running?" not in said
+
+
+def test_an_ipv6_address_has_its_brackets() -> None:
+    error = ListenError("listen", ListenAddress("::1", 80), OSError(errno.EACCES, ""))
+    assert str(error).startswith("Cannot listen on [::1]:80: ")

@@ -1,0 +1,75 @@
+"""D8: values that people often get wrong are answered with what to write instead."""
+
+import pytest
+
+from gateway.config.checking.hints import rule_hint
+from tests.unit.config.conftest import CREDENTIALS, GOOD, Write, cases, complaint, complaints
+
+PRODUCTS = frozenset({"api", "messaging", "verify"})
+
+VALUES = cases(
+    ("listen", "listen: 9000", "listen: must be text; write 127.0.0.1:9000"),
+    ("admin_listen", "admin: {listen: 9000}", "admin.listen: must be text; write 127.0.0.1:9000"),
+    ("no_port", "listen: 123456", "listen: must be text; put it in quotes."),
+    ("rate", "    limits: [{rate: 20}]", "consumers.billing.limits.0.rate: must be text; write 20/s"),
+    ("seconds", "drain_seconds: 30s", "drain_seconds: must be a number; write 30"),
+    ("minutes", "drain_seconds: 5 min", "drain_seconds: must be a number; write 300"),
+    ("milliseconds", "drain_seconds: 500ms", "drain_seconds: must be a number; write 0.5"),
+    ("bytes", "callers: {body_bytes: 10MB}", "callers.body_bytes: must be a whole number; write 10485760"),
+    ("percent", "retry: {budget_percent: 20%}", "retry.budget_percent: must be a number; write 20"),
+    ("no_unit", "drain_seconds: 30x", "drain_seconds: must be a number; write it in digits"),
+    ("wrong_unit", "drain_seconds: 30MB", "drain_seconds: must be a number; write it in digits"),
+)
+
+
+@pytest.mark.parametrize(("text", "expected"), VALUES)
+def test_d8_values(write: Write, text: str, expected: str) -> None:
+    assert expected in complaint(write(f"{GOOD}{text}\n"))
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("message:send", "did you mean messages:send?"),
+        ("read_only", "did you mean read-only?"),
+        ("GET mesaging /v1/Services", "did you mean messaging?"),
+        ("GET api.twilio.com /2010-04-01/x", "write api"),
+        ("get api /2010-04-01/x", "write GET"),
+        ("https://verify.twilio.com/v2/Services", "write GET verify /v2/Services"),
+        ("post https://verify.twilio.com/v2/Services?x=1", "write POST verify /v2/Services"),
+        ("GET https://[", "see 'allow' in docs/configuration.md"),
+        ("GET api 2010-04-01", "see 'allow' in docs/configuration.md"),
+    ],
+)
+def test_d8_rules(rule: str, expected: str) -> None:
+    assert rule_hint(rule, PRODUCTS) == expected
+
+
+@pytest.mark.parametrize(
+    ("region", "expected"),
+    [
+        ("dublin", "credentials.main.region: dublin is an edge; write `region: ie1`, whose edge it is"),
+        ("tokyo", "credentials.main.region: tokyo is an edge; write `region: jp1`, whose edge it is"),
+        ("ashburn", "credentials.main.region: ashburn is an edge; write `region: us1` and `edge: ashburn`"),
+        ("br1", "credentials.main.region: only us1, ie1, au1, jp1 have an edge of their own; add `edge"),
+    ],
+)
+def test_d8_an_edge_in_a_region_s_place(write: Write, region: str, expected: str) -> None:
+    assert expected in complaint(write(GOOD.replace("main:\n", f"main:\n    region: {region}\n", 1)))
+
+
+def test_d8_a_consumer_without_its_indentation(write: Write) -> None:
+    """One line that says so, and nothing about an empty section."""
+    text = f"{CREDENTIALS}consumers:\nbilling:\n  keys: []\n  credential: main\n  allow: [everything]\n"
+    assert complaints(write(text)) == [
+        "gateway.yaml:6: billing: stands beside the sections; indent it below `consumers`"
+    ]
+
+
+def test_d8_a_credential_without_its_indentation(write: Write) -> None:
+    text = GOOD.replace("  main:\n    account", "main:\n  account").replace(
+        "    keys: [{sid", "  keys: [{sid"
+    )
+    found = complaints(write(text))
+    assert "gateway.yaml:2: main: stands beside the sections; indent it below `credentials`" in found
+    assert not [line for line in found if "credentials: is empty" in line]
