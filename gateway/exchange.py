@@ -32,7 +32,8 @@ class Phase(NamedTuple):
 
     Of an attempt: `status` and Twilio's `code`, or 0 and the phase it `failed` in ('' with status 0: given up
     under way); `key` is the masked SID of the key it was sent with, and `then` what followed:
-    '', 'retry', 'requeue' or 'next_key' (`retry/retry_policy.py`).
+    '', 'retry', 'requeue' or 'next_key' (`retry/retry_policy.py`). `reason` says why Twilio could not be
+    reached (`upstream/upstream_failures.py`).
     """
 
     kind: PhaseKind
@@ -43,6 +44,7 @@ class Phase(NamedTuple):
     failed: str = ""
     key: str = ""
     then: str = ""
+    reason: str = ""
 
 
 class Trace(NamedTuple):
@@ -101,6 +103,7 @@ class Exchange:
         "method",
         "product",
         "queued_seconds",
+        "reason",
         "reported",
         "request_id",
         "retries",
@@ -125,6 +128,7 @@ class Exchange:
         self.request_id = ""
         self.method = ""
         self.product = ""
+        self.reason = ""
         self.label = ""
         self.consumer = ""
         self.credential = ""
@@ -172,12 +176,14 @@ class Exchange:
             self.steps.append(Phase(PhaseKind.BACKOFF, started_at, seconds))
 
     def record_attempt(
-        self, started_at: float, now: float, status: int, code: int, failed: str, then: str
+        self, started_at: float, now: float, status: int, code: int, failed: str, then: str, reason: str = ""
     ) -> None:
         """An attempt has ended, as `Phase` says."""
         seconds = now - started_at
         self.upstream_seconds += seconds
-        self.steps.append(Phase(PhaseKind.ATTEMPT, started_at, seconds, status, code, failed, self.key, then))
+        self.steps.append(
+            Phase(PhaseKind.ATTEMPT, started_at, seconds, status, code, failed, self.key, then, reason)
+        )
 
     @property
     def seconds(self) -> float:

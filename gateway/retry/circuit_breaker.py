@@ -4,6 +4,7 @@ While it is open nothing is tried; then one request is let through to see. Only 
 answer, even a 503, closes it.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -26,6 +27,7 @@ class _Circuit:
     open_until: float = 0.0
     open_seconds: float = _FIRST_OPEN_SECONDS
     trying: bool = False
+    reason: str = ""
 
 
 class Breakers:
@@ -33,6 +35,8 @@ class Breakers:
 
     def __init__(self) -> None:
         self._circuits: dict[str, _Circuit] = {}
+        self.failures: Counter[str] = Counter()
+        """How many connections could not be made, in all, by reason."""
 
     def allows(self, host: str, now: float) -> bool:
         """Whether a connection may be tried; in the half-open state the first to ask is the one who tries."""
@@ -49,9 +53,11 @@ class Breakers:
         if self._circuits:
             self._circuits.pop(host, None)
 
-    def failed(self, host: str, now: float) -> None:
-        """No connection could be made."""
+    def failed(self, host: str, now: float, reason: str = "") -> None:
+        """No connection could be made; `reason` is one of a fixed list."""
+        self.failures[reason] += 1
         circuit = self._circuits.setdefault(host, _Circuit())
+        circuit.reason = reason
         circuit.failures += 1
         circuit.trying = False
         if circuit.failures >= _FAILURES_TO_OPEN:
@@ -63,6 +69,11 @@ class Breakers:
         circuit = self._circuits.get(host)
         if circuit is not None:
             circuit.trying = False
+
+    def reason(self, host: str) -> str:
+        """Why no connection to a host could be made at last; '' if one could."""
+        circuit = self._circuits.get(host)
+        return circuit.reason if circuit is not None else ""
 
     def states(self, now: float) -> dict[str, CircuitState]:
         """The hosts that are not closed."""

@@ -205,12 +205,13 @@ class Attempts:
             if asyncio.get_running_loop().time() >= self._deadline:
                 breakers.abandoned(host)  # the permit came too late: that says nothing about the host
             else:
-                breakers.failed(host, time.monotonic())
+                breakers.failed(host, time.monotonic(), failure.reason)
             self._exchange.in_doubt = False
+            self._exchange.reason = failure.reason
         outcome = Outcome(failed_in=failure.phase)
         step = decide_attempt(outcome, self._situation())
         again = step is NextStep.RETRY and self._make_delay().plan_retry(0.0)
-        self._note(time.perf_counter(), outcome, step if again else "")
+        self._note(time.perf_counter(), outcome, step if again else "", failure.reason)
         if again:
             self._maybe_done |= may_have_been_done(outcome)
         return again
@@ -247,11 +248,11 @@ class Attempts:
                 "Twilio could not be reached lately; nothing was sent, so it is safe to try again.",
             )
 
-    def _note(self, ended: float, outcome: Outcome, then: str = "") -> None:
+    def _note(self, ended: float, outcome: Outcome, then: str = "", reason: str = "") -> None:
         """Put the attempt on the exchange's timeline, and the wait before the next one, if `then` says so."""
         exchange = self._exchange
         exchange.record_attempt(
-            self._started_at, ended, outcome.status, outcome.code, outcome.failed_in or "", then
+            self._started_at, ended, outcome.status, outcome.code, outcome.failed_in or "", then, reason
         )
         if then and self._delay is not None:
             exchange.record_backoff(ended, self._delay.seconds)

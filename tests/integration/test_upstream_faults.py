@@ -1,6 +1,7 @@
 """An upstream that breaks: by phase, and never taken for a whole answer, a retry or another's answer."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -102,6 +103,26 @@ async def test_nobody_listens() -> None:
     async with running_gateway("http://127.0.0.1:9", upstream={"connect_seconds": 2}) as gateway:
         got = await ask(gateway.port, POST)
     assert (got.status, got.slug, got.value("Gateway-Outcome")) == (502, "upstream_unreachable", "")
+
+
+async def test_d4_why_twilio_cannot_be_reached_is_told_everywhere() -> None:
+    """In the log, the timeline, the metric, and what makes the gateway not well."""
+    once = {"max_attempts": 1}
+    async with running_gateway("http://127.0.0.1:9", retry=once) as gateway:
+        for _ in range(5):
+            await ask(gateway.port, POST)
+        logged = (await gateway.exchange_logged(5))[-1]
+        assert (logged["gateway_error"], logged["unreachable"]) == ("upstream_unreachable", "refused")
+        admin = int(gateway.admin_url.rpartition(":")[2])
+        head = b" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+        exchanges = json.loads((await ask(admin, b"GET /api/exchanges" + head)).body)
+        assert b"refused" in json.dumps(exchanges).encode()
+        metrics = (await ask(admin, b"GET /metrics" + head)).body
+        assert b'gateway_connect_failures_total{reason="refused"} 5.0' in metrics
+        assert b'gateway_connect_failures_total{reason="dns"} 0.0' in metrics
+        assert (
+            b"breaker open for api.twilio.com: refused" in (await ask(admin, b"GET /api/state" + head)).body
+        )
 
 
 @pytest.mark.parametrize(("given", "outcome"), [(GET, ""), (POST, "unknown")], ids=["GET", "POST"])

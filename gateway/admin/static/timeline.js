@@ -27,7 +27,8 @@ export function toneOf({ kind, status, failed }) {
 /** What came of a step, in words. */
 export function outcomeOf(step) {
   if (step.kind !== "attempt") return WAITS[step.kind] ?? "";
-  const status = step.status ? `${step.status}${step.code ? ` (code ${step.code})` : ""}` : step.failed || "given up";
+  const status = step.status ? `${step.status}${step.code ? ` (code ${step.code})` : ""}`
+    : [step.failed || "given up", step.reason?.replaceAll("_", " ")].filter(Boolean).join(": ");
   return [status, step.key && `key ${step.key}`, THEN[step.then] ?? ""].filter(Boolean).join(", ");
 }
 

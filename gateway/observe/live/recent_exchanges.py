@@ -68,6 +68,7 @@ def _step(step: Phase, started_at: float) -> dict[str, object]:
         "status": step.status,
         "code": step.code,
         "failed": step.failed,
+        "reason": step.reason,
         "key": step.key,
         "then": step.then,
     }

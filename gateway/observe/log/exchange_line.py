@@ -44,6 +44,8 @@ def values_of(exchange: Exchange) -> dict[str, Any]:
         values["trace_id"] = exchange.trace.trace_id
     if exchange.slug:
         values["gateway_error"] = exchange.slug
+    if exchange.reason:
+        values["unreachable"] = exchange.reason
     if exchange.twilio_code:
         values["twilio_code"] = exchange.twilio_code
     if exchange.reported:

@@ -186,7 +186,7 @@ class ExchangeCounts:
 
     def _add_steps(self, exchange: Exchange, consumer: str) -> None:
         attempts = self.attempts
-        for kind, _, _, status, _, failed, key, then in exchange.steps:
+        for kind, _, _, status, _, failed, key, then, _ in exchange.steps:
             if kind is _ATTEMPT:
                 outcome = status or failed
                 attempts[outcome] = attempts.get(outcome, 0) + 1

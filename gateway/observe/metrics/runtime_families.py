@@ -22,6 +22,7 @@ from gateway.observe.metrics.configuration_info import KeyName
 from gateway.observe.metrics.exchange_families import counter, gauge, single_counter, single_gauge
 from gateway.observe.runtime import Runtime
 from gateway.policy.snapshot import Snapshot
+from gateway.upstream.upstream_failures import REASONS
 
 _LIMITER_LABELS = ("account", "region", "product")
 _CLASSES = (*(each.name.lower() for each in Priority), "in_front")
@@ -120,6 +121,12 @@ class StateCollector(Collector):
             "gateway_retry_budget_exhausted",
             "Retries denied by the retry budget.",
             forwarder.budget.exhausted,
+        )
+        yield counter(
+            "gateway_connect_failures",
+            "Connections to Twilio that could not be made.",
+            ("reason",),
+            [((reason,), float(forwarder.breakers.failures[reason])) for reason in REASONS],
         )
         yield gauge(
             "gateway_breaker_open",

@@ -117,7 +117,8 @@ class Status:
         if runtime.store is not None and not runtime.store.state.available:
             yield f"store unavailable: {runtime.store.state.reason}"
         for host, state in runtime.forwarder.breakers.states(moment).items():
-            yield f"breaker {state.replace('_', ' ')} for {host}"
+            reason = runtime.forwarder.breakers.reason(host).replace("_", " ")
+            yield f"breaker {state.replace('_', ' ')} for {host}" + (f": {reason}" if reason else "")
         reload = runtime.process_status.last_reload
         if reload is not None and not reload.ok:
             yield f"reload failed: {reload.detail}"
