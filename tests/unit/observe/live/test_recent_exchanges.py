@@ -77,12 +77,12 @@ def test_what_is_shown() -> None:
     assert shown["account"] == "AC0011…eeff"
     assert SID not in repr(shown)
     assert shown["steps"] == [
-        {"kind": "queue", "offset": 0.0, "seconds": 0.02, "status": 0, "code": 0, "failed": "", "reason": "", "key": "",
-         "then": ""},
+        {"kind": "queue", "offset": 0.0, "seconds": 0.02, "status": 0, "code": 0, "failed": "", "key": "",
+         "reason": "", "then": ""},
         {"kind": "attempt", "offset": 0.02, "seconds": 0.07, "status": 429, "code": 20429, "failed": "",
-         "key": "SK0011…eeff", "then": "requeue"},
-        {"kind": "backoff", "offset": 0.09, "seconds": 0.005, "status": 0, "code": 0, "failed": "", "reason": "", "key": "",
-         "then": ""},
+         "key": "SK0011…eeff", "reason": "", "then": "requeue"},
+        {"kind": "backoff", "offset": 0.09, "seconds": 0.005, "status": 0, "code": 0, "failed": "", "key": "",
+         "reason": "", "then": ""},
     ]  # fmt: skip
 
 
