@@ -115,7 +115,7 @@ async def test_an_unknown_outcome_is_said(reader: Reader, gateway: Running, upst
     await ask(gateway.port, request(f"POST {MESSAGES}", FORM, "X-Request-Id: doubtful", body=b"To=1"))
     await reader.look()
     await reader.open_exchange("doubtful")
-    await expect(reader.page.locator(".doubt")).to_contain_text("Nobody can tell")
+    await expect(reader.page.locator(".doubt")).to_contain_text("It is unknown")
 
 
 async def test_pause_and_reading_hold_it_still(reader: Reader, gateway: Running) -> None:

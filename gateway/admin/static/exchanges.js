@@ -1,4 +1,4 @@
-// The latest exchanges: a live list that can be paused, holds still while somebody reads it, and goes back in time.
+// The latest exchanges: a live list that can be paused, stops while it is being read, and pages back in time.
 // What is shown follows from the entries it was given; asking for them is main.js's part, by `ask`.
 
 import { element, reconcile, setText } from "./dom.js";

@@ -1,5 +1,5 @@
 // Puts the page together: one stream feeds state, charts and list; tables are asked for every few seconds while
-// somebody looks. After each (re)connection everything is read again, so that nothing is missing.
+// the page is visible. After each (re)connection everything is read again, so that nothing is missing.
 
 import { ask, searchOf } from "./api.js";
 import { Charts } from "./charts.js";

@@ -18,7 +18,7 @@ export class Stream {
     addEventListener("online", () => this.open());
   }
 
-  /** Open, or open anew with what `url()` says now. */
+  /** Open, or reopen with the current `url()`. */
   open() {
     this.close();
     if (document.hidden) return;

@@ -1,5 +1,5 @@
 // The four tables under the charts: what their columns are called and how each is read. Asked for every few seconds
-// while somebody looks.
+// while the page is visible.
 
 import { ask } from "./api.js";
 import { element } from "./dom.js";

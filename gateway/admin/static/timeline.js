@@ -81,7 +81,7 @@ export function timelineOf(exchange, link) {
 function doubt() {
   return element("p", {
     class: "doubt",
-    text: "Nobody can tell whether Twilio did it. Look it up at Twilio before it is sent again.",
+    text: "It is unknown whether Twilio acted on it. Look it up at Twilio before sending it again.",
   });
 }
 
