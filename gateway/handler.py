@@ -7,6 +7,7 @@ decisions.
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from gateway.consumers.rate_limit_rules import NO_LIMITS
@@ -16,7 +17,7 @@ from gateway.http.request_head import Inbound, require_head
 from gateway.http.response import Response
 from gateway.http.response_head import HTTP_1_0, build_head
 from gateway.idempotency.keyed_requests import Idempotency
-from gateway.identity.authentication import UnverifiedCaller, authenticate
+from gateway.identity.authentication import Caller, UnverifiedCaller, authenticate
 from gateway.identity.failure_throttle import FailureThrottle
 from gateway.identity.jwt_verifier import TokenVerifier
 from gateway.identity.request_id import take_request_id
@@ -134,6 +135,7 @@ class Handler:
                 caller = await self._tokens.admit(caller, snapshot.identities, inbound, time.time())
         except Refusal as refusal:
             raise self._failures.check(refusal, request.caller.address, time.monotonic()) from None
+        request.on_turn = partial(self._require_known, snapshot, caller.consumer.name, inbound, request)
         grant, plan = decide_head(snapshot, caller.consumer, inbound, exchange)
         ready = await self._read(request, exchange, snapshot, inbound, grant, plan)
         trace = self._observers.upstream_trace(exchange.trace, request.headers)
@@ -141,10 +143,10 @@ class Handler:
         outbound, claim, intent, limit = prepare(
             snapshot, caller, inbound, grant, ready.body, streams=streams, client=client, trace=trace
         )
+        base = None
+        if is_adapted(grant):
+            base = PublicBase(snapshot.public_url or request.base_url(inbound.host), snapshot.hosts)
         exchange.dropped = outbound.dropped
-        base = (
-            PublicBase(_base_url(snapshot, request, inbound), snapshot.hosts) if is_adapted(grant) else None
-        )
         deadline = asyncio.get_running_loop().time() + limit.seconds
         if limit.from_head:
             deadline -= self._clock() - exchange.started_at
@@ -155,6 +157,18 @@ class Handler:
             await self._relay(*await self._send_once(claim, ask, exchange), ask, exchange)
         else:
             await self._relay(*await self._admit_and_send(ask, exchange), ask, exchange)
+
+    def _require_known(self, before: Snapshot, name: str, inbound: Inbound, request: Request) -> None:
+        """Its turn has come: refuse a request whose consumer or key a reload removed while it waited.
+
+        What it may do was decided when it came, and is not decided again.
+        """
+        current = self._snapshots.current
+        if current is before:
+            return
+        found = authenticate(current.identities, inbound, time.time(), request.caller.certificate)
+        if name not in current.consumers or (isinstance(found, Caller) and found.consumer.name != name):
+            raise Refusal("unknown_consumer", "The consumer was removed while its request waited.")
 
     async def _relay(self, answer: Response, fields: bytes, ask: _Ask, exchange: Exchange) -> None:
         """Write an answer to the caller, with links rewritten and tokens concealed where that is due."""
@@ -276,15 +290,3 @@ class Handler:
             )
         except ConnectionError:
             exchange.ending = Ending.HUNG_UP
-
-
-def _base_url(snapshot: Snapshot, request: Request, inbound: Inbound) -> str:
-    """Where this caller reaches us, for links that must lead back here."""
-    if snapshot.public_url:
-        return snapshot.public_url
-    scheme = "https" if request.caller.secure else "http"
-    host = inbound.host
-    if not host:  # HTTP/1.0 without Host: the address that was connected to
-        name = request.caller.local_address
-        host = f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
-    return f"{scheme}://{host}"

@@ -1,5 +1,6 @@
 """A request as its handler sees it: the head, the body, the caller, and the ways to answer."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from gateway.http.response_head import HTTP_1_0, HTTP_1_1, build_head
@@ -30,6 +31,7 @@ class Request:
         "headers",
         "keeps_open",
         "method",
+        "on_turn",
         "raw_fields",
         "sent_bytes",
         "started",
@@ -48,6 +50,8 @@ class Request:
         self._wants_close: bool = message.should_close
         self._chunked = False
         self._length: int | None = None  # of the body of a streamed answer, where it is announced
+        self.on_turn: Callable[[], None] | None = None
+        """What checks the caller again before the request is sent; set once it is authenticated."""
         self.sent_bytes = 0
         """Of the answer's body, as far as it was handed to the transport."""
         self.started = False
@@ -67,6 +71,18 @@ class Request:
     def cancel_on_disconnect(self, enabled: bool, /) -> None:
         """Whether the exchange is cancelled when the caller disconnects."""
         self.caller.cancels = enabled
+
+    def require_known(self) -> None:
+        """Called when the request's turn has come. Raises `Refusal` if its caller is no longer known."""
+        if self.on_turn is not None:
+            self.on_turn()
+
+    def base_url(self, host: str) -> str:
+        """Where this caller reaches us, for links that must lead back here; `host` as it was sent, or ''."""
+        if not host:  # HTTP/1.0 without Host: the address that was connected to
+            name = self.caller.local_address
+            host = f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
+        return f"{'https' if self.caller.secure else 'http'}://{host}"
 
     # Answering. Every method raises `ConnectionResetError` if the caller is gone.
 

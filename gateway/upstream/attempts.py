@@ -128,6 +128,7 @@ class Attempts:
         self._started_at = time.perf_counter()
         connection: UpstreamConnection | None = None
         try:
+            self._caller.require_known()
             connection = pool.take(self._origin) or await pool.acquire(self._origin, self._deadline)
             # Until now the caller could leave and nothing was sent; a POST in flight goes on without it.
             self._caller.cancel_on_disconnect(outbound.replayable)

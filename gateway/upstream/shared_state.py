@@ -53,6 +53,10 @@ class CallerLink(Protocol):
         """Whether the exchange is cancelled when the caller disconnects."""
         ...
 
+    def require_known(self) -> None:
+        """Called when a request's turn has come. Raises `Refusal` if its caller is no longer known."""
+        ...
+
 
 class CallerGoneError(ConnectionResetError):
     """The caller left before an attempt began: nothing is sent for it."""
