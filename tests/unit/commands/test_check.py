@@ -73,6 +73,26 @@ def test_what_can_never_be_reached(tmp_path: Path) -> None:
     assert done.stdout.count("warning: ") == 2
 
 
+def test_b1_consumers_whose_form_rules_refuse_more_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    text = (ROOT / "config/gateway.yaml").read_text()
+    consumers = """
+  voice: {keys: [{env: VOICE}], credential: main, allow: ["calls:create"], form: {to: ["+1"]}}
+  listed:
+    keys: [{env: LISTED}]
+    credential: main
+    allow: ["calls:create"]
+    form: {to: ["+1"], callback_hosts: ["hooks.example.com"], applications: [], unknown_parameters: report}
+"""
+    path.write_text(text.rstrip() + consumers)
+    done = _check("--config", str(path), VOICE="sha256:" + "3d" * 32, LISTED="sha256:" + "4e" * 32, **TWILIO)
+    assert done.returncode == 0, done.stderr
+    urls, applications = [line for line in done.stdout.splitlines() if "evade" in line]
+    assert "consumers.voice.form: refuses FallbackUrl, Url on POST api " in urls
+    assert urls.endswith("list the hosts of this consumer's TwiML in form.callback_hosts")
+    assert "consumers.voice.form: refuses ApplicationSid" in applications
+
+
 def test_problems() -> None:
     done = _check(GATEWAY__LISTEN=CANARY, GATEWAY__CONSUMERS__BILLING__ALOW="[]", TWILIO_API_SECRET=CANARY)
     assert (done.returncode, done.stdout) == (2, "")
