@@ -14,6 +14,8 @@ Classes = frozenset[ParameterClass]
 
 _NONE: Final[Classes] = frozenset()
 _HARMLESS: Final = frozenset({ParameterClass.TEXT, ParameterClass.NEITHER})
+# Of `from.address` the first part says what it is.
+_GENERIC: Final = frozenset({"address", "sid"})
 _URL: Final = re.compile(r"(?:ur[il]s?|callbacks?|webhooks?|href|endpoint)$")
 
 
@@ -37,13 +39,14 @@ class ParameterIndex:
     def find_lenient(self, name: str) -> Classes:
         """Every class that matters to a rule, of every name that a lenient reader could take `name` for."""
         found: set[ParameterClass] = set()
+        generic: set[ParameterClass] = set()
         for reading in read_name(name):
-            found |= self._normal.get(reading, _NONE)
+            (generic if reading in _GENERIC else found).update(self._normal.get(reading, _NONE))
             if "account" in reading:
                 found.add(ParameterClass.ACCOUNT)
             if _URL.search(reading):
                 found.add(ParameterClass.CALLBACK)
-        return frozenset(found)
+        return frozenset(found or generic)
 
 
 NO_INDEX: Final = ParameterIndex(())

@@ -205,6 +205,16 @@ def test_b4_json_is_checked_by_whole_paths(body: str) -> None:
     assert form(consumer(), body.encode(), _UNKNOWN_JSON, _JSON) == ""
 
 
+def test_b4_json_in_no_catalogue_is_checked_by_what_its_paths_say() -> None:
+    rules = replace(_ALL, reports_unknown=True)
+    body = (
+        '{"from": {"address": "+15005550006"}, "to": [{"address": "+15005550001"}], "content": {"text": "a"}}'
+    )
+    assert form(consumer(forms=rules), body.encode(), _UNKNOWN_JSON, _JSON) == "reported: form_rule"
+    swapped = body.replace("0006", "0001")
+    assert form(consumer(forms=rules), swapped.encode(), _UNKNOWN_JSON, _JSON) == "form_rule"
+
+
 @pytest.mark.parametrize(
     ("target", "body", "slug"),
     [
