@@ -85,6 +85,11 @@ KINDS: dict[str, ErrorKind] = {
     "too_many_failures": ErrorKind(
         429, 20429, "too many wrong keys came from this address; Retry-After says when to retry"
     ),
+    "too_many_streams": ErrorKind(
+        429,
+        20429,
+        "too many answers are being streamed to this consumer; read them, or ask for fewer",
+    ),
     "queue_full": ErrorKind(429, 20429, "too many requests wait for Twilio; Retry-After says when to retry"),
     "queue_timeout": ErrorKind(429, 20429, "no slot became free before the deadline"),
     "internal_error": ErrorKind(

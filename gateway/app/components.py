@@ -45,7 +45,7 @@ class Components:
     async def apply(self, configuration: Configuration) -> None:
         """Apply a configuration, and keep everything learned, counted and recorded so far."""
         options = configuration.options
-        self.forwarder.apply(options.transport, options.retry)
+        self.forwarder.apply(options.transport, options.retry, options.streams)
         self.forwarder.keep_keys(configuration.snapshot.credentials.values())
         self.forwarder.limiters.apply(*options.concurrency)
         self.limiter.apply(configuration.snapshot.consumers, options.on_store_failure)
@@ -71,6 +71,7 @@ async def open_components(options: Options, observers: Observers, loops: Backgro
         ConcurrencyLimiters(*options.concurrency),
         options.transport,
         options.retry,
+        options.streams,
         observers.key_event,
     )
     shares = None

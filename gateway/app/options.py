@@ -66,6 +66,8 @@ class Options:
     on_store_failure: OnStoreFailure
     transport: TransportOptions
     retry: RetryOptions
+    streams: int
+    """Answers that may be streamed to one consumer at the same time."""
     concurrency: ConcurrencyOptions
     idempotency: IdempotencyOptions
     repeat_guard: RepeatGuardOptions
@@ -86,6 +88,7 @@ def options_of(resolved: ResolvedSettings) -> Options:
         on_store_failure=OnStoreFailure(settings.on_store_failure),
         transport=_transport(resolved),
         retry=_retry(resolved),
+        streams=settings.callers.streams,
         concurrency=_concurrency(resolved),
         idempotency=_idempotency(resolved),
         repeat_guard=_repeat_guard(resolved),

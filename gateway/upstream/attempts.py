@@ -166,7 +166,7 @@ class Attempts:
         outcome = Outcome(answer.status, read_code(answer.body) if answer.status in _CODED else 0)
         verdict = _verdict_on(outcome, self._outbound.product)
         rest = answer.rest
-        if isinstance(rest, StreamedBody) and rest.slow:
+        if isinstance(rest, StreamedBody) and rest.slow and rest.is_open:
             rest.on_end = partial(permit.release, verdict)
         else:
             permit.release(verdict)

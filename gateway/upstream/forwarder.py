@@ -20,14 +20,21 @@ from gateway.upstream.connection_pool import ConnectionPool
 from gateway.upstream.key_health import KeyHealth
 from gateway.upstream.key_probe import KeyHook, KeyProbe
 from gateway.upstream.shared_state import CallerLink, RetryOptions, SharedState
+from gateway.upstream.stream_counts import StreamCounts
 
 
 class Forwarder:
     """One per process, opened on the data loop. Holds what attempts of all exchanges share."""
 
     def __init__(
-        self, limiters: ConcurrencyLimiters, options: TransportOptions, retry: RetryOptions, on_key: KeyHook
+        self,
+        limiters: ConcurrencyLimiters,
+        options: TransportOptions,
+        retry: RetryOptions,
+        max_streams: int,
+        on_key: KeyHook,
     ) -> None:
+        self.streams = StreamCounts(max_streams)
         self.limiters = limiters
         self.breakers = Breakers()
         self.budget = RetryBudget(retry.budget_share, retry.budget_floor)
@@ -63,6 +70,9 @@ class Forwarder:
         `deadline` is the loop's clock; a cancelled attempt closes its connection. `whole`: the answer must be
         read before it is passed on, so that a slow one is not streamed.
         """
+        consumer = outbound.consumer.name
+        if outbound.replayable:
+            self.streams.require_room(consumer)
         self.budget.note_request(time.monotonic())
         region = outbound.consumer.credential.region
         attempts = Attempts(
@@ -82,12 +92,15 @@ class Forwarder:
         except asyncio.CancelledError:  # drained, or hung up on: what was sent may have been done
             exchange.unknown = exchange.in_doubt
             raise
+        if answer.rest is not None:
+            self.streams.begin(consumer, answer, bounded=outbound.replayable)
         if len(outbound.account.keys) > 1 and answer.status < 300:
             self.keyring.note_success(attempts.key, outbound.effective, outbound.host, outbound.target)
         return answer
 
-    def apply(self, options: TransportOptions, retry: RetryOptions) -> None:
+    def apply(self, options: TransportOptions, retry: RetryOptions, max_streams: int) -> None:
         """Work by other options from now on. What is on its way through the old pool ends there."""
+        self.streams.max_streams = max_streams
         shared = self._shared
         shared.retry, shared.idle_seconds = retry, options.idle_seconds
         shared.deadline_seconds = options.deadline_seconds

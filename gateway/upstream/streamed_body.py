@@ -27,13 +27,15 @@ class StreamedBody:
     """`BodyRest` of an answer that is streamed. `slow`: only because it did not end soon.
 
     `on_end` is called once: when the body has ended, or, if it is `slow`, when its reader made no progress.
+    `on_close` is called once, when the body holds its connection no longer.
     """
 
-    __slots__ = ("_connection", "_content", "_error", "_failed", "_waiter", "on_end", "slow")
+    __slots__ = ("_connection", "_content", "_error", "_failed", "_waiter", "on_close", "on_end", "slow")
 
     def __init__(self, connection: BodySource, *, slow: bool) -> None:
         self.slow = slow
         self.on_end: Callable[[], object] | None = None
+        self.on_close: Callable[[], object] | None = None
         self._connection: BodySource | None = connection
         self._content = b""
         self._error: Exception | None = None
@@ -44,6 +46,11 @@ class StreamedBody:
     def at_end(self) -> bool:
         """As `BodyRest` says."""
         return self._connection is None and not self._content and not self._failed
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still holds its connection. If not, both hooks have been called, or never will be."""
+        return self._connection is not None
 
     @property
     def is_awaited(self) -> bool:
@@ -77,7 +84,7 @@ class StreamedBody:
         self._content = b""
         if connection is not None:
             connection.abort()
-        self.let_go()
+        self._closed()
 
     def offer(self, content: bytes) -> None:
         """Content for the reader that waits."""
@@ -96,10 +103,16 @@ class StreamedBody:
             waiter.set_result(content)
         else:
             waiter.set_exception(error)
-        self.let_go()
+        self._closed()
 
     def let_go(self) -> None:
         """Tell `on_end`, unless that was done."""
         on_end, self.on_end = self.on_end, None
         if on_end is not None:
             on_end()
+
+    def _closed(self) -> None:
+        self.let_go()
+        on_close, self.on_close = self.on_close, None
+        if on_close is not None:
+            on_close()

@@ -22,6 +22,7 @@ def find_warnings(settings: Settings, now: datetime) -> list[Finding]:
         *_exposure(settings),
         *_store(settings),
         *_drain(settings),
+        *_streams(settings),
         *_credentials(settings),
         *_consumers(settings, now),
         *find_identity_warnings(settings),
@@ -54,6 +55,16 @@ def _store(settings: Settings) -> Iterator[Finding]:
             ("reuse_port",),
             "replicas with `store: memory` count limits and remember an Idempotency-Key each for itself",
             "write `store: redis://…`, so that they share both",
+        )
+
+
+def _streams(settings: Settings) -> Iterator[Finding]:
+    connections = settings.upstream.connections
+    if settings.callers.streams >= connections and "connections" in settings.upstream.model_fields_set:
+        yield Finding(
+            ("upstream", "connections"),
+            "one consumer may hold all of them by answers that it does not read (`callers.streams`)",
+            f"write `callers.streams: {max(1, connections // 4)}`, or more connections",
         )
 
 

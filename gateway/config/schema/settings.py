@@ -78,6 +78,11 @@ class Callers(Section):
         description="Most connections from one source address (IPv6: from one /64). Behind a load balancer "
         "that is the balancer's.",
     )
+    streams: values.Count = Field(
+        default=100,
+        description="Most answers that are streamed to one consumer at the same time; one more GET is "
+        "answered 429. Less than `upstream.connections`, of which each holds one.",
+    )
     idle_seconds: values.Seconds = Field(default=75, description="How long an idle connection is kept.")
     head_seconds: values.Seconds = Field(
         default=10, description="How long a request's head may take, from its first byte."
