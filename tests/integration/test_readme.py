@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,7 +19,6 @@ from urllib.request import urlopen
 
 import pytest
 
-from gateway.commands.demo import _is_free
 from twilio_simulator import DEFAULT_ACCOUNT_SID, DEFAULT_API_KEY, DEFAULT_API_SECRET
 
 ROOT = Path(__file__).parents[2]
@@ -142,11 +142,9 @@ def test_d7_progress_is_shown(checkout: Path) -> None:
 
 def test_d7_five_minutes_to_the_first_message(checkout: Path) -> None:
     """Steps 1 to 5, then every command of the table "Every day"."""
-    _, install, export, key, serve, curl = SHELL
+    _, install, export, init, serve, curl = SHELL
     (python,) = [text for kind, text in BLOCKS if kind == "python"]
-    for port in (8080, 9090):
-        if not _is_free("127.0.0.1", port):
-            pytest.fail(f"port {port}, which the README names, is taken on this machine")
+    port, admin = (f"127.0.0.1:{_free_port()}" for _ in range(2))  # the README's may be taken on this machine
     values = {
         "TWILIO_ACCOUNT_SID=AC…": f"TWILIO_ACCOUNT_SID={DEFAULT_ACCOUNT_SID}",
         "TWILIO_API_KEY=SK…": f"TWILIO_API_KEY={DEFAULT_API_KEY}",
@@ -161,42 +159,38 @@ def test_d7_five_minutes_to_the_first_message(checkout: Path) -> None:
         for line in ready.splitlines()
         if line.startswith(("TWILIO_", "PATH=", "VIRTUAL_ENV="))
     )
-    said = run(key, checkout, **environ)
+    said = run(init, checkout, **environ)
     secret = re.findall(r"^\s+(gw_\S+)$", said, re.M)[0]
-    config = checkout / "config/gateway.yaml"
-    text, count = re.subn(
-        r'^( +- )"sha256:\w+"$',
-        rf"\1{said.splitlines()[-1].strip(' -')}",
-        config.read_text(),
-        count=1,
-        flags=re.M,
-    )
-    assert count == 1
-    config.write_text(text)
+    assert (checkout / "gateway.yaml").is_file()
     check, start = serve.strip().splitlines()
     with running("gateway simulate --listen 127.0.0.1:0", checkout, "Simulating", **environ) as (
         _,
         simulated,
     ):
+        environ |= {"GATEWAY__LISTEN": port, "GATEWAY__ADMIN__LISTEN": admin}
         environ["GATEWAY__UPSTREAM__CONNECT_TO"] = re.findall(r"http://\S+", simulated)[0]
         assert "ok" in run(check, checkout, **environ).lower()
         with running(f"exec {start}", checkout, "serving", **environ) as (process, _):
-            _await_ready()
+            _await_ready(admin)
             assert ACCOUNT in curl
-            send(curl.replace("gw_…", secret), python.replace("gw_…", secret), checkout)
-            every_day(checkout, process, environ)
+            curl, python = (
+                each.replace("gw_…", secret).replace("127.0.0.1:8080", port) for each in (curl, python)
+            )
+            send(curl, python, checkout)
+            every_day(checkout, process, environ, admin)
 
 
-def every_day(checkout: Path, process: "subprocess.Popen[str]", environ: dict[str, str]) -> None:
+def every_day(checkout: Path, process: "subprocess.Popen[str]", environ: dict[str, str], admin: str) -> None:
+    """Each command of the table; `kill` last, whose effect is in the log."""
     table = TEXT[TEXT.index("## Every day") : TEXT.index("## Legacy clients")]
     commands = re.findall(
         r"`((?:gateway|kill) [^`]+)`",
         "\n".join(line.split("|")[1] for line in table.splitlines() if line.count("|") == 3),
     )
-    assert len(commands) == 6
+    assert len(commands) == 7
     for command in commands:
         if command.startswith("gateway tail"):
-            with running(command, checkout, "billing", **environ):
+            with running(f"{command} --admin http://{admin}", checkout, "billing", **environ):
                 continue
         if command.startswith("kill"):
             run(f"{command} {process.pid}", checkout)
@@ -204,20 +198,25 @@ def every_day(checkout: Path, process: "subprocess.Popen[str]", environ: dict[st
             assert any("configuration unchanged" in line for line in process.stdout)
             continue
         command = command.replace("/2010-04-01/…", f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json")
-        said = run(
-            f"{command} --config config/gateway.yaml" if command != "gateway tail" else command,
-            checkout,
-            **environ,
-        )
+        if not command.startswith("gateway key"):
+            command += " --config gateway.yaml"
+        said = run(command, checkout, **environ)
         assert said
-    with urlopen("http://127.0.0.1:9090/metrics") as answer:
+    with urlopen(f"http://{admin}/metrics") as answer:
         assert b"gateway_requests_total" in answer.read()
 
 
-def _await_ready() -> None:
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _await_ready(admin: str) -> None:
     for _ in range(200):
         try:
-            with urlopen("http://127.0.0.1:9090/readyz"):
+            with urlopen(f"http://{admin}/readyz"):
                 return
         except URLError:
             time.sleep(0.05)
