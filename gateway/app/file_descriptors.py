@@ -1,4 +1,4 @@
-"""How many files the process may have open: each connection is one; without one nobody is even refused."""
+"""The limit on open files: every connection needs a descriptor, even one that is only rejected."""
 
 import resource
 

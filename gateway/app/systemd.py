@@ -1,8 +1,7 @@
-"""Tells the service manager how the process does: ready, reloading, stopping, alive (sd_notify of systemd).
+"""Reports the process state to the service manager (sd_notify of systemd): ready, reloading, stopping.
 
-Without `NOTIFY_SOCKET` it does nothing. Signs of life are sent by the loop it is given, so that a loop that
-is stuck sends none and the process is started anew. Must not know why a state changes, nor what the gateway
-is made of.
+Without `NOTIFY_SOCKET` it does nothing. Watchdog messages are sent from the given loop: a stuck loop sends
+none, and systemd restarts the process. Must not know why a state changes, nor what the gateway is made of.
 """
 
 import asyncio
@@ -12,7 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-_LONGEST_STATUS: Final = 200  # characters; systemd shows it on one line
+_MAX_STATUS: Final = 200  # characters; systemd shows it on one line
 
 
 class Notifier:
@@ -40,17 +39,17 @@ class Notifier:
         self._tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self, status: str = "") -> None:
-        """The process begins to end. Signs of life go on until `close`."""
+        """The process begins to stop. Watchdog messages continue until `close`."""
         self._tell("STOPPING=1", *_status(status))
 
     def beat_on(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Send a sign of life from `loop`, now and whenever half of the watchdog's time is over."""
+        """Send a watchdog message from `loop`, now and at half the interval of the watchdog."""
         if self._seconds is not None:
             self._tell("WATCHDOG=1")
             self._beating = loop.call_later(self._seconds, self.beat_on, loop)
 
     def close(self) -> None:
-        """Send nothing any more."""
+        """Stop sending."""
         if self._beating is not None:
             self._beating.cancel()
         if self._socket is not None:
@@ -63,7 +62,7 @@ class Notifier:
         try:
             self._socket.sendto("\n".join(assignments).encode(), self._address)
         except OSError:
-            return  # nobody listens, or its queue is full; blocking here would be the hang that we report
+            return  # no listener, or its queue is full; blocking here would be the hang that we report
 
 
 def _address(given: str) -> str | None:
@@ -83,4 +82,4 @@ def _beat_seconds(environ: Mapping[str, str]) -> float | None:
 
 def _status(text: str) -> list[str]:
     """No assignment of its own can follow from a line break in a status."""
-    return [f"STATUS={' '.join(text.split())[:_LONGEST_STATUS]}"] if text else []
+    return [f"STATUS={' '.join(text.split())[:_MAX_STATUS]}"] if text else []

@@ -1,5 +1,5 @@
-"""`gateway check`: everything that is wrong with a configuration, in one go. Starts nothing, calls nobody but
-the stores that secrets are in and, with `--online`, Twilio."""
+"""`gateway check`: everything that is wrong with a configuration, in one run. Starts nothing, and calls
+only the stores that secrets are in and, with `--online`, Twilio."""
 
 import argparse
 import asyncio

@@ -140,7 +140,7 @@ class _Transport:
         from google.auth.exceptions import TransportError
 
         if self._loop.is_closed():
-            raise TransportError("nobody waits any more")  # type: ignore[no-untyped-call]
+            raise TransportError("the caller has stopped waiting")  # type: ignore[no-untyped-call]
         asking = asyncio.run_coroutine_threadsafe(self._http.ask(method, url, headers, body), self._loop)
         try:
             reply = asking.result(min(self._timeout_seconds, timeout or self._timeout_seconds))

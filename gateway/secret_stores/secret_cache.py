@@ -1,7 +1,7 @@
-"""The secrets that stores hold: fetched for whoever loads the configuration, refreshed in the background.
+"""Secrets of remote stores: fetched when a configuration is loaded, and refreshed in the background.
 
 Keeps the last good value of each in memory, and since when it has not been confirmed. It decides no more than
-whether a value has changed; what follows from that, whoever gave `on_change` knows.
+whether a value has changed; `on_change` decides what follows from that.
 """
 
 import asyncio

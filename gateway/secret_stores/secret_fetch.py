@@ -1,4 +1,4 @@
-"""One round: every reference asked at once, each secret of a store once, whatever values of it are wanted.
+"""Fetches every referenced secret once, concurrently, however many of its values are needed.
 
 A secret's values come from one answer, so that a key's SID and secret, changed together, are seen together. A
 round keeps nothing.

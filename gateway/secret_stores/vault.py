@@ -62,7 +62,7 @@ class VaultStore:
         async with logging_in:
             token = await self._login(http)
         reply = await self._get(http, path, token)
-        if reply.status == 403:  # the token may have ended; whoever finds out first logs in for all
+        if reply.status == 403:  # the token may have expired; the first read to notice logs in for all
             async with logging_in:
                 if self._token == token:
                     self._token = ""

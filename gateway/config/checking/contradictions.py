@@ -57,7 +57,7 @@ def _listeners(tree: Mapping[str, object]) -> Iterator[Finding]:
 
 
 def _remote_admin(tree: Mapping[str, object]) -> Iterator[Finding]:
-    """A port that others reach shows who calls whom: only to who has a token."""
+    """An admin port that is reachable from elsewhere exposes traffic data, so it needs tokens."""
     admin = _section(tree, "admin")
     allowed = admin.get("allow_remote")
     if allowed is not True and _is_remote(admin.get("listen")):

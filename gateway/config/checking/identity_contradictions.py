@@ -45,7 +45,7 @@ def _issuers(issuers: list[dict[str, object]]) -> Iterator[Finding]:
                 path, "needs one place of its keys", "write one of `jwks_url: …` and `jwks_file: …`"
             )
         if isinstance(keys, str) and keys.startswith("http://") and _host(keys) not in _HERE:
-            hint = "write https://…: whoever can change them on the way can make tokens"
+            hint = "write https://…: keys that are changed on the way make forged tokens valid"
             yield Finding((*path, "jwks_url"), "keys must not be fetched over plain http", hint)
         for setting in ("ca_file", "token_file"):
             if issuer.get(setting) and not keys:
@@ -168,7 +168,7 @@ def _shown(path: KeyPath) -> str:
 
 
 def find_identity_warnings(settings: Settings) -> Iterator[Finding]:
-    """Certificates that nobody is asked for, issuers whose tokens are of no use."""
+    """Certificates that callers are not asked for, and issuers whose tokens identify no consumer."""
     asks = settings.tls is not None and settings.tls.client_certificates != "none"
     for name, consumer in settings.consumers.items():
         if consumer.certificates and not asks:

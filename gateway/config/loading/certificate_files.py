@@ -61,7 +61,7 @@ def load_tls(tls: Tls, base_dir: Path) -> TlsMaterial:
     try:
         context.load_cert_chain(certificate, key, password=_refuse_encrypted)
     except _EncryptedKeyError:
-        hint = "decrypt it (openssl pkey), and let nobody but the gateway read it"
+        hint = "decrypt it (openssl pkey), and make it readable by the gateway only"
         raise CertificateError("key_file", f"the key in {key} is encrypted", hint) from None
     except ssl.SSLError as error:
         reason = (error.reason or "not a private key").replace("_", " ").lower()

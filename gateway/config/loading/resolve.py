@@ -55,7 +55,7 @@ def load_static(path: Path, environ: Mapping[str, str]) -> ResolvedSettings:
     """The configuration at `path`, with stand-ins for secrets and mounted files: for a check where there are
     none. Raises ConfigError with all that is wrong."""
     loaded = load_settings(path, environ, follow=False)
-    return _resolve(loaded, _Resolver(environ, loaded.source.parent, _ask_nobody, static=True))
+    return _resolve(loaded, _Resolver(environ, loaded.source.parent, _ask_no_store, static=True))
 
 
 def load_resolved(
@@ -72,7 +72,7 @@ def resolve_all(
     """Follow every reference. Raises ConfigError with all that is wrong."""
     base_dir = loaded.source.parent
     references = remote_references(loaded.settings)
-    ask: RemoteSecret = _ask_nobody
+    ask: RemoteSecret = _ask_no_store
     if remote is not None:
         ask = remote.fetch(loaded.settings.secret_stores, references, environ, base_dir)
     return _resolve(loaded, _Resolver(environ, base_dir, ask))
@@ -85,7 +85,7 @@ def _resolve(loaded: Loaded, resolver: "_Resolver") -> ResolvedSettings:
     return resolved
 
 
-def _ask_nobody(reference: SecretRef) -> Secret:
+def _ask_no_store(reference: SecretRef) -> Secret:
     raise SecretError(
         f"{reference} is in a store, and none is asked here", "write {env: NAME} or {file: PATH}"
     )

@@ -94,7 +94,7 @@ class ResolvedIssuer:
     """What `jwks_file` holds; None if the keys are fetched."""
     ca_file: TrustedFile | None
     token_file: Path | None
-    """Exists and was readable. Read anew at each fetch, and so not among `files`."""
+    """Exists and was readable. Read again at each fetch, so it is not among `files`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""By what else than keys a consumer is known: client certificates, and JWTs of issuers that are trusted.
+"""Ways to identify a consumer other than keys: client certificates, and JWTs of trusted issuers.
 
 Owns the names of `jwt:`, and of `certificates` and `jwt` beneath a consumer. What concerns two of them at
 once is in `identity_contradictions.py`; how a certificate or token is judged is policy's.
@@ -73,7 +73,7 @@ class ConsumerToken(Section):
 
 
 class IssuerSettings(Section):
-    """Somebody whose JWTs are believed. Needs `jwks_url` or `jwks_file`, and the `jwt` extra."""
+    """An issuer whose JWTs are trusted. Needs `jwks_url` or `jwks_file`, and the `jwt` extra."""
 
     name: values.Name = Field(description="What consumers refer to it by.")
     issuer: values.Filled = Field(description="The `iss` of its tokens, exactly.")

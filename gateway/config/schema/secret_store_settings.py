@@ -41,7 +41,7 @@ class VaultKubernetes(Section):
     mount: _MountPath = Field(default="kubernetes", description="Where the auth method is enabled.")
     jwt_file: values.Filled = Field(
         default=SERVICE_ACCOUNT_JWT,
-        description="The service account's token, read anew for each login.",
+        description="The service account's token, read again for each login.",
     )
 
 
@@ -56,7 +56,7 @@ class Vault(Section):
     )
     token: LocalRef | None = Field(
         default=None,
-        description="Its token, read anew whenever Vault answers 403, as when an agent replaced it.",
+        description="Its token, read again whenever Vault answers 403, as when an agent replaced it.",
     )
     kubernetes: VaultKubernetes | None = Field(
         default=None, description="Log in by Kubernetes auth; again before the login ends, or after a 403."
@@ -64,7 +64,8 @@ class Vault(Section):
 
 
 class Aws(Section):
-    """AWS Secrets Manager (extra `aws`). Who we are, boto3 finds out: variables, profile, web identity."""
+    """AWS Secrets Manager (extra `aws`). Credentials come from boto3's default chain: environment, profile,
+    web identity."""
 
     region: _AwsRegion | None = Field(
         default=None,
