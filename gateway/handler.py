@@ -1,7 +1,7 @@
 """What happens to a request, top to bottom: the product's table of contents (docs/design.md 3).
 
-Each step takes what the one before returned. Only this file knows the order, and `judging.py` that of the
-decisions.
+Each step takes what the one before returned. Only this file knows the order, and `policy/steps.py` that of
+the decisions.
 """
 
 import asyncio

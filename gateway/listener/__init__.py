@@ -1,1 +1,1 @@
-"""The data port: aiohttp's low-level server, hardened, and the reading and writing of its messages."""
+"""The data port: connections of callers, requests, bodies, answers, TLS; one protocol of our own (ADR 10)."""
