@@ -130,8 +130,8 @@ class Upstream(Section):
     )
     deadline_seconds: values.Seconds = Field(
         default=25,
-        description="Longest time to the head of an answer, all waiting and all attempts together, for "
-        "clients whose own time-out is not known.",
+        description="Longest time to the head of an answer (to the end of one that must be read before it is "
+        "passed on), all waiting and all attempts together, for clients whose own time-out is not known.",
     )
     deadline_seconds_max: values.Seconds = Field(
         default=55,
