@@ -21,7 +21,7 @@ _MAX_FIELDS = 3_000
 _MAX_PARTS = 500
 _MAX_LINES = 200_000
 _MAX_DEPTH = 32
-MAX_JSON_MARKS = 10_000
+MAX_JSON_MARKS = 5_000
 """Commas and opening brackets outside strings. More than that takes too long to read on the event loop."""
 
 # Without form rules a form needs reading only if it may hold an account's SID or `_method`: a name with
@@ -46,6 +46,8 @@ class Unreadable(Exception):
 
 def is_suspect_form(body: bytes) -> bool:
     """Whether a form must be read even without form rules (linear in the body)."""
+    if body.count(b"&") >= _MAX_FIELDS:
+        return True  # the reader refuses it
     lower = body.lower()
     if _ODD_FIRST_NAME.match(lower) or _ODD_NAME.search(lower) or _SID.search(lower):
         return True

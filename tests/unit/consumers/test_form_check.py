@@ -291,6 +291,7 @@ def test_c5_names_are_bounded(rules: FormRules | None) -> None:
 
 
 def test_c5_what_must_be_checked_is_bounded() -> None:
+    assert form(consumer(), b"&".join([b"a=b"] * 4_000)) == "bad_body"
     many = "&".join(f"a_{index}=1" for index in range(300))
     assert form(consumer(forms=replace(_ALL, reports_unknown=True)), many.encode()) == "form_rule"
     values = b'{"from": [' + b",".join([b"1"] * 20_000) + b"]}"
