@@ -69,7 +69,9 @@ class ChunkedFraming:
     __slots__ = ("_held", "_missing", "_trailer_bytes", "complete", "surplus")
     ends_with_connection = False
 
-    _SIZE, _TRAILER = -1, -2  # what comes next, where `_missing` is not what is left of a chunk and its CRLF
+    # What comes next, where `_missing` is not what is left of a chunk and its CRLF.
+    _SIZE = -1
+    _TRAILER = -2
 
     def __init__(self) -> None:
         self._held = b""
