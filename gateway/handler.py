@@ -125,7 +125,10 @@ class Handler:
         request.caller.require_room()
         request.cancel_on_disconnect(True)
         inbound = require_head(request.method, request.target, request.version, request.raw_fields)
-        client = snapshot.deadlines.recognize(inbound)
+        deadlines = snapshot.deadlines  # a call less for User-Agents that came before
+        client = deadlines.kept.get(inbound.single_fields.get(b"user-agent", b"")) or deadlines.recognize(
+            inbound
+        )
         exchange.sdk = client.sdk
         if inbound.dropped:
             exchange.ignored = tuple([each.reason for each in inbound.dropped])

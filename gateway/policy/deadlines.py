@@ -42,10 +42,10 @@ class Deadlines:
     """Times in seconds. `usual` is for clients whose own time-out is not known, and for those that never give
     up; `by_client` has the others by name, less the margin; `names` are all that are known.
 
-    What a User-Agent says is kept: nearly all requests come with one of a few.
+    `kept` has what the User-Agents said that came so far, for nearly all requests come with one of a few.
     """
 
-    __slots__ = ("_kept", "by_client", "max_seconds", "names", "usual")
+    __slots__ = ("by_client", "kept", "max_seconds", "names", "usual")
 
     def __init__(
         self, seconds: float, max_seconds: float, drain_seconds: float, timeouts: Mapping[str, float]
@@ -62,13 +62,12 @@ class Deadlines:
             for name, timeout in timeouts.items()
             if timeout
         }
-        self._kept: dict[bytes, Client] = {}
+        self.kept: dict[bytes, Client] = {}
 
     def recognize(self, inbound: Inbound) -> Client:
         """The client that sent a request."""
         user_agent = inbound.single_fields.get(b"user-agent", b"")
-        client = self._kept.get(user_agent)
-        return client if client is not None else self._read(user_agent)
+        return self.kept.get(user_agent) or self._read(user_agent)
 
     def _read(self, user_agent: bytes) -> Client:
         sdk = read_sdk(user_agent)
@@ -77,8 +76,8 @@ class Deadlines:
         if name in self.names:
             own = self.by_client.get(name)
             client = Client(sdk, client.limit if own is None else TimeLimit(own, from_head=True))
-        if len(self._kept) < _MAX_KEPT and len(user_agent) <= MAX_BYTES:
-            self._kept[user_agent] = client
+        if len(self.kept) < _MAX_KEPT and len(user_agent) <= MAX_BYTES:
+            self.kept[user_agent] = client
         return client
 
 

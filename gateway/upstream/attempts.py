@@ -106,7 +106,8 @@ class Attempts:
         outbound = self._outbound
         asked_at = time.perf_counter()
         try:
-            if self._caller.gone:  # while a POST was in flight, which another key would send again
+            # While a POST was in flight, which another key would send again; before that it is cancelled.
+            if self._delay is not None and self._caller.gone:
                 raise CallerGoneError("the caller left before this attempt")
             return await self._limiter.acquire(
                 outbound.consumer.name,

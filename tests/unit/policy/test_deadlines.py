@@ -113,4 +113,4 @@ def test_user_agents_without_end_take_no_memory() -> None:
         deadlines.recognize(head("GET", "/", (b"User-Agent", b"twilio-go/1 " + b"x" * 600)))
         == deadlines.usual
     )
-    assert len(deadlines._kept) <= 512
+    assert len(deadlines.kept) <= 512
