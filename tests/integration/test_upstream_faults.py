@@ -156,7 +156,7 @@ async def test_a_streamed_body_that_stalls_breaks_off_after_idle_seconds(upstrea
     limits = {"deadline_seconds": 600, "idle_seconds": 0.3}
     async with running_gateway(upstream.url, upstream=limits) as gateway:
         async with raw_caller(gateway.port) as caller:
-            await caller.send(POST)
+            await caller.send(GET)
             await caller.until(b"\r\n\r\n")
             assert await caller.rest() == b"{"
         assert (await gateway.exchange_logged(1))[0]["ending"] == "aborted"
