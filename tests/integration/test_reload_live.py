@@ -18,6 +18,8 @@ Witness = Callable[[Any], object]
 
 WITNESSES: dict[str, tuple[Any, Witness, object]] = {
     "public_url": ("https://x.test", lambda g: g._snapshots.current.public_url, "https://x.test"),
+    "docs_url": ("https://x.test", lambda g: g._snapshots.current.error_help.docs_url, "https://x.test"),
+    "contact": ("ops@x.test", lambda g: g._snapshots.current.error_help.contact, "ops@x.test"),
     "on_store_failure": ("refuse", lambda g: g.components.limiter.on_store_failure, "refuse"),
     "drain_seconds": (3, lambda g: g._configuration.options.listener.drain_seconds, 3),
     "log.level": ("error", lambda g: g.observers.log.least, 40),
