@@ -246,7 +246,7 @@ def test_d6_alerts_and_dashboard_are_shipped() -> None:
     rule = the("PrometheusRule")
     assert rule["apiVersion"] == "monitoring.coreos.com/v1"
     alerts = (ROOT / "deploy/prometheus/alerts.yaml").read_text()
-    assert rule["spec"] == yaml.safe_load(alerts)
+    assert rule["spec"] == yaml.safe_load(alerts), "run `make alerts` after a change of alerts.yaml"
     dashboard = the("ConfigMap", f"{NAME}-dashboard")
     assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
     (text,) = dashboard["data"].values()
