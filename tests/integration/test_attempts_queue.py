@@ -80,7 +80,8 @@ async def test_a_slot_that_comes_too_late_opens_no_breaker(gateway: Running, ups
         upstream.then(hang())
         given = with_field(POST, "Gateway-Timeout: 0.15")
         got = await asyncio.gather(*(ask(gateway.port, given) for _ in range(3)))
-        assert {each.slug for each in got} <= {"upstream_timeout", "queue_timeout", "upstream_unreachable"}
+        slugs = {each.slug for each in got} - {""}  # one that has a moment left when its turn comes is served
+        assert slugs <= {"upstream_timeout", "queue_timeout", "upstream_unreachable"}
         upstream.script.clear()
     breakers = gateway.gateway.components.forwarder.breakers
     assert all(circuit.failures == 0 for circuit in breakers._circuits.values())

@@ -219,14 +219,28 @@ async def test_surplus_bytes_reach_nobody(gateway: Running, upstream: RawUpstrea
     assert upstream.connections >= 3
 
 
-async def test_a_204_with_a_body_poisons_nothing(gateway: Running, upstream: RawUpstream) -> None:
-    """Refused or cleaned: its bytes are nobody's."""
-    upstream.otherwise = raw(b"HTTP/1.1 204 No Content\r\nContent-Length: 6\r\n\r\nPOISON")
-    got = await ask(gateway.port, GET)
-    assert got.status in (204, 502)
-    assert b"POISON" not in got.body
-    upstream.otherwise = reply(b"{}")
+@pytest.mark.parametrize(
+    ("method", "step", "status", "body"),
+    [
+        ("GET", raw(b"HTTP/1.1 204 No Content\r\nContent-Length: 6\r\n\r\nPOISON"), 204, b""),
+        ("POST", raw(b"HTTP/1.1 204 No Content\r\n\r\n0\r\n\r\n"), 204, b""),
+        ("POST", raw(b"HTTP/1.1 201 Made\r\nContent-Length: 2\r\n\r\n{}POISON"), 201, b"{}"),
+        ("HEAD", raw(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON"), 200, b""),
+        ("GET", raw(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 6\r\n\r\nPOISON"), 304, b""),
+    ],
+)
+async def test_a7_an_answer_is_relayed_and_what_follows_it_is_nobodys(
+    gateway: Running, upstream: RawUpstream, method: str, step: Step, status: int, body: bytes
+) -> None:
+    """RFC 9112 6.3: the connection is dropped, and nothing is unknown."""
+    upstream.then(step)
+    if method == "HEAD":
+        got = await ask(gateway.port, request(f"HEAD {MESSAGES}"), "HEAD")
+    else:
+        got = await ask(gateway.port, POST if method == "POST" else GET)
+    assert (got.status, got.body, got.slug, got.value("Gateway-Outcome")) == (status, body, "", "")
     assert (await ask(gateway.port, GET)).body == b"{}"
+    assert upstream.connections == 2
 
 
 async def test_interim_answers_are_passed_over(gateway: Running, upstream: RawUpstream) -> None:
