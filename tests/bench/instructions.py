@@ -38,7 +38,7 @@ _CONNECTIONS = 8
 _WARM_UP = 600
 _DUMP_SECONDS = 60.0
 _IDLE_SECONDS = 5.0
-"""So long is counted what a server does without requests, to be taken off: timers do not slow down with it."""
+"""So long is counted what a server does without requests, to be taken off: timers do not slow down."""
 _TOTAL = re.compile(r"^(?:totals|summary): (\d+)$", re.MULTILINE)
 _ENVIRON = ("UV_USE_IO_URING=0", "PYTHONHASHSEED=0")  # uvloop's path and dict orders are the same in each run
 
