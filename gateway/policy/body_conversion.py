@@ -15,7 +15,7 @@ from gateway.http.form_data import Unreadable, load_json
 
 UTF8 = frozenset({"", "utf_8", "ascii"})
 # Charsets that browsers ever sent forms in, by every name that Python knows them by. Not `codecs.lookup`: it
-# keeps each name that it was ever asked for, and some codecs are slow (`idna` is quadratic: CVE-2022-45061).
+# keeps each name that it was ever asked for, and some codecs are slow.
 _FORM_CHARSET = re.compile(
     r"ascii|utf_8|latin_1|iso8859_[0-9]{1,2}|cp(?:125[0-8]|866|874|932|949|950)|koi8_[ru]"
     r"|mac_(?:roman|cyrillic)|shift_jis|euc_jp|euc_kr|iso2022_jp|gb2312|gbk|gb18030|big5(?:hkscs)?"

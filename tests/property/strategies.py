@@ -1,4 +1,4 @@
-"""Bytes and texts as attackers and old clients make them: mostly plausible, sometimes anything."""
+"""Bytes and texts as odd and old clients make them: mostly plausible, sometimes anything."""
 
 from hypothesis import strategies as st
 
