@@ -236,15 +236,15 @@ class ExchangeCounts:
 
     def routes(self) -> dict[Requests, int]:
         """Exchanges by (product, route label, method, status class)."""
-        return {name: count[0] for name, count in self._routes.copy().items()}
+        return {name: count[0] for name, count in yielding(self._routes.copy().items())}
 
     def consumers(self) -> dict[Requests, int]:
         """Exchanges by (consumer, product, method, status class)."""
-        return {name: count[0] for name, count in self._consumers.copy().items()}
+        return {name: count[0] for name, count in yielding(self._consumers.copy().items())}
 
     def sdks(self) -> dict[tuple[str, str], int]:
         """Exchanges by (consumer, SDK) of known callers; of each at most `MAX_SDKS`, and `OTHER`."""
-        return {name: count[0] for name, count in self._sdks.copy().items()}
+        return {name: count[0] for name, count in yielding(self._sdks.copy().items())}
 
     def durations(self) -> tuple["Durations", "Durations"]:
         """By product, and by consumer; both of the same moment."""

@@ -18,7 +18,6 @@ UNSUPERVISED = {
         "_serve",
         "_write",
     },  # end with the connection; the next script makes another
-    "upstream/retired_sessions.py": {"_close_when_idle"},  # ends when the session has closed
 }
 """Functions with a loop that are started as a task or thread and may end."""
 
