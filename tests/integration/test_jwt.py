@@ -191,6 +191,7 @@ async def test_an_issuer_that_is_away(gateway: Running, issuing: KeyServer) -> N
     assert (unknown.status, unknown.slug) == (503, "issuer_unavailable")
     assert unknown.value("Retry-After") == "5"
     assert (await show(gateway, sign(claims(jti="2")))).status == 200
+    await gateway.capture.until(lambda lines: any(line["event"] == "issuer unavailable" for line in lines))
     away = [line for line in gateway.log() if line["event"] == "issuer unavailable"]
     assert [(line["issuer"], line["reason"]) for line in away] == [("cluster", "answered 503")]
     port = int(gateway.admin_url.rpartition(":")[2])
