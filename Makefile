@@ -12,7 +12,7 @@ run: $(VENV)/.run          ## a gateway in front of a simulated Twilio, and a cu
 
 install: $(VENV)/.test     ## .venv with everything that running and testing needs
 
-test: install packages     ## format, lint, types, all tests; installs what it needs
+test: install packages $(VENV)/.bench  ## format, lint, types, all tests; installs what it needs
 	$(MAKE) check
 
 quick: install             ## unit and property tests: under a minute

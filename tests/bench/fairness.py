@@ -19,7 +19,7 @@ import uvloop
 
 from tests.bench.goodput.callers import Ask, Crowd, Tally
 from tests.bench.goodput.measure import SERVICE_SECONDS, Scenario, started_limited
-from tests.bench.processes import FIELDS, FORM, PATH, Cores, pinned, started_gateway
+from tests.bench.processes import FORM, PATH, SAME_TEXT, Cores, pinned, started_gateway
 from tests.support.running import consumer
 
 _FLOOD = 200
@@ -31,7 +31,7 @@ _GOALS = {"normal": "p99 wait at most 3 service times", "high": "p99 latency at 
 
 def _ask(url: str, name: str) -> Ask:
     authorization = "Basic " + base64.b64encode(f"{name}:key-of-{name}".encode()).decode()
-    return Ask(url, PATH, {**FIELDS, "Authorization": authorization}, FORM)
+    return Ask(url, PATH, {**SAME_TEXT, "Authorization": authorization}, FORM)
 
 
 async def _polite(url: str, seconds: float) -> Tally:

@@ -20,10 +20,10 @@ from urllib.parse import urlsplit
 import uvloop
 
 from tests.bench.processes import (
-    FIELDS,
     FORM,
     PATH,
     ROOT,
+    SAME_TEXT,
     Cores,
     Started,
     pinned,
@@ -36,7 +36,7 @@ _DELAY_MS = 20.0
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 _REQUEST = (
     f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\n"
-    + "".join(f"{name}: {value}\r\n" for name, value in FIELDS.items())
+    + "".join(f"{name}: {value}\r\n" for name, value in SAME_TEXT.items())
     + f"Content-Length: {len(FORM)}\r\n\r\n{FORM}"
 ).encode()
 

@@ -37,6 +37,8 @@ FIELDS = {
     "Accept": "application/json",
     "User-Agent": "twilio-python/9.13.0 (Linux x86_64) Python/3.11.7",
 }
+SAME_TEXT = {**FIELDS, "Gateway-Repeat": "allow"}
+"""For callers that send one text again and again: the repeat guard would have them wait for each other."""
 
 
 @dataclass(frozen=True)

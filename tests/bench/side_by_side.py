@@ -84,6 +84,8 @@ def _listening(command: list[str], port: int, core: int | None, environ: dict[st
             process.terminate()
             process.wait(30)
             reader.wait(30)
+            assert process.stdout is not None
+            process.stdout.close()
 
 
 def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:

@@ -23,10 +23,10 @@ from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from tests.bench.processes import (
-    FIELDS,
     FORM,
     PATH,
     ROOT,
+    SAME_TEXT,
     Cores,
     Started,
     cpu_seconds,
@@ -128,7 +128,7 @@ def _read_all(connection: socket.socket) -> None:
 
 def _wrk_script() -> str:
     lines = ['wrk.method = "POST"', f'wrk.body = "{FORM}"']
-    lines += [f'wrk.headers["{name}"] = "{value}"' for name, value in FIELDS.items()]
+    lines += [f'wrk.headers["{name}"] = "{value}"' for name, value in SAME_TEXT.items()]
     return "\n".join(lines)
 
 

@@ -14,9 +14,9 @@ import uvloop
 
 from tests.bench.goodput.callers import Ask, Crowd, RetryingCrowd, Tally, fetch
 from tests.bench.processes import (
-    FIELDS,
     FORM,
     PATH,
+    SAME_TEXT,
     Cores,
     Started,
     cpu_seconds,
@@ -124,7 +124,8 @@ async def _drive(scenario: Scenario, way: str, upstream: Started, gateways: list
     tallies = [Tally() for _ in urls]
     kind = RetryingCrowd if way == "aiohttp-retry" else Crowd
     crowds = [
-        kind(Ask(url, PATH, FIELDS, FORM), tally, callers) for url, tally in zip(urls, tallies, strict=True)
+        kind(Ask(url, PATH, SAME_TEXT, FORM), tally, callers)
+        for url, tally in zip(urls, tallies, strict=True)
     ]
     result = Result()
     began = time.perf_counter()
