@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help wheel compiled-tests install run test quick check integration-tests other-tests format lint types bench lock catalogue docs clean packages
+.PHONY: help wheel compiled-tests install run test quick quick-unit quick-property check integration-tests other-tests format lint types bench lock catalogue docs clean packages
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## ?/\1\t/' | expand -t 12
@@ -15,8 +15,12 @@ install: $(VENV)/.test     ## .venv with everything that running and testing nee
 test: install packages $(VENV)/.bench  ## format, lint, types, all tests; installs what it needs
 	$(MAKE) check
 
-quick: install             ## unit and property tests: under a minute
-	$(BIN)/pytest tests/unit tests/property
+quick: install             ## unit and property tests but the slow ones: about a minute
+	@$(MAKE) --no-print-directory -j2 --output-sync=target quick-unit quick-property
+quick-unit:
+	$(BIN)/pytest tests/unit -m "not slow"
+quick-property:
+	$(BIN)/pytest tests/property
 
 check: format lint types   ## the same, with what is installed; PYTEST="tests/unit -x" runs only that
 ifdef PYTEST

@@ -20,6 +20,7 @@ _WRITTEN_BY_US = {b"content-type", b"authorization", b"idempotency-key"}
 _DOCUMENT = Path(__file__).parents[3] / "docs" / "security.md"
 
 
+@pytest.mark.slow
 def test_b7_every_field_that_the_catalogue_declares_is_allowed() -> None:
     declared: set[bytes] = set()
     for request in read_requests(generate._find_package()):

@@ -10,6 +10,8 @@ from gateway.twilio.catalogue import generate
 from gateway.twilio.catalogue.route import BodyKind
 from gateway.twilio.catalogue.route_table import COMMAND, Row
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def generated() -> str:

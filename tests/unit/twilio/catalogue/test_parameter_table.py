@@ -12,6 +12,8 @@ from gateway.twilio.catalogue.parameter_table import (
     render_operations,
 )
 
+pytestmark = pytest.mark.slow
+
 _MESSAGES = ("POST", "api", "/2010-04-01/Accounts/{AccountSid}/Messages")
 
 
