@@ -54,7 +54,7 @@ def test_instructions() -> None:
     assert instructions.main(["--short"]) == 0
 
 
-@pytest.mark.skipif(not side_by_side.installed(), reason="`make bench` installs Caddy and Envoy")
+@pytest.mark.skipif(not side_by_side.installed(), reason="`make test` installs Caddy and Envoy")
 def test_side_by_side() -> None:
     assert side_by_side.main(["--short"]) == 0
 
