@@ -29,7 +29,7 @@ from gateway.policy.authorization import Grant
 from gateway.policy.bodies import NO_BODY, Body, BodyPlan
 from gateway.policy.idempotency_key import Claim
 from gateway.policy.outbound import Outbound, wants_identity
-from gateway.policy.repeat_intent import RepeatIntent
+from gateway.policy.repeat_intent import RepeatIntent, describe_create
 from gateway.policy.snapshot import Snapshot, Snapshots
 from gateway.policy.steps import check_body, check_stream, decide_head, prepare
 from gateway.rate_limits.rate_limiter import RateLimiter
@@ -193,6 +193,7 @@ class Handler:
             deadline=ask.deadline,
             in_doubt=lambda: exchange.in_doubt,
             on_event=lambda event: count(exchange.consumer, exchange.label, event),
+            describe=lambda: describe_create(ask.grant, ask.outbound),
         )
         try:
             async with hold:

@@ -23,10 +23,49 @@ _FIELD = b"gateway-repeat"
 
 
 class RepeatIntent(NamedTuple):
-    """What is meant to happen once. `scope` is a hex SHA-256, from which nothing can be read back."""
+    """What is meant to happen once. `scope` is a hex SHA-256, from which nothing can be read back.
+
+    `asks`: Twilio may be asked whether it was done.
+    """
 
     scope: str
     seconds: float
+    asks: bool = False
+
+
+class CreateSubject(NamedTuple):
+    """Whose create it is, and what a look at Twilio needs to know of it.
+
+    `to` is in memory only. Other replicas may read `sealed_to` (encrypted), `to_digest` and `compared` (keyed
+    digests, of To and of what can be compared with a resource of Twilio's). `asks`: Twilio may be asked.
+    """
+
+    consumer: str
+    credential: str
+    account: str
+    product: str
+    route: str
+    host: str = ""
+    to: str = ""
+    sealed_to: str = ""
+    to_digest: str = ""
+    compared: str = ""
+    asks: bool = False
+
+    def __repr__(self) -> str:
+        return f"CreateSubject({self.consumer}: {self.route})"
+
+
+def describe_create(grant: Grant, outbound: Outbound) -> CreateSubject:
+    """The subject of a watched request."""
+    return CreateSubject(
+        outbound.consumer.name,
+        outbound.consumer.credential.name,
+        outbound.account.sid,
+        outbound.product,
+        grant.route.label,
+        outbound.host,
+    )
 
 
 def require_intent(

@@ -33,9 +33,10 @@ class RepeatEvent(StrEnum):
     REPORTED = "reported"
 
 
-def ending_of_response(status: int) -> RepeatEnding:
-    """Of an answer of Twilio's. A 503 says that Twilio was busy, and counts as definite."""
-    return RepeatEnding.OPEN if status in _OPEN_STATUSES or status > 504 else RepeatEnding.DEFINITE
+def ending_of_response(status: int, *, asks: bool = False) -> RepeatEnding:
+    """Of an answer of Twilio's. A 503 says that Twilio was busy, and is definite unless it can be asked."""
+    is_open = status in _OPEN_STATUSES or status > 504 or (asks and status == 503)
+    return RepeatEnding.OPEN if is_open else RepeatEnding.DEFINITE
 
 
 def ending_of_error(error: BaseException, *, in_doubt: bool) -> RepeatEnding:

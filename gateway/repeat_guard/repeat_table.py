@@ -9,15 +9,27 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from gateway.http.response import Response
+from gateway.repeat_guard.open_outcomes import OpenOutcome
 from gateway.repeat_guard.repeat_rules import MAX_SECONDS, RepeatEnding, guard_full
 
 
 class RepeatEntry:
     """One intent. In flight while `ending` is None; then its outcome is `response`, or the failure `slug` (''
-    where there was a response too large to keep).
+    where there was a response too large to keep). `outcome` is what is entered of it, `found_sid` what a look
+    found.
     """
 
-    __slots__ = ("ending", "expires_at", "response", "seconds", "slug", "started_at", "waiters")
+    __slots__ = (
+        "ending",
+        "expires_at",
+        "found_sid",
+        "outcome",
+        "response",
+        "seconds",
+        "slug",
+        "started_at",
+        "waiters",
+    )
 
     def __init__(self, now: float, seconds: float) -> None:
         self.started_at = now
@@ -26,6 +38,8 @@ class RepeatEntry:
         self.ending: RepeatEnding | None = None
         self.response: Response | None = None
         self.slug = ""
+        self.outcome: OpenOutcome | None = None
+        self.found_sid = ""
         self.waiters: list[asyncio.Future[None]] = []
 
     def touch(self, now: float) -> None:
@@ -83,6 +97,7 @@ class RepeatTable:
         entry.ending = ending
         entry.touch(self._clock())
         self._flights.pop(scope, None)
+        self._open.pop(scope, None)
         (self._open if ending is RepeatEnding.OPEN else self._resolved)[scope] = entry
         entry.wake()
 

@@ -9,12 +9,13 @@ import pytest
 
 from gateway.errors import FailurePhase, GatewayError, Refusal, UpstreamFailure
 from gateway.http.response import Response
-from gateway.policy.repeat_intent import RepeatIntent
+from gateway.policy.repeat_intent import CreateSubject, RepeatIntent
 from gateway.repeat_guard.repeat_guard import RepeatGuard, RepeatGuardOptions
 from gateway.repeat_guard.repeat_rules import RepeatEvent
 from tests.support.virtual_time import VirtualTimeLoop, run_in_virtual_time
 
 INTENT = RepeatIntent("a" * 64, 300.0)
+SUBJECT = CreateSubject("billing", "main", "AC1", "api", "/Messages")
 FAR = 1e6
 SHARED = (b"Gateway-Outcome", b"shared")  # what the handler writes
 
@@ -51,7 +52,11 @@ class Scene:
     ) -> Response:
         """One request whose attempt ends with `outcome` after `takes` seconds."""
         hold = self.guard.hold(
-            intent, deadline=deadline, in_doubt=lambda: in_doubt, on_event=self.events.append
+            intent,
+            deadline=deadline,
+            in_doubt=lambda: in_doubt,
+            on_event=self.events.append,
+            describe=lambda: SUBJECT,
         )
         async with hold:
             if hold.shared is not None:
