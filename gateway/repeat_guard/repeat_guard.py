@@ -93,8 +93,8 @@ class RepeatHold:
 
     If `shared` is set, that is the answer (with `SHARED_FIELD`); if `found` is, it is the SID of what the
     first request created, and that resource is the answer; else send, and say `answered` what came. `outcome`
-    is what is entered of the request, if Twilio may be asked about it. Before the block ends, `delivered` says that
-    the whole answer was written to a caller that was connected.
+    is what is entered of the request, if Twilio may be asked about it. Before the block ends, `delivered`
+    says that the whole answer was written to a caller that was connected.
     """
 
     __slots__ = (

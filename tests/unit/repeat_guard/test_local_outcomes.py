@@ -1,4 +1,4 @@
-"""Open outcomes of one process: what is entered, which SIDs are ours, what a resolution does to the intent."""
+"""Open outcomes of one process: what is entered, which SIDs are ours, what resolving does to the intent."""
 
 import asyncio
 
