@@ -67,9 +67,12 @@ class ConfigurationSource(NamedTuple):
     environ: Mapping[str, str]
     secrets: SecretCache
 
-    def load(self) -> ResolvedSettings:
-        """Read it; blocks. Raises `ConfigError` with everything that is wrong with it."""
+    def load(self, *, apart: bool = False) -> ResolvedSettings:
+        """Read it; blocks. `apart`: beside a loop that serves, so that a large one is read by a child.
+
+        Raises `ConfigError` with everything that is wrong with it.
+        """
         try:
-            return load_resolved(*self)
+            return load_resolved(*self, apart=apart)
         except ConfigError as error:
             raise with_further_problems(error) from None

@@ -112,7 +112,12 @@ class _Reloads:
         self._notifier = notifier
         self._reporter = ReloadReporter(gateway.observers, gateway.process_status)
         self._reloader = Reloader(
-            resolved, source.load, make_configuration, gateway.apply, self._on_reload, loops=gateway.loops
+            resolved,
+            lambda: source.load(apart=True),
+            make_configuration,
+            gateway.apply,
+            self._on_reload,
+            loops=gateway.loops,
         )
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -6,6 +6,7 @@ Counters, pools and health of keys live elsewhere, so that a reload forgets noth
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from gateway.background.breathing import breathe
 from gateway.config.checking.hints import rule_hint
 from gateway.config.compile_credentials import compile_credential
 from gateway.config.loading.resolved import (
@@ -63,6 +64,7 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
     rule_sets: dict[tuple[str, ...], RuleSet] = {}
     rules: dict[str, list[ClaimRule]] = {issuer.settings.name: [] for issuer in resolved.issuers}
     for each in resolved.consumers.values():
+        breathe()
         compiler = _ConsumerCompiler(each, hosts.products, resolved.origins.problem, problems, rule_sets)
         consumer = consumers[each.name] = compiler.compile(credentials[each.settings.credential])
         keys.update({key.digest: KeyEntry(consumer, key.expires) for key in each.keys})

@@ -10,6 +10,7 @@ from tests.bench import (
     instructions,
     latency,
     memory,
+    reload_stalls,
     scrape,
     side_by_side,
     soak,
@@ -42,6 +43,11 @@ def test_hostile() -> None:
 
 def test_soak() -> None:
     assert soak.main(["--short"]) == 0
+
+
+def test_reload_stalls() -> None:
+    """Every reload is applied while the caller gets the answers it should."""
+    assert reload_stalls.main(["--short"]) == 0
 
 
 def test_scrape() -> None:

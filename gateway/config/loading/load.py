@@ -44,7 +44,18 @@ def load_settings(
     `now` (with a time zone; by default the clock's) decides which keys are about to expire. Raises
     ConfigError with every problem there is; unless `follow`, references that lead nowhere are none.
     """
-    content = _read(path)
+    return check_content(read_content(path), path, environ, now, follow=follow)
+
+
+def check_content(
+    content: bytes,
+    path: Path,
+    environ: Mapping[str, str],
+    now: datetime | None = None,
+    *,
+    follow: bool = True,
+) -> Loaded:
+    """As `load_settings`, of a file that was read already."""
     document = parse_document(content, str(path))
     overridden = apply_overrides(document.tree, environ)
     origins = Origins(str(path), document.lines, overridden.variables)
@@ -62,7 +73,8 @@ def load_settings(
     return Loaded(settings, path, tuple(origins.problems(warnings)), config_hash(content, environ), origins)
 
 
-def _read(path: Path) -> bytes:
+def read_content(path: Path) -> bytes:
+    """The file's bytes. Raises ConfigError if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
 
+from gateway.background.breathing import breathe
 from gateway.config.schema.secret_values import SecretRef
 from gateway.config.schema.settings import Settings
 
@@ -18,10 +19,14 @@ def _references(value: object) -> Iterator[SecretRef]:
         yield value
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
-            yield from _references(getattr(value, name))
+            inner = getattr(value, name)
+            if inner is not None and not isinstance(inner, str | float):
+                yield from _references(inner)
     elif isinstance(value, Mapping):
         for inner in value.values():
+            breathe()
             yield from _references(inner)
     elif isinstance(value, tuple):
         for inner in value:
-            yield from _references(inner)
+            if not isinstance(inner, str):
+                yield from _references(inner)

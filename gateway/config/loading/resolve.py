@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from gateway.background.breathing import breathe
 from gateway.config.checking.setting_warnings import find_expiring_certificate
+from gateway.config.loading.child_process import load_apart
 from gateway.config.loading.load import Loaded, load_settings
 from gateway.config.loading.named_files import NamedFiles
 from gateway.config.loading.references import remote_references
@@ -59,11 +61,15 @@ def load_static(path: Path, environ: Mapping[str, str]) -> ResolvedSettings:
 
 
 def load_resolved(
-    path: Path, environ: Mapping[str, str], remote: RemoteSource | None = None
+    path: Path, environ: Mapping[str, str], remote: RemoteSource | None = None, *, apart: bool = False
 ) -> ResolvedSettings:
     """The configuration at `path`, for `compile_snapshot`. Blocks while stores are asked: not for a loop that
-    has something else to do. Raises ConfigError with all that is wrong."""
-    return resolve_all(load_settings(path, environ), environ, remote)
+    has something else to do. `apart`: a large file is read by a child process.
+
+    Raises ConfigError with all that is wrong.
+    """
+    load = load_apart if apart else load_settings
+    return resolve_all(load(path, environ), environ, remote)
 
 
 def resolve_all(
@@ -228,6 +234,7 @@ class _Resolver:
         )
 
     def _consumer(self, name: str, consumer: ConsumerSettings, path: KeyPath) -> ResolvedConsumer:
+        breathe()
         keys = (self._consumer_key(key, (*path, "keys", index)) for index, key in enumerate(consumer.keys))
         return ResolvedConsumer(name, tuple(keys), consumer)
 
@@ -257,6 +264,7 @@ class _Resolver:
 
 def _digests(consumers: Mapping[str, ResolvedConsumer]) -> Iterator[tuple[KeyPath, str]]:
     for name, consumer in consumers.items():
+        breathe()
         for index, key in enumerate(consumer.keys):
             yield ("consumers", name, "keys", index), key.digest
 

@@ -6,6 +6,7 @@ Pure. A value is shown only where it can be no secret: numbers, switches, and th
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
+from gateway.background.breathing import breathe
 from gateway.config.loading.resolved import (
     ResolvedAccount,
     ResolvedConsumer,
@@ -103,6 +104,7 @@ def _secret(path: str, old: Secret | None, new: Secret | None) -> Iterator[str]:
 def _named(prefix: str, old: Mapping[str, Any], new: Mapping[str, Any], compare: Any) -> Iterator[str]:
     for name in sorted(old.keys() | new.keys()):
         path = f"{prefix}.{name}"
+        breathe()
         if name not in new:
             yield f"{path}: removed"
         elif name not in old:

@@ -4,8 +4,11 @@ Freed at once, thousands of consumers would stop every thread for as long as tha
 """
 
 from collections.abc import Mapping
+from typing import Any
 
+from gateway.background.breathing import breathe, short_turns
 from gateway.config.loading.resolved import ResolvedSettings
+from gateway.config.problems import Origins
 from gateway.policy.snapshot import Snapshot
 
 
@@ -13,6 +16,11 @@ def take_apart(resolved: ResolvedSettings) -> None:
     """Free the settings of each consumer. Nothing may use `resolved` any more."""
     for mapping in (resolved.consumers, resolved.settings.consumers):
         _empty(mapping)
+
+
+def forget_places(origins: Origins) -> None:
+    """Free the lines that problems are found by. No problem may be looked for any more."""
+    _empty(origins.lines)
 
 
 def forget_keys(snapshot: Snapshot) -> None:
@@ -24,6 +32,8 @@ def forget_keys(snapshot: Snapshot) -> None:
     _empty(snapshot.identities.keys)
 
 
-def _empty(mapping: Mapping[str, object]) -> None:
-    while isinstance(mapping, dict) and mapping:
-        mapping.popitem()
+def _empty(mapping: Mapping[Any, object]) -> None:
+    with short_turns():
+        while isinstance(mapping, dict) and mapping:
+            mapping.popitem()
+            breathe()
