@@ -5,6 +5,7 @@ So that `gateway check` and a reload find what a start would find. Connects to n
 
 from collections.abc import Iterator
 
+from gateway.config.compile_credentials import make_seal
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.problems import Problem
 from gateway.observe.traces.tracer import require_tracer
@@ -20,13 +21,19 @@ _BAD_VARIABLE = (
     "see the variables of https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/",
 )
 _NO_REDIS = ("needs the redis package", "pip install 'twilio-gateway[redis]', or write `store: memory`")
+_NO_CRYPTOGRAPHY = (
+    "needs the cryptography package",
+    "pip install 'twilio-gateway[cryptography]', or leave `store_key` out",
+)
 _BAD_STORE = ("a part of the URL's path or query cannot be used", "write it like redis://127.0.0.1:6379/0")
 
 
 def find_unmet(resolved: ResolvedSettings) -> list[Problem]:
     """Everything that is missing or unusable, with its place in the file."""
     problem = resolved.origins.problem
-    return [problem(path, *texts) for path, texts in (*_tracing(resolved), *_store(resolved))]
+    return [
+        problem(path, *texts) for path, texts in (*_tracing(resolved), *_store(resolved), *_seal(resolved))
+    ]
 
 
 _Unmet = tuple[tuple[str, ...], tuple[str, str]]
@@ -55,3 +62,8 @@ def _store(resolved: ResolvedSettings) -> Iterator[_Unmet]:
         yield ("store",), _NO_REDIS
     except ValueError:
         yield ("store",), _BAD_STORE
+
+
+def _seal(resolved: ResolvedSettings) -> Iterator[_Unmet]:
+    if resolved.store_key is not None and make_seal(resolved.store_key) is None:
+        yield ("store_key",), _NO_CRYPTOGRAPHY

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gateway.background.breathing import breathe
 from gateway.config.checking.hints import rule_hint
-from gateway.config.compile_credentials import compile_credential
+from gateway.config.compile_credentials import compile_credential, make_seal
 from gateway.config.loading.resolved import (
     ResolvedConsumer,
     ResolvedIssuer,
@@ -56,7 +56,8 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
     for host in names:
         local.add(f"[{host}]:{resolved.listen.port}" if ":" in host else f"{host}:{resolved.listen.port}")
     hosts = make_host_table(catalogue.products, catalogue.hosts, settings.upstream.extra_hosts, local)
-    credentials = {name: compile_credential(each) for name, each in resolved.credentials.items()}
+    seal = make_seal(resolved.store_key)
+    credentials = {name: compile_credential(each, seal) for name, each in resolved.credentials.items()}
     problems: list[Problem] = []
     keys: dict[str, KeyEntry] = {}
     consumers: dict[str, Consumer] = {}
@@ -101,6 +102,7 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
         consumers=consumers,
         credentials=credentials,
         repeat_routes=routes,
+        seal=seal,
     )
 
 

@@ -1,13 +1,28 @@
 """A Twilio account and its subaccounts, compiled: the `Authorization` values of their keys."""
 
+import hmac
 from collections.abc import Iterable
+from typing import Final
 
 from gateway.config.loading.resolved import ResolvedAccount, ResolvedCredential, ResolvedKey
 from gateway.config.schema.secret_values import Secret
 from gateway.consumers.credentials import Account, ApiKey, Credential, basic_value, mask_sid
+from gateway.redis.value_seal import ValueSeal, read_key
+
+_DIGESTS: Final = b"twilio-gateway: digests of what is asked about"
 
 
-def compile_credential(resolved: ResolvedCredential) -> Credential:
+def make_seal(store_key: Secret | None) -> ValueSeal | None:
+    """The seal that `store_key` makes; None without the key, or without the package that it needs."""
+    if store_key is None:
+        return None
+    try:
+        return ValueSeal(read_key(store_key.reveal()))
+    except ImportError:
+        return None  # `app/requirements.py` refuses the configuration
+
+
+def compile_credential(resolved: ResolvedCredential, seal: ValueSeal | None = None) -> Credential:
     """A credential with the values of its `Authorization` fields, ready to be sent. Pure."""
     account = _account(resolved.account_sid, resolved.keys, resolved.auth_token)
     return Credential(
@@ -16,6 +31,11 @@ def compile_credential(resolved: ResolvedCredential) -> Credential:
         subaccounts={sub.account_sid: _subaccount(sub, account) for sub in resolved.subaccounts},
         region=resolved.region,
         edge=resolved.edge or "",
+        asks=resolved.asks,
+        # Without `store_key`: the one other secret that all replicas share.
+        digest_key=seal.digest_key
+        if seal is not None
+        else hmac.digest(account.keys[0].authorization, _DIGESTS, "sha256"),
     )
 
 

@@ -36,13 +36,18 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A Twilio account of the configuration, with its subaccounts (by SID; each has its own or our keys)."""
+    """A Twilio account of the configuration, with its subaccounts (by SID; each has its own or our keys).
+
+    `asks`: Twilio is asked about creates with an open outcome; `digest_key` is for what is kept of them.
+    """
 
     name: str
     account: Account
     subaccounts: Mapping[str, Account]
     region: str
     edge: str
+    asks: bool = False
+    digest_key: bytes = field(default=b"", repr=False)
     sids: frozenset[str] = field(init=False, repr=False, compare=False)
     """The SIDs of the account and its subaccounts, exact, case and all."""
 

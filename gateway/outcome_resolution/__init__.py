@@ -1,1 +1,1 @@
-"""Asking Twilio whether a create with an open outcome was done: looks at its lists, and what follows from them."""
+"""Asking Twilio whether a create with an open outcome was done: looks at its lists, and what follows."""

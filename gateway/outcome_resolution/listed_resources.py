@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from gateway.policy.comparable_fields import Lookup, comparable_resource, is_address
+from gateway.policy.comparable_fields import ListFilter, comparable_resource, is_address
 
 SLACK_SECONDS: Final = 5.0
 """A resource may be dated so much before the attempt that made it: clocks differ."""
@@ -52,7 +52,7 @@ def attempt_start(date: bytes, received_at: float, started_at: float) -> float:
     return read_moment(date.decode("latin-1")) - (received_at - started_at)
 
 
-def read_page(body: bytes, lookup: Lookup, since: float, *, exact: bool) -> ListPage:
+def read_page(body: bytes, lookup: ListFilter, since: float, *, exact: bool) -> ListPage:
     """The candidates of one page, and where the next is. `since` is the attempt's start by Twilio's clock.
 
     Lists are newest first, so that none follows behind one that is too old. Raises `UnreadablePage`.
@@ -97,7 +97,7 @@ def _read_json(body: bytes) -> dict[str, Any]:
     return page
 
 
-def _read_resource(resource: object, lookup: Lookup, *, exact: bool) -> Candidate:
+def _read_resource(resource: object, lookup: ListFilter, *, exact: bool) -> Candidate:
     if not isinstance(resource, dict):
         raise UnreadablePage("a resource is not an object")
     sid, created, to = (resource.get(name) for name in ("sid", "date_created", "to"))

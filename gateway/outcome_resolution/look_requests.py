@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from gateway.policy.comparable_fields import Lookup, SubjectKind, redacted
+from gateway.policy.comparable_fields import ListFilter, SubjectKind, redacted
 from gateway.twilio.catalogue import SUFFIXES
 
 PAGE_SIZE: Final = 50
@@ -16,7 +16,7 @@ _ROOT: Final = "/2010-04-01/Accounts"
 _NAMES: Final = {SubjectKind.MESSAGE: "Messages", SubjectKind.CALL: "Calls"}
 
 
-def list_targets(account: str, lookup: Lookup, since: float, *, wide: bool) -> tuple[str, ...]:
+def list_targets(account: str, lookup: ListFilter, since: float, *, wide: bool) -> tuple[str, ...]:
     """The lists to read, the first one narrow. `since` is in seconds since the epoch, by Twilio's clock.
 
     From a `wide` look it may follow that nothing was created, so that it also finds what the filters of the
@@ -42,4 +42,8 @@ def resource_target(account: str, kind: SubjectKind, sid: str, create_target: st
 
 def is_own_page(target: str, account: str, kind: SubjectKind) -> bool:
     """Whether a link to the next page leads to the same list."""
-    return target.startswith(f"{_ROOT}/{account}/{_NAMES[kind]}.json?") and target.isascii() and " " not in target
+    return (
+        target.startswith(f"{_ROOT}/{account}/{_NAMES[kind]}.json?")
+        and target.isascii()
+        and " " not in target
+    )

@@ -37,8 +37,8 @@ def next_look(
 ) -> float | None:
     """When the next look is due, None if there is none any more.
 
-    `ended_at` is None while the attempt is in flight; it then ends by `deadline`. `waited_for`: a caller waits
-    for the outcome.
+    `ended_at` is None while the attempt is in flight; it then ends by `deadline`. `waited_for`: a caller
+    waits for the outcome.
     """
     if ended_at is None:
         first = deadline - BEFORE_DEADLINE_SECONDS

@@ -1,4 +1,4 @@
-"""What of a create can be compared with a resource of Twilio's: which message or call is the one we sent. Pure.
+"""What of a create can be compared with a resource of Twilio's, to tell which one it made. Pure.
 
 Twilio changes what it keeps: smart encoding replaces characters, a trial account puts a sentence in front,
 links are shortened, templates are filled in, texts are redacted, senders replaced
@@ -35,19 +35,25 @@ class SubjectKind(StrEnum):
     CALL = "calls"
 
 
-class Lookup(NamedTuple):
-    """What a look needs of the create that it is about. `sender` is '' where it is not asked by.
-
-    `comparable` are values by the name of what they are compared with (`comparable_resource`).
-    """
+class ListFilter(NamedTuple):
+    """What Twilio's lists are filtered by. `sender` is '' where it is no filter."""
 
     kind: SubjectKind
     to: str
-    sender: str
+    sender: str = ""
+
+    def __repr__(self) -> str:  # it holds a phone number
+        return f"ListFilter({self.kind})"
+
+
+class Sought(NamedTuple):
+    """What is looked for after a create: where, and what it is compared by (`comparable_resource`)."""
+
+    lookup: ListFilter
     comparable: Mapping[str, str]
 
-    def __repr__(self) -> str:  # it holds a phone number and a text
-        return f"Lookup({self.kind})"
+    def __repr__(self) -> str:  # it holds a text
+        return f"Sought({self.lookup.kind})"
 
 
 def kind_of(product: str, template: str) -> SubjectKind | None:
@@ -57,12 +63,11 @@ def kind_of(product: str, template: str) -> SubjectKind | None:
     return {MESSAGES: SubjectKind.MESSAGE, CALLS: SubjectKind.CALL}.get(template)
 
 
-def read_lookup(kind: SubjectKind, fields: Fields) -> Lookup | None:
-    """What to ask about a create with these form fields; None where Twilio cannot be asked.
+def read_sought(kind: SubjectKind, fields: Fields) -> Sought | None:
+    """What to look for after a create with these form fields; None where Twilio cannot be asked.
 
-    To must be one number in E.164, or one address of a channel (`whatsapp:+1…`, `sip:…`): Twilio's lists can
-    be filtered by nothing else that is in the request. A request that has its recipient obfuscated will not be
-    found by it.
+    To must be one number in E.164, or one address of a channel (`whatsapp:+1…`, `sip:…`): that is what lists
+    can be filtered by. A request that has its recipient obfuscated will not be found by it.
     """
     given = dict(fields)
     recipients = [value for name, value in fields if name == "To"]
@@ -73,8 +78,8 @@ def read_lookup(kind: SubjectKind, fields: Fields) -> Lookup | None:
         return None
     if kind is SubjectKind.CALL:
         sender = given.get("From", "").strip()
-        return Lookup(kind, to, sender, {"from": sender} if sender else {})
-    return Lookup(kind, to, "", _comparable_message(given))
+        return Sought(ListFilter(kind, to, sender), {"from": sender} if sender else {})
+    return Sought(ListFilter(kind, to), _comparable_message(given))
 
 
 def _comparable_message(given: Mapping[str, str]) -> dict[str, str]:

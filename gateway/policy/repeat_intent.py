@@ -10,11 +10,22 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from gateway.errors import Refusal
+from gateway.http.form_data import Unreadable
 from gateway.http.request_head import Inbound
 from gateway.policy.authorization import Grant
 from gateway.policy.bodies import Body
+from gateway.policy.body_fields import read_body_fields
 from gateway.policy.body_fingerprint import fingerprint_body
+from gateway.policy.comparable_fields import (
+    ListFilter,
+    Sought,
+    digest_address,
+    digest_comparable,
+    kind_of,
+    read_sought,
+)
 from gateway.policy.outbound import Outbound
+from gateway.redis.value_seal import ValueSeal
 
 RepeatRoutes = Mapping[tuple[str, str], float]
 """(product, path template) of a watched route -> seconds for which an open outcome is kept."""
@@ -25,19 +36,21 @@ _FIELD = b"gateway-repeat"
 class RepeatIntent(NamedTuple):
     """What is meant to happen once. `scope` is a hex SHA-256, from which nothing can be read back.
 
-    `asks`: Twilio may be asked whether it was done.
+    `asks`: Twilio may be asked whether it was done, by what `sought` says.
     """
 
     scope: str
     seconds: float
     asks: bool = False
+    sought: Sought | None = None
 
 
 class CreateSubject(NamedTuple):
     """Whose create it is, and what a look at Twilio needs to know of it.
 
-    `to` is in memory only. Other replicas may read `sealed_to` (encrypted), `to_digest` and `compared` (keyed
-    digests, of To and of what can be compared with a resource of Twilio's). `asks`: Twilio may be asked.
+    `to` and `sender` are in memory only. Other replicas may read `sealed_to` (both, encrypted), `to_digest`
+    and `compared` (keyed digests, of To and of what can be compared with a resource of Twilio's). `asks`:
+    Twilio may be asked.
     """
 
     consumer: str
@@ -47,6 +60,7 @@ class CreateSubject(NamedTuple):
     route: str
     host: str = ""
     to: str = ""
+    sender: str = ""
     sealed_to: str = ""
     to_digest: str = ""
     compared: str = ""
@@ -56,16 +70,45 @@ class CreateSubject(NamedTuple):
         return f"CreateSubject({self.consumer}: {self.route})"
 
 
-def describe_create(grant: Grant, outbound: Outbound) -> CreateSubject:
-    """The subject of a watched request."""
-    return CreateSubject(
+def describe_create(
+    grant: Grant, outbound: Outbound, sought: Sought | None = None, seal: ValueSeal | None = None
+) -> CreateSubject:
+    """The subject of a watched request. Without a `seal` its recipient is not shared with other replicas."""
+    credential = outbound.consumer.credential
+    account = outbound.account.sid
+    subject = CreateSubject(
         outbound.consumer.name,
-        outbound.consumer.credential.name,
-        outbound.account.sid,
+        credential.name,
+        account,
         outbound.product,
         grant.route.label,
         outbound.host,
     )
+    if sought is None:
+        return subject
+    lookup, key = sought.lookup, credential.digest_key
+    return subject._replace(
+        to=lookup.to,
+        sender=lookup.sender,
+        sealed_to="" if seal is None else seal.seal(f"{lookup.to} {lookup.sender}", account),
+        to_digest=digest_address(account, lookup.to, key),
+        compared=digest_comparable(sought.comparable, key),
+        asks=True,
+    )
+
+
+def lookup_of(subject: CreateSubject, seal: ValueSeal | None) -> ListFilter | None:
+    """What to ask Twilio about a create; None where this replica cannot know."""
+    kind = kind_of(subject.product, subject.route)
+    if kind is None or not subject.asks:
+        return None
+    if subject.to:
+        return ListFilter(kind, subject.to, subject.sender)
+    opened = seal.open(subject.sealed_to, subject.account) if seal is not None else None
+    if not opened:
+        return None
+    to, _, sender = opened.partition(" ")
+    return ListFilter(kind, to, sender)
 
 
 def require_intent(
@@ -94,4 +137,16 @@ def require_intent(
             fingerprint_body(body, content_type),
         )
     )
-    return RepeatIntent(hashlib.sha256(scope.encode()).hexdigest(), seconds)
+    sought = _find_sought(grant, outbound, body) if outbound.consumer.credential.asks else None
+    return RepeatIntent(hashlib.sha256(scope.encode()).hexdigest(), seconds, sought is not None, sought)
+
+
+def _find_sought(grant: Grant, outbound: Outbound, body: Body) -> Sought | None:
+    """What Twilio can be asked about a create, where it can be."""
+    kind = kind_of(outbound.product, grant.route.template)
+    if kind is None or "?" in outbound.target:
+        return None
+    try:
+        return read_sought(kind, read_body_fields(body).fields)
+    except Unreadable:
+        return None

@@ -15,6 +15,7 @@ from gateway.policy.addressing import HostTable
 from gateway.policy.bodies import BodyLimits
 from gateway.policy.deadlines import Deadlines
 from gateway.policy.repeat_intent import RepeatRoutes
+from gateway.redis.value_seal import ValueSeal
 from gateway.twilio.catalogue import Catalogue
 from gateway.twilio.error_body import ErrorHelp
 from gateway.twilio.request_fields import RequestFields
@@ -42,6 +43,8 @@ class Snapshot:
     consumers: Mapping[str, Consumer]
     credentials: Mapping[str, Credential]
     repeat_routes: RepeatRoutes = field(default_factory=dict)
+    seal: ValueSeal | None = None
+    """Encrypts what replicas share of a recipient; None keeps recipients in this process."""
 
 
 class Snapshots:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
+from gateway.config.checking.ask_notes import find_ask_notes
 from gateway.config.checking.form_values import find_dead_values
 from gateway.config.checking.identity_contradictions import find_identity_warnings
 from gateway.config.problems import Finding, KeyPath
@@ -24,6 +25,7 @@ def find_warnings(settings: Settings, now: datetime) -> list[Finding]:
         *_drain(settings),
         *_streams(settings),
         *_credentials(settings),
+        *find_ask_notes(settings),
         *_consumers(settings, now),
         *find_identity_warnings(settings),
         *find_dead_values(settings),

@@ -136,6 +136,7 @@ class _Resolver:
             page_token=page_token,
             metrics_token=metrics_token,
             store=self._store(settings.store),
+            store_key=self._store_key(settings.store_key),
             proxy=self._url(upstream.proxy, addresses.PROXY_URL, ("upstream", "proxy")),
             ca_file=files.authorities(upstream.ca_file, ("upstream", "ca_file")),
             credentials=credentials,
@@ -188,6 +189,16 @@ class _Resolver:
         url = self._url(given, addresses.STORE, ("store",))
         return None if url is None or url.reveal() == addresses.MEMORY else url
 
+    def _store_key(self, reference: SecretRef | None) -> Secret | None:
+        if reference is None:
+            return None
+        secret = self._secret(reference, ("store_key",), values.STORE_KEY)
+        if secret is not None and not values.STORE_KEY.matches(secret.reveal().strip()):
+            message, hint = values.STORE_KEY.message, values.STORE_KEY.hint
+            self._refuse(("store_key",), f"the value of {reference} is {message}", hint)
+            return None
+        return secret
+
     def _api_keys(self, keys: tuple[ApiKeySettings, ...], path: KeyPath) -> tuple[ResolvedKey, ...]:
         return tuple(
             ResolvedKey(
@@ -222,6 +233,7 @@ class _Resolver:
             subaccounts=tuple(subaccounts),
             region=credential.region,
             edge=credential.edge or DEFAULT_EDGES.get(credential.region) or None,
+            asks=credential.repeat_guard.ask,
         )
 
     def _subaccount(self, entry: str | Subaccount, path: KeyPath) -> ResolvedAccount:

@@ -46,6 +46,8 @@ class ResolvedCredential:
     region: str
     edge: str | None
     """The file's, or the region's default; None is for us1 alone."""
+    asks: bool = False
+    """Whether Twilio is asked about open outcomes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ class ResolvedSettings:
     admin_listen: ListenAddress
     page_token: Secret | None
     metrics_token: Secret | None
+    store_key: Secret | None
+    """32 bytes in base64."""
     store: Secret | None
     """The URL of Redis, which may hold a password; None is `memory`."""
     proxy: Secret | None

@@ -3,6 +3,7 @@
 Every value has the form that is wanted, and two references have two values. Reads nothing.
 """
 
+import base64
 import hashlib
 
 from gateway.config.loading.certificate_files import TlsMaterial
@@ -25,6 +26,8 @@ def stand_in(reference: SecretRef, wanted: TextPattern | UrlForm | None) -> Secr
         text = f"SK{text[:32]}"
     elif wanted is values.DIGEST:
         text = values.DIGEST_PREFIX + text
+    elif wanted is values.STORE_KEY:
+        text = base64.b64encode(bytes.fromhex(text)).decode()
     elif isinstance(wanted, UrlForm):
         text = wanted.example
     return Secret(text, str(reference))

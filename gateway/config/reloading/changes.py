@@ -35,6 +35,7 @@ def describe_changes(old: ResolvedSettings, new: ResolvedSettings) -> tuple[str,
         *_settings(_flat(old.settings), _flat(new.settings), shows_text=True),
         *_secret("store", old.store, new.store),
         *_secret("upstream.proxy", old.proxy, new.proxy),
+        *_secret("store_key", old.store_key, new.store_key),
         *_secret("admin.page_token", old.page_token, new.page_token),
         *_secret("admin.metrics_token", old.metrics_token, new.metrics_token),
         *_named("credentials", old.credentials, new.credentials, _credential),
@@ -57,7 +58,7 @@ def find_waiting(started_with: Mapping[str, object], new: ResolvedSettings) -> t
 
 def _flat(settings: Settings) -> dict[str, object]:
     """Path -> value of the gateway's own sections, lists in one piece."""
-    plain = settings.model_dump(by_alias=True, exclude={"credentials", "consumers", "store"})
+    plain = settings.model_dump(by_alias=True, exclude={"credentials", "consumers", "store", "store_key"})
     for section, name in (("upstream", "proxy"), ("admin", "page_token"), ("admin", "metrics_token")):
         plain[section].pop(name)
     return dict(_leaves("", plain))
@@ -132,8 +133,14 @@ def _digest(key: ResolvedConsumerKey) -> str:
 
 def _credential(path: str, old: ResolvedCredential, new: ResolvedCredential) -> Iterator[str]:
     yield from _settings(
-        {f"{path}.region": old.region, f"{path}.edge": old.edge},
-        {f"{path}.region": new.region, f"{path}.edge": new.edge},
+        *(
+            {
+                f"{path}.region": each.region,
+                f"{path}.edge": each.edge,
+                f"{path}.repeat_guard.ask": each.asks,
+            }
+            for each in (old, new)
+        )
     )
     if old.account_sid != new.account_sid:
         yield f"{path}.account_sid: {mask_sid(old.account_sid)} -> {mask_sid(new.account_sid)}"

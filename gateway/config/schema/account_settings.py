@@ -34,6 +34,18 @@ SubaccountEntry = Annotated[
 ]
 
 
+class CredentialGuardSettings(Section):
+    """What the repeat guard may do at an account."""
+
+    ask: bool = Field(
+        default=False,
+        description="Whether Twilio is asked what became of a message or call whose answer was lost: the "
+        "gateway looks at the account's list. It states that nobody else sends with this account, or that a "
+        "mistaken match is acceptable (`docs/at-most-once.md`). The keys must be allowed to list and fetch "
+        "messages and calls.",
+    )
+
+
 class CredentialSettings(Section):
     """A Twilio account and how to prove that we may use it. Needs `keys` or `auth_token`."""
 
@@ -57,3 +69,4 @@ class CredentialSettings(Section):
         default=None,
         description="The edge. By default none for `us1`; `dublin`, `sydney`, `tokyo` for the others.",
     )
+    repeat_guard: CredentialGuardSettings = Field(default_factory=CredentialGuardSettings)

@@ -36,6 +36,17 @@ class RepeatGuardSettings(Section):
         "Routes that create something are guarded by default (30 s on Verify's verifications).",
         json_schema_extra={"additionalProperties": {"type": "number"}},
     )
+    after_absent: Literal["send", "hold"] = Field(
+        default="send",
+        description="What happens to a repeat once Twilio was asked and has no trace of the first: `send` "
+        "sends it, `hold` answers 502 until `seconds` are over. Matters only where `repeat_guard.ask` of the "
+        "credential is set.",
+    )
+    resend_absent: bool = Field(
+        default=False,
+        description="Whether the gateway itself sends a request again, once, after Twilio was asked and has "
+        "no trace of it, while its caller still waits.",
+    )
     max_entries: values.Count = Field(
         default=100_000,
         description="Creates remembered in memory. If only open ones are left, further creates get 503.",

@@ -19,7 +19,7 @@ from gateway.config.schema.consumer_settings import ConsumerSettings
 from gateway.config.schema.identity_settings import IssuerSettings
 from gateway.config.schema.repeat_guard_settings import RepeatGuardSettings
 from gateway.config.schema.secret_store_settings import SecretStores
-from gateway.config.schema.secret_values import OrReference
+from gateway.config.schema.secret_values import OrReference, SecretRef
 from gateway.config.schema.tls_settings import Tls
 from gateway.config.schema.values import Section
 
@@ -245,6 +245,12 @@ class Settings(BaseSettings):
         description="Begins every key in Redis. Deployments that share a Redis need different ones, "
         "replicas of one deployment the same.",
         json_schema_extra=values.RESTART,
+    )
+    store_key: SecretRef | None = Field(
+        default=None,
+        description="32 bytes in base64, by reference, the same for all replicas. Encrypts recipients in "
+        "Redis, so that another replica can ask Twilio about the messages of one that was killed "
+        "(`credentials.NAME.repeat_guard.ask`). Needs `pip install 'twilio-gateway[cryptography]'`.",
     )
     on_store_failure: Literal["local", "refuse"] = Field(
         default="local",

@@ -103,6 +103,11 @@ HOST_PATTERN = TextPattern(
     "not a host name or pattern",
     "write hooks.example.com, or *.example.org for all beneath it",
 )
+STORE_KEY = TextPattern(
+    r"[A-Za-z0-9+/_-]{42}[AEIMQUYcgkosw048]=?",
+    "not a key of 32 bytes in base64",
+    "make one with: openssl rand -base64 32",
+)
 LABEL = TextPattern(
     r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", "not a region's or edge's name", "write it as us1 or dublin"
 )

@@ -10,6 +10,7 @@ from gateway.config.loading.resolve import load_resolved
 from gateway.config.problems import ConfigError
 from tests.unit.config.conftest import ENVIRON, GOOD
 
+STORE_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 TRACING = "tracing: {enabled: true}\n"
 
 
@@ -17,7 +18,7 @@ def problems(path: Path, text: str) -> list[str]:
     """What makes the configuration unusable: `key: message`."""
     path.write_text(GOOD + text)
     try:
-        make_configuration(load_resolved(path, ENVIRON))
+        make_configuration(load_resolved(path, {**ENVIRON, "STORE_KEY": STORE_KEY}))
     except ConfigError as error:
         return [f"{problem.key}: {problem.message}" for problem in error.problems]
     return []
@@ -28,6 +29,11 @@ def problems(path: Path, text: str) -> list[str]:
     [
         (TRACING, "opentelemetry.sdk.resources", "tracing.enabled: needs the opentelemetry packages"),
         ("store: redis://h\n", "redis.asyncio", "store: needs the redis package"),
+        (
+            "store_key: {env: STORE_KEY}\n",
+            "cryptography.hazmat.primitives.ciphers.aead",
+            "store_key: needs the cryptography package",
+        ),
     ],
 )
 def test_d2_a_missing_package(

@@ -1,0 +1,58 @@
+"""What a look asks: the lists of one recipient, and the resource that was found."""
+
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from gateway.outcome_resolution.look_requests import is_own_page, list_targets, resource_target
+from gateway.policy.comparable_fields import ListFilter, SubjectKind
+
+ACCOUNT = "AC" + "0" * 32
+TO, SENDER = "+15005550006", "+15005550001"
+MESSAGE, CALL = SubjectKind.MESSAGE, SubjectKind.CALL
+MIDNIGHT = 1_700_006_400.0  # 2023-11-15T00:00:00Z
+BASE = f"/2010-04-01/Accounts/{ACCOUNT}"
+
+
+def queries(lookup: ListFilter, *, wide: bool, since: float = MIDNIGHT) -> list[dict[str, str]]:
+    targets = list_targets(ACCOUNT, lookup, since, wide=wide)
+    assert {urlsplit(each).path for each in targets} == {f"{BASE}/{lookup.kind.capitalize()}.json"}
+    return [dict(parse_qsl(urlsplit(each).query)) for each in targets]
+
+
+def test_messages_are_listed_by_their_recipient_alone() -> None:
+    lookup = ListFilter(MESSAGE, TO)
+    assert queries(lookup, wide=False) == [{"To": TO, "PageSize": "50"}]
+    assert queries(lookup, wide=True)[1] == {"To": "+1500555XXXX", "PageSize": "50"}
+
+
+def test_calls_are_listed_by_both_ends_and_the_day() -> None:
+    lookup = ListFilter(CALL, "sip:a&b@c.example", SENDER)
+    narrow, wider = queries(lookup, wide=True, since=MIDNIGHT - 1)
+    assert narrow == {"To": "sip:a&b@c.example", "From": SENDER, "StartTime>": "2023-11-14", "PageSize": "50"}
+    assert wider == {"To": "sip:a&b@c.example", "From": SENDER, "PageSize": "50"}
+    assert queries(ListFilter(CALL, TO), wide=False) == [
+        {"To": TO, "StartTime>": "2023-11-15", "PageSize": "50"}
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".json", ".xml", ".csv", ""])
+def test_what_is_found_is_fetched_in_the_caller_s_format(suffix: str) -> None:
+    target = f"{BASE}/Messages{suffix}?x=.json"
+    assert resource_target(ACCOUNT, MESSAGE, "SM1", target) == f"{BASE}/Messages/SM1{suffix}"
+
+
+@pytest.mark.parametrize(
+    ("target", "own"),
+    [
+        (f"{BASE}/Messages.json?To=%2B1&Page=1", True),
+        (f"{BASE}/Calls.json?Page=1", False),
+        (f"{BASE}/Messages.json", False),
+        ("https://a.example/2010-04-01/Accounts", False),
+        (f"{BASE}/Messages.json?Page=1 HTTP/1.1", False),
+        (f"{BASE}/Messages.json?Page=\r\nHost: a", False),
+        (f"{BASE}/Messages.json?Page=é", False),
+    ],
+)
+def test_only_links_within_the_list_are_followed(target: str, own: bool) -> None:
+    assert is_own_page(target, ACCOUNT, MESSAGE) is own

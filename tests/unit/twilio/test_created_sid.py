@@ -1,0 +1,21 @@
+"""Which resource an answer of Twilio's says was created."""
+
+import gzip
+
+import pytest
+
+from gateway.twilio.created_sid import read_created_sid
+
+SID, OTHER = "SM" + "0a" * 16, "MG" + "1b" * 16
+JSON = f'{{"account_sid": "AC{"2c" * 16}", "body": "\\"sid\\": \\"{OTHER}\\"", "sid": "{SID}"}}'.encode()
+XML = f"<TwilioResponse><Message><Sid>{SID}</Sid><Body>&lt;Sid>{OTHER}</Body>".encode()
+
+
+@pytest.mark.parametrize("body", [JSON, JSON.replace(b": ", b":"), gzip.compress(JSON), XML])
+def test_the_resource_s_own_sid(body: bytes) -> None:
+    assert read_created_sid(body) == SID
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"sid": "SM1"}', b'{"sid": null}', b"\x1f\x8b broken"])
+def test_none(body: bytes) -> None:
+    assert read_created_sid(body) == ""
