@@ -20,7 +20,7 @@ from gateway.idempotency.keyed_requests import Idempotency
 from gateway.identity.authentication import Caller, UnverifiedCaller, authenticate
 from gateway.identity.failure_throttle import FailureThrottle
 from gateway.identity.jwt_verifier import TokenVerifier
-from gateway.identity.request_id import take_request_id
+from gateway.identity.request_id import take_request_id, take_trace_context
 from gateway.listener.request import Request
 from gateway.listener.request_body import BodyStream, drop_body, expects_continue, read_body
 from gateway.listener.response_relay import relay_answer, render_refusal
@@ -84,8 +84,9 @@ class Handler:
     async def handle(self, request: Request) -> None:
         """Answer a request. Whatever happens, its record is finished once."""
         exchange = Exchange(self._clock())
-        exchange.request_id = take_request_id(request.headers, self._snapshots.current.identities)
-        exchange.trace = self._observers.begin_trace(request.headers)
+        identities = self._snapshots.current.identities
+        exchange.request_id = take_request_id(request.headers, identities)
+        exchange.trace = self._observers.begin_trace(take_trace_context(request.headers, identities))
         self.in_flight += 1
         try:
             await self._exchange(request, exchange)

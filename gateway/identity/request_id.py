@@ -1,4 +1,4 @@
-"""Which of a caller's request ids may be used: it appears in logs, on the page and in answers. Pure."""
+"""Which of a caller's ids may be used: they appear in logs, on the page, in traces and in answers. Pure."""
 
 import binascii
 import re
@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from multidict import CIMultiDictProxy, istr
 
 from gateway.exchange import new_request_id
+from gateway.http.trace_context import TraceContext, read_trace_context
 from gateway.identity.authentication import Identities, digest_of
 
-_X_REQUEST_ID = istr("X-Request-Id")
+_X_REQUEST_ID, _TRACEPARENT = istr("X-Request-Id"), istr("traceparent")
 _PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _MIN_SECRET_BYTES = 8
 """What is shorter is no key, and may be part of any id by chance."""
@@ -34,16 +35,35 @@ def is_fit_request_id(given: str, identities: Identities, credentials: Iterable[
     """
     if not _PATTERN.fullmatch(given):
         return False
-    data = given.encode("ascii")
+    return not _is_credential(given.encode("ascii"), identities, credentials)
+
+
+def take_trace_context(headers: CIMultiDictProxy[str], identities: Identities) -> TraceContext | None:
+    """The caller's `traceparent` where there is one; None also where an id in it is a credential, as keys of
+    32 hexadecimal digits are."""
+    if _TRACEPARENT not in headers:
+        return None
+    context = read_trace_context(headers.getall(_TRACEPARENT))
+    if context is None:
+        return None
+    credentials = [*headers.getall("Authorization", ()), *headers.getall("Proxy-Authorization", ())]
+    for text in (context.trace_id, context.parent_id):
+        if _is_credential(text.encode("ascii"), identities, credentials):
+            return None
+    return context
+
+
+def _is_credential(data: bytes, identities: Identities, credentials: Iterable[str]) -> bool:
+    """Whether a text is a consumer's key, holds a credential of its request, or is a large part of one."""
     if digest_of(data) in identities.keys:
-        return False
+        return True
     for value in credentials:
         for secret in _secrets(value.encode("utf-8", "surrogateescape")):
             if len(secret) >= _MIN_SECRET_BYTES and secret in data:
-                return False
+                return True
             if len(data) >= _MIN_PART_BYTES and data in secret:
-                return False
-    return True
+                return True
+    return False
 
 
 def _secrets(value: bytes) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ from multidict import CIMultiDictProxy, istr
 from gateway.config.schema.secret_values import SecretEvent
 from gateway.consumers.credentials import mask_sid
 from gateway.exchange import Exchange, Trace
-from gateway.http.trace_context import read_trace_context
+from gateway.http.trace_context import TraceContext
 from gateway.observe.live.exchange_queue import ExchangeQueue
 from gateway.observe.log.structured_log import Logger, log_exchange, log_fault
 from gateway.observe.metrics.registry import Metrics
@@ -15,7 +15,7 @@ from gateway.observe.traces.tracer import Tracer
 from gateway.redis.availability import StoreState
 from gateway.upstream.key_health import KeyEvent
 
-_TRACEPARENT, _TRACESTATE = istr("traceparent"), istr("tracestate")
+_TRACESTATE = istr("tracestate")
 _KEY_EVENTS = {
     KeyEvent.REFUSED: "credential key refused",
     KeyEvent.DISABLED: "credential key disabled",
@@ -34,9 +34,8 @@ class Observers:
         self._exchange_queue = exchange_queue
         self._tracer = tracer
 
-    def begin_trace(self, headers: CIMultiDictProxy[str]) -> Trace | None:
+    def begin_trace(self, context: TraceContext | None) -> Trace | None:
         """The caller's trace context, even while tracing is off; else a new one while tracing is on."""
-        context = read_trace_context(headers.getall(_TRACEPARENT)) if _TRACEPARENT in headers else None
         if self._tracer is not None:
             return self._tracer.begin(context)
         return None if context is None else Trace(context.trace_id, context.parent_id)

@@ -23,6 +23,8 @@ KNOWN = [
     (b"plugin-x/1.0 @twilio/cli-core/8.2.1 (linux x64)", "twilio-cli", "8.2.1"),
     (b"twilio-go/1.30.9\tgo/1", "twilio-go", "1.30.9"),
     (b"curl/8.11.0", "curl", "8.11.0"),
+    (b"twilio-python/8.2.0b1", "twilio-python", "8.2.0b1"),
+    (b"twilio-node/6.0.0-rc.13+build.5", "twilio-node", "6.0.0-rc.13+build.5"),
 ]
 
 
@@ -45,6 +47,9 @@ def test_clients_are_recognized(user_agent: bytes, name: str, version: str) -> N
         b"twilio-go /1.2",
         b"twilio-go/1.2;x",
         b"twilio-go/" + b"1" * 33,
+        b"twilio-go/" + b"9f8e7d6c5b4a39281706f5e4d3c2b1a0",  # a key (B8)
+        b"@twilio/cli-core/1f8e7d6c5b4a39281706f5e4d3c2b1a",
+        b"twilio-go/1.2.3gwQ5dS0kXv9c2Jm7T",
         b"twilio-go/1.30.9 " + b"x" * 512,
         b"-go/1.2",
         b"(twilio-go/1.2)",

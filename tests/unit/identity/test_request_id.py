@@ -4,9 +4,10 @@ from base64 import b64encode
 from datetime import UTC, datetime
 
 import pytest
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.identity.authentication import Identities, KeyEntry, digest_of
-from gateway.identity.request_id import is_fit_request_id
+from gateway.identity.request_id import is_fit_request_id, take_trace_context
 from tests.support.judging import consumer
 
 APP = consumer()
@@ -58,3 +59,39 @@ TOKEN = basic("abc", "name").removeprefix("Basic ")
 )
 def test_b8_no_credential_is_a_request_id(given: str, authorization: str, fit: bool) -> None:
     assert is_fit_request_id(given, IDENTITIES, [authorization] if authorization else []) is fit
+
+
+SPAN_KEY = "0123456789abcdef"
+TRACED = Identities({digest_of(key.encode()): KeyEntry(APP, None) for key in (OTHERS, SPAN_KEY)})
+TRACE, SPAN = "4b" * 16, "0f" * 8
+
+
+@pytest.mark.parametrize(
+    ("trace_id", "parent_id", "authorization", "taken"),
+    [
+        (TRACE, SPAN, "", True),
+        (TRACE, SPAN, basic(OTHERS), True),
+        (OTHERS, SPAN, "", False),
+        (TRACE, SPAN_KEY, "", False),
+        (TRACE, SPAN, basic(TRACE), False),
+        (TRACE, SPAN, f"Bearer {TRACE}", False),
+        (TRACE, SPAN, basic(SPAN), False),
+        (TRACE, SPAN, basic(f"{TRACE}-more-of-it"), False),
+    ],
+    ids=[
+        "no key",
+        "another key",
+        "a consumer's key",
+        "a key as the span",
+        "its own password",
+        "its own token",
+        "its own password as the span",
+        "a part of its password",
+    ],
+)
+def test_b8_no_credential_is_a_trace(trace_id: str, parent_id: str, authorization: str, taken: bool) -> None:
+    fields = {"traceparent": f"00-{trace_id}-{parent_id}-01"}
+    if authorization:
+        fields["Authorization"] = authorization
+    headers = CIMultiDictProxy(CIMultiDict(fields))
+    assert (take_trace_context(headers, TRACED) is not None) is taken
