@@ -1,8 +1,8 @@
 """The current keys of every issuer: fetched in the background, and kept while an issuer is unavailable.
 
-Knows nothing of tokens. An unknown key id causes a fetch at once, up to a small allowance: anyone can write a
-key id into a token. Once the allowance is used up a fetch is *owed*: it follows by itself as soon as the
-allowance permits, and until then it is unknown whether the issuer has such a key.
+Knows nothing of tokens. An unknown key id, or keys that verify nothing, cause a fetch at once, up to a small
+allowance: anyone can write a token. Once the allowance is used up a fetch is *owed*: it follows by itself as
+soon as the allowance permits, and until then it is unknown whether the issuer has such a key.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from gateway.identity.jwks import JwkSet
 from gateway.identity.jwks_fetch import FetchError, KeyAddress, fetch_jwks
 
 _ALLOWANCE = 4
-"""Fetches for unknown key ids that may follow each other at once."""
+"""Fetches for unknown keys that may follow each other at once."""
 _ALLOWANCE_SECONDS = 10.0
 """The time after which another one is permitted. An issuer gets at most 6 a minute from each replica."""
 _INITIAL_BACKOFF_SECONDS = 1.0
@@ -93,20 +93,27 @@ class IssuerJwks:
 
     async def find(self, key_id: str | None) -> Lookup:
         """Search for a key id, with a new fetch if it is unknown. A cancelled search ends no fetch."""
-        if self._has(key_id):
+        return await self._search(lambda: self.jwks is not None and self.jwks.knows(key_id))
+
+    async def find_other(self, tried: JwkSet) -> Lookup:
+        """Search for keys other than those of `tried`, none of which verified a token. As `find`."""
+        return await self._search(lambda: self.jwks is not tried)
+
+    async def _search(self, is_there: Callable[[], bool]) -> Lookup:
+        if is_there():
             return Lookup.FOUND
         if self.source.address is None:
             return Lookup.ABSENT
         if self._fetching is not None:  # it began earlier, and may miss a key that was added since
             await asyncio.wait((self._fetching,))
-            found = self._found(key_id)
+            found = self._found(is_there)
             if found is not Lookup.ABSENT:
                 return found
         if self._fetching is None and not self._spend_allowance():
             self._owe_fetch()
             return Lookup.UNDECIDED
         await self._fetch()
-        return self._found(key_id)
+        return self._found(is_there)
 
     @property
     def retry_after_seconds(self) -> int:
@@ -115,15 +122,12 @@ class IssuerJwks:
             return 5
         return max(1, math.ceil(self._owed.when() - asyncio.get_running_loop().time()))
 
-    def _found(self, key_id: str | None) -> Lookup:
+    def _found(self, is_there: Callable[[], bool]) -> Lookup:
         if self._closed:
             return Lookup.UNDECIDED
-        if self._has(key_id):
+        if is_there():
             return Lookup.FOUND
         return Lookup.UNDECIDED if self.failure else Lookup.ABSENT
-
-    def _has(self, key_id: str | None) -> bool:
-        return self.jwks is not None and self.jwks.knows(key_id)
 
     def _spend_allowance(self) -> bool:
         now = self._clock()

@@ -11,8 +11,8 @@ from gateway.errors import Refusal
 from gateway.http.request_head import Inbound
 from gateway.identity.authentication import Caller, Identities, UnverifiedCaller, admit
 from gateway.identity.jwks import JwkSet
-from gateway.identity.jwks_cache import JwksCache, Lookup
-from gateway.identity.jwt_claims import Issuer, check_claims, read_head, refuse_token
+from gateway.identity.jwks_cache import IssuerJwks, JwksCache, Lookup
+from gateway.identity.jwt_claims import Issuer, TokenHead, check_claims, read_head, refuse_token
 
 _MAX_REMEMBERED = 10_000
 
@@ -67,6 +67,9 @@ class TokenVerifier:
         if found is Lookup.UNDECIDED or jwks is None:
             raise _unavailable(issuer, keys.retry_after_seconds)
         payload = jwks.verify(unverified.token, head.algorithm, head.key_id)
+        if payload is None and found is Lookup.FOUND:
+            jwks = await self._find_other(keys, jwks, head)
+            payload = jwks.verify(unverified.token, head.algorithm, head.key_id)
         if payload is None:
             refuse_token(f"The token is not signed by a key of issuer {issuer.name}.")
         consumer, expires = check_claims(issuer, payload, now)
@@ -74,6 +77,17 @@ class TokenVerifier:
         if len(self._verified) > _MAX_REMEMBERED:
             self._verified.popitem(last=False)
         return consumer
+
+    async def _find_other(self, keys: IssuerJwks, tried: JwkSet, head: TokenHead) -> JwkSet:
+        """The issuer may have replaced its keys: those that it has now, or `tried` if they are the same.
+
+        A token without a key id may be signed with any of them: while that is unknown, it is not refused for
+        good. One that names a key is, because an issuer gives a new key a new id (RFC 7517 4.5).
+        """
+        found = await keys.find_other(tried)
+        if found is Lookup.UNDECIDED and head.key_id is None:
+            raise _unavailable(head.issuer, keys.retry_after_seconds)
+        return tried if keys.jwks is None else keys.jwks
 
 
 def _unavailable(issuer: Issuer, retry_after_seconds: int) -> Refusal:

@@ -157,6 +157,31 @@ async def test_b13_a_new_key_is_found_at_once_and_unknown_ones_have_an_allowance
     assert (await show(gateway, sign(claims(jti="known"), rsa_key("rsa-2")))).status == 200
 
 
+async def test_b13_tokens_without_a_key_id_survive_a_rotation(gateway: Running, issuing: KeyServer) -> None:
+    """The new key's first token is good. Others' cost the allowance, then 503 says to wait, until a fetch."""
+    assert (await show(gateway, sign(claims(), kid=None))).status == 200
+    issuing.document = jwks(rsa_key("rsa-2"))
+    fresh = [show(gateway, sign(claims(jti=str(number)), rsa_key("rsa-2"), kid=None)) for number in range(5)]
+    assert [answer.status for answer in await asyncio.gather(*fresh)] == [200] * 5
+    stolen = [sign(claims(jti=str(number)), rsa_key("stolen"), kid=None) for number in range(6)]
+    answers = [await show(gateway, token) for token in stolen]
+    assert [answer.slug for answer in answers] == ["invalid_token"] * 3 + ["issuer_unavailable"] * 3
+    issuing.document = jwks(rsa_key("rsa-3"))
+    owed = await show(gateway, sign(claims(), rsa_key("rsa-3"), kid=None))
+    assert (owed.status, owed.slug) == (503, "issuer_unavailable")
+    assert 1 <= int(owed.value("Retry-After")) <= 10
+    assert (await show(gateway, sign(claims(jti="known"), rsa_key("rsa-2"), kid=None))).status == 200
+
+
+async def test_b13_a_key_that_is_replaced_under_its_id(gateway: Running, issuing: KeyServer) -> None:
+    """The new key is found at once. A forged token is refused for good, whatever the allowance is."""
+    assert (await show(gateway, sign(claims()))).status == 200
+    issuing.document = jwks(rsa_key("rsa-1", "another"))
+    assert (await show(gateway, sign(claims(jti="new"), rsa_key("rsa-1", "another")))).status == 200
+    forged = [sign(claims(jti=str(number)), rsa_key("stolen"), kid="rsa-1") for number in range(8)]
+    assert {(await show(gateway, token)).slug for token in forged} == {"invalid_token"}
+
+
 async def test_c12_a_reload_of_an_issuer_answers_those_who_wait_for_its_keys(
     upstream: RawUpstream, issuing: KeyServer
 ) -> None:

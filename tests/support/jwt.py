@@ -23,11 +23,11 @@ _GOOD_SECONDS = 6 * 3600  # some are made when tests are collected, and shown wh
 _RSA_KEYS: dict[str, RSAKey] = {}
 
 
-def rsa_key(kid: str = "rsa-1") -> RSAKey:
-    """A private RSA key of 2048 bits, the same each time."""
-    if kid not in _RSA_KEYS:
-        _RSA_KEYS[kid] = RSAKey.generate_key(2048, {"kid": kid})
-    return _RSA_KEYS[kid]
+def rsa_key(kid: str = "rsa-1", which: str = "") -> RSAKey:
+    """A private RSA key of 2048 bits, the same each time; `which` gives another one of this id."""
+    if kid + which not in _RSA_KEYS:
+        _RSA_KEYS[kid + which] = RSAKey.generate_key(2048, {"kid": kid})
+    return _RSA_KEYS[kid + which]
 
 
 _EC_KEYS: dict[str, ECKey] = {}

@@ -53,13 +53,13 @@ def _tampered() -> str:
         (unsigned(PAYLOAD, {"alg": "RS256", "kid": "rsa-1"}, b"x" * 256), "RS256", "rsa-1"),
         (signed_with_a_public_key(PAYLOAD, rsa_key()), "RS256", "rsa-1"),
         (sign(PAYLOAD) + "A", "RS256", "rsa-1"),
-        (sign(PAYLOAD), "RS256", None),
+        (sign(PAYLOAD, rsa_key("other")), "RS256", None),
         (sign(PAYLOAD), "RS256", "nobody"),
     ],
     ids=[
         "tampered", "another key", "alg not the header's", "header's alg not this", "an EC key for RS256",
         "an RSA key for ES256", "an RSA signature by EC", "another curve", "none", "made up",
-        "HS256 with the public key", "not base64url", "no kid and several keys", "unknown kid",
+        "HS256 with the public key", "not base64url", "no kid and another key", "unknown kid",
     ],
 )  # fmt: skip
 def test_a_wrong_signature(token: str, alg: str, kid: str | None) -> None:
@@ -69,6 +69,13 @@ def test_a_wrong_signature(token: str, alg: str, kid: str | None) -> None:
 
 def test_without_a_key_id_the_one_key_that_fits() -> None:
     assert verify(sign(PAYLOAD, kid=None), kid=None) is not None
+
+
+@pytest.mark.parametrize("signed_by", ["rsa-1", "rsa-2"])
+def test_b13_without_a_key_id_any_key_that_fits(signed_by: str) -> None:
+    """An issuer that changes its key publishes both for a while."""
+    both = parse_jwks(jwks(rsa_key(), rsa_key("rsa-2"), ec_key()))
+    assert verify(sign(PAYLOAD, rsa_key(signed_by), kid=None), kid=None, keys=both) is not None
 
 
 def test_which_ids_are_known() -> None:
