@@ -43,7 +43,7 @@ def make_configuration(resolved: ResolvedSettings) -> Configuration:
     try:
         snapshot = compile_snapshot(resolved)
     except ConfigError as error:
-        raise ConfigError([*unmet, *error.problems]) from None
+        raise ConfigError([*unmet, *error.problems], error.partial) from None
     if unmet:
         raise ConfigError(unmet)
     return Configuration(snapshot, options_of(resolved), resolved.tls)
@@ -56,8 +56,8 @@ def with_further_problems(error: ConfigError) -> ConfigError:
     try:
         make_configuration(error.partial)
     except ConfigError as further:
-        return ConfigError([*error.problems, *further.problems])
-    return ConfigError(error.problems)
+        return ConfigError([*error.problems, *further.problems], error.partial)
+    return error
 
 
 class ConfigurationSource(NamedTuple):

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -62,11 +63,12 @@ def run(args: argparse.Namespace) -> int:
     """Check one file: 0 if the gateway would start with it, else 2 or 75. Online, 1 and 3 tell of keys."""
     # Imported here: `gateway check --help` need not wait for pydantic.
     from gateway.app.configuration import ConfigurationSource, make_configuration
-    from gateway.config.lint import find_lint
+    from gateway.config.lint import find_lint, find_warnings_beside
     from gateway.config.loading.resolve import load_static
     from gateway.config.paused_collection import paused_collection
     from gateway.secret_stores.secret_cache import SecretCache
 
+    resolved = None
     try:
         with paused_collection():
             if args.static:
@@ -76,10 +78,13 @@ def run(args: argparse.Namespace) -> int:
             configuration = make_configuration(resolved)
             warnings = (*resolved.warnings, *find_lint(resolved, configuration.snapshot))
     except ConfigError as error:
+        beside = find_warnings_beside(error, resolved)
         if args.json:
-            _print_json({"ok": False, "problems": _plain(error.problems), "warnings": []})
+            _print_json({"ok": False, "problems": _plain(error.problems), "warnings": _plain(beside)})
         else:
             print(error, file=sys.stderr)
+            for warning in beside:
+                print(f"warning: {warning}", file=sys.stderr)
         return TEMPORARY_EXIT if error.temporary else 2
     trials = _try_keys(configuration) if args.online else []
     if args.json:
@@ -124,7 +129,7 @@ def _counted(count: int, plural: str) -> str:
     return f"{count} {plural.removesuffix('s') if count == 1 else plural}"
 
 
-def _plain(problems: tuple[Problem, ...]) -> list[dict[str, object]]:
+def _plain(problems: Iterable[Problem]) -> list[dict[str, object]]:
     return [dataclasses.asdict(problem) for problem in problems]
 
 

@@ -79,9 +79,7 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
         if name.lower().encode() in NEVER_SENT:
             place = ("upstream", "request_fields", index)
             problems.append(resolved.origins.problem(place, f"{name} is never sent on", "remove it"))
-    if problems:
-        raise ConfigError(problems)
-    return Snapshot(
+    snapshot = Snapshot(
         catalogue=catalogue,
         hosts=hosts,
         identities=Identities(keys, certificates, _issuers(resolved.issuers, rules)),
@@ -104,6 +102,9 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
         repeat_routes=routes,
         seal=seal,
     )
+    if problems:
+        raise ConfigError(problems, partial=snapshot)
+    return snapshot
 
 
 _SHORT_SECONDS = {("verify", "/v2/Services/{ServiceSid}/Verifications"): 30.0}

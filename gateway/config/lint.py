@@ -5,10 +5,13 @@ configuration.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from gateway.config.compile import compile_snapshot
+from gateway.config.loading.load import Loaded
+from gateway.config.loading.resolve import resolve_static
 from gateway.config.loading.resolved import ResolvedSettings
-from gateway.config.problems import Problem
+from gateway.config.problems import ConfigError, Problem
 from gateway.consumers.allow_rules import NAMED_SETS
 from gateway.consumers.consumer import Consumer
 from gateway.consumers.form_lint import find_refused_parameters
@@ -32,6 +35,53 @@ def find_lint(resolved: ResolvedSettings, snapshot: Snapshot) -> list[Problem]:
             place = ("form",) if idle.limit is None else ("limits", idle.limit)
             problems.append(resolved.origins.problem(("consumers", name, *place), idle.message, idle.hint))
     return problems
+
+
+def find_warnings_beside(error: ConfigError, resolved: ResolvedSettings | None = None) -> list[Problem]:
+    """What else is probably not meant, in as much of the configuration as is sound. Pure.
+
+    `resolved` is what was resolved before the error, if anything was. Of consumers and credentials that have
+    problems nothing is said: a warning might follow from them.
+    """
+    partial, snapshot = error.partial, None
+    if isinstance(partial, Loaded):
+        try:
+            resolved = resolve_static(partial, {})
+        except ConfigError:
+            return _independent(partial.warnings, error.problems)
+    elif isinstance(partial, ResolvedSettings):
+        resolved = partial
+    elif isinstance(partial, Snapshot):
+        snapshot = partial
+    if resolved is None:
+        return []
+    warnings = _independent(resolved.warnings, error.problems)
+    try:
+        snapshot = snapshot or compile_snapshot(resolved)
+    except ConfigError as further:
+        snapshot = further.partial if isinstance(further.partial, Snapshot) else None
+    if snapshot is not None:
+        wrong = {_entry(problem.key) for problem in error.problems}
+        warnings += [each for each in find_lint(resolved, snapshot) if _entry(each.key) not in wrong]
+    return warnings
+
+
+def _independent(warnings: Iterable[Problem], problems: Iterable[Problem]) -> list[Problem]:
+    """Without those about something of which a part was wrong, and about what nobody uses, where those who
+    might are wrong themselves."""
+    wrong = [problem.key for problem in problems]
+    unknown_users = any(key.startswith("consumers") for key in wrong)
+    return [
+        each
+        for each in warnings
+        if not (each.key and any(key.startswith(f"{each.key}.") for key in wrong))
+        and not (unknown_users and re.fullmatch(r"credentials\.[^.]+", each.key))
+    ]
+
+
+def _entry(key: str) -> str:
+    """The consumer or credential that a problem is about, or the section."""
+    return ".".join(key.split(".")[:2])
 
 
 def _lint_rules(

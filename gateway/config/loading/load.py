@@ -16,12 +16,16 @@ from gateway.config.checking.contradictions import find_contradictions
 from gateway.config.checking.pydantic_errors import explain
 from gateway.config.checking.rules import find_bad_rules
 from gateway.config.checking.setting_warnings import find_warnings
+from gateway.config.checking.sound_part import with_entries, without
 from gateway.config.loading.config_hash import config_hash
 from gateway.config.loading.environment import apply_overrides
 from gateway.config.loading.yaml_document import parse_document
 from gateway.config.problems import ConfigError, Finding, KeyPath, Origins, Problem
 from gateway.config.schema.secret_values import LocalRef, SecretError, resolve
 from gateway.config.schema.settings import Settings
+
+_MAX_ROUNDS = 8
+"""What is removed may leave something behind that is wrong without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +72,26 @@ def check_content(
         findings += find_bad_rules(overridden.tree)
         if follow:
             findings += _unread_references(overridden.tree, (), environ, path.parent)
-        raise ConfigError(origins.problems(findings))
+        sound = _find_sound(overridden.tree)
+        partial = None if sound is None else _loaded(sound, path, now, "", origins)
+        raise ConfigError(origins.problems(findings), partial)
+    return _loaded(settings, path, now, config_hash(content, environ), origins)
+
+
+def _loaded(settings: Settings, path: Path, now: datetime | None, hash_: str, origins: Origins) -> Loaded:
     warnings = find_warnings(settings, now or datetime.now(UTC))
-    return Loaded(settings, path, tuple(origins.problems(warnings)), config_hash(content, environ), origins)
+    return Loaded(settings, path, tuple(origins.problems(warnings)), hash_, origins)
+
+
+def _find_sound(tree: Mapping[str, object]) -> Settings | None:
+    """What is left of a configuration without all that is wrong with it; None if that is nothing."""
+    for _ in range(_MAX_ROUNDS):
+        settings, invalid = _validate(tree)
+        findings = [*invalid, *find_contradictions(tree)]
+        if settings is not None and not findings:
+            return settings
+        tree = with_entries(without(tree, [finding.path for finding in findings]))
+    return None
 
 
 def read_content(path: Path) -> bytes:

@@ -56,7 +56,11 @@ class RemoteSource(Protocol):
 def load_static(path: Path, environ: Mapping[str, str]) -> ResolvedSettings:
     """The configuration at `path`, with stand-ins for secrets and mounted files: for a check where there are
     none. Raises ConfigError with all that is wrong."""
-    loaded = load_settings(path, environ, follow=False)
+    return resolve_static(load_settings(path, environ, follow=False), environ)
+
+
+def resolve_static(loaded: Loaded, environ: Mapping[str, str]) -> ResolvedSettings:
+    """Settings with stand-ins for secrets and mounted files. Raises ConfigError with all that is wrong."""
     return _resolve(loaded, _Resolver(environ, loaded.source.parent, _ask_no_store, static=True))
 
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 CANARY = "c4nary0f16aaaaaaaaaaaaaaaaaaaaaaa"
 TWILIO = {
@@ -170,3 +172,57 @@ def test_d2_static_and_online_exclude_each_other() -> None:
     done = _check("--static", "--online")
     assert done.returncode == 2
     assert "not allowed with argument" in done.stderr
+
+
+D3_BESIDE = """\
+listen: 0.0.0.0:8080
+reuse_port: true
+credentials:
+  main:
+    account_sid: AC00112233445566778899aabbccddeeff
+    keys: [{sid: SK00112233445566778899aabbccddeeff, secret: {env: D3_SECRET}}]
+  unused:
+    account_sid: AC00112233445566778899aabbccddee00
+    auth_token: {env: D3_SECRET}
+consumers:
+  billing:
+    keys: ["sha256:aaaa111111111111111111111111111111111111111111111111111111111111"]
+    credential: main
+    allow: [messages:send, "GET api /2010-04-01/Nothing"]
+  empty:
+    keys: ["sha256:bbbb111111111111111111111111111111111111111111111111111111111111"]
+    credential: main
+"""
+D3_LINES = (1, 2, 7, 9, 14, 15)
+"""The lines that have a warning."""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "secret", "wrong", "warned"),
+    [
+        ("reuse_port", "reuse_port", "x" * 32, (), D3_LINES),
+        ("reuse_port", "reuse_port", "", (6, 9), (1, 2, 9, 14, 15)),
+        ("reuse_port: true", "reuse_prt: true", "x" * 32, (2,), (1, 7, 9, 14, 15)),
+        ("messages:send", "messages:sned", "x" * 32, (14,), (1, 2, 9, 15)),
+        ("credential: main", "credential: mian", "x" * 32, (13, 17), (1, 2, 9)),
+        ("consumers:", "consumers: 5\nconsumer:", "x" * 32, (10, 11), (1, 2, 9)),
+        ("AC00112233445566778899aabbccddee00", "AC0", "x" * 32, (8,), (1, 2, 14, 15)),
+    ],
+    ids=["good", "no secret", "a name", "a rule", "every credential", "no consumers", "a SID"],
+)
+def test_d3_warnings_beside_problems(
+    tmp_path: Path, old: str, new: str, secret: str, wrong: tuple[int, ...], warned: tuple[int, ...]
+) -> None:
+    """One run tells everything, but for warnings that may only follow from a problem."""
+    path = tmp_path / "gateway.yaml"
+    path.write_text(D3_BESIDE.replace(old, new))
+    environ = {"D3_SECRET": secret} if secret else {}
+    done = _check("--json", "--config", str(path), **environ)
+    found = json.loads(done.stdout)
+    lines = {
+        name: tuple(sorted({int(each["where"].rpartition(":")[2]) for each in found[name]}))
+        for name in ("problems", "warnings")
+    }
+    assert lines == {"problems": wrong, "warnings": warned}
+    shown = _check("--config", str(path), **environ)
+    assert (shown.stdout + shown.stderr).count("warning: ") == len(found["warnings"])
