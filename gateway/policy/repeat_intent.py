@@ -34,15 +34,20 @@ _FIELD = b"gateway-repeat"
 
 
 class RepeatIntent(NamedTuple):
-    """What is meant to happen once. `scope` is a hex SHA-256, from which nothing can be read back.
+    """What is meant to happen once. `scope` are 64 hex digits, from which nothing can be read back.
 
-    `asks`: Twilio may be asked whether it was done, by what `sought` says.
+    `asks`: Twilio may be asked whether it was done, by what `sought` says. `secret` are 32 bytes that only
+    the same request yields.
     """
 
     scope: str
     seconds: float
     asks: bool = False
     sought: Sought | None = None
+    secret: bytes = b""
+
+    def __repr__(self) -> str:  # what is sought holds a recipient
+        return f"RepeatIntent({self.scope})"
 
 
 class CreateSubject(NamedTuple):
@@ -138,7 +143,8 @@ def require_intent(
         )
     )
     sought = _find_sought(grant, outbound, body) if outbound.consumer.credential.asks else None
-    return RepeatIntent(hashlib.sha256(scope.encode()).hexdigest(), seconds, sought is not None, sought)
+    digest = hashlib.sha512(scope.encode()).digest()  # its halves say nothing of each other
+    return RepeatIntent(digest[:32].hex(), seconds, sought is not None, sought, digest[32:])
 
 
 def _find_sought(grant: Grant, outbound: Outbound, body: Body) -> Sought | None:

@@ -31,6 +31,7 @@ def find_contradictions(tree: Mapping[str, object]) -> list[Finding]:
         *_deadlines(tree),
         *_secret_stores(tree),
         *_tracing(tree),
+        *_repeat_guard(tree),
         *_credentials(tree),
         *_consumers(tree),
         *find_identity_contradictions(tree.get("jwt"), list(_sections(tree, "consumers"))),
@@ -132,6 +133,16 @@ def _deadlines(tree: Mapping[str, object]) -> Iterator[Finding]:
             ("upstream", "deadline_seconds_max"),
             "a request could take longer than a stop waits for it",
             f"make it at most `drain_seconds` ({drain:g}), or raise that",
+        )
+
+
+def _repeat_guard(tree: Mapping[str, object]) -> Iterator[Finding]:
+    shares = _section(tree, "repeat_guard").get("store") == "shared"
+    if shares and tree.get("store", Settings.model_fields["store"].default) == "memory":
+        yield Finding(
+            ("repeat_guard", "store"),
+            "there is no store that replicas share",
+            "write `store: redis://…` as well, or `local` here",
         )
 
 

@@ -22,6 +22,7 @@ def find_warnings(settings: Settings, now: datetime) -> list[Finding]:
     return [
         *_exposure(settings),
         *_store(settings),
+        *_repeat_guard(settings),
         *_drain(settings),
         *_streams(settings),
         *_credentials(settings),
@@ -57,6 +58,16 @@ def _store(settings: Settings) -> Iterator[Finding]:
             ("reuse_port",),
             "replicas with `store: memory` count limits and remember an Idempotency-Key each for itself",
             "write `store: redis://…`, so that they share both",
+        )
+
+
+def _repeat_guard(settings: Settings) -> Iterator[Finding]:
+    if settings.repeat_guard.store == "local":
+        yield Finding(
+            ("repeat_guard", "store"),
+            "a replica that is killed or restarted forgets its creates, and others do not know of them: "
+            "a client that calls again then sends a second message",
+            "leave it out, with `store: redis://…`, so that replicas share them",
         )
 
 

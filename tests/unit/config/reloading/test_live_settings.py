@@ -11,6 +11,7 @@ OPENED_ONCE = {
     "store_prefix",
     "admin.listen",
     "admin.allow_remote",
+    "repeat_guard.store",
     "tracing.enabled",
     "tracing.send_upstream",
 }
@@ -32,5 +33,5 @@ def test_the_reference_marks_what_waits() -> None:
     marked = [line.split("`")[1] for line in render_markdown().splitlines() if line.endswith("*Restart.* |")]
     assert marked == [path.rpartition(".")[2] for path in (
         "listen", "reuse_port", "tls", "store", "store_prefix", "admin.listen", "admin.allow_remote",
-        "tracing.enabled", "tracing.send_upstream",
+        "tracing.enabled", "tracing.send_upstream", "repeat_guard.store",
     )]  # fmt: skip
