@@ -10,6 +10,7 @@ from typing import Final, TypeGuard
 
 from gateway.config.checking.identity_contradictions import find_identity_contradictions
 from gateway.config.checking.pydantic_errors import suggest
+from gateway.config.checking.webhook_checks import find_webhook_contradictions
 from gateway.config.problems import Finding, KeyPath
 from gateway.config.schema.addresses import parse_address
 from gateway.config.schema.admin_settings import Admin, is_loopback
@@ -34,6 +35,7 @@ def find_contradictions(tree: Mapping[str, object]) -> list[Finding]:
         *_repeat_guard(tree),
         *_credentials(tree),
         *_consumers(tree),
+        *find_webhook_contradictions(tree),
         *find_identity_contradictions(tree.get("jwt"), list(_sections(tree, "consumers"))),
     ]
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from gateway.config.checking.ask_notes import find_ask_notes
 from gateway.config.checking.form_values import find_dead_values
 from gateway.config.checking.identity_contradictions import find_identity_warnings
+from gateway.config.checking.webhook_checks import find_webhook_warnings
 from gateway.config.problems import Finding, KeyPath
 from gateway.config.schema.addresses import parse_address
 from gateway.config.schema.admin_settings import is_loopback
@@ -30,6 +31,7 @@ def find_warnings(settings: Settings, now: datetime) -> list[Finding]:
         *_consumers(settings, now),
         *find_identity_warnings(settings),
         *find_dead_values(settings),
+        *find_webhook_warnings(settings),
     ]
 
 
