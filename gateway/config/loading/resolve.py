@@ -15,7 +15,7 @@ from gateway.config.loading.load import Loaded, load_settings
 from gateway.config.loading.named_files import NamedFiles
 from gateway.config.loading.references import remote_references
 from gateway.config.loading.remote_source import RemoteSource, ask_no_store
-from gateway.config.loading.resolve_webhooks import FileReader, resolve_webhooks
+from gateway.config.loading.resolve_webhooks import resolve_webhooks
 from gateway.config.loading.resolved import (
     ResolvedAccount,
     ResolvedConsumer,
@@ -23,7 +23,6 @@ from gateway.config.loading.resolved import (
     ResolvedCredential,
     ResolvedKey,
     ResolvedSettings,
-    ResolvedWebhooks,
     Role,
 )
 from gateway.config.loading.stand_ins import UnreadFiles, stand_in
@@ -148,20 +147,12 @@ class _Resolver:
             files=(loaded.source, *self._files),
             origins=loaded.origins,
             warnings=(*loaded.warnings, *loaded.origins.problems(doubts)),
-            webhooks=self._webhooks(loaded, credentials, files),
+            webhooks=resolve_webhooks(
+                settings.webhooks, self._role, credentials, self._secret, files, self._refuse
+            ),
             role=self._role,
             config_hash=loaded.config_hash,
         )
-
-    def _webhooks(
-        self, loaded: Loaded, credentials: Mapping[str, ResolvedCredential], files: FileReader
-    ) -> ResolvedWebhooks | None:
-        settings = loaded.settings.webhooks
-        if settings is None and self._role is Role.WEBHOOKS:
-            self._refuse((), "has no `webhooks`, and nothing else is to be served", "add `webhooks:`")
-        if settings is None or self._role is Role.DATA:
-            return None
-        return resolve_webhooks(settings, credentials, self._secret, files, self._refuse)
 
     def _refuse(self, path: KeyPath, message: str, hint: str) -> None:
         self.findings.append(Finding(path, message, hint))

@@ -12,6 +12,7 @@ from gateway.config.loading.resolved import (
     ResolvedWebhookRoute,
     ResolvedWebhooks,
     ResolvedWebhookSecret,
+    Role,
     TrustedFile,
 )
 from gateway.config.problems import KeyPath
@@ -32,13 +33,18 @@ class FileReader(Protocol):
 
 
 def resolve_webhooks(
-    settings: Webhooks,
+    settings: Webhooks | None,
+    role: Role,
     credentials: Mapping[str, ResolvedCredential],
     read_secret: Callable[[SecretRef, KeyPath], Secret | None],
     files: FileReader,
     refuse: Callable[[KeyPath, str, str], None],
-) -> ResolvedWebhooks:
-    """Follow every reference beneath `webhooks`."""
+) -> ResolvedWebhooks | None:
+    """Follow every reference beneath `webhooks`; None where there is no such port, or `role` serves none."""
+    if settings is None and role is Role.WEBHOOKS:
+        refuse((), "has no `webhooks`, and nothing else is to be served", "add `webhooks:`")
+    if settings is None or role is Role.DATA:
+        return None
 
     def sid_of(account: str, path: KeyPath) -> str:
         if account in credentials:
