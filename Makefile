@@ -51,7 +51,6 @@ bench: install packages $(VENV)/.bench  ## instructions, CPU beside Caddy and En
 	$(BIN)/python -m tests.bench.streaming
 	$(BIN)/python -m tests.bench.footprint
 	$(BIN)/python -m tests.bench.memory
-	$(BIN)/python -m tests.bench.unread_answers
 	$(BIN)/python -m tests.bench.scrape
 	$(BIN)/python -m tests.bench.hostile
 
@@ -84,6 +83,7 @@ alerts:                    ## runbook links (RUNBOOK_URL=https://…); Prometheu
 
 docs: install              ## the reference of the configuration, from the schema
 	$(BIN)/gateway schema --markdown > docs/configuration.md
+	$(BIN)/gateway schema > config/gateway.schema.json
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/clients/node/node_modules

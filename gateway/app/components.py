@@ -15,7 +15,7 @@ from gateway.app.options import Options
 from gateway.background.loops import BackgroundLoops
 from gateway.concurrency.concurrency_limiter import ConcurrencyLimiters
 from gateway.concurrency.limit_sharing import LimitSharing
-from gateway.config.schema.settings import Tracing
+from gateway.config.schema.observe_settings import Tracing
 from gateway.idempotency.keyed_requests import Idempotency
 from gateway.identity.jwks_cache import JwksCache
 from gateway.observe.observers import Observers
@@ -57,7 +57,6 @@ class Components:
         """End the background work, then close the connections."""
         await self.keys.close()
         await self.idempotency.close()
-        await self.repeat_guard.close()
         if self.shares is not None:
             await self.shares.close()
         await self.forwarder.close()
@@ -89,12 +88,7 @@ async def open_components(options: Options, observers: Observers, loops: Backgro
             loops=loops,
             on_event=observers.metrics.count_idempotency_event,
         ),
-        RepeatGuard(
-            options.repeat_guard,
-            store=store,
-            now=None if store is None else store.server_clock.now,
-            loops=loops,
-        ),
+        RepeatGuard(options.repeat_guard),
         store,
         shares,
         JwksCache(observers.issuer_changed, time.monotonic, random.uniform, loops),

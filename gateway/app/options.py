@@ -14,15 +14,15 @@ from gateway.concurrency.adaptive_limit import AdaptiveLimitOptions
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.schema.addresses import ListenAddress
 from gateway.config.schema.admin_settings import is_loopback
+from gateway.config.schema.observe_settings import Log, Tracing
 from gateway.config.schema.secret_values import Secret
-from gateway.config.schema.settings import Log, Tracing
 from gateway.idempotency.keyed_requests import IdempotencyOptions
 from gateway.identity.jwks_cache import KeySource
 from gateway.identity.jwks_fetch import KeyAddress
 from gateway.listener.connections import ConnectionLimits
 from gateway.listener.request_parser import HeadLimits
 from gateway.rate_limits.rate_limiter import OnStoreFailure
-from gateway.repeat_guard.guard_parts import RepeatGuardOptions
+from gateway.repeat_guard.repeat_guard import RepeatGuardOptions
 from gateway.upstream.connection_opener import TransportOptions
 from gateway.upstream.shared_state import RetryOptions
 
@@ -160,12 +160,7 @@ def _concurrency(resolved: ResolvedSettings) -> ConcurrencyOptions:
 
 def _repeat_guard(resolved: ResolvedSettings) -> RepeatGuardOptions:
     settings = resolved.settings.repeat_guard
-    return RepeatGuardOptions(
-        reports=settings.mode == "report",
-        max_entries=settings.max_entries,
-        shares=settings.store != "local",
-        refuses=resolved.settings.on_store_failure == "refuse",
-    )
+    return RepeatGuardOptions(reports=settings.mode == "report", max_entries=settings.max_entries)
 
 
 def _idempotency(resolved: ResolvedSettings) -> IdempotencyOptions:

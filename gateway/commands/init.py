@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 _DEFAULT_PATH: Final = Path("config/gateway.yaml")
 _DIGEST: Final = re.compile(r'"sha256:[0-9a-f]{64}"')
+_MODELINE: Final = re.compile(r"^# yaml-language-server:.*\n")
+"""The schema that it names is not beside the new file."""
 _UNKNOWN_KEY: Final = " Nobody knows the key of this one."
 _EPILOG: Final = """\
 example:
@@ -56,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
     key = new_key()
     text = example_file("gateway.yaml").read_text("utf-8").replace(_UNKNOWN_KEY, "")
+    text = _MODELINE.sub("", text)
     text = _DIGEST.sub(f'"{digest_line(key)}"', text, count=1)
     try:
         args.path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ examples:
 
 An editor with a YAML language server checks a file that begins with
   # yaml-language-server: $schema=gateway.schema.json
+config/gateway.schema.json is that of this version.
 """
 
 
@@ -33,10 +34,10 @@ def add_parser(subparsers: "Subparsers") -> None:
 def run(args: argparse.Namespace) -> int:
     """Print one of the two: 0."""
     # Imported here: `gateway schema --help` need not wait for pydantic.
-    from gateway.config.schema.documentation import json_schema, render_markdown
+    from gateway.config.schema.documentation import editor_schema, render_markdown
 
     if args.markdown:
         print(render_markdown(), end="")
     else:
-        print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+        print(json.dumps(editor_schema(), indent=2, ensure_ascii=False))
     return 0

@@ -49,6 +49,9 @@ def add_parser(subparsers: "Subparsers") -> None:
     parser.add_argument("--consumer", metavar="NAME", help="of this consumer; (unknown) for unknown callers")
     parser.add_argument("--status", metavar="STATUS", help="with this status, or of this class: 404, 4xx")
     parser.add_argument("--route", metavar="PART", help="whose route has this in it, in any case: Messages")
+    parser.add_argument("--slug", metavar="SLUG", help="refused or failed with this slug: rate_limited")
+    parser.add_argument("--code", metavar="CODE", help="with this code of Twilio's: 21211")
+    parser.add_argument("--account", metavar="SID", help="that went to this account, in full or masked")
     parser.add_argument("--request-id", metavar="ID", help="with this X-Request-Id")
     parser.add_argument(
         "--limit", type=int, default=20, metavar="N", help=f"how many at most, up to {_MAX}; default: 20"
@@ -80,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _filters(args: argparse.Namespace) -> dict[str, object]:
-    names = ("consumer", "status", "route", "request_id")
+    names = ("consumer", "status", "route", "slug", "code", "account", "request_id")
     return {name: getattr(args, name) for name in names if getattr(args, name)}
 
 

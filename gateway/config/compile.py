@@ -194,7 +194,7 @@ class _ConsumerCompiler:
         secret = derive_secret(credential.account.keys[0].authorization)
         return make_limit_set(
             make_limit(
-                f"{self._resolved.name}/{index}",
+                f"{self._resolved.name}/{limit.name or index}",
                 limit.count,
                 limit.period_seconds,
                 limit.largest_burst,
@@ -206,6 +206,7 @@ class _ConsumerCompiler:
                 secret=secret,
                 owner=owner,
                 route=limit.route or "",
+                label=limit.name or "",
             )
             for index, limit in enumerate(limits)
         )

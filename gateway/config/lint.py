@@ -34,7 +34,7 @@ def find_lint(resolved: ResolvedSettings, snapshot: Snapshot) -> list[Problem]:
         for idle in find_idle_rules(consumer, snapshot.catalogue):
             place = ("form",) if idle.limit is None else ("limits", idle.limit)
             problems.append(resolved.origins.problem(("consumers", name, *place), idle.message, idle.hint))
-    return problems
+    return list(dict.fromkeys(problems))  # a group's problem is that of each of its consumers
 
 
 def find_warnings_beside(error: ConfigError, resolved: ResolvedSettings | None = None) -> list[Problem]:

@@ -71,7 +71,7 @@ class ConfigError(Exception):
 
     def __init__(self, problems: Iterable[Problem], partial: object = None) -> None:
         self.partial = partial
-        self.problems = tuple(problems)
+        self.problems = tuple(dict.fromkeys(problems))
         self.temporary = all(problem.temporary for problem in self.problems)
         """Whether the same configuration may be usable a while later."""
         super().__init__("\n".join(str(problem) for problem in self.problems))
@@ -87,31 +87,50 @@ class Origins:
     """Key path -> line, from 1, of every name and list item in the file."""
     variables: Mapping[KeyPath, str] = field(default_factory=dict)
     """Key path -> the environment variable that set it, for overrides and the sections they had to create."""
+    sources: Mapping[KeyPath, str] = field(default_factory=dict)
+    """Key path -> the included file that has it."""
+    moved: Mapping[KeyPath, KeyPath] = field(default_factory=dict)
+    """Key path of a consumer -> the path in a group or in `defaults` at which the value was written."""
 
     def problem(self, path: KeyPath, message: str, hint: str = "", *, temporary: bool = False) -> Problem:
         """A problem at `path`; of a path that was not given, the place is that of the closest thing around
         it."""
+        path = self._written(path)
         shown = ".".join("(hidden)" if looks_like_a_secret(str(part)) else str(part) for part in path)
         where = self._where(path)
         return Problem(where, message, hint, "" if shown == where else shown, temporary)
 
     def problems(self, findings: Iterable[Finding]) -> list[Problem]:
         """In the file's order, what the whole file or an override did wrong first; each once."""
-        ordered = sorted(dict.fromkeys(findings), key=lambda finding: self._line(finding.path))
-        return [
+        ordered = sorted(dict.fromkeys(findings), key=lambda finding: self._order(finding.path))
+        found = (
             self.problem(finding.path, finding.message, finding.hint, temporary=finding.temporary)
             for finding in ordered
-        ]
+        )
+        return list(dict.fromkeys(found))  # a group's problem is that of each of its consumers
 
     def _where(self, path: KeyPath) -> str:
         # An override replaces all that the file has beneath its path, so it is asked first.
         if variable := _closest(self.variables, path):
             return variable
         line = _closest(self.lines, path)
-        return f"{self.source}:{line}" if line else self.source
+        source = _closest(self.sources, path) or self.source
+        return f"{source}:{line}" if line else source
 
-    def _line(self, path: KeyPath) -> int:
-        return 0 if _closest(self.variables, path) else _closest(self.lines, path) or 0
+    def _order(self, path: KeyPath) -> tuple[str, int]:
+        if _closest(self.variables, path):
+            return "", 0
+        path = self._written(path)
+        return _closest(self.sources, path) or "", _closest(self.lines, path) or 0
+
+    def _written(self, path: KeyPath) -> KeyPath:
+        """Where the value at `path` was written."""
+        if not self.moved:
+            return path
+        for length in range(len(path), 0, -1):
+            if (origin := self.moved.get(path[:length])) is not None:
+                return (*origin, *path[length:])
+        return path
 
 
 def _closest(places: Mapping[KeyPath, Place], path: KeyPath) -> Place | None:

@@ -101,16 +101,17 @@ def make_limit(
     secret: bytes = b"",
     owner: str = "",
     route: str = "",
+    label: str = "",
 ) -> Limit:
     """Compile a rate of `count` per period. At 10,000/s up to 1 % is lost to whole microseconds.
 
-    `owner` is the consumer in the key of the state, `route` the text of `rules`. The rest of the key is the
-    shape of the limit (rate, burst, per, route): a limit that is moved keeps its state, and one with another
-    shape starts with a full burst.
+    `owner` is the consumer in the key of the state, `route` the text of `rules`, `label` the name that the
+    configuration gives it. The rest of the key is the name and the shape of the limit (rate, burst, per,
+    route): a limit that is moved keeps its state, and one with another shape starts with a full burst.
     """
     unit = -(-period_seconds * _MICROSECONDS // count)
-    shape = f"{unit}:{burst}:{per}:{route}"
-    label = b'"%b"' % name.replace("/", "-").encode()
+    shape = f"{unit}:{burst}:{per}:{route}" + (f":{label}" if label else "")
+    quoted = b'"%b"' % name.replace("/", "-").encode()
     return Limit(
         name=name,
         key=f"{owner}/{_digest(shape)}" if owner else name,
@@ -123,8 +124,8 @@ def make_limit(
         max_wait_us=int(max_wait_seconds * _MICROSECONDS),
         reports=reports,
         rules=rules,
-        policy=b"%b;q=%d;w=%d" % (label, *_quota(count, period_seconds, burst)),
-        label=label,
+        policy=b"%b;q=%d;w=%d" % (quoted, *_quota(count, period_seconds, burst)),
+        label=quoted,
         secret=secret,
     )
 

@@ -33,9 +33,8 @@ class ConnectionTimer:
         self._deadline = _NEVER
 
     def close(self) -> None:
-        """Never fire again, and hold nothing any more."""
+        """Never fire again."""
         self._deadline = _NEVER
-        self.on_late = _nothing
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
@@ -54,7 +53,3 @@ class ConnectionTimer:
         else:
             self._deadline = _NEVER
             self.on_late()
-
-
-def _nothing() -> None:
-    """What a timer that was closed would do."""

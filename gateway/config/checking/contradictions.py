@@ -10,7 +10,6 @@ from typing import Final, TypeGuard
 
 from gateway.config.checking.identity_contradictions import find_identity_contradictions
 from gateway.config.checking.pydantic_errors import suggest
-from gateway.config.checking.webhook_checks import find_webhook_contradictions
 from gateway.config.problems import Finding, KeyPath
 from gateway.config.schema.addresses import parse_address
 from gateway.config.schema.admin_settings import Admin, is_loopback
@@ -32,10 +31,8 @@ def find_contradictions(tree: Mapping[str, object]) -> list[Finding]:
         *_deadlines(tree),
         *_secret_stores(tree),
         *_tracing(tree),
-        *_repeat_guard(tree),
         *_credentials(tree),
         *_consumers(tree),
-        *find_webhook_contradictions(tree),
         *find_identity_contradictions(tree.get("jwt"), list(_sections(tree, "consumers"))),
     ]
 
@@ -138,16 +135,6 @@ def _deadlines(tree: Mapping[str, object]) -> Iterator[Finding]:
         )
 
 
-def _repeat_guard(tree: Mapping[str, object]) -> Iterator[Finding]:
-    shares = _section(tree, "repeat_guard").get("store") == "shared"
-    if shares and tree.get("store", Settings.model_fields["store"].default) == "memory":
-        yield Finding(
-            ("repeat_guard", "store"),
-            "there is no store that replicas share",
-            "write `store: redis://…` as well, or `local` here",
-        )
-
-
 def _secret_stores(tree: Mapping[str, object]) -> Iterator[Finding]:
     vault = _section(tree, "secret_stores").get("vault")
     if isinstance(vault, dict) and (vault.get("token") is None) == (vault.get("kubernetes") is None):
@@ -201,21 +188,34 @@ def _has_edge(region: str, credential: Mapping[str, object]) -> bool:
 
 
 def _consumers(tree: Mapping[str, object]) -> Iterator[Finding]:
-    credentials = list(_section(tree, "credentials"))
+    credentials, groups = list(_section(tree, "credentials")), list(_section(tree, "groups"))
     for name, consumer in _sections(tree, "consumers"):
         path: KeyPath = ("consumers", name)
+        yield from _groups(consumer.get("groups"), (*path, "groups"), groups)
         credential = consumer.get("credential")
         if isinstance(credential, str) and credential not in credentials:
             yield Finding(
                 (*path, "credential"), "no credential has this name", suggest(credential, credentials)
             )
         limits = consumer.get("limits")
+        names: set[object] = set()
         for index, limit in enumerate(limits if isinstance(limits, list) else []):
+            label = limit.get("name") if isinstance(limit, dict) else None
+            if isinstance(label, str) and label in names:
+                hint = "give each limit a name of its own"
+                yield Finding((*path, "limits", index, "name"), "another limit has this name", hint)
+            names.add(label)
             if isinstance(limit, dict) and _never_passes(limit):
                 hint = "raise `burst`, or lower `weight`"
                 yield Finding(
                     (*path, "limits", index), "admits nothing: one request weighs more than `burst`", hint
                 )
+
+
+def _groups(named: object, path: KeyPath, groups: list[str]) -> Iterator[Finding]:
+    for index, group in enumerate(named if isinstance(named, list) else []):
+        if isinstance(group, str) and group not in groups:
+            yield Finding((*path, index), "no group has this name", suggest(group, groups))
 
 
 def _never_passes(limit: Mapping[str, object]) -> bool:

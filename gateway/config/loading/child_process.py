@@ -12,14 +12,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
 from gateway import __version__
 from gateway.background.breathing import breathe
+from gateway.config.loading.includes import count_bytes
 from gateway.config.loading.load import Loaded, check_content, read_content
-from gateway.config.problems import ConfigError, KeyPath, Origins
+from gateway.config.problems import ConfigError, KeyPath
 from gateway.config.schema.consumer_settings import ConsumerSettings
 
 LARGE_BYTES: Final = 256 * 1024
@@ -44,7 +46,7 @@ def load_apart(path: Path, environ: Mapping[str, str]) -> Loaded:
     Where no child can be had, this one does it. Raises ConfigError with every problem there is.
     """
     content = read_content(path)
-    if len(content) >= LARGE_BYTES and sys.executable:
+    if sys.executable and count_bytes(content, path) >= LARGE_BYTES:
         try:
             return _ask_child(content, path, environ)
         except _ChildFailed:
@@ -89,9 +91,8 @@ def _receive(answer: IO[bytes]) -> Loaded:
     lines: dict[KeyPath, int] = {}
     while slice_ := _next(answer):
         lines |= slice_
-    origins = Origins(loaded.origins.source, lines, loaded.origins.variables)
     settings = loaded.settings.model_copy(update={"consumers": consumers})
-    return Loaded(settings, loaded.source, loaded.warnings, loaded.config_hash, origins)
+    return replace(loaded, settings=settings, origins=replace(loaded.origins, lines=lines))
 
 
 def _next(answer: IO[bytes]) -> Any:
@@ -103,8 +104,7 @@ def _answer(loaded: Loaded) -> Iterator[object]:
     """The settings less their consumers, then these in slices, then the lines in slices."""
     origins = loaded.origins
     bare = loaded.settings.model_copy(update={"consumers": {}})
-    rest = Origins(origins.source, {}, origins.variables)
-    yield Loaded(bare, loaded.source, loaded.warnings, loaded.config_hash, rest)
+    yield replace(loaded, settings=bare, origins=replace(origins, lines={}))
     yield from _slices(loaded.settings.consumers, _SLICE)
     yield from _slices(origins.lines, _LINES)
 

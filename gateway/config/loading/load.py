@@ -5,7 +5,7 @@ anyway, it adds the references that lead nowhere, so that one run tells everythi
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,8 +17,10 @@ from gateway.config.checking.pydantic_errors import explain
 from gateway.config.checking.rules import find_bad_rules
 from gateway.config.checking.setting_warnings import find_warnings
 from gateway.config.checking.sound_part import with_entries, without
+from gateway.config.loading.composition import compose_consumers
 from gateway.config.loading.config_hash import config_hash
 from gateway.config.loading.environment import apply_overrides
+from gateway.config.loading.includes import include_files
 from gateway.config.loading.yaml_document import parse_document
 from gateway.config.problems import ConfigError, Finding, KeyPath, Origins, Problem
 from gateway.config.schema.secret_values import LocalRef, SecretError, resolve
@@ -38,6 +40,8 @@ class Loaded:
     config_hash: str
     """See `config_hash.py`."""
     origins: Origins
+    included: tuple[Path, ...] = ()
+    """Files and globs that the configuration includes."""
 
 
 def load_settings(
@@ -60,22 +64,24 @@ def check_content(
     follow: bool = True,
 ) -> Loaded:
     """As `load_settings`, of a file that was read already."""
-    document = parse_document(content, str(path))
+    document = include_files(parse_document(content, str(path)), path)
     overridden = apply_overrides(document.tree, environ)
-    origins = Origins(str(path), document.lines, overridden.variables)
-    settings, invalid = _validate(overridden.tree)
-    findings = [*document.findings, *overridden.findings, *find_contradictions(overridden.tree)]
+    tree, moved = compose_consumers(overridden.tree)
+    origins = Origins(str(path), document.lines, overridden.variables, document.sources, moved)
+    settings, invalid = _validate(tree)
+    findings = [*document.findings, *overridden.findings, *find_contradictions(tree)]
     # Where a value could not be read, what stands in its place is not the author's.
     unread = {finding.path for finding in document.findings}
     findings += [finding for finding in invalid if finding.path not in unread]
     if findings or settings is None:
-        findings += find_bad_rules(overridden.tree)
+        findings += find_bad_rules(tree)
         if follow:
-            findings += _unread_references(overridden.tree, (), environ, path.parent)
-        sound = _find_sound(overridden.tree)
+            findings += _unread_references(tree, (), environ, path.parent)
+        sound = _find_sound(tree)
         partial = None if sound is None else _loaded(sound, path, now, "", origins)
         raise ConfigError(origins.problems(findings), partial)
-    return _loaded(settings, path, now, config_hash(content, environ), origins)
+    hashed = config_hash(b"\0".join((content, *document.contents)), environ)
+    return replace(_loaded(settings, path, now, hashed, origins), included=document.watched)
 
 
 def _loaded(settings: Settings, path: Path, now: datetime | None, hash_: str, origins: Origins) -> Loaded:

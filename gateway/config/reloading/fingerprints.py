@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from gateway.config.loading.includes import is_glob, matches
+
 _MAX_LINKS: Final = 40  # the limit of Linux: path_resolution(7)
 
 Fingerprint = Mapping[Path, str]
@@ -28,6 +30,8 @@ def changed_files(before: Fingerprint, after: Fingerprint) -> list[Path]:
 
 
 def _digest(file: Path) -> str:
+    if is_glob(file):  # the files themselves are compared one by one
+        return "\n".join(path.name for path in matches(file))
     try:
         # Non-blocking, because a FIFO would wait for a writer. Only a regular file can be compared.
         with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as content:

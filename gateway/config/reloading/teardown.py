@@ -21,6 +21,7 @@ def take_apart(resolved: ResolvedSettings) -> None:
 def forget_places(origins: Origins) -> None:
     """Free the lines that problems are found by. No problem may be looked for any more."""
     _empty(origins.lines)
+    _empty(origins.moved)
 
 
 def forget_keys(snapshot: Snapshot) -> None:

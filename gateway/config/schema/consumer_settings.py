@@ -109,6 +109,11 @@ class FormSettings(Section):
 class LimitSettings(Section):
     """A rate that is not to be exceeded."""
 
+    name: values.Name | None = Field(
+        default=None,
+        description="What the limit is called in answers, log and page; by default its number in the list. "
+        "Limits of the same rate with different names are counted apart.",
+    )
     rate: values.Rate = Field(
         description="Requests per second, minute, hour or day: `20/s`, `600/m`, `1000/h`, `5/d`."
     )
@@ -146,7 +151,44 @@ class LimitSettings(Section):
         return self.count if self.burst is None else self.burst
 
 
-class ConsumerSettings(Section):
+class ConsumerTemplate(Section):
+    """What consumers have in common: `defaults` are of all of them, a group's of those that name it."""
+
+    credential: values.Name | None = Field(
+        default=None, description="The name of the credential that requests are sent with."
+    )
+    allow: tuple[values.Filled, ...] = Field(
+        default=(),
+        description="What consumers may call: named sets (`messages:send`) and rules "
+        "(`GET api /2010-04-01/Accounts/{AccountSid}/**`). Adds up with what a consumer and its groups have.",
+    )
+    form: FormSettings | None = Field(
+        default=None, description="What they may write into a request's form; taken name by name."
+    )
+    mode: Mode = Field(
+        default="enforce",
+        description="`report` lets through and counts what `allow` and `form` would have refused.",
+    )
+    emit: Literal["native", "post"] = Field(
+        default="native",
+        description="How PUT and DELETE go to Twilio: as they are, or as `POST ?_method=` (`api` only).",
+    )
+    legacy: bool = Field(default=False, description="Whether `X-HTTP-Method-Override` is honoured.")
+    convert: bool = Field(
+        default=False,
+        description="Whether flat JSON, and forms in other character sets, are made UTF-8 forms.",
+    )
+    priority: Literal["high", "normal", "low"] = Field(
+        default="normal", description="Their class where requests wait for Twilio."
+    )
+    limits: tuple[LimitSettings, ...] = Field(
+        default=(),
+        description="Rates that each of them must not exceed, counted for each consumer apart; all hold. A "
+        "consumer's own limit replaces one of the same `name`.",
+    )
+
+
+class ConsumerSettings(ConsumerTemplate):
     """An internal service that calls the gateway. Needs `keys`, `certificates` or `jwt` to be known by."""
 
     keys: tuple[ConsumerKeyEntry, ...] = Field(
@@ -161,6 +203,11 @@ class ConsumerSettings(Section):
     usernames: tuple[values.UserName, ...] = Field(
         default=(), description="Further user names for Basic authentication, such as a burnt-in AccountSid."
     )
+    groups: tuple[values.Name, ...] = Field(
+        default=(),
+        description="Groups whose settings it has as well. Its own come first, then those of the groups in "
+        "this order, then `defaults`; `allow` and `limits` add up.",
+    )
     credential: values.Name = Field(description="The name of the credential its requests are sent with.")
     allow: tuple[values.Filled, ...] = Field(
         default=(),
@@ -168,19 +215,6 @@ class ConsumerSettings(Section):
         "(`GET api /2010-04-01/Accounts/{AccountSid}/**`). Nothing, if empty.",
     )
     form: FormSettings | None = Field(default=None, description="What it may write into a request's form.")
-    mode: Mode = Field(
-        default="enforce",
-        description="`report` lets through and counts what `allow` and `form` would have refused.",
-    )
-    emit: Literal["native", "post"] = Field(
-        default="native",
-        description="How PUT and DELETE go to Twilio: as they are, or as `POST ?_method=` (`api` only).",
-    )
-    legacy: bool = Field(default=False, description="Whether `X-HTTP-Method-Override` is honoured.")
-    convert: bool = Field(
-        default=False,
-        description="Whether flat JSON, and forms in other character sets, are made UTF-8 forms.",
-    )
     priority: Literal["high", "normal", "low"] = Field(
         default="normal", description="Its class where requests wait for Twilio."
     )

@@ -75,6 +75,21 @@ def json_schema() -> dict[str, Any]:
     }
 
 
+def editor_schema() -> dict[str, Any]:
+    """The JSON Schema for editors: of files before what they include, and what groups have, is added."""
+    schema = json_schema()
+    elsewhere = {"consumers", "credentials"}
+    required = [name for name in schema.pop("required", []) if name not in elsewhere]
+    consumer = schema["$defs"]["ConsumerSettings"]
+    consumer["required"] = [name for name in consumer.get("required", []) if name != "credential"]
+    for each, names in ((schema, required), (consumer, consumer.pop("required"))):
+        if names:
+            each["required"] = names
+    for name in elsewhere:
+        schema["properties"][name].pop("minProperties", None)
+    return {**schema, "patternProperties": {"^x-": {"description": "Of no meaning: a place for anchors."}}}
+
+
 def render_markdown() -> str:
     """The text of `docs/configuration.md`."""
     return _Reference(json_schema()).render()

@@ -15,45 +15,14 @@ from gateway.config.schema import addresses, values
 from gateway.config.schema.account_settings import CredentialSettings
 from gateway.config.schema.admin_settings import Admin
 from gateway.config.schema.client_timeouts import CLIENT_TIMEOUTS, ClientTimeouts
-from gateway.config.schema.consumer_settings import ConsumerSettings
+from gateway.config.schema.consumer_settings import ConsumerSettings, ConsumerTemplate
 from gateway.config.schema.identity_settings import IssuerSettings
+from gateway.config.schema.observe_settings import Log, Tracing
 from gateway.config.schema.repeat_guard_settings import RepeatGuardSettings
 from gateway.config.schema.secret_store_settings import SecretStores
 from gateway.config.schema.secret_values import OrReference, SecretRef
 from gateway.config.schema.tls_settings import Tls
 from gateway.config.schema.values import Section
-from gateway.config.schema.webhook_settings import Webhooks
-
-
-class Log(Section):
-    """What is written to standard output."""
-
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least important level that is written."
-    )
-    format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="`auto` is colours on a terminal, else one JSON object per line."
-    )
-    sample_successes: Annotated[float, Field(ge=0, le=1), values.NUMBER] = Field(
-        default=1,
-        description="Which share of plain successes is written, from 0 to 1. Refusals, failures, hang-ups, "
-        "retried exchanges and unknown outcomes always are.",
-    )
-
-
-class Tracing(Section):
-    """OpenTelemetry traces. Exporter and sampling are chosen by the standard `OTEL_*` variables."""
-
-    enabled: bool = Field(
-        default=False,
-        description="Whether spans are made and exported. Needs `pip install 'twilio-gateway[otel]'`.",
-        json_schema_extra=values.RESTART,
-    )
-    send_upstream: bool = Field(
-        default=False,
-        description="Whether Twilio is sent a `traceparent` (with our span) and the caller's `tracestate`.",
-        json_schema_extra=values.RESTART,
-    )
 
 
 class Callers(Section):
@@ -96,7 +65,7 @@ class Callers(Section):
     )
     write_seconds: values.Seconds = Field(
         default=30,
-        description="Longest time that a caller may leave 64 KiB of its answer unread; then it is cut off.",
+        description="Longest time that a caller may leave 48 KiB of its answer unread; then it is cut off.",
     )
 
 
@@ -265,6 +234,19 @@ class Settings(BaseSettings):
     tracing: Tracing = Field(default_factory=Tracing)
     callers: Callers = Field(default_factory=Callers)
     upstream: Upstream = Field(default_factory=Upstream)
+    include: values.Filled | tuple[values.Filled, ...] = Field(
+        default=(),
+        description="Files, or globs like `consumers.d/*.yaml`, with further `consumers`, `groups` and "
+        "`credentials`. Paths in them start at the folder of this file.",
+    )
+    defaults: ConsumerTemplate | None = Field(
+        default=None, description="What consumers have unless they or their groups say otherwise."
+    )
+    groups: Mapping[values.Name, ConsumerTemplate] = Field(
+        default_factory=dict,
+        description="Settings that several consumers share, by the name that they have in `groups`.",
+        json_schema_extra={"additionalProperties": False},
+    )
     credentials: Mapping[values.Name, CredentialSettings] = Field(
         min_length=1,
         description="Twilio accounts, by name.",
@@ -283,11 +265,6 @@ class Settings(BaseSettings):
     idempotency: IdempotencySettings = Field(default_factory=IdempotencySettings)
     repeat_guard: RepeatGuardSettings = Field(default_factory=RepeatGuardSettings)
     secret_stores: SecretStores = Field(default_factory=SecretStores)
-    webhooks: Webhooks | None = Field(
-        default=None,
-        description="The port that Twilio calls, if there is one: docs/webhooks.md.",
-        json_schema_extra=values.RESTART,
-    )
 
     @classmethod
     def settings_customise_sources(

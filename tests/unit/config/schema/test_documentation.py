@@ -1,15 +1,19 @@
 """What we publish agrees with the schema: the reference, the JSON Schema, the two configurations."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import ValidationError as JsonSchemaError
 
 from gateway.config.loading.load import load_settings
 from gateway.config.loading.resolve import load_resolved
 from gateway.config.schema.consumer_settings import ConsumerSettings
-from gateway.config.schema.documentation import json_schema, render_markdown
+from gateway.config.schema.documentation import editor_schema, json_schema, render_markdown
 from gateway.config.schema.settings import Settings
 from tests.unit.config.conftest import ACCOUNT_SID, DIGEST, KEY_SID
 
@@ -28,6 +32,26 @@ def test_the_references_links_lead_somewhere() -> None:
         re.sub(r"[^a-z0-9_-]", "", line.lower()) for line in text.splitlines() if line.startswith("## ")
     ]
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= set(headings)
+
+
+def test_the_committed_schema_is_up_to_date() -> None:
+    committed = json.loads((ROOT / "config/gateway.schema.json").read_text())
+    assert committed == editor_schema(), "run: make docs"
+
+
+@pytest.mark.parametrize("name", ["gateway", "quickstart", "traffic"])
+def test_editors_find_nothing_wrong_with_what_we_ship(name: str) -> None:
+    text = (ROOT / f"config/{name}.yaml").read_text()
+    assert text.startswith("# yaml-language-server: $schema=gateway.schema.json\n")
+    Draft202012Validator(editor_schema()).validate(yaml.safe_load(text))
+
+
+def test_editors_accept_files_that_include_and_inherit() -> None:
+    validator = Draft202012Validator(editor_schema())
+    validator.validate({"include": "consumers.d/*.yaml", "x-rates": [1]})
+    validator.validate({"consumers": {"billing": {"groups": ["senders"]}}})
+    with pytest.raises(JsonSchemaError):
+        validator.validate({"consumers": {"billing": {"group": "senders"}}})
 
 
 def test_every_name_is_described() -> None:

@@ -1,0 +1,90 @@
+"""The command line's parser: every command's name and summary, and how to go on after an error.
+
+A command's module is imported only when it is asked for, so that `gateway --help` does not wait for aiohttp
+and pydantic.
+"""
+
+import argparse
+import difflib
+import importlib
+import re
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Final, NoReturn
+
+from gateway import __version__
+from gateway.build_info import build_kind
+
+COMMANDS: Final = {
+    "demo": "run the gateway in front of a simulated Twilio, and print a call that works",
+    "init": "write a commented configuration file to begin with",
+    "serve": "run the gateway",
+    "check": "say what is wrong with a configuration",
+    "access": "print who may do what",
+    "diff": "say what another configuration changes, and for whom",
+    "explain": "show what the gateway would do with a request, without sending it",
+    "key": "make a consumer's key, or the digest of an old one",
+    "tail": "print the latest exchanges of a running gateway",
+    "schema": "print the configuration's JSON Schema or reference",
+    "completion": "print a script that completes commands in a shell",
+    "simulate": "run a Twilio-like upstream for demos and tests",
+}
+"""Name -> summary. Each is a module of `gateway/commands/` with `add_parser(subparsers)`, which sets
+`run`."""
+
+_CHOICE: Final = re.compile(r"invalid choice: '(.*)' \(choose from (.*)\)")
+_EPILOG: Final = """\
+begin with:
+  gateway demo                                  see it work
+  gateway init                                  write config/gateway.yaml, and make a service's key
+  gateway check --config config/gateway.yaml    before every start or reload
+  gateway serve --config config/gateway.yaml
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in each error how to go on."""
+
+    def error(self, message: str) -> NoReturn:
+        choice = _CHOICE.search(message)
+        if choice is not None:
+            known = [name.strip(" '") for name in choice[2].split(",")]
+            if close := get_close_matches(choice[1], known, 1):
+                message = f"{message}; did you mean `{close[0]}`"
+        self.print_usage(sys.stderr)
+        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+
+
+def build_parser(arguments: Sequence[str]) -> Parser:
+    """The parser for `arguments`: complete for the command they name, the summary of the others."""
+    parser, subparsers = _begin_parser()
+    chosen = next((argument for argument in arguments if not argument.startswith("-")), None)
+    if chosen is not None and chosen not in COMMANDS:
+        close = difflib.get_close_matches(chosen, COMMANDS, n=1)
+        parser.error(f"no command is called {chosen!r}" + (f"; did you mean `{close[0]}`?" if close else ""))
+    for name, summary in COMMANDS.items():
+        if name == chosen:
+            importlib.import_module(f"gateway.commands.{name}").add_parser(subparsers)
+        else:
+            subparsers.add_parser(name, help=summary)
+    return parser
+
+
+def build_full_parser() -> Parser:
+    """The parser with all commands complete, for the completion of shells."""
+    parser, subparsers = _begin_parser()
+    for name in COMMANDS:
+        importlib.import_module(f"gateway.commands.{name}").add_parser(subparsers)
+    return parser
+
+
+def _begin_parser() -> tuple[Parser, "argparse._SubParsersAction[Parser]"]:
+    parser = Parser(
+        prog="gateway",
+        description="A credential gateway between a company's services and the Twilio REST API.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"gateway {__version__} ({build_kind()})")
+    return parser, parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
