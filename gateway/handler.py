@@ -105,6 +105,7 @@ class Handler:
             self._answer_error(unforeseen, request, exchange)
         finally:
             request.cancel_on_disconnect(False)
+            request.on_turn = None  # it holds the request
             self.in_flight -= 1
             exchange.finish(self._clock(), self._observers.finish)
 

@@ -57,6 +57,7 @@ class Components:
         """End the background work, then close the connections."""
         await self.keys.close()
         await self.idempotency.close()
+        await self.repeat_guard.close()
         if self.shares is not None:
             await self.shares.close()
         await self.forwarder.close()
@@ -88,7 +89,12 @@ async def open_components(options: Options, observers: Observers, loops: Backgro
             loops=loops,
             on_event=observers.metrics.count_idempotency_event,
         ),
-        RepeatGuard(options.repeat_guard),
+        RepeatGuard(
+            options.repeat_guard,
+            store=store,
+            now=None if store is None else store.server_clock.now,
+            loops=loops,
+        ),
         store,
         shares,
         JwksCache(observers.issuer_changed, time.monotonic, random.uniform, loops),

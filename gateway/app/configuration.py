@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from gateway.app.options import Options, options_of
 from gateway.app.requirements import find_unmet
+from gateway.app.webhook_options import WebhookOptions, webhook_options_of
 from gateway.config.compile import compile_snapshot
 from gateway.config.loading.certificate_files import TlsMaterial
 from gateway.config.loading.resolve import load_resolved
-from gateway.config.loading.resolved import ResolvedSettings
+from gateway.config.loading.resolved import ResolvedSettings, Role
 from gateway.config.problems import ConfigError
 from gateway.identity.jwks_cache import KeySource
 from gateway.policy.snapshot import Snapshot
@@ -22,11 +23,14 @@ from gateway.secret_stores.secret_cache import SecretCache
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """`tls` is a context of this configuration's own, None for plain HTTP."""
+    """`tls` is a context of this configuration's own, None for plain HTTP. `webhooks` is None without a port
+    for them."""
 
     snapshot: Snapshot
     options: Options
     tls: TlsMaterial | None
+    webhooks: WebhookOptions | None = None
+    role: Role = Role.BOTH
 
     @property
     def key_sources(self) -> dict[str, KeySource]:
@@ -46,7 +50,8 @@ def make_configuration(resolved: ResolvedSettings) -> Configuration:
         raise ConfigError([*unmet, *error.problems], error.partial) from None
     if unmet:
         raise ConfigError(unmet)
-    return Configuration(snapshot, options_of(resolved), resolved.tls)
+    webhooks = None if resolved.webhooks is None else webhook_options_of(resolved.webhooks)
+    return Configuration(snapshot, options_of(resolved), resolved.tls, webhooks, resolved.role)
 
 
 def with_further_problems(error: ConfigError) -> ConfigError:
@@ -66,6 +71,7 @@ class ConfigurationSource(NamedTuple):
     path: Path
     environ: Mapping[str, str]
     secrets: SecretCache
+    role: Role = Role.BOTH
 
     def load(self, *, apart: bool = False) -> ResolvedSettings:
         """Read it; blocks. `apart`: beside a loop that serves, so that a large one is read by a child.

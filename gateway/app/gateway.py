@@ -11,9 +11,11 @@ from gateway.app.components import Components, open_components, open_tracing
 from gateway.app.configuration import Configuration
 from gateway.app.file_descriptors import allow_descriptors
 from gateway.app.listen_error import ListenError
+from gateway.app.webhook_port import WebhookPort
 from gateway.background.daemon_thread import call_in_thread
 from gateway.background.loops import BackgroundLoops
 from gateway.build_info import build_kind
+from gateway.config.loading.resolved import Role
 from gateway.config.reloading.teardown import forget_keys
 from gateway.config.schema.observe_settings import Log
 from gateway.handler import Handler
@@ -62,6 +64,8 @@ class Gateway:
         self._snapshots = Snapshots(configuration.snapshot)
         self.components: Components
         self.listener: Listener
+        self.webhooks: WebhookPort | None = None
+        self._serves_data = configuration.role is not Role.WEBHOOKS
         self.url = ""
         self.admin_url = ""
 
@@ -88,6 +92,8 @@ class Gateway:
             options.listener.heads,
             self._tls,
         )
+        if self._configuration.webhooks is not None:
+            self.webhooks = WebhookPort(self._configuration.webhooks, self.observers)
         self._authenticator = AdminAuthenticator(options.admin.access, self.observers.admin_refused)
         self.observers.metrics.registry.register(IdentityCollector(self._tls, components.keys))
         needed, allowed = self._allow_descriptors()
@@ -96,6 +102,8 @@ class Gateway:
             await self._listen()
         except ListenError:
             await components.close()
+            if self.webhooks is not None:
+                await self.webhooks.close()
             await self.observers.close()
             raise
         self.heartbeat.start(asyncio.get_running_loop())
@@ -103,6 +111,7 @@ class Gateway:
             "serving",
             url=self.url,
             admin=self.admin_url,
+            **({} if self.webhooks is None else {"webhooks": self.webhooks.url}),
             version=__version__,
             build=build_kind(),
             config=self._snapshots.current.config_hash,
@@ -130,6 +139,8 @@ class Gateway:
         if self._tls is not None and configuration.tls is not None:
             self._tls.replace(configuration.tls.context, configuration.tls.expires)
         self._authenticator.apply(options.admin.access, remote=options.admin.remote)
+        if self.webhooks is not None and configuration.webhooks is not None:
+            await self.webhooks.apply(configuration.webhooks)
         await self.components.apply(configuration)
         if replaced is not configuration:
             call_in_thread(lambda: forget_keys(replaced.snapshot))
@@ -139,11 +150,17 @@ class Gateway:
         `drain_seconds`. Cancelled, it cancels what is left."""
         self.process_status.draining = self._handler.draining = True
         self.observers.log.info("draining", connections=self.listener.tracker.open)
-        await self.listener.drain(self._configuration.options.listener.drain_seconds)
+        seconds = self._configuration.options.listener.drain_seconds
+        ports = [self.listener.drain(seconds)] if self._serves_data else []
+        if self.webhooks is not None:
+            ports.append(self.webhooks.drain(seconds))
+        await asyncio.gather(*ports)
 
     async def stop(self) -> None:
         """Close what is left."""
         self.heartbeat.close()
+        if self.webhooks is not None:
+            await self.webhooks.close()
         await self.components.close()
         await asyncio.to_thread(self._admin.stop)
         await self.observers.close()
@@ -151,10 +168,17 @@ class Gateway:
 
     async def _listen(self) -> None:
         listener, admin = self._configuration.options.listener, self._configuration.options.admin
-        try:
-            await self.listener.open(*listener.address, shared=listener.reuse_port)
-        except OSError as error:
-            raise ListenError("listen", listener.address, error) from error
+        if self._serves_data:
+            try:
+                await self.listener.open(*listener.address, shared=listener.reuse_port)
+            except OSError as error:
+                raise ListenError("listen", listener.address, error) from error
+        if self.webhooks is not None:
+            try:
+                await self.webhooks.open(shared=listener.reuse_port)
+            except ListenError:
+                self._close_listeners()
+                raise
         registry = self.observers.metrics.registry
         runtime = self._runtime()
         registry.register(StateCollector(runtime))
@@ -162,11 +186,18 @@ class Gateway:
         try:
             self._admin.start()
         except OSError as error:
-            self.listener.close()
+            self._close_listeners()
             raise ListenError("admin.listen", admin.address, error) from error
-        scheme = "http" if self._tls is None else "https"
-        self.url = f"{scheme}://{_bracketed(listener.address.host)}:{self.listener.port}"
+        if self._serves_data:
+            scheme = "http" if self._tls is None else "https"
+            self.url = f"{scheme}://{_bracketed(listener.address.host)}:{self.listener.port}"
         self.admin_url = f"http://{_bracketed(admin.address.host)}:{self._admin.port}"
+
+    def _close_listeners(self) -> None:
+        """Of a start that failed."""
+        for port in (self.listener, None if self.webhooks is None else self.webhooks.listener):
+            if port is not None:
+                port.close()
 
     def _make_tls(self) -> ListenerTls | None:
         tls = self._configuration.tls

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from gateway.app.configuration import Configuration, ConfigurationSource, make_configuration
 from gateway.app.gateway import Gateway
-from gateway.app.process_memory import Trimmer, settle_garbage
+from gateway.app.process_memory import Trimmer, settle_allocator, settle_garbage
 from gateway.app.reload_report import ReloadReporter
 from gateway.app.systemd import Notifier
 from gateway.background.daemon_thread import run_in_thread
@@ -38,6 +38,7 @@ async def run_gateway(source: ConfigurationSource, announce: Callable[[str, str]
         return CLEAN
     writer = LineWriter(sys.stdout.fileno())
     notifier = Notifier(os.environ)
+    settle_allocator()
     trimmer = Trimmer()
     try:
         gateway = Gateway(configuration, writer)

@@ -22,7 +22,7 @@ from gateway.identity.jwks_fetch import KeyAddress
 from gateway.listener.connections import ConnectionLimits
 from gateway.listener.request_parser import HeadLimits
 from gateway.rate_limits.rate_limiter import OnStoreFailure
-from gateway.repeat_guard.repeat_guard import RepeatGuardOptions
+from gateway.repeat_guard.guard_parts import RepeatGuardOptions
 from gateway.upstream.connection_opener import TransportOptions
 from gateway.upstream.shared_state import RetryOptions
 
@@ -160,7 +160,12 @@ def _concurrency(resolved: ResolvedSettings) -> ConcurrencyOptions:
 
 def _repeat_guard(resolved: ResolvedSettings) -> RepeatGuardOptions:
     settings = resolved.settings.repeat_guard
-    return RepeatGuardOptions(reports=settings.mode == "report", max_entries=settings.max_entries)
+    return RepeatGuardOptions(
+        reports=settings.mode == "report",
+        max_entries=settings.max_entries,
+        shares=settings.store != "local",
+        refuses=resolved.settings.on_store_failure == "refuse",
+    )
 
 
 def _idempotency(resolved: ResolvedSettings) -> IdempotencyOptions:

@@ -10,6 +10,7 @@ import uvloop
 from gateway.app.configuration import ConfigurationSource
 from gateway.app.lifecycle import run_gateway
 from gateway.app.listen_error import ListenError
+from gateway.config.loading.resolved import Role
 from gateway.config.problems import TEMPORARY_EXIT, ConfigError
 from gateway.secret_stores.secret_cache import SecretCache
 
@@ -27,13 +28,20 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", type=Path, default=Path("config/gateway.yaml"), metavar="PATH")
+    parser.add_argument(
+        "--only",
+        choices=("data", "webhooks"),
+        help="serve one of the two ports; webhooks alone reads no API key (docs/webhooks.md)",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """0 after a clean stop, 1 after a forced one or without a port, 2 for an unusable configuration, and 75
     if only a secret store that is unavailable makes it so: the service manager starts the gateway again."""
-    source = ConfigurationSource(args.config, os.environ, SecretCache())
+    source = ConfigurationSource(
+        args.config, os.environ, SecretCache(), Role.BOTH if args.only is None else Role(args.only)
+    )
     try:
         return uvloop.run(run_gateway(source))
     except ListenError as error:

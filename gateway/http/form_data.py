@@ -6,7 +6,8 @@ How much a body may hold is bounded, because it is read on the event loop.
 
 import json
 import re
-from typing import Any
+from binascii import a2b_qp
+from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
@@ -77,23 +78,48 @@ def read_semicolons(body: bytes) -> Fields:
 def _read_pairs(body: bytes, separator: bytes) -> Fields:
     try:
         text = body.decode("utf-8")
-        return _split_pairs(text.replace(";", "&")) if separator else _split_unescaped(text)
+        if separator:
+            return _split_pairs(text.replace(";", "&"))
+        plain = _unescape(text, body)
+        return _split_pairs(text) if plain is None else _split_unescaped(plain)
     except ValueError as error:  # UnicodeDecodeError is one, too
         raise Unreadable("the form is not UTF-8, escapes included, or has too many fields") from error
 
 
-def _split_unescaped(text: str) -> Fields:
-    """The same as `_split_pairs`, with one decoding for all names and values.
+_AS_QUOTED_PRINTABLE: Final = bytes.maketrans(b"%=+", b"=% ")
 
-    It may come first where no escape stands for a separator, and where all bytes but escapes are ASCII: else
-    bytes of one character could be half escaped.
+
+def _unescape(text: str, body: bytes) -> str | None:
+    """A whole form decoded at once, in half the time; None where only its pieces can be decoded.
+
+    It may be done before the form is split where no escape stands for a separator, and where all bytes but
+    escapes are ASCII: else bytes of one character could be half escaped. An escape is written like one of
+    quoted-printable (RFC 2045 6.7) but for its first byte, and `binascii` decodes these once "%" and "=" have
+    changed places, if neither is escaped. It joins lines, and passes over what is no escape; the length shows
+    the latter.
     """
-    if "%26" in text or "%3D" in text or "%3d" in text or not text.isascii():
-        return _split_pairs(text)
-    pairs = _decode(text).split("&", _MAX_FIELDS)
+    if not text.isascii():
+        return None
+    if "%" not in text:
+        return text.replace("+", " ")
+    if "%26" in text or "%3D" in text or "%25" in text or "%3d" in text or "\n" in text or "\r" in text:
+        return None
+    plain = a2b_qp(body.translate(_AS_QUOTED_PRINTABLE))
+    if len(plain) != len(text) - 2 * text.count("%"):
+        return None
+    return plain.decode("utf-8").replace("%", "=")
+
+
+def _split_unescaped(text: str) -> Fields:
+    fields: Fields = []
+    pairs = text.split("&", _MAX_FIELDS)
     if len(pairs) > _MAX_FIELDS:
         raise ValueError("too many fields")
-    return [(name, value) for name, _, value in [pair.partition("=") for pair in pairs if pair]]
+    for pair in pairs:
+        if pair:
+            name, _, value = pair.partition("=")
+            fields.append((name, value))
+    return fields
 
 
 def _split_pairs(text: str) -> Fields:

@@ -9,10 +9,8 @@ from typing import NamedTuple
 
 from gateway.errors import Refusal
 from gateway.http.response import Response
+from gateway.http.stored_response import STORED_BYTES, decode_response, encode_response
 from gateway.policy.idempotency_key import Claim
-
-ANSWER_BYTES = 80 * 1024
-"""The largest answer that is kept, head included. A streamed answer (over 64 KiB) never is."""
 
 _NOT_PROCESSED = frozenset({401, 403, 408, 429})
 """Twilio did nothing; the same key may be used once the reason is gone (`docs/design.md` 4.7)."""
@@ -117,29 +115,17 @@ def record_of(answer: Response, claim: Claim, *, releases_503: bool) -> Record |
     if status >= 500:
         return Record(ClaimState.UNKNOWN, claim.fingerprint, status, identities=claim.identities)
     if not claim.conceals and answer.rest is None:
-        encoded = encode_answer(answer)
-        if len(encoded) <= ANSWER_BYTES:
+        encoded = encode_response(answer)
+        if len(encoded) <= STORED_BYTES:
             return Record(ClaimState.KEPT, claim.fingerprint, status, encoded, identities=claim.identities)
     return Record(ClaimState.SPENT, claim.fingerprint, status, identities=claim.identities)
 
 
-def encode_answer(answer: Response) -> bytes:
-    """An answer as it would be on the wire."""
-    head = b"%d %b\r\n" % (answer.status, answer.reason.encode("latin-1", "replace"))
-    fields = b"".join(b"%b: %b\r\n" % field for field in answer.fields)
-    return b"%b%b\r\n%b" % (head, fields, answer.body)
-
-
 def decode_answer(data: bytes) -> Response:
     """The kept answer, marked as a replay. Raises `ValueError` if it cannot be read."""
-    head, found, body = data.partition(b"\r\n\r\n")
-    line, *rest = head.split(b"\r\n")
-    status, _, reason = line.partition(b" ")
-    fields = [(name, value) for name, _, value in (field.partition(b": ") for field in rest)]
-    if not found or not all(name for name, _ in fields):
-        raise ValueError("not a kept answer")
-    kept = tuple(field for field in fields if field[0].lower() != b"idempotent-replayed")
-    return Response(int(status), reason.decode("latin-1"), (*kept, _REPLAYED), body, None)
+    answer = decode_response(data)
+    kept = tuple(field for field in answer.fields if field[0].lower() != b"idempotent-replayed")
+    return Response(answer.status, answer.reason, (*kept, _REPLAYED), answer.body, None)
 
 
 def make_refusal(begin: Begin, record: Record) -> Refusal:

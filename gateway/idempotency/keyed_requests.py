@@ -28,9 +28,10 @@ from gateway.idempotency.claim_rules import (
     store_unavailable,
 )
 from gateway.idempotency.memory_records import MemoryRecords
-from gateway.idempotency.redis_records import Lease, RecordStore, RedisRecords
+from gateway.idempotency.redis_records import Lease, RedisRecords
 from gateway.policy.idempotency_key import Claim
 from gateway.redis.availability import StoreUnavailable
+from gateway.redis.redis_store import ScriptStore
 
 _FIRST_POLL_SECONDS = 0.01
 _MAX_POLL_SECONDS = 0.1
@@ -60,7 +61,7 @@ class Idempotency:
         options: IdempotencyOptions,
         clock: Callable[[], float],
         *,
-        store: RecordStore | None = None,
+        store: ScriptStore | None = None,
         loops: BackgroundLoops | None = None,
         on_event: Callable[[IdempotencyEvent], None] = lambda event: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,

@@ -8,15 +8,15 @@ when the store is available again. Knows nothing of HTTP.
 import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from gateway.background.loops import BackgroundLoop, BackgroundLoops
 from gateway.idempotency.claim_rules import ClaimState, Record
 from gateway.idempotency.record_scripts import BEGIN, RELEASE, RENEW, SETTLE
 from gateway.policy.idempotency_key import Claim
-from gateway.redis.availability import StoreState, StoreUnavailable
-from gateway.redis.redis_store import Script
+from gateway.redis.availability import StoreUnavailable
+from gateway.redis.redis_store import Script, ScriptStore
 
 LEASE_SECONDS = 30.0
 RENEW_SECONDS = 10.0
@@ -24,15 +24,6 @@ _CATCH_UP_SECONDS = 0.5
 _LATE_SECONDS = 30.0  # while the store is unavailable, nothing is written
 _TOKENS_MAX = 8
 _LATE_MS = 60_000
-
-
-class RecordStore(Protocol):
-    """The part of `RedisStore` that is used."""
-
-    @property
-    def state(self) -> StoreState: ...
-
-    async def run(self, script: Script, keys: Sequence[str], args: Sequence[bytes | str | int]) -> Any: ...
 
 
 class Lease:
@@ -63,7 +54,7 @@ class RedisRecords:
 
     def __init__(
         self,
-        store: RecordStore,
+        store: ScriptStore,
         *,
         ttl_seconds: float,
         unwritten_max: int,

@@ -11,8 +11,9 @@ from gateway.listener.connection_timer import ConnectionTimer
 from gateway.listener.connections import Closed, ConnectionTracker, name_address
 from gateway.listener.tls_context import ListenerTls
 
-_WRITE_BUFFER_BYTES: Final = 65_536
-"""With more unsent, writing waits for the caller. The last write adds up to 64 KiB."""
+_WRITE_BUFFER_BYTES: Final = 16_384
+"""With more unsent, writing waits for the caller. The last write adds up to 64 KiB, and is what a caller that
+reads nothing costs: so it is the only one."""
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # socket(7), SO_LINGER
 _GONE: Final = "the caller is gone"
 

@@ -33,8 +33,9 @@ class ConnectionTimer:
         self._deadline = _NEVER
 
     def close(self) -> None:
-        """Never fire again."""
+        """Never fire again, and hold nothing any more."""
         self._deadline = _NEVER
+        self.on_late = _nothing
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
@@ -53,3 +54,7 @@ class ConnectionTimer:
         else:
             self._deadline = _NEVER
             self.on_late()
+
+
+def _nothing() -> None:
+    """What a timer that was closed would do."""

@@ -42,7 +42,7 @@ class Listener:
         self.tls = tls
         self._shared = False
         self._scope = ConnectionScope(handle, refuse, limits, heads, tls)
-        self._server: asyncio.Server | TlsServer
+        self._server: asyncio.Server | TlsServer | None = None
 
     async def open(self, host: str, port: int, *, shared: bool = False) -> None:
         """Listen. `shared`: other replicas listen on the port, too. Raises `OSError`."""
@@ -63,6 +63,7 @@ class Listener:
     @property
     def port(self) -> int:
         """Where it listens, once it is open."""
+        assert self._server is not None
         sockets: Any = self._server.sockets
         first: socket.socket = sockets[0]
         port: int = first.getsockname()[1]
@@ -79,8 +80,9 @@ class Listener:
         self._scope.tracker.limits = limits
 
     def close(self) -> None:
-        """Stop listening at once; for a start that failed."""
-        self._server.close()
+        """Stop listening at once; for a start that failed, before it was opened or after."""
+        if self._server is not None:
+            self._server.close()
 
     async def drain(self, seconds: float) -> None:
         """End it and its connections: what is queued or in flight has `seconds`, then it is broken off.
@@ -96,12 +98,13 @@ class Listener:
         try:
             if self._shared:
                 await asyncio.sleep(min(_TURN_AWAY_SECONDS, seconds))
-            await stop_accepting(self._server)
+            if self._server is not None:
+                await stop_accepting(self._server)
             with suppress(TimeoutError):  # exchanges of callers who left during a POST are awaited, too
                 async with asyncio.timeout_at(until):
                     await scope.wait_until_empty()
         finally:
-            self._server.close()
+            self.close()
             await self._cut()
 
     async def _cut(self) -> None:

@@ -42,7 +42,9 @@ async def relay_answer(
         fields = build_answer_fields(answer.fields, length, keeps_length=False)
         request.begin_answer(status, reason, fields + ours, length, closes=closes)
         try:
-            await _stream(answer.body, rest, request, exchange)
+            request.write(answer.body)
+            answer.body = b""  # for a caller that stalls, it would be kept until the stream ends
+            await _stream(rest, request, exchange)
         finally:
             exchange.bytes_out = request.sent_bytes
 
@@ -64,9 +66,8 @@ def _ours(exchange: Exchange) -> bytes:
     )
 
 
-async def _stream(beginning: bytes, rest: BodyRest, request: Request, exchange: Exchange) -> None:
+async def _stream(rest: BodyRest, request: Request, exchange: Exchange) -> None:
     caller = request.caller
-    request.write(beginning)
     began = time.perf_counter()
     while not rest.at_end:
         if caller.paused:

@@ -9,11 +9,15 @@ from gateway.consumers.credentials import mask_sid
 from gateway.exchange import Exchange, Trace
 from gateway.http.trace_context import TraceContext
 from gateway.observe.live.exchange_queue import ExchangeQueue
+from gateway.observe.live.recent_webhooks import RecentWebhooks
 from gateway.observe.log.structured_log import Logger, log_exchange, log_fault
+from gateway.observe.log.webhook_line import log_webhook
 from gateway.observe.metrics.registry import Metrics
 from gateway.observe.traces.tracer import Tracer
 from gateway.redis.availability import StoreState
 from gateway.upstream.key_health import KeyEvent
+from gateway.webhooks.signature_hints import Hint
+from gateway.webhooks.webhook_record import WebhookEvent
 
 _TRACESTATE = istr("tracestate")
 _KEY_EVENTS = {
@@ -31,6 +35,7 @@ class Observers:
     ) -> None:
         self.log = log
         self.metrics = metrics
+        self.recent_webhooks = RecentWebhooks()
         self._exchange_queue = exchange_queue
         self._tracer = tracer
 
@@ -53,6 +58,23 @@ class Observers:
         self._exchange_queue.put(exchange)
         if self._tracer is not None:
             self._tracer.finish(exchange)
+
+    def webhook_finished(self, event: WebhookEvent) -> None:
+        """An event of Twilio's has ended."""
+        self.metrics.webhooks.add(event)
+        log_webhook(self.log, event)
+        self.recent_webhooks.add(event)
+
+    def webhook_hint(self, route: str, request_id: str, reason: str, hint: Hint) -> None:
+        """What would have matched, of an event that could not be verified."""
+        self.log.warning(
+            "webhook not verified",
+            route=route,
+            request_id=request_id,
+            reason=reason,
+            would_match=hint.part,
+            hint=hint.text,
+        )
 
     @property
     def traces_dropped(self) -> int:

@@ -4,7 +4,7 @@ Form rules and limits per destination both read a body through here. Each body f
 ends with `assert_never`: a new format cannot pass unread.
 """
 
-from typing import NamedTuple, assert_never
+from typing import Final, NamedTuple, assert_never
 
 from gateway.http.form_data import (
     Fields,
@@ -30,14 +30,24 @@ class BodyFields(NamedTuple):
     is_json: bool
 
 
+_FORM: Final = BodyFormat.FORM  # asked for by name each time, a member costs a third of a microsecond
 _NOTHING = BodyFields([], [], False)
+
+
+def read_form(body: Body) -> Fields:
+    """Every (name, value) of a form, read once. Raises `Unreadable`."""
+    fields = body.fields
+    if fields is None:
+        fields = body.fields = read_urlencoded(body.data)
+    return fields
 
 
 def read_body_fields(body: Body) -> BodyFields:
     """Every (name, value) of a buffered body, repeats included. Raises `Unreadable`."""
+    if body.shape is _FORM:
+        data = body.data
+        return BodyFields(read_form(body), read_semicolons(data) if b";" in data else [], False)
     match body.shape:
-        case BodyFormat.FORM:
-            return BodyFields(read_urlencoded(body.data), read_semicolons(body.data), False)
         case BodyFormat.MULTIPART:
             return BodyFields(read_multipart(body.data, body.boundary), [], False)
         case BodyFormat.JSON:
@@ -52,9 +62,9 @@ def read_body_fields(body: Body) -> BodyFields:
 
 def must_be_read(body: Body) -> bool:
     """Whether a body must be read even without form rules, because it may hold an account or `_method`."""
+    if body.shape is _FORM:
+        return is_suspect_form(body.data)
     match body.shape:
-        case BodyFormat.FORM:
-            return is_suspect_form(body.data)
         case BodyFormat.JSON:
             return is_suspect_json(body.data)
         case BodyFormat.NONE:

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
-from gateway.http.form_data import Unreadable, read_urlencoded
+from gateway.http.form_data import Unreadable
 from gateway.http.media_type import read_parameters
 from gateway.policy.bodies import Body, BodyFormat
+from gateway.policy.body_fields import read_form
 
 FINGERPRINT_PREFIX = "2:"
 """Begins the fingerprints of this version; those of the previous one are bare hex."""
@@ -24,8 +25,7 @@ def fingerprint_body(body: Body, content_type: bytes) -> str:
     media_type = content_type.partition(b";")[0].strip().lower()
     try:
         if body.shape is BodyFormat.FORM:
-            fields = read_urlencoded(body.data)
-            content: Iterable[bytes] = [text.encode("utf-8") for pair in fields for text in pair]
+            content: Iterable[bytes] = [text.encode("utf-8") for pair in read_form(body) for text in pair]
         elif body.shape is BodyFormat.MULTIPART:
             content = list(_read_parts(body.data, body.boundary))
         else:

@@ -5,16 +5,18 @@ Idempotency-Key, which says that another key is another intention, and no `Gatew
 that a second one is meant.
 """
 
-import hashlib
 from collections.abc import Mapping
-from typing import NamedTuple
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+import orjson
 
 from gateway.errors import Refusal
-from gateway.http.form_data import Unreadable
+from gateway.http.form_data import Fields, Unreadable
 from gateway.http.request_head import Inbound
 from gateway.policy.authorization import Grant
-from gateway.policy.bodies import Body
-from gateway.policy.body_fields import read_body_fields
+from gateway.policy.bodies import Body, BodyFormat
+from gateway.policy.body_fields import read_body_fields, read_form
 from gateway.policy.body_fingerprint import fingerprint_body
 from gateway.policy.comparable_fields import (
     ListFilter,
@@ -31,18 +33,24 @@ RepeatRoutes = Mapping[tuple[str, str], float]
 """(product, path template) of a watched route -> seconds for which an open outcome is kept."""
 
 _FIELD = b"gateway-repeat"
+_FORM: Final = BodyFormat.FORM
 
 
 class RepeatIntent(NamedTuple):
-    """What is meant to happen once. `scope` is a hex SHA-256, from which nothing can be read back.
+    """What is meant to happen once. `scope` are 64 hex digits, from which nothing can be read back.
 
-    `asks`: Twilio may be asked whether it was done, by what `sought` says.
+    `asks`: Twilio may be asked whether it was done, by what `sought` says. `secret` are 32 bytes that only
+    the same request yields.
     """
 
     scope: str
     seconds: float
     asks: bool = False
     sought: Sought | None = None
+    secret: bytes = b""
+
+    def __repr__(self) -> str:  # what is sought holds a recipient
+        return f"RepeatIntent({self.scope})"
 
 
 class CreateSubject(NamedTuple):
@@ -124,21 +132,30 @@ def require_intent(
     seconds = routes.get((grant.route.product, grant.route.template), 0.0)
     if seconds <= 0 or allows or b"idempotency-key" in fields:
         return None
-    content_type = body.content_type
-    if content_type is None:
-        content_type = fields.get(b"content-type", b"")
-    scope = "\n".join(
+    scope = orjson.dumps(
         (
             outbound.consumer.name,
             outbound.account.sid,
             outbound.effective,
             outbound.host,
             outbound.target,
-            fingerprint_body(body, content_type),
+            _content_of(body, fields),
         )
     )
+    digest = blake2b(scope).digest()  # its halves say nothing of each other
     sought = _find_sought(grant, outbound, body) if outbound.consumer.credential.asks else None
-    return RepeatIntent(hashlib.sha256(scope.encode()).hexdigest(), seconds, sought is not None, sought)
+    return RepeatIntent(digest[:32].hex(), seconds, sought is not None, sought, digest[32:])
+
+
+def _content_of(body: Body, fields: Mapping[bytes, bytes]) -> Fields | str:
+    """What a body asks for: the fields of a form, which were read to be judged, else a fingerprint."""
+    if body.shape is _FORM:
+        try:
+            return read_form(body)
+        except Unreadable:
+            pass  # its fingerprint is made of its bytes
+    content_type = body.content_type
+    return fingerprint_body(body, fields.get(b"content-type", b"") if content_type is None else content_type)
 
 
 def _find_sought(grant: Grant, outbound: Outbound, body: Body) -> Sought | None:

@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from gateway.background.loops import BackgroundLoop, BackgroundLoops
 from gateway.redis.availability import Breaker, StoreState, StoreUnavailable
@@ -45,6 +45,15 @@ class Script(NamedTuple):
     def of(cls, text: str) -> "Script":
         """Make a script. All keys of one call need the same `{hash tag}`, so that a cluster can run it."""
         return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+class ScriptStore(Protocol):
+    """The part of `RedisStore` that those use who keep records."""
+
+    @property
+    def state(self) -> StoreState: ...
+
+    async def run(self, script: Script, keys: Sequence[str], args: Sequence[bytes | str | int]) -> Any: ...
 
 
 class RedisStore:

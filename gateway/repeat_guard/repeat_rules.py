@@ -4,6 +4,7 @@ An outcome is definite (Twilio answered 2xx, 3xx or 4xx, or nothing was sent), o
 unreadable, or a 5xx that may have come after the deed. A repeat of an open outcome is never sent.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 
 from gateway.errors import FailurePhase, GatewayError, Refusal, UpstreamFailure
@@ -31,6 +32,26 @@ class RepeatEvent(StrEnum):
     IN_FLIGHT = "repeat_in_flight"
     FULL = "repeat_guard_full"
     REPORTED = "reported"
+    STORE_SLOW = "store_slow"  # the store had to be asked again
+    STORE_AWAY = "store_away"  # it was not asked: only this process guards
+    STORE_UNAVAILABLE = "store_unavailable"  # so the create was refused
+    SECOND_HOLDER = "second_holder"  # the store forgot, and another replica sent the same
+
+
+class RepeatEvents:
+    """The events of one request, each kind of wait only once."""
+
+    __slots__ = ("_seen", "count")
+
+    def __init__(self, count: Callable[[RepeatEvent], None]) -> None:
+        self.count = count
+        self._seen: tuple[RepeatEvent, ...] = ()
+
+    def count_once(self, event: RepeatEvent) -> None:
+        """Count it, unless this request had it before."""
+        if event not in self._seen:
+            self._seen = (*self._seen, event)
+            self.count(event)
 
 
 def ending_of_response(status: int, *, asks: bool = False) -> RepeatEnding:
@@ -73,6 +94,15 @@ def in_flight() -> Refusal:
     return Refusal(
         "repeat_in_flight",
         "The same request is on its way and has no answer yet. Nothing was sent again: ask again shortly.",
+        headers=(("Retry-After", "1"),),
+    )
+
+
+def store_unavailable() -> Refusal:
+    """For a create that cannot be entered in the shared store."""
+    return Refusal(
+        "store_unavailable",
+        "Creates are guarded against repeats in the shared store, which is unavailable; nothing was sent.",
         headers=(("Retry-After", "1"),),
     )
 

@@ -63,6 +63,7 @@ class RepeatTable:
         self._flights: dict[str, RepeatEntry] = {}
         self._open: OrderedDict[str, RepeatEntry] = OrderedDict()
         self._resolved: OrderedDict[str, RepeatEntry] = OrderedDict()
+        self._written: OrderedDict[str, RepeatEntry] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._flights) + len(self._open) + len(self._resolved)
@@ -101,6 +102,21 @@ class RepeatTable:
         (self._open if ending is RepeatEnding.OPEN else self._resolved)[scope] = entry
         entry.wake()
 
+    def written(self, scope: str, entry: RepeatEntry) -> None:
+        """The store has it, which counts from now on, for as long as it is there to be asked."""
+        for kept in (self._open, self._resolved):
+            if kept.get(scope) is entry:
+                del kept[scope]
+                self._written[scope] = entry
+                self._written.move_to_end(scope)
+        while len(self._written) > self.max_entries:
+            self._written.popitem(last=False)
+
+    def find_written(self, scope: str) -> RepeatEntry | None:
+        """What the store had of this process's intents, where it cannot be asked."""
+        entry = self._written.get(scope)
+        return entry if entry is not None and entry.expires_at > self._clock() else None
+
     def refresh(self, scope: str, entry: RepeatEntry) -> None:
         """A caller was given the outcome: keep it from now on for its seconds."""
         entry.touch(self._clock())
@@ -110,7 +126,7 @@ class RepeatTable:
 
     def forget(self, scope: str, entry: RepeatEntry) -> None:
         """The intent is over: the next request like it is another one."""
-        for kept in (self._flights, self._open, self._resolved):
+        for kept in (self._flights, self._open, self._resolved, self._written):
             if kept.get(scope) is entry:
                 del kept[scope]
         entry.wake()

@@ -1,7 +1,8 @@
 """How a connection to Twilio is made: by aiohttp's connector, which then hands it over.
 
-The connector resolves names, races addresses (RFC 8305), shakes hands and talks to an egress proxy. It pools
-nothing: a connection that was made is taken from it and belongs to `ConnectionPool`.
+The connector resolves names, races addresses (RFC 8305) and talks to an egress proxy, TLS through it
+included. It pools nothing: a connection that was made is taken from it and belongs to `ConnectionPool`.
+Without a proxy TLS is begun here, so that it can be kept from reading far ahead.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from aiohttp import ClientError, ClientRequest, ClientTimeout, TCPConnector
 from yarl import URL
 
+from gateway.upstream.tls_client import Opened, read_less, start_tls
 from gateway.upstream.upstream_failures import unreachable
 
 _DNS_SECONDS = 10
@@ -38,25 +40,39 @@ class ConnectionOpener:
         self._proxy = options.proxy
         self._seconds = options.connect_seconds
         self._loop = asyncio.get_running_loop()
+        self._context = make_tls_context(options.ca_file)
         self._connector = TCPConnector(
-            limit=0, force_close=True, ttl_dns_cache=_DNS_SECONDS, ssl=make_tls_context(options.ca_file)
+            limit=0, force_close=True, ttl_dns_cache=_DNS_SECONDS, ssl=self._context
         )
 
-    async def open(self, origin: URL, deadline: float) -> asyncio.Transport:
+    async def open(self, origin: URL, deadline: float) -> Opened:
         """A connection to `origin`, TLS and proxy done. `deadline` is the loop's clock.
 
         Raises `UpstreamFailure` (upstream_unreachable) with a reason.
         """
-        seconds = max(0.001, min(self._seconds, deadline - self._loop.time()))
-        request = ClientRequest("GET", origin, loop=self._loop, proxy=self._proxy)
-        timeout = ClientTimeout(connect=seconds, sock_connect=seconds, ceil_threshold=seconds + 1)
+        until = min(self._loop.time() + self._seconds, deadline)
+        tls = origin.scheme == "https" and self._proxy is None
         try:
-            connection = await self._connector.connect(request, [], timeout)
+            reached = origin.with_scheme("http").with_port(origin.port) if tls else origin
+            transport = await self._connect(reached, self._left(until))
+            if tls:
+                host = (origin.raw_host or "").rstrip(".")
+                return await start_tls(transport, self._context, host, self._left(until))
         except (ClientError, OSError) as error:  # TimeoutError is one
             raise unreachable(error) from None
+        return read_less(transport) if origin.scheme == "https" else Opened(transport)
+
+    def _left(self, until: float) -> float:
+        return max(0.001, until - self._loop.time())
+
+    async def _connect(self, origin: URL, seconds: float) -> asyncio.Transport:
+        """What the connector makes of `origin`. Raises `ClientError` or `OSError`."""
+        request = ClientRequest("GET", origin, loop=self._loop, proxy=self._proxy)
+        timeout = ClientTimeout(connect=seconds, sock_connect=seconds, ceil_threshold=seconds + 1)
+        connection = await self._connector.connect(request, [], timeout)
         protocol, transport = connection.protocol, connection.transport
         if protocol is None or transport is None:
-            raise unreachable(ConnectionResetError())
+            raise ConnectionResetError
         # The connector's own protocol learns that it has no connection any more; only then does closing what
         # the connector handed out take it off the connector's books without closing the transport.
         protocol.connection_lost(None)

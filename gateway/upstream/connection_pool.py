@@ -90,11 +90,11 @@ class ConnectionPool:
         else:
             self._taken += 1
         try:
-            transport = await self._opener.open(URL(origin), deadline)
+            transport, held_bytes = await self._opener.open(URL(origin), deadline)
         except BaseException:
             self._free_place()
             raise
-        connection = UpstreamConnection(self, origin, transport)
+        connection = UpstreamConnection(self, origin, transport, held_bytes)
         self._connections.add(connection)
         # A transport that reads already goes on by the protocol it began with, until it is paused (uvloop).
         transport.pause_reading()

@@ -19,8 +19,6 @@ from gateway.upstream.upload_writer import UploadWriter
 from gateway.upstream.upstream_failures import lost, timed_out, unreadable
 from gateway.upstream.watchdog import Watchdog
 
-_TLS_READ_AHEAD_BYTES = 300 * 1024
-
 
 class ConnectionPhase(IntEnum):
     """What a connection does."""
@@ -54,18 +52,21 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     """`origin` is the pool's name for where it leads; `idle_since` is the loop's clock."""
 
     __slots__ = (
-        "_hand_out_at", "_idle_due", "_is_tls", "_loop", "_owner", "_reader", "_rest", "_saw_eof", "_sending",
-        "_transport", "_upload", "_waiter", "_watchdog", "idle_since", "origin", "phase",
+        "_hand_out_at", "_held_bytes", "_idle_due", "_loop", "_owner", "_reader", "_rest", "_saw_eof",
+        "_sending", "_transport", "_upload", "_waiter", "_watchdog", "idle_since", "origin", "phase",
     )  # fmt: skip
 
-    def __init__(self, owner: ConnectionOwner, origin: str, transport: asyncio.Transport) -> None:
+    def __init__(
+        self, owner: ConnectionOwner, origin: str, transport: asyncio.Transport, held_bytes: int
+    ) -> None:
+        """`held_bytes`: see `Opened`."""
         self.origin = origin
         self.idle_since = 0.0
         self.phase = _IDLE
         self._owner = owner
         self._loop = loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = transport
-        self._is_tls = transport.get_extra_info("sslcontext") is not None
+        self._held_bytes = held_bytes
         self._watchdog = Watchdog(loop, self._on_due)
         self._reader: AnswerReader | None = None
         self._sending: Sending | None = None
@@ -243,14 +244,14 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     def _pause(self, reader: AnswerReader) -> None:
         """Read no further until the reader asks.
 
-        uvloop drops what it has decrypted and not delivered when the peer closes. So with TLS the end of a
-        body is read ahead of its reader where it may be followed by a close.
+        uvloop drops what its TLS has read and not delivered when the peer closes. So the end of a body is
+        read ahead of its reader where it may be followed by a close.
         """
         transport = self._transport
         if transport is None:
             return
-        may_close = self._is_tls and not reader.reusable and reader.missing <= _TLS_READ_AHEAD_BYTES
-        if not may_close or reader.size >= _TLS_READ_AHEAD_BYTES:
+        may_close = self._held_bytes and not reader.reusable and reader.missing <= self._held_bytes
+        if not may_close or reader.size >= self._held_bytes:
             transport.pause_reading()
 
     # ── time and failure

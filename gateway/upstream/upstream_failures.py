@@ -107,8 +107,12 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "timeout"
     cause = error.os_error if isinstance(error, ClientConnectorError) else error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return _certificate_reason(cause)
     if isinstance(cause, ssl.SSLError):
         return "tls"
+    if isinstance(cause, ConnectionResetError):
+        return "reset"
     return _BY_ERRNO.get(cause.errno or 0, "network") if isinstance(cause, OSError) else "network"
 
 

@@ -17,6 +17,7 @@ from tests.bench import (
     stages,
     streaming,
     throughput,
+    unread_answers,
 )
 
 
@@ -67,6 +68,10 @@ def test_side_by_side() -> None:
 
 def test_streaming() -> None:
     assert streaming.main(["--short"]) == 0
+
+
+def test_unread_answers() -> None:
+    assert unread_answers.main(["--short"]) == 0
 
 
 def test_footprint() -> None:

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from gateway.errors import FailurePhase, Refusal, UpstreamFailure
 from gateway.http.response import Response
-from gateway.idempotency.claim_rules import ANSWER_BYTES
+from gateway.http.stored_response import STORED_BYTES
 from gateway.idempotency.keyed_requests import Idempotency, IdempotencyOptions
 from gateway.policy.idempotency_key import Claim
 from gateway.redis.redis_store import RedisStore
@@ -50,7 +50,7 @@ DONE: dict[str, Callable[[], Any]] = {
     "201": lambda: Response(201, "", (), b"{}", None),
     "400": lambda: Response(400, "", (), b"{}", None),
     "500": lambda: Response(500, "", (), b"{}", None),
-    "large": lambda: Response(201, "", (), b"x" * ANSWER_BYTES, None),
+    "large": lambda: Response(201, "", (), b"x" * STORED_BYTES, None),
     "lost": lambda: _failure(FailurePhase.SENT),
     "cancelled in doubt": asyncio.CancelledError,
 }

@@ -102,6 +102,7 @@ ELSEWHERE = {
     "consumers.*": "tests/integration/test_reload_signal.py",
     "secret_stores.": "tests/integration/test_remote_secrets.py",
     "jwt.*": "tests/integration/test_jwt.py",
+    "webhooks.": "tests/integration/test_webhook_reloads.py",
     "repeat_guard.seconds": "tests/integration/test_repeat_guard.py",
     "repeat_guard.routes": "tests/integration/test_repeat_guard.py",
 }

@@ -29,7 +29,7 @@ LADDER: tuple[frozenset[str], ...] = tuple(
             {"policy"},
             {"config", "rate_limits", "upstream"},
             {"idempotency", "listener", "repeat_guard"},
-            {"outcome_resolution"},
+            {"outcome_resolution", "webhooks"},
             {"explanation", "observe", "secret_stores"},
             {"admin", "handler"},
             {"app"},

@@ -10,6 +10,7 @@ from typing import Final, TypeGuard
 
 from gateway.config.checking.identity_contradictions import find_identity_contradictions
 from gateway.config.checking.pydantic_errors import suggest
+from gateway.config.checking.webhook_checks import find_webhook_contradictions
 from gateway.config.problems import Finding, KeyPath
 from gateway.config.schema.addresses import parse_address
 from gateway.config.schema.admin_settings import Admin, is_loopback
@@ -31,8 +32,10 @@ def find_contradictions(tree: Mapping[str, object]) -> list[Finding]:
         *_deadlines(tree),
         *_secret_stores(tree),
         *_tracing(tree),
+        *_repeat_guard(tree),
         *_credentials(tree),
         *_consumers(tree),
+        *find_webhook_contradictions(tree),
         *find_identity_contradictions(tree.get("jwt"), list(_sections(tree, "consumers"))),
     ]
 
@@ -132,6 +135,16 @@ def _deadlines(tree: Mapping[str, object]) -> Iterator[Finding]:
             ("upstream", "deadline_seconds_max"),
             "a request could take longer than a stop waits for it",
             f"make it at most `drain_seconds` ({drain:g}), or raise that",
+        )
+
+
+def _repeat_guard(tree: Mapping[str, object]) -> Iterator[Finding]:
+    shares = _section(tree, "repeat_guard").get("store") == "shared"
+    if shares and tree.get("store", Settings.model_fields["store"].default) == "memory":
+        yield Finding(
+            ("repeat_guard", "store"),
+            "there is no store that replicas share",
+            "write `store: redis://…` as well, or `local` here",
         )
 
 

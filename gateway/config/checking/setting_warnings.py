@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from gateway.config.checking.ask_notes import find_ask_notes
 from gateway.config.checking.form_values import find_dead_values
 from gateway.config.checking.identity_contradictions import find_identity_warnings
+from gateway.config.checking.webhook_checks import find_webhook_warnings
 from gateway.config.problems import Finding, KeyPath
 from gateway.config.schema.addresses import parse_address
 from gateway.config.schema.admin_settings import is_loopback
@@ -22,6 +23,7 @@ def find_warnings(settings: Settings, now: datetime) -> list[Finding]:
     return [
         *_exposure(settings),
         *_store(settings),
+        *_repeat_guard(settings),
         *_drain(settings),
         *_streams(settings),
         *_credentials(settings),
@@ -29,6 +31,7 @@ def find_warnings(settings: Settings, now: datetime) -> list[Finding]:
         *_consumers(settings, now),
         *find_identity_warnings(settings),
         *find_dead_values(settings),
+        *find_webhook_warnings(settings),
     ]
 
 
@@ -57,6 +60,16 @@ def _store(settings: Settings) -> Iterator[Finding]:
             ("reuse_port",),
             "replicas with `store: memory` count limits and remember an Idempotency-Key each for itself",
             "write `store: redis://…`, so that they share both",
+        )
+
+
+def _repeat_guard(settings: Settings) -> Iterator[Finding]:
+    if settings.repeat_guard.store == "local":
+        yield Finding(
+            ("repeat_guard", "store"),
+            "a replica that is killed or restarted forgets its creates, and others do not know of them: "
+            "a client that calls again then sends a second message",
+            "leave it out, with `store: redis://…`, so that replicas share them",
         )
 
 

@@ -13,7 +13,9 @@ from typing import Final
 from gateway.config.loading.environment import read_overrides
 from gateway.config.problems import KeyPath
 
-_PER_INSTANCE: Final[frozenset[KeyPath]] = frozenset({("listen",), ("admin", "listen"), ("reuse_port",)})
+_PER_INSTANCE: Final[frozenset[KeyPath]] = frozenset(
+    {("listen",), ("admin", "listen"), ("reuse_port",), ("webhooks", "listen")}
+)
 _DIGITS: Final = 12
 
 

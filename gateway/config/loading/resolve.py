@@ -4,10 +4,9 @@ Collects every finding before it gives up. Its errors name the variable, the fil
 never what it holds. How a store is asked, it must not know: it is given a `RemoteSource`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 from gateway.background.breathing import breathe
 from gateway.config.checking.setting_warnings import find_expiring_certificate
@@ -15,6 +14,8 @@ from gateway.config.loading.child_process import load_apart
 from gateway.config.loading.load import Loaded, load_settings
 from gateway.config.loading.named_files import NamedFiles
 from gateway.config.loading.references import remote_references
+from gateway.config.loading.remote_source import RemoteSource, ask_no_store
+from gateway.config.loading.resolve_webhooks import resolve_webhooks
 from gateway.config.loading.resolved import (
     ResolvedAccount,
     ResolvedConsumer,
@@ -22,6 +23,7 @@ from gateway.config.loading.resolved import (
     ResolvedCredential,
     ResolvedKey,
     ResolvedSettings,
+    Role,
 )
 from gateway.config.loading.stand_ins import UnreadFiles, stand_in
 from gateway.config.problems import ConfigError, Finding, KeyPath
@@ -30,27 +32,12 @@ from gateway.config.schema.account_settings import ApiKeySettings, CredentialSet
 from gateway.config.schema.addresses import UrlForm, parse_address
 from gateway.config.schema.admin_settings import find_weak_tokens
 from gateway.config.schema.consumer_settings import ConsumerKey, ConsumerSettings
-from gateway.config.schema.secret_store_settings import SecretStores
 from gateway.config.schema.secret_values import RemoteSecret, Secret, SecretError, SecretRef, path_of, resolve
 from gateway.config.schema.values import TextPattern
 from gateway.policy.addressing import DEFAULT_EDGES
 
 _UNREAD = Secret("", "unread")
 """Stands for a secret that could not be read, until all findings are collected."""
-
-
-class RemoteSource(Protocol):
-    """Asks stores: `gateway.secret_stores.secret_cache.RemoteSecrets`."""
-
-    def fetch(
-        self,
-        stores: SecretStores,
-        references: Sequence[SecretRef],
-        environ: Mapping[str, str],
-        base_dir: Path,
-    ) -> RemoteSecret:
-        """Ask for all `references`, none of which is local, at once. Blocks for `stores.timeout_seconds` at
-        most."""
 
 
 def load_static(path: Path, environ: Mapping[str, str]) -> ResolvedSettings:
@@ -61,31 +48,36 @@ def load_static(path: Path, environ: Mapping[str, str]) -> ResolvedSettings:
 
 def resolve_static(loaded: Loaded, environ: Mapping[str, str]) -> ResolvedSettings:
     """Settings with stand-ins for secrets and mounted files. Raises ConfigError with all that is wrong."""
-    return _resolve(loaded, _Resolver(environ, loaded.source.parent, _ask_no_store, static=True))
+    return _resolve(loaded, _Resolver(environ, loaded.source.parent, ask_no_store, static=True))
 
 
 def load_resolved(
-    path: Path, environ: Mapping[str, str], remote: RemoteSource | None = None, *, apart: bool = False
+    path: Path,
+    environ: Mapping[str, str],
+    remote: RemoteSource | None = None,
+    role: Role = Role.BOTH,
+    *,
+    apart: bool = False,
 ) -> ResolvedSettings:
-    """The configuration at `path`, for `compile_snapshot`. Blocks while stores are asked: not for a loop that
+    """What `role` needs of the configuration at `path`. Blocks while stores are asked: not for a loop that
     has something else to do. `apart`: a large file is read by a child process.
 
     Raises ConfigError with all that is wrong.
     """
     load = load_apart if apart else load_settings
-    return resolve_all(load(path, environ), environ, remote)
+    return resolve_all(load(path, environ), environ, remote, role)
 
 
 def resolve_all(
-    loaded: Loaded, environ: Mapping[str, str], remote: RemoteSource | None = None
+    loaded: Loaded, environ: Mapping[str, str], remote: RemoteSource | None = None, role: Role = Role.BOTH
 ) -> ResolvedSettings:
-    """Follow every reference. Raises ConfigError with all that is wrong."""
+    """Follow every reference that `role` needs, and no other. Raises ConfigError with all that is wrong."""
     base_dir = loaded.source.parent
-    references = remote_references(loaded.settings)
-    ask: RemoteSecret = _ask_no_store
+    references = remote_references(loaded.settings, role)
+    ask: RemoteSecret = ask_no_store
     if remote is not None:
         ask = remote.fetch(loaded.settings.secret_stores, references, environ, base_dir)
-    return _resolve(loaded, _Resolver(environ, base_dir, ask))
+    return _resolve(loaded, _Resolver(environ, base_dir, ask, role))
 
 
 def _resolve(loaded: Loaded, resolver: "_Resolver") -> ResolvedSettings:
@@ -95,19 +87,21 @@ def _resolve(loaded: Loaded, resolver: "_Resolver") -> ResolvedSettings:
     return resolved
 
 
-def _ask_no_store(reference: SecretRef) -> Secret:
-    raise SecretError(
-        f"{reference} is in a store, and none is asked here", "write {env: NAME} or {file: PATH}"
-    )
-
-
 class _Resolver:
     """Follows references, and collects what is wrong with what they lead to."""
 
     def __init__(
-        self, environ: Mapping[str, str], base_dir: Path, ask: RemoteSecret, *, static: bool = False
+        self,
+        environ: Mapping[str, str],
+        base_dir: Path,
+        ask: RemoteSecret,
+        role: Role = Role.BOTH,
+        *,
+        static: bool = False,
     ) -> None:
         self._static = static
+        self._role = role
+        self._calls = role is not Role.WEBHOOKS  # whether callers are served, and Twilio is called
         self._environ = environ
         self._base_dir = base_dir
         self._ask = ask
@@ -124,13 +118,15 @@ class _Resolver:
         consumers = {
             name: self._consumer(name, consumer, ("consumers", name))
             for name, consumer in settings.consumers.items()
+            if self._calls
         }
         self._find_duplicates(consumers)
         page_token = self._token(settings.admin.page_token, ("admin", "page_token"))
         metrics_token = self._token(settings.admin.metrics_token, ("admin", "metrics_token"))
         self.findings += find_weak_tokens(page_token, metrics_token)
         files = UnreadFiles() if self._static else NamedFiles(self._base_dir, self._files, self._refuse)
-        tls = files.tls(settings.tls, ("tls",))
+        tls = files.tls(settings.tls if self._calls else None, ("tls",))
+        issuers = settings.jwt if self._calls else ()
         doubts = find_expiring_certificate(tls.expires, datetime.now(UTC)) if tls else []
         return ResolvedSettings(
             settings=settings,
@@ -141,14 +137,20 @@ class _Resolver:
             metrics_token=metrics_token,
             store=self._store(settings.store),
             store_key=self._store_key(settings.store_key),
-            proxy=self._url(upstream.proxy, addresses.PROXY_URL, ("upstream", "proxy")),
-            ca_file=files.authorities(upstream.ca_file, ("upstream", "ca_file")),
+            proxy=self._url(
+                upstream.proxy if self._calls else None, addresses.PROXY_URL, ("upstream", "proxy")
+            ),
+            ca_file=files.authorities(upstream.ca_file if self._calls else None, ("upstream", "ca_file")),
             credentials=credentials,
             consumers=consumers,
-            issuers=tuple(files.issuer(issuer, ("jwt", index)) for index, issuer in enumerate(settings.jwt)),
+            issuers=tuple(files.issuer(issuer, ("jwt", index)) for index, issuer in enumerate(issuers)),
             files=(loaded.source, *loaded.included, *self._files),
             origins=loaded.origins,
             warnings=(*loaded.warnings, *loaded.origins.problems(doubts)),
+            webhooks=resolve_webhooks(
+                settings.webhooks, self._role, credentials, self._secret, files, self._refuse
+            ),
+            role=self._role,
             config_hash=loaded.config_hash,
         )
 
@@ -210,13 +212,16 @@ class _Resolver:
                 self._secret(key.secret, (*path, index, "secret")) or _UNREAD,
             )
             for index, key in enumerate(keys)
+            if self._calls
         )
 
     def _token(self, reference: SecretRef | None, path: KeyPath) -> Secret | None:
         return None if reference is None else self._secret(reference, path)
 
     def _auth_token(self, reference: SecretRef | None, path: KeyPath) -> Secret | None:
-        return None if reference is None else self._secret(reference, path) or _UNREAD
+        if reference is None or not self._calls:
+            return None
+        return self._secret(reference, path) or _UNREAD
 
     def _credential(self, name: str, credential: CredentialSettings, path: KeyPath) -> ResolvedCredential:
         account_sid = self._text(credential.account_sid, values.ACCOUNT_SID, (*path, "account_sid"))

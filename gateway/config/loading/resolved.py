@@ -5,6 +5,7 @@ Values only; `resolve.py` makes them. Secrets stay `Secret` until the snapshot b
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from gateway.config.schema.consumer_settings import ConsumerSettings
 from gateway.config.schema.identity_settings import IssuerSettings
 from gateway.config.schema.secret_values import Secret
 from gateway.config.schema.settings import Settings
+from gateway.config.schema.webhook_settings import WebhookRouteSettings, Webhooks, WebhookSecretSettings
 
 
 class ResolvedKey(NamedTuple):
@@ -99,6 +101,43 @@ class ResolvedIssuer:
     """Exists and was readable. Read again at each fetch, so it is not among `files`."""
 
 
+class Role(StrEnum):
+    """What a process serves, and so which secrets it reads."""
+
+    BOTH = "both"
+    DATA = "data"
+    WEBHOOKS = "webhooks"
+
+
+class ResolvedWebhookSecret(NamedTuple):
+    """`sid` is the account whose webhooks it signs."""
+
+    settings: WebhookSecretSettings
+    sid: str
+    secret: Secret
+
+
+class ResolvedWebhookRoute(NamedTuple):
+    """`sid` is the account whose events it takes."""
+
+    settings: WebhookRouteSettings
+    sid: str
+    sign_with: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedWebhooks:
+    """The webhook port; what needed no resolving is in `settings`."""
+
+    settings: Webhooks
+    listen: ListenAddress
+    tls: TlsMaterial | None
+    ca_file: TrustedFile | None
+    """Trusted instead of the system's certificates, for the services."""
+    secrets: tuple[ResolvedWebhookSecret, ...]
+    routes: tuple[ResolvedWebhookRoute, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class ResolvedSettings:
     """The whole configuration; what needed no resolving is in `settings`."""
@@ -126,6 +165,9 @@ class ResolvedSettings:
     origins: Origins
     """Makes Problems with file and line: `origins.problem(("consumers", "billing", "allow", 0), "…")`."""
     warnings: tuple[Problem, ...]
+    webhooks: ResolvedWebhooks | None
+    """None without a webhook port, and where the process serves none."""
+    role: Role
     config_hash: str
     """12 hexadecimal digits that change with the file's bytes and the overrides, but for those that only
     distinguish one instance from another."""

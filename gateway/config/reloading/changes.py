@@ -14,6 +14,7 @@ from gateway.config.loading.resolved import (
     ResolvedCredential,
     ResolvedKey,
     ResolvedSettings,
+    ResolvedWebhooks,
 )
 from gateway.config.reloading.live_settings import RESTART
 from gateway.config.schema.secret_values import Secret
@@ -40,6 +41,7 @@ def describe_changes(old: ResolvedSettings, new: ResolvedSettings) -> tuple[str,
         *_secret("store_key", old.store_key, new.store_key),
         *_secret("admin.page_token", old.page_token, new.page_token),
         *_secret("admin.metrics_token", old.metrics_token, new.metrics_token),
+        *_webhooks(old.webhooks, new.webhooks),
         *_named("credentials", old.credentials, new.credentials, _credential),
         *_named("consumers", old.consumers, new.consumers, _consumer),
     )
@@ -48,7 +50,10 @@ def describe_changes(old: ResolvedSettings, new: ResolvedSettings) -> tuple[str,
 def restart_values(resolved: ResolvedSettings) -> dict[str, object]:
     """The values of the settings that wait for a restart, by path. Not to be shown: one may be a secret."""
     found = _flat(resolved.settings)
+    webhooks = resolved.settings.webhooks
     found["tls"], found["store"] = resolved.tls is None, _reveal(resolved.store)
+    found["webhooks"] = webhooks is None
+    found["webhooks.tls"] = webhooks is None or webhooks.tls is None
     return {path: found.get(path) for path in RESTART}
 
 
@@ -156,6 +161,29 @@ def _credential(path: str, old: ResolvedCredential, new: ResolvedCredential) -> 
 
 def _subaccount(path: str, old: ResolvedAccount, new: ResolvedAccount) -> Iterator[str]:
     yield from _proofs(path, (old.keys, old.auth_token), (new.keys, new.auth_token))
+
+
+def _webhooks(old: ResolvedWebhooks | None, new: ResolvedWebhooks | None) -> Iterator[str]:
+    """Routes by their path, and secrets by where they come from."""
+    if old is None or new is None:
+        return
+    before, after = ({each.settings.path: each for each in found.routes} for found in (old, new))
+    yield from _members("webhooks.routes", before, after)
+    for path in before.keys() & after.keys():
+        if before[path].settings != after[path].settings or before[path].sid != after[path].sid:
+            yield f"webhooks.routes: {path} changed"
+        yield from _secret(
+            f"webhooks.routes: {path}: sign_with", before[path].sign_with, after[path].sign_with
+        )
+    kept = [
+        {(each.sid, each.settings.shared_key, each.secret.origin): each for each in found.secrets}
+        for found in (old, new)
+    ]
+    shown = [[f"{mask_sid(name[0])} {name[2]}" for name in each] for each in kept]
+    yield from _members("webhooks.secrets", *shown)
+    for name in kept[0].keys() & kept[1].keys():
+        place = f"webhooks.secrets: {mask_sid(name[0])} {name[2]}"
+        yield from _secret(place, kept[0][name].secret, kept[1][name].secret)
 
 
 _Proofs = tuple[tuple[ResolvedKey, ...], Secret | None]

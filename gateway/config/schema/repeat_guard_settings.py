@@ -25,6 +25,12 @@ class RepeatGuardSettings(Section):
     mode: Literal["enforce", "report"] = Field(
         default="enforce", description="`report` counts what would have been held, and holds nothing."
     )
+    store: Literal["shared", "local"] | None = Field(
+        default=None,
+        description="Where creates are remembered: `shared` by all replicas, in Redis, or `local`, in this "
+        "process alone; without it `shared` if there is a Redis (`store`), else `local`.",
+        json_schema_extra=values.RESTART,
+    )
     seconds: GuardSeconds = Field(
         default=300,
         description="How long an unknown outcome is remembered since it was last given to a caller. "

@@ -23,6 +23,7 @@ from gateway.config.schema.secret_store_settings import SecretStores
 from gateway.config.schema.secret_values import OrReference, SecretRef
 from gateway.config.schema.tls_settings import Tls
 from gateway.config.schema.values import Section
+from gateway.config.schema.webhook_settings import Webhooks
 
 
 class Callers(Section):
@@ -65,7 +66,7 @@ class Callers(Section):
     )
     write_seconds: values.Seconds = Field(
         default=30,
-        description="Longest time that a caller may leave 48 KiB of its answer unread; then it is cut off.",
+        description="Longest time that a caller may leave 64 KiB of its answer unread; then it is cut off.",
     )
 
 
@@ -265,6 +266,11 @@ class Settings(BaseSettings):
     idempotency: IdempotencySettings = Field(default_factory=IdempotencySettings)
     repeat_guard: RepeatGuardSettings = Field(default_factory=RepeatGuardSettings)
     secret_stores: SecretStores = Field(default_factory=SecretStores)
+    webhooks: Webhooks | None = Field(
+        default=None,
+        description="The port that Twilio calls, if there is one: docs/webhooks.md.",
+        json_schema_extra=values.RESTART,
+    )
 
     @classmethod
     def settings_customise_sources(

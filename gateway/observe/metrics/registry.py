@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from gateway.observe.metrics.configuration_info import ConfigurationRecord
 from gateway.observe.metrics.exchange_counts import ExchangeCounts
 from gateway.observe.metrics.exchange_families import ConfigurationCollector, ExchangeCollector, gauge
+from gateway.observe.metrics.webhook_counts import WebhookCounts
 
 Table = Callable[[], Mapping[str, float]]
 """Values by the value of the one label; called on the admin thread at each scrape."""
@@ -26,6 +27,7 @@ class Metrics:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.registry = CollectorRegistry()
         self.counts = ExchangeCounts()
+        self.webhooks = WebhookCounts()
         self.observe = self.counts.add
         self.count_key_event = self.counts.count_key_event
         self.count_idempotency_event = self.counts.count_idempotency_event

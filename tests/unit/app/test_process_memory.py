@@ -4,44 +4,79 @@ import ctypes
 
 import pytest
 
-from gateway.app.process_memory import Trimmer, resident_bytes, trim
+from gateway.app.process_memory import Trimmer, resident_bytes, settle_allocator, trim, used_bytes
 
 MIB = 1024 * 1024
 
 
 class Memory:
-    """Resident memory as a test says."""
+    """A process as a test says: what it uses, and what it freed and the C library kept."""
 
     def __init__(self) -> None:
-        self.resident = 60 * MIB
-        self.after_trim = 60 * MIB
+        self.used = 50 * MIB
+        self.kept = 0
         self.trims = 0
+
+    def resident(self) -> int:
+        return 10 * MIB + self.used + self.kept
 
     def trim(self) -> None:
         self.trims += 1
-        self.resident = self.after_trim
+        self.kept = 0
+
+    def use(self, size: int) -> None:
+        self.kept -= min(self.kept, size)
+        self.used += size
+
+    def release(self, size: int) -> None:
+        self.used -= size
+        self.kept += size
+
+
+def _trimmer(memory: Memory) -> Trimmer:
+    return Trimmer(memory.resident, lambda: memory.used, memory.trim)
 
 
 def test_a_peak_is_given_back_once() -> None:
     memory = Memory()
-    trimmer = Trimmer(lambda: memory.resident, memory.trim)
-    assert not trimmer.look()
-    memory.resident = 180 * MIB
+    trimmer = _trimmer(memory)
+    memory.use(120 * MIB)
+    assert not trimmer.look()  # it is in use
+    memory.release(120 * MIB)
     assert trimmer.look()
+    assert memory.resident() == 60 * MIB
     assert not trimmer.look()
-    assert memory.trims == 1
 
 
-def test_what_is_in_use_is_not_trimmed_again_and_again() -> None:
+def test_c2_every_peak_is_given_back_however_large_one_was_in_use_before() -> None:
     memory = Memory()
-    trimmer = Trimmer(lambda: memory.resident, memory.trim)
-    memory.resident = memory.after_trim = 180 * MIB
-    assert trimmer.look()
-    assert not trimmer.look()
-    memory.resident = 70 * MIB  # freed by itself: the next peak counts from here
-    assert not trimmer.look()
-    memory.resident = 120 * MIB
-    assert trimmer.look()
+    trimmer = _trimmer(memory)
+    for _ in range(6):
+        memory.use(900 * MIB)
+        assert not trimmer.look()
+        memory.release(900 * MIB)
+        assert trimmer.look()
+        assert memory.resident() == 60 * MIB
+    assert memory.trims == 6
+
+
+def test_c2_a_peak_between_two_looks_is_given_back() -> None:
+    memory = Memory()
+    trimmer = _trimmer(memory)
+    for _ in range(3):
+        memory.use(100 * MIB)
+        memory.release(100 * MIB)
+        assert trimmer.look()
+        assert memory.resident() == 60 * MIB
+
+
+def test_what_is_freed_and_used_again_is_no_reason_to_trim() -> None:
+    memory = Memory()
+    trimmer = _trimmer(memory)
+    for _ in range(10):
+        memory.use(8 * MIB)
+        memory.release(8 * MIB)
+        assert not trimmer.look()
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library is not glibc")
@@ -53,3 +88,24 @@ def test_freed_pages_go_back_to_the_system() -> None:
     trim()
     assert resident_bytes() < before - 100 * MIB
     assert len(kept) == 40
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="the C library is no glibc 2.33")
+def test_what_is_used_of_the_heap_is_counted() -> None:
+    blocks = [bytes(100_000) for _ in range(500)]
+    kept = blocks[::50]
+    before = used_bytes()
+    del blocks
+    assert used_bytes() < before - 30 * MIB
+    assert len(kept) == 10
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the C library is not glibc")
+def test_large_blocks_go_back_when_they_are_freed() -> None:
+    settle_allocator()
+    blocks = [b"x" * 200_000 for _ in range(500)]
+    kept = blocks[::50]
+    before = resident_bytes()
+    del blocks
+    assert resident_bytes() < before - 60 * MIB
+    assert len(kept) == 10

@@ -52,7 +52,11 @@ _PIECES = st.sampled_from(
         "%26",
         "%3D",
         "%3d",
+        "%25",
+        "%0A",
         "%2B",
+        "\n",
+        "\r",
         "%",
         "%%26",
         "%C3",
@@ -70,6 +74,8 @@ _PIECES = st.sampled_from(
 @given(st.lists(_PIECES, max_size=12).map("".join))
 @example("To=%2B1&From%3D=%26")
 @example("%%2626=a&b%=%")
+@example("a=2B=&%\n=b%2B")
+@example("a=%\rxx\n%2B%2")
 def test_urlencoded_is_what_the_library_reads(text: str) -> None:
     try:
         expected = parse_qsl(text, keep_blank_values=True, errors="strict")

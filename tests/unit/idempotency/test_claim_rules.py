@@ -5,14 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.http.response import Response
+from gateway.http.stored_response import STORED_BYTES, encode_response
 from gateway.idempotency.claim_rules import (
-    ANSWER_BYTES,
     Begin,
     ClaimState,
     Record,
     decide_begin,
     decode_answer,
-    encode_answer,
     in_flight,
     make_refusal,
     record_of,
@@ -99,7 +98,7 @@ def test_what_cannot_be_kept_is_spent() -> None:
     streamed = _answer(201)
     streamed.rest = object()  # type: ignore[assignment]
     assert record_of(streamed, claim, releases_503=False) == spent
-    assert record_of(_answer(201, b"x" * ANSWER_BYTES), claim, releases_503=False) == spent
+    assert record_of(_answer(201, b"x" * STORED_BYTES), claim, releases_503=False) == spent
     assert record_of(_answer(201), claim._replace(conceals=True), releases_503=False) == spent
 
 
@@ -118,14 +117,14 @@ _value = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_c
 def test_an_answer_comes_back_byte_for_byte(
     status: int, reason: str, fields: tuple[tuple[bytes, bytes], ...], body: bytes
 ) -> None:
-    again = decode_answer(encode_answer(Response(status, reason, fields, body, None)))
+    again = decode_answer(encode_response(Response(status, reason, fields, body, None)))
     assert (again.status, again.reason, again.body, again.rest) == (status, reason, body, None)
     assert again.fields == (*fields, (b"Idempotent-Replayed", b"true"))
 
 
 def test_a_replay_says_so_once() -> None:
     first = Response(201, "", ((b"idempotent-replayed", b"false"), (b"A", b"b")), b"", None)
-    assert decode_answer(encode_answer(first)).fields == ((b"A", b"b"), (b"Idempotent-Replayed", b"true"))
+    assert decode_answer(encode_response(first)).fields == ((b"A", b"b"), (b"Idempotent-Replayed", b"true"))
 
 
 @given(st.binary())

@@ -74,10 +74,10 @@ def test_scopes_differ(change: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"body": BODY._replace(data=BODY.data + b"!")},
+        {"body": Body(BODY.data + b"!", BODY.shape)},
         {"body": NO_BODY},
         {"content_type": b"multipart/form-data; boundary=x"},
-        {"body": BODY._replace(content_type=b"application/json")},
+        {"body": Body(BODY.data, BODY.shape, content_type=b"application/json")},
     ],
     ids=["body", "no_body", "received_type", "type_sent"],
 )

@@ -10,7 +10,8 @@ import pytest
 from gateway.errors import FailurePhase, GatewayError, Refusal, UpstreamFailure
 from gateway.http.response import Response
 from gateway.policy.repeat_intent import CreateSubject, RepeatIntent
-from gateway.repeat_guard.repeat_guard import RepeatGuard, RepeatGuardOptions
+from gateway.repeat_guard.guard_parts import RepeatGuardOptions
+from gateway.repeat_guard.repeat_guard import RepeatGuard
 from gateway.repeat_guard.repeat_rules import RepeatEvent
 from tests.support.virtual_time import VirtualTimeLoop, run_in_virtual_time
 

@@ -19,6 +19,13 @@ DOUBTS = cases(
         "each for itself; write `store: redis://…`, so that they share both",
     ),
     (
+        "creates_in_one_process",
+        "repeat_guard: {store: local}",
+        "10: repeat_guard.store: a replica that is killed or restarted forgets its creates, and others do "
+        "not know of them: a client that calls again then sends a second message; leave it out, with "
+        "`store: redis://…`, so that replicas share them",
+    ),
+    (
         "drain_below_the_default_maximum",
         "drain_seconds: 30",
         "10: drain_seconds: clients that wait longer get no answer later than this: it cuts "
@@ -116,6 +123,12 @@ consumers:
             "limit_out_of_order",
             "concurrency: {floor: 20}",
             "concurrency: `floor`, `initial` and `ceiling` are not in order; make floor <= initial",
+        ),
+        (
+            "creates_shared_through_nothing",
+            "repeat_guard: {store: shared}",
+            "repeat_guard.store: there is no store that replicas share; write `store: redis://…` as well, or "
+            "`local` here",
         ),
         (
             "a_span_that_is_not_made",

@@ -168,7 +168,16 @@ def test_what_waits_for_a_restart(tmp_path: Path) -> None:
 
 def test_everything_resolved_is_compared() -> None:
     """Whoever adds a field to it says here how a change is noticed: a reload that sees none does nothing."""
-    said = {"store", "store_key", "proxy", "page_token", "metrics_token", "credentials", "consumers"}
-    in_settings = {"settings", "listen", "admin_listen", "config_hash", "warnings", "origins"}
+    said = {
+        "store",
+        "store_key",
+        "proxy",
+        "page_token",
+        "metrics_token",
+        "credentials",
+        "consumers",
+        "webhooks",
+    }
+    in_settings = {"settings", "role", "listen", "admin_listen", "config_hash", "warnings", "origins"}
     in_files = {"tls", "ca_file", "issuers", "files"}
     assert {field.name for field in fields(ResolvedSettings)} == said | in_settings | in_files

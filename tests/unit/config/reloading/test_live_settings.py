@@ -11,8 +11,12 @@ OPENED_ONCE = {
     "store_prefix",
     "admin.listen",
     "admin.allow_remote",
+    "repeat_guard.store",
     "tracing.enabled",
     "tracing.send_upstream",
+    "webhooks",
+    "webhooks.listen",
+    "webhooks.tls",
 }
 
 
@@ -31,6 +35,7 @@ def test_every_kind_of_setting_has_its_path() -> None:
 def test_the_reference_marks_what_waits() -> None:
     marked = [line.split("`")[1] for line in render_markdown().splitlines() if line.endswith("*Restart.* |")]
     assert marked == [path.rpartition(".")[2] for path in (
-        "listen", "reuse_port", "tls", "store", "store_prefix", "admin.listen", "admin.allow_remote",
-        "tracing.enabled", "tracing.send_upstream",
+        "listen", "reuse_port", "tls", "store", "store_prefix", "webhooks", "admin.listen",
+        "admin.allow_remote", "tracing.enabled", "tracing.send_upstream",
+        "repeat_guard.store", "webhooks.listen", "webhooks.tls",
     )]  # fmt: skip

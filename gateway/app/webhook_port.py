@@ -1,0 +1,64 @@
+"""The webhook port of a process: its listener, its handler, and its client for the services behind it."""
+
+from gateway.app.listen_error import ListenError
+from gateway.app.webhook_options import WebhookOptions
+from gateway.listener.listener import Listener
+from gateway.listener.tls_context import ListenerTls
+from gateway.observe.observers import Observers
+from gateway.webhooks.inward_client import InwardClient
+from gateway.webhooks.webhook_handler import WebhookHandler
+
+SETTING = "webhooks.listen"
+
+
+class WebhookPort:
+    """`open`, `apply` for each reload, `drain` and `close`, all on the loop."""
+
+    def __init__(self, options: WebhookOptions, observers: Observers) -> None:
+        self._address = options.address
+        self._client = InwardClient()
+        self.handler = WebhookHandler(
+            options.rules, self._client, observers, body_seconds=options.body_seconds
+        )
+        tls = options.tls
+        self.tls = None if tls is None else ListenerTls(tls.context, tls.expires, observers.handshake_failed)
+        self.listener = Listener(
+            "webhooks",
+            self.handler.handle,
+            self.handler.refuse_unparsed,
+            options.limits,
+            options.heads,
+            self.tls,
+        )
+
+    async def open(self, *, shared: bool) -> None:
+        """Listen. Raises `ListenError`."""
+        try:
+            await self.listener.open(*self._address, shared=shared)
+        except OSError as error:
+            raise ListenError(SETTING, self._address, error) from error
+
+    @property
+    def url(self) -> str:
+        """Where it listens, for people."""
+        host = f"[{self._address.host}]" if ":" in self._address.host else self._address.host
+        return f"{'http' if self.tls is None else 'https'}://{host}:{self.listener.port}"
+
+    async def apply(self, options: WebhookOptions) -> None:
+        """Apply a configuration, for the next event and connection. Events under way end as they began."""
+        self.handler.rules = options.rules
+        self.handler.body_seconds = options.body_seconds
+        self.handler.limits.forget(options.rules)
+        self.listener.apply(options.limits, options.heads)
+        if self.tls is not None and options.tls is not None:
+            self.tls.replace(options.tls.context, options.tls.expires)
+        await self._client.apply(options.rules.routes, options.trust)
+
+    async def drain(self, seconds: float) -> None:
+        """Stop accepting events without failing any; those under way have `seconds` to end."""
+        self.handler.draining = True
+        await self.listener.drain(seconds)
+
+    async def close(self) -> None:
+        """Close what is left."""
+        await self._client.close()

@@ -1,0 +1,186 @@
+"""The Lua scripts over the intents of all replicas, and the form of their records (docs/design.md 4.7).
+
+Of one account: `intent:SCOPE`, a hash, is what may not happen twice; `open` maps the id of each create that
+has no definite answer to its owner (16 characters) and its description; `leases` says until when each owner's
+lease lasts, `kept` until when those that have ended are listed; `to:DIGEST` holds the ids of creates with one
+To, `sids` what was created. All of them share a hash tag, so that one script of a cluster sees them.
+
+Times are milliseconds by the server's clock; the first argument is the replica's estimate, for servers that
+do not tell their time. Records carry a version; fields that a release does not know are left as they are.
+"""
+
+from gateway.redis.redis_store import Script
+from gateway.repeat_guard.open_outcomes import KEPT_SECONDS, SID_SECONDS
+from gateway.repeat_guard.repeat_rules import MAX_SECONDS
+
+RECORD_VERSION = 1
+OWNER_LENGTH = 16
+_KEPT_MS = round(KEPT_SECONDS * 1000)
+_SID_MS = round(SID_SECONDS * 1000)
+_MAX_MS = round(MAX_SECONDS * 1000)
+_INDEX_MS = _KEPT_MS + _MAX_MS
+"""No index outlives what it may hold."""
+
+NOW = """
+local told = redis.pcall('TIME')
+local now = told.err and tonumber(ARGV[1]) or told[1] * 1000 + math.floor(told[2] / 1000)
+"""
+_FORGET_OLD = f"""
+local function forget_old(scores, before)
+  for _, old in ipairs(redis.call('ZRANGEBYSCORE', scores, '-inf', before, 'LIMIT', 0, 10)) do
+    redis.call('ZREM', scores, old)
+    redis.call('HDEL', KEYS[2], old)
+  end
+  redis.call('PEXPIRE', scores, {_INDEX_MS})
+end
+"""
+KEEP_SIDS = f"""
+local function keep_sids(sids, made)
+  redis.call('ZREMRANGEBYSCORE', sids, '-inf', now - {_SID_MS})
+  for sid in string.gmatch(made, '%S+') do redis.call('ZADD', sids, now, sid) end
+  redis.call('PEXPIRE', sids, {_SID_MS})
+end
+"""
+_MINE = """
+local function mine(first)
+  for i = first, #ARGV do if ARGV[i] == owner then return true end end
+  return false
+end
+"""
+# KEYS: intent, open, leases, released, and `to` where Twilio may be asked.
+# ARGV: now, lease, seconds, description, id, ids of earlier requests of this process that it supersedes.
+_ENTER = f"""
+redis.call('HSET', KEYS[1], 'version', {RECORD_VERSION}, 'id', ARGV[5], 'state', 'flight',
+  'lease', now + ARGV[2], 'seconds', ARGV[3], 'started', now)
+redis.call('PEXPIRE', KEYS[1], ARGV[2] + ARGV[3])
+redis.call('HSET', KEYS[2], ARGV[5], string.sub(ARGV[5], 1, {OWNER_LENGTH}) .. ARGV[4])
+redis.call('ZADD', KEYS[3], now + ARGV[2], ARGV[5])
+if KEYS[5] then
+  redis.call('HSET', KEYS[5], ARGV[5], 1)
+  redis.call('PEXPIRE', KEYS[5], {_INDEX_MS})
+end
+"""
+BEGIN = Script.of(
+    NOW
+    + _FORGET_OLD
+    + """
+if redis.call('GET', KEYS[4]) == ARGV[5] then return false end
+local found = redis.call('HMGET', KEYS[1], 'id', 'state', 'lease', 'seconds', 'started', 'status', 'slug',
+  'answer', 'sid')
+local owner, state = found[1], found[2]
+"""
+    + _MINE
+    + f"""
+if owner and not (state == 'flight' and mine(5)) then
+  if state == 'flight' and tonumber(found[3]) > now then return {{'flight', owner}} end
+  local left = math.min(tonumber(found[4]), tonumber(found[5]) + {_MAX_MS} - now)
+  if left > 0 then
+    if state == 'flight' then
+      state = 'open'
+      redis.call('HSET', KEYS[1], 'state', state, 'slug', 'replica_lost', 'status', 0)
+    end
+    redis.call('PEXPIRE', KEYS[1], left)
+    return {{state, owner, found[6] or 0, found[7] or 'replica_lost', found[8] or '', found[9] or ''}}
+  end
+  redis.call('DEL', KEYS[1])
+elseif owner and owner ~= ARGV[5] then
+  redis.call('HDEL', KEYS[2], owner)
+  redis.call('ZREM', KEYS[3], owner)
+end
+forget_old(KEYS[3], now - {_KEPT_MS})
+redis.call('PEXPIRE', KEYS[2], {_INDEX_MS})
+"""
+    + _ENTER
+    + "return false"
+)
+# As BEGIN. -1: the intent is another's; 0: it is not in flight any more; 2: another looks after it.
+RENEW = Script.of(
+    NOW
+    + "local owner = redis.call('HGET', KEYS[1], 'id')"
+    + _MINE
+    + f"""
+if owner and not mine(5) then return -1 end
+if owner and redis.call('HGET', KEYS[1], 'state') ~= 'flight' then return 0 end
+local held = redis.call('HGET', KEYS[2], ARGV[5])
+if held and string.sub(held, 1, {OWNER_LENGTH}) ~= string.sub(ARGV[5], 1, {OWNER_LENGTH}) then return 2 end
+"""
+    + _ENTER
+    + "return 1"
+)
+# KEYS: intent, open, leases, kept, then `sids` and `to` where Twilio may be asked.
+# ARGV: now, SIDs with spaces between them, id, ids that it supersedes. -1: the intent is another's.
+FORGET = Script.of(
+    NOW
+    + KEEP_SIDS
+    + """
+local owner = redis.call('HGET', KEYS[1], 'id')
+"""
+    + _MINE
+    + """
+redis.call('HDEL', KEYS[2], ARGV[3])
+redis.call('ZREM', KEYS[3], ARGV[3])
+redis.call('ZREM', KEYS[4], ARGV[3])
+if KEYS[5] and ARGV[2] ~= '' then keep_sids(KEYS[5], ARGV[2]) end
+if KEYS[6] then redis.call('HDEL', KEYS[6], ARGV[3]) end
+if not owner then return 1 end
+if not mine(3) then return -1 end
+redis.call('DEL', KEYS[1])
+return 1
+"""
+)
+# KEYS: intent, open, leases, released, `to` where Twilio may be asked.
+# ARGV: now, milliseconds in which a BEGIN that was not answered may still run, or 0; id, superseded ids.
+RELEASE = Script.of(
+    NOW
+    + """
+local owner = redis.call('HGET', KEYS[1], 'id')
+"""
+    + _MINE
+    + """
+if ARGV[2] ~= '0' then redis.call('SET', KEYS[4], ARGV[3], 'PX', ARGV[2]) end
+redis.call('HDEL', KEYS[2], ARGV[3])
+redis.call('ZREM', KEYS[3], ARGV[3])
+if KEYS[5] then redis.call('HDEL', KEYS[5], ARGV[3]) end
+if owner and mine(3) and redis.call('HGET', KEYS[1], 'state') == 'flight' then redis.call('DEL', KEYS[1]) end
+return 1
+"""
+)
+# KEYS: as FORGET. ARGV: now, lease (0: nobody looks), seconds, description, state, status, slug, answer,
+# SIDs, id, superseded ids. Open ones stay listed; a definite answer that no caller has is kept for a repeat.
+KEEP = Script.of(
+    NOW
+    + _FORGET_OLD
+    + KEEP_SIDS
+    + """
+local owner = redis.call('HGET', KEYS[1], 'id')
+"""
+    + _MINE
+    + f"""
+if owner and not mine(10) then return -1 end
+redis.call('HSET', KEYS[1], 'version', {RECORD_VERSION}, 'id', ARGV[10], 'state', ARGV[5], 'seconds', ARGV[3],
+  'status', ARGV[6], 'slug', ARGV[7], 'answer', ARGV[8], 'lease', 0)
+redis.call('HSETNX', KEYS[1], 'started', now)
+local started = tonumber(redis.call('HGET', KEYS[1], 'started'))
+redis.call('PEXPIRE', KEYS[1], math.max(1, math.min(tonumber(ARGV[3]), started + {_MAX_MS} - now)))
+if KEYS[5] and ARGV[9] ~= '' then keep_sids(KEYS[5], ARGV[9]) end
+if ARGV[5] ~= 'open' then
+  redis.call('HDEL', KEYS[2], ARGV[10])
+  redis.call('ZREM', KEYS[3], ARGV[10])
+  if KEYS[6] then redis.call('HDEL', KEYS[6], ARGV[10]) end
+  return 1
+end
+local token = string.sub(ARGV[10], 1, {OWNER_LENGTH})
+local held = redis.call('HGET', KEYS[2], ARGV[10])
+if held and string.sub(held, 1, {OWNER_LENGTH}) ~= token then return 1 end
+forget_old(KEYS[4], now)
+redis.call('HSET', KEYS[2], ARGV[10], token .. ARGV[4])
+redis.call('PEXPIRE', KEYS[2], {_INDEX_MS})
+redis.call('ZADD', KEYS[4], now + {_KEPT_MS}, ARGV[10])
+if ARGV[2] == '0' then
+  redis.call('ZREM', KEYS[3], ARGV[10])
+else
+  redis.call('ZADD', KEYS[3], now + ARGV[2], ARGV[10])
+end
+return 1
+"""
+)

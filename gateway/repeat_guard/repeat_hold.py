@@ -1,0 +1,292 @@
+"""One guarded create: it waits for an identical one, is sent, or shares an outcome (docs/design.md 4.7).
+
+The table of this process comes first, the store (if there is one) second. Knows nothing of attempts: its
+holder says what was answered, and whether that reached a caller.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from gateway.errors import GatewayError, Refusal
+from gateway.http.response import Response
+from gateway.policy.repeat_intent import CreateSubject, RepeatIntent
+from gateway.repeat_guard.guard_parts import GuardParts
+from gateway.repeat_guard.intent_records import IntentEnd, IntentLease, SharedIntent
+from gateway.repeat_guard.open_outcomes import OpenOutcome, OutcomeState
+from gateway.repeat_guard.repeat_rules import (
+    RepeatEnding,
+    RepeatEvent,
+    RepeatEvents,
+    ending_of_error,
+    ending_of_response,
+    in_flight,
+    not_kept,
+    shared_error,
+)
+from gateway.repeat_guard.repeat_table import RepeatEntry
+from gateway.repeat_guard.shared_claim import claim
+
+
+class RepeatHold:
+    """An async context manager around sending *and* writing the answer.
+
+    If `shared` is set, that is the answer (with `SHARED_FIELD`); if `found` is, it is the SID of what the
+    first request created, and that resource is the answer; else send, and say `answered` what came. `outcome`
+    is what is entered of the request, if Twilio may be asked about it. Before the block ends, `delivered`
+    says that the whole answer was written to a caller that was connected.
+    """
+
+    __slots__ = (
+        "_absent",
+        "_answer",
+        "_deadline",
+        "_delivered",
+        "_describe",
+        "_elsewhere",
+        "_entry",
+        "_in_doubt",
+        "_intent",
+        "_lease",
+        "_on_event",
+        "_parts",
+        "_sid",
+        "_streams",
+        "found",
+        "outcome",
+        "shared",
+        "waited_seconds",
+    )
+
+    def __init__(
+        self,
+        parts: GuardParts,
+        intent: RepeatIntent | None,
+        deadline: float,
+        in_doubt: Callable[[], bool],
+        on_event: Callable[[RepeatEvent], None],
+        describe: Callable[[], CreateSubject],
+    ) -> None:
+        self._parts = parts
+        self._intent = intent
+        self._deadline = deadline
+        self._in_doubt = in_doubt
+        self._on_event = on_event
+        self._describe = describe
+        self._entry: RepeatEntry | None = None
+        self._lease: IntentLease | None = None
+        self._elsewhere: SharedIntent | None = None
+        self._answer: Response | None = None
+        self._delivered = False
+        self._streams = False
+        self._sid = ""
+        self._absent = False
+        self.shared: Response | None = None
+        self.found = ""
+        self.outcome: OpenOutcome | None = None
+        self.waited_seconds = 0.0
+
+    async def __aenter__(self) -> Self:
+        """Begin, wait for the first, or raise `GatewayError` (409, 502, 503)."""
+        intent = self._intent
+        if intent is None:
+            return self
+        entry = self._parts.table.find(intent.scope)
+        if entry is None and self._parts.shared is None:
+            self._begin(intent)
+        else:
+            loop = asyncio.get_running_loop()
+            started_at = loop.time()
+            try:
+                await self._enter(intent, entry)
+            finally:
+                self.waited_seconds = loop.time() - started_at
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        entry, intent = self._entry, self._intent
+        if intent is None:
+            return
+        if self._elsewhere is not None:
+            if self._delivered and not self._elsewhere.is_open and self._parts.shared is not None:
+                assert self._lease is not None
+                self._parts.shared.delivered(self._lease, self._elsewhere)
+        elif entry is None:
+            return
+        elif self.shared is not None or self.found or entry.ending is not None:
+            self._end_shared(intent, entry)
+        else:
+            self._end(intent, entry, self._ending(intent, entry, error))
+
+    def answered(self, response: Response, sid: str = "") -> None:
+        """Twilio has answered, and created `sid`. Call it before anything is done to the answer.
+
+        The last call counts: what a look has found is an answer as well.
+        """
+        if self._entry is not None and self.shared is None:
+            self._streams = response.rest is not None
+            self._answer = _copy(response)
+            self._sid = sid
+
+    def absent(self) -> None:
+        """Looks have shown that Twilio did not do it: the next identical request is a new one."""
+        self._absent = True
+
+    def delivered(self) -> None:
+        """The answer was written in full to a connected caller."""
+        self._delivered = True
+
+    def _begin(self, intent: RepeatIntent) -> RepeatEntry:
+        try:
+            entry = self._entry = self._parts.table.begin(intent.scope, intent.seconds)
+        except Refusal:
+            self._on_event(RepeatEvent.FULL)
+            raise
+        if self._parts.shared is None and intent.asks:
+            self.outcome = self._new_outcome(intent)
+            self._parts.local.enter(self.outcome)
+        return entry
+
+    def _new_outcome(self, intent: RepeatIntent) -> OpenOutcome:
+        now = self._parts.now()
+        left = self._deadline - asyncio.get_running_loop().time()
+        id_ = secrets.token_hex(16)
+        return OpenOutcome(id_, intent.scope, self._describe(), intent.seconds, now, now + left)
+
+    async def _enter(self, intent: RepeatIntent, entry: RepeatEntry | None) -> None:
+        """Until this request may be sent (`_entry` is a flight of its own) or has an outcome to share."""
+        reports = self._parts.options.reports
+        events = RepeatEvents(self._on_event)
+        while entry is not None:
+            if reports:
+                self._on_event(RepeatEvent.REPORTED)
+                return
+            if entry.ending is not None:
+                self._share(intent, entry)
+                return
+            events.count_once(RepeatEvent.WAITED)
+            await self._next_look(entry)
+            if entry.ending is None:  # forgotten: it ended well, or nothing was sent
+                entry = self._parts.table.find(intent.scope)
+        entry = self._begin(intent)
+        shared = self._parts.shared
+        if shared is None:
+            return
+        lease = shared.lease(intent, self._new_outcome(intent), self._count_second_holder)
+        try:
+            found = await claim(self._parts, shared, lease, self._deadline, events)
+        except BaseException:
+            self._let_go(intent, entry)
+            shared.end(lease, None)  # the script may have run nevertheless
+            raise
+        self._lease = lease
+        if found is None:
+            self.outcome = lease.outcome if intent.asks else None
+            shared.hold(lease)
+            return
+        self._let_go(intent, entry)
+        if reports:
+            self._on_event(RepeatEvent.REPORTED)
+        elif isinstance(found, RepeatEntry):  # the store is away, and may have what was asked of it before
+            shared.end(lease, None)
+            self._share(intent, found)
+        else:
+            self._share_found(found)
+
+    def _let_go(self, intent: RepeatIntent, entry: RepeatEntry) -> None:
+        self._parts.table.forget(intent.scope, entry)
+        self._entry = None
+
+    async def _next_look(self, entry: RepeatEntry) -> None:
+        waiter = asyncio.get_running_loop().create_future()
+        entry.waiters.append(waiter)
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                await waiter
+        except TimeoutError:
+            self._on_event(RepeatEvent.IN_FLIGHT)
+            raise in_flight() from None
+        finally:
+            if waiter in entry.waiters:
+                entry.waiters.remove(waiter)
+
+    def _share(self, intent: RepeatIntent, entry: RepeatEntry) -> None:
+        self._on_event(RepeatEvent.SHARED)
+        self._entry = entry
+        self.found = entry.found_sid
+        if self.found:
+            return
+        if entry.response is not None:
+            self.shared = _copy(entry.response)
+            return
+        self._parts.table.refresh(intent.scope, entry)
+        self._entry = None
+        raise shared_error(entry.slug) if entry.slug else not_kept()
+
+    def _share_found(self, found: SharedIntent) -> None:
+        self._on_event(RepeatEvent.SHARED)
+        self._elsewhere = found
+        self.found, self.shared = found.found_sid, found.response
+        if not self.found and self.shared is None:
+            raise shared_error(found.slug) if found.slug else not_kept()
+
+    def _end_shared(self, intent: RepeatIntent, entry: RepeatEntry) -> None:
+        if self._delivered and entry.ending is RepeatEnding.DEFINITE:
+            self._parts.table.forget(intent.scope, entry)
+        else:
+            self._parts.table.refresh(intent.scope, entry)
+
+    def _ending(self, intent: RepeatIntent, entry: RepeatEntry, error: BaseException | None) -> RepeatEnding:
+        answer = self._answer
+        if answer is not None:
+            ending = ending_of_response(answer.status, asks=intent.asks)
+            entry.response = None if self._streams else answer
+        else:
+            assert error is not None, "a block that sent says what was answered"
+            ending = ending_of_error(error, in_doubt=self._in_doubt())
+            entry.slug = error.slug if isinstance(error, GatewayError) else "upstream_lost"
+        return RepeatEnding.NOT_SENT if self._absent else ending
+
+    def _end(self, intent: RepeatIntent, entry: RepeatEntry, ending: RepeatEnding) -> None:
+        """The flight is over: keep its outcome if it is open, or if no caller has it."""
+        table, lease, shared = self._parts.table, self._lease, self._parts.shared
+        is_open = ending is RepeatEnding.OPEN
+        outcome = self._open(intent, entry) if is_open else self.outcome
+        keeps = is_open or (ending is RepeatEnding.DEFINITE and not self._delivered)
+        if keeps:
+            table.keep(intent.scope, entry, ending)
+        else:
+            table.forget(intent.scope, entry)
+        if lease is not None and shared is not None:
+            status = self._answer.status if self._answer is not None else 0
+            state = "" if not keeps else OutcomeState.OPEN if is_open else "done"
+            end = IntentEnd(state, self._sid, status, entry.slug, entry.response, intent.asks)
+            shared.end(lease, end, lambda: table.written(intent.scope, entry))
+        elif is_open and outcome is not None:
+            self._parts.local.end(outcome)
+        elif outcome is not None:
+            self._parts.local.drop(outcome, self._sid)
+        if is_open and outcome is not None:
+            self._parts.on_open(outcome)
+
+    def _open(self, intent: RepeatIntent, entry: RepeatEntry) -> OpenOutcome:
+        outcome = self.outcome or (self._lease.outcome if self._lease else self._new_outcome(intent))
+        outcome.state = OutcomeState.OPEN if intent.asks else OutcomeState.UNKNOWN
+        outcome.ended_at = self._parts.now()
+        outcome.slug = entry.slug
+        outcome.status = self._answer.status if self._answer is not None else 0
+        self.outcome = entry.outcome = outcome
+        return outcome
+
+    def _count_second_holder(self) -> None:
+        self._on_event(RepeatEvent.SECOND_HOLDER)
+
+
+def _copy(response: Response) -> Response:
+    """The response as it came; what is rewritten for one caller is not rewritten for another."""
+    body = response.body if response.rest is None else b""
+    return Response(response.status, response.reason, response.fields, body, None)

@@ -1,0 +1,48 @@
+"""Entering an intent in the store before the send: a slow store is waited for, and so is another replica."""
+
+import asyncio
+
+from gateway.redis.availability import StoreUnavailable
+from gateway.repeat_guard.guard_parts import GuardParts
+from gateway.repeat_guard.intent_records import IntentLease, SharedIntent
+from gateway.repeat_guard.repeat_rules import RepeatEvent, RepeatEvents, in_flight, store_unavailable
+from gateway.repeat_guard.repeat_table import RepeatEntry
+from gateway.repeat_guard.shared_intents import SharedIntents
+
+_FIRST_POLL_SECONDS = 0.01
+_MAX_POLL_SECONDS = 0.1
+_ASK_AGAIN_SECONDS = 0.02
+
+
+async def claim(
+    parts: GuardParts, shared: SharedIntents, lease: IntentLease, deadline: float, events: RepeatEvents
+) -> SharedIntent | RepeatEntry | None:
+    """What is known of this intent, None if it is ours to send. Raises `Refusal` (409, 503).
+
+    A question without an answer is asked again until the deadline, which is by the loop's clock: the intent
+    may have been entered, and another replica may hold it. What this process remembers counts only once the
+    store is unavailable.
+    """
+    options, loop = parts.options, asyncio.get_running_loop()
+    poll = _FIRST_POLL_SECONDS
+    while True:
+        pause = _ASK_AGAIN_SECONDS
+        try:
+            found = await shared.begin(lease)
+        except StoreUnavailable:
+            if options.reports or (not shared.is_available and not options.refuses):
+                events.count(RepeatEvent.STORE_AWAY)
+                return parts.table.find_written(lease.intent.scope)
+            events.count_once(RepeatEvent.STORE_SLOW)
+            if not shared.is_available or deadline - loop.time() <= pause:
+                events.count(RepeatEvent.STORE_UNAVAILABLE)
+                raise store_unavailable() from None
+        else:
+            if found is None or not found.in_flight or options.reports:
+                return found
+            events.count_once(RepeatEvent.WAITED)
+            pause, poll = poll, min(2 * poll, _MAX_POLL_SECONDS)
+            if deadline - loop.time() <= pause:
+                events.count(RepeatEvent.IN_FLIGHT)
+                raise in_flight()
+        await parts.sleep(pause)

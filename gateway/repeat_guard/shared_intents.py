@@ -1,0 +1,236 @@
+"""Intents in Redis, for all replicas: entered before the send, ended after it, renewed in between.
+
+The script that enters an intent is waited for; that which ends it is not, and is sent again later if the
+store is silent. An intent whose replica fell silent has an open outcome, and is never free before its seconds
+are over. Knows nothing of requests.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from gateway.background.loops import BackgroundLoop, BackgroundLoops
+from gateway.http.stored_response import STORED_BYTES, encode_response
+from gateway.policy.repeat_intent import RepeatIntent
+from gateway.redis.availability import StoreUnavailable
+from gateway.redis.redis_store import Script, ScriptStore
+from gateway.repeat_guard.answer_seal import seal
+from gateway.repeat_guard.intent_records import IntentEnd, IntentLease, SharedIntent, read_intent
+from gateway.repeat_guard.intent_scripts import BEGIN, FORGET, KEEP, RELEASE, RENEW
+from gateway.repeat_guard.open_outcomes import LEASE_SECONDS, OpenOutcome
+from gateway.repeat_guard.outcome_scripts import OWN
+from gateway.repeat_guard.outcome_text import write_outcome
+
+RENEW_SECONDS = LEASE_SECONDS / 3
+_CATCH_UP_SECONDS = 0.5
+_LATE_SECONDS = 30.0  # while the store is unavailable, nothing is written
+_LATE_MS = 60_000
+_SUPERSEDES_MAX = 8
+
+
+class SharedIntents:
+    """The intents of all replicas. `now` is the time that they share, in seconds since the epoch.
+
+    At most `unwritten_max` ends are queued while the store is silent; dropped ones read as open.
+    """
+
+    def __init__(
+        self,
+        store: ScriptStore,
+        *,
+        now: Callable[[], float],
+        unwritten_max: int,
+        loops: BackgroundLoops | None = None,
+        lease_seconds: float = LEASE_SECONDS,
+        renew_seconds: float = RENEW_SECONDS,
+    ) -> None:
+        self.unwritten_max = unwritten_max
+        self._store = store
+        self._now = now
+        self._lease_ms = round(lease_seconds * 1000)
+        self._renew_seconds = renew_seconds
+        self._held: dict[str, IntentLease] = {}
+        self._unwritten: OrderedDict[str, IntentLease] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loops = loops if loops is not None else BackgroundLoops()
+        self._catching_up: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
+
+    @property
+    def is_available(self) -> bool:
+        """Whether the store counts as available."""
+        return self._store.state.available
+
+    @property
+    def unwritten(self) -> int:
+        """Ends that the store does not have yet."""
+        return len(self._unwritten)
+
+    def lease(
+        self, intent: RepeatIntent, outcome: OpenOutcome, on_lost: Callable[[], None] = lambda: None
+    ) -> IntentLease:
+        """A lease that the store does not know yet. It supersedes an earlier one whose end is unwritten."""
+        lease = IntentLease(intent, outcome, on_lost)
+        earlier = self._unwritten.pop(intent.scope, None)
+        if earlier is not None:
+            lease.supersedes = (earlier.outcome.id, *earlier.supersedes)[:_SUPERSEDES_MAX]
+            made = earlier.end.sid if earlier.end is not None else ""
+            lease.sids = f"{made} {earlier.sids}".strip()
+        return lease
+
+    async def begin(self, lease: IntentLease) -> SharedIntent | None:
+        """Enter the intent, or return what there is.
+
+        Raises `StoreUnavailable`: it is then uncertain which; the same lease may be begun again.
+        """
+        try:
+            found = await self._enter(BEGIN, lease)
+        except BaseException:
+            lease.is_unsure = True
+            raise
+        return None if found is None else read_intent(found, lease.intent.secret)
+
+    def hold(self, lease: IntentLease) -> None:
+        """Renew the lease until it is ended."""
+        self._held[lease.outcome.id] = lease
+        if self._renewing is None:
+            self._renewing = self._loops.start("repeat_renewals", 2 * self._renew_seconds, self._renew_all)
+
+    def end(
+        self, lease: IntentLease, end: IntentEnd | None, on_written: Callable[[], None] = lambda: None
+    ) -> None:
+        """Write how it ended; None: it is given up before anything was sent. Not waited for."""
+        self._held.pop(lease.outcome.id, None)
+        lease.end = end
+        lease.on_written = on_written
+        self._spawn(self._write_or_queue(lease))
+
+    def delivered(self, lease: IntentLease, found: SharedIntent) -> None:
+        """A caller has taken the definite answer of another request: the intent is over."""
+        keys = lease.keys
+        self._spawn(self._try(FORGET, (keys.intent, keys.open, keys.leases, keys.kept), ("", found.id)))
+
+    async def close(self, seconds: float = 1.0) -> None:
+        """Give writes under way `seconds`. What remains unwritten reads as open, never as free."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+        tasks = set(self._tasks)
+        if self._catching_up is not None:
+            tasks.add(self._catching_up)
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
+        for task in tasks | self._tasks:
+            task.cancel()
+        renewing = {self._renewing} if self._renewing is not None else set()
+        await asyncio.gather(*tasks, *self._tasks, *renewing, return_exceptions=True)
+
+    async def _run(self, script: Script, keys: tuple[str, ...], args: tuple[bytes | str | int, ...]) -> Any:
+        return await self._store.run(script, keys, (round(self._now() * 1000), *args))
+
+    async def _enter(self, script: Script, lease: IntentLease) -> Any:
+        keys, outcome = lease.keys, lease.outcome
+        names: tuple[str, ...] = (keys.intent, keys.open, keys.leases, keys.released)
+        if outcome.subject.to_digest:
+            names = (*names, keys.to)
+        seconds_ms = round(lease.intent.seconds * 1000)
+        text = write_outcome(outcome)
+        return await self._run(
+            script, names, (self._lease_ms, seconds_ms, text, outcome.id, *lease.supersedes)
+        )
+
+    async def _renew_all(self, loop: BackgroundLoop) -> None:
+        while True:
+            await asyncio.sleep(self._renew_seconds)
+            for lease in list(self._held.values()):
+                if lease.outcome.id in self._held:
+                    await self._renew(lease)
+            loop.beat()
+
+    async def _renew(self, lease: IntentLease) -> None:
+        try:
+            if await self._enter(RENEW, lease) == -1:
+                self._held.pop(lease.outcome.id, None)
+                self._lost(lease)
+        except StoreUnavailable:
+            return  # the next round tries again
+
+    async def _write_or_queue(self, lease: IntentLease) -> None:
+        if await self._write(lease):
+            return
+        self._unwritten[lease.intent.scope] = lease
+        if len(self._unwritten) > self.unwritten_max:
+            self._unwritten.popitem(last=False)
+        if self._catching_up is None:
+            self._catching_up = self._loops.start("repeat_writes", _LATE_SECONDS, self._catch_up)
+
+    async def _write(self, lease: IntentLease) -> bool:
+        keys, end = lease.keys, lease.end
+        ids = (lease.outcome.id, *lease.supersedes)
+        asks = bool(lease.outcome.subject.to_digest)
+        try:
+            if end is None:
+                names = (keys.intent, keys.open, keys.leases, keys.released, *((keys.to,) if asks else ()))
+                await self._run(RELEASE, names, (_LATE_MS if lease.is_unsure else 0, *ids))
+                if lease.sids:
+                    await self._run(OWN, (keys.sids,), (lease.sids,))
+                return True
+            names = (keys.intent, keys.open, keys.leases, keys.kept)
+            made = f"{end.sid} {lease.sids}".strip()
+            if asks or made:
+                names = (*names, keys.sids, keys.to)
+            if not end.state:
+                written = await self._run(FORGET, names, (made, *ids))
+            else:
+                written = await self._run(KEEP, names, (*self._describe(lease, end), made, *ids))
+        except StoreUnavailable:
+            return False
+        if written == -1:
+            self._lost(lease)
+        else:
+            lease.on_written()
+        return True
+
+    def _describe(self, lease: IntentLease, end: IntentEnd) -> tuple[bytes | str | int, ...]:
+        """The arguments of KEEP between the time and the SIDs."""
+        answer = b""
+        if end.response is not None:
+            encoded = encode_response(end.response)
+            answer = seal(lease.intent.secret, encoded) if len(encoded) <= STORED_BYTES else b""
+        return (
+            self._lease_ms if end.asks else 0,
+            round(lease.intent.seconds * 1000),
+            write_outcome(lease.outcome),
+            end.state,
+            end.status,
+            end.slug,
+            answer,
+        )
+
+    def _lost(self, lease: IntentLease) -> None:
+        """The store forgot the intent, and another replica has entered it since: both may have sent."""
+        if not lease.is_lost:
+            lease.is_lost = True
+            lease.on_lost()
+
+    async def _try(self, script: Script, keys: tuple[str, ...], args: tuple[bytes | str | int, ...]) -> None:
+        try:
+            await self._run(script, keys, args)
+        except StoreUnavailable:
+            return  # the outcome is then shared again, until its seconds are over
+
+    async def _catch_up(self, loop: BackgroundLoop) -> None:
+        """Write what is queued, oldest first. A lease stays queued meanwhile, to be superseded."""
+        while self._unwritten:
+            scope, lease = next(iter(self._unwritten.items()))
+            if not await self._write(lease):
+                await asyncio.sleep(_CATCH_UP_SECONDS)
+            elif self._unwritten.get(scope) is lease:
+                del self._unwritten[scope]
+                loop.beat()
+        self._catching_up = None
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

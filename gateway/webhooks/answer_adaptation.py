@@ -1,0 +1,58 @@
+"""A service's answer as Twilio gets it: listed fields, and addresses that Twilio can reach. Pure."""
+
+from typing import Final, NamedTuple
+
+from gateway.http.content_coding import decode
+from gateway.http.header_fields import find_field
+from gateway.http.response import RawFields
+from gateway.webhooks.twiml_links import is_twiml, move_url, rewrite_twiml
+from gateway.webhooks.webhook_fields import build_outward_fields
+from gateway.webhooks.webhook_repeats import WebhookAnswer
+from gateway.webhooks.webhook_routes import WebhookRoute, WebhookRules
+
+MAX_ANSWER_BYTES: Final = 1_048_576
+"""Twilio takes 64 kB of TwiML; media that a service serves by a route may be longer."""
+
+
+class ServiceAnswer(NamedTuple):
+    """What a service answered. `fields` as they came."""
+
+    status: int
+    fields: RawFields
+    body: bytes
+
+
+class AdaptedAnswer(NamedTuple):
+    """What goes back, how many URLs of it were replaced, and hosts in it that Twilio cannot reach."""
+
+    answer: WebhookAnswer
+    replaced_urls: int
+    unreachable: tuple[str, ...]
+
+
+def adapt_answer(
+    answer: ServiceAnswer, rules: WebhookRules, route: WebhookRoute, inward_url: str, public_url: str
+) -> AdaptedAnswer:
+    """`inward_url` is what the service was called by, `public_url` what Twilio called."""
+    status, fields, body = answer
+    coding = find_field(fields, b"content-encoding").lower()
+    if coding not in (b"", b"identity"):  # it was asked not to
+        plain = decode(body, coding, MAX_ANSWER_BYTES)
+        if plain is None:
+            lines = build_outward_fields(fields, {}) + b"Content-Encoding: %b\r\n" % coding
+            return AdaptedAnswer(WebhookAnswer(status, lines, body), 0, ())
+        body = plain
+    replaced: dict[bytes, bytes] = {}
+    unreachable: tuple[str, ...] = ()
+    replaced_urls = 0
+    location = find_field(fields, b"location").decode("latin-1")
+    if location and location.isascii():
+        moved, host = move_url(location, rules, route, inward_url, public_url)
+        if moved is not None:
+            replaced[b"location"] = moved.encode("ascii", "replace")
+        unreachable = (host,) if host else ()
+    if body and is_twiml(find_field(fields, b"content-type")):
+        body, replaced_urls, more = rewrite_twiml(body, rules, route, inward_url, public_url)
+        unreachable += more
+    lines = build_outward_fields(fields, replaced)
+    return AdaptedAnswer(WebhookAnswer(status, lines, body), replaced_urls, unreachable)

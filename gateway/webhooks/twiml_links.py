@@ -1,0 +1,183 @@
+"""URLs in TwiML that lead to our services: replaced by the addresses at which Twilio reaches them. Pure.
+
+By splicing: a URL that is replaced is the only part of an answer that changes. The scanner finds tags, text
+and CDATA and judges nothing else, because Twilio does.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from html import unescape
+from ipaddress import ip_address
+from typing import Final, NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from gateway.webhooks.webhook_routes import WebhookRoute, WebhookRules, is_plain_rest
+
+# Comment, CDATA, processing instruction, declaration, tag (quoted values may hold ">"), or text.
+_TOKEN: Final = re.compile(
+    rb"<!--.*?-->|<!\[CDATA\[(?P<cdata>.*?)\]\]>|<\?.*?\?>|<!(?:[^>\[]|\[[^\]]*\])*>"
+    rb"|<(?P<close>/)?(?P<name>[A-Za-z_][A-Za-z0-9_.:-]*+)(?P<rest>(?:[^>\"']|\"[^\"]*\"|'[^']*')*+)>"
+    rb"|(?P<text>[^<]++)",
+    re.DOTALL,
+)
+_ATTRIBUTE: Final = re.compile(rb"([A-Za-z_][A-Za-z0-9_.:-]*+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_URL_ATTRIBUTE: Final = re.compile(rb"action|.*url|.*callback", re.IGNORECASE | re.DOTALL)
+"""`action`, `url`, `waitUrl`, `statusCallback`, `recordingStatusCallback`, … of all verbs and nouns."""
+_URL_TEXT: Final = frozenset({b"redirect", b"play", b"media"})
+_XML_TYPE: Final = re.compile(rb"(?:text|application)/(?:[a-z0-9!#$&^_.+-]+\+)?xml", re.IGNORECASE)
+_ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_WEB_SCHEMES: Final = frozenset({"http", "https", "ws", "wss"})
+_HTTP_SCHEMES: Final = frozenset({"http", "https"})
+_PRIVATE_SUFFIXES: Final = (".internal", ".local", ".localhost", ".lan", ".home.arpa", ".corp", ".intranet")
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+class Splice(NamedTuple):
+    """What replaces `body[start:end]`."""
+
+    start: int
+    end: int
+    text: bytes
+
+
+class RewrittenTwiml(NamedTuple):
+    """The answer, how many of its URLs were replaced, and hosts in it that Twilio cannot reach."""
+
+    body: bytes
+    replaced: int
+    unreachable: tuple[str, ...]
+
+
+def is_twiml(content_type: bytes) -> bool:
+    """Whether an answer of this type is read by Twilio as TwiML."""
+    return _XML_TYPE.fullmatch(content_type.partition(b";")[0].strip()) is not None
+
+
+def rewrite_twiml(
+    body: bytes, rules: WebhookRules, route: WebhookRoute, inward_url: str, public_url: str
+) -> RewrittenTwiml:
+    """Replace the URLs of a service's answer that lead to a route.
+
+    `inward_url` is what the service was called by, `public_url` what Twilio called.
+    """
+    splices: list[Splice] = []
+    unreachable: dict[str, None] = {}
+    for start, end, escaped in _find_urls(body):
+        try:
+            given = body[start:end].decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+        url = unescape(given) if escaped else given
+        moved, host = move_url(url, rules, route, inward_url, public_url)
+        if moved is not None and moved != url:
+            text = _escape(moved) if escaped else moved
+            splices.append(Splice(start, end, text.encode()))
+        if host:
+            unreachable[host] = None
+    return RewrittenTwiml(_apply(body, splices), len(splices), tuple(unreachable))
+
+
+def move_url(
+    url: str, rules: WebhookRules, route: WebhookRoute, inward_url: str, public_url: str
+) -> tuple[str | None, str]:
+    """(the URL for Twilio or None to leave it, the host in it that Twilio cannot reach or '')."""
+    if (
+        not url
+        or url.startswith("#")
+        or (_ABSOLUTE.match(url) and not url.lower().startswith(_SCHEME_STARTS))
+    ):
+        return None, ""
+    try:
+        meant = urljoin(inward_url, url) if not _ABSOLUTE.match(url) else url
+        parts = urlsplit(meant)
+        scheme, host, port = parts.scheme.lower(), (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        return None, ""
+    relative = not _ABSOLUTE.match(url)
+    if scheme in _HTTP_SCHEMES:
+        # What stands behind the authority is cut out as it is written: nothing in it is normalised.
+        rest = meant.partition("://")[2]
+        at = next((index for index, char in enumerate(rest) if char in "/?#"), len(rest))
+        origin = f"{scheme}://{host}:{port or _PORTS[scheme]}"
+        public = _find_public(origin, rest[at:] or "/", rules, route)
+        if public is not None:
+            if relative and urljoin(public_url, url) == public:
+                return None, ""  # Twilio resolves it to the same by itself
+            return public, ""
+    return None, host if relative or is_unreachable(host) else ""
+
+
+_SCHEME_STARTS: Final = tuple(f"{scheme}://" for scheme in sorted(_WEB_SCHEMES))
+
+
+def _find_public(origin: str, target: str, rules: WebhookRules, route: WebhookRoute) -> str | None:
+    at = next((index for index, char in enumerate(target) if char in "?#"), len(target))
+    path, query = target[:at], target[at:]
+    for each in (route, *rules.routes):
+        own_origin, own_path = _split_inward(each)
+        if own_origin != origin:
+            continue
+        if not each.open_ended:
+            if path == own_path:
+                return rules.address.url.decode() + each.public_path("") + query
+        elif path.startswith(own_path):
+            rest = path[len(own_path) :]
+            if rest.isascii() and is_plain_rest(rest.encode()):
+                return rules.address.url.decode() + each.public_path(rest) + query
+    return None
+
+
+def _split_inward(route: WebhookRoute) -> tuple[str, str]:
+    parts = urlsplit(route.to)
+    origin = f"{parts.scheme}://{(parts.hostname or '').lower()}:{parts.port or _PORTS[parts.scheme]}"
+    return origin, parts.path or "/"
+
+
+def is_unreachable(host: str) -> bool:
+    """Whether a host is private by its form: an address that is not global, one label, a reserved suffix."""
+    try:
+        return not ip_address(host.strip("[]")).is_global
+    except ValueError:
+        return "." not in host.rstrip(".") or host.rstrip(".").endswith(_PRIVATE_SUFFIXES)
+
+
+def _find_urls(body: bytes) -> Iterator[tuple[int, int, bool]]:
+    """(start, end, whether entities are written) of each value that may be a URL, without spaces around."""
+    inside = b""
+    for token in _TOKEN.finditer(body):
+        name = token["name"]
+        if name is not None:
+            rest, at = token["rest"], token.start("rest")
+            for attribute in _ATTRIBUTE.finditer(rest):
+                if _URL_ATTRIBUTE.fullmatch(attribute[1].rpartition(b":")[2]):
+                    group = 3 if attribute[2] is None else 2
+                    yield _trim(body, at + attribute.start(group), at + attribute.end(group), escaped=True)
+            ends = token["close"] is not None or rest.endswith(b"/")
+            inside = b"" if ends else name.rpartition(b":")[2].lower()
+        elif inside in _URL_TEXT and token["cdata"] is not None:
+            yield _trim(body, token.start("cdata"), token.end("cdata"), escaped=False)
+        elif inside in _URL_TEXT and token["text"] is not None:
+            yield _trim(body, token.start("text"), token.end("text"), escaped=True)
+
+
+def _trim(body: bytes, start: int, end: int, *, escaped: bool) -> tuple[int, int, bool]:
+    text = body[start:end]
+    start += len(text) - len(text.lstrip())
+    return start, max(start, start + len(text.strip())), escaped
+
+
+def _escape(url: str) -> str:
+    for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&apos;")):
+        url = url.replace(char, entity)
+    return url
+
+
+def _apply(body: bytes, splices: Sequence[Splice]) -> bytes:
+    if not splices:
+        return body
+    parts = []
+    at = 0
+    for start, end, text in splices:
+        parts += [body[at:start], text]
+        at = end
+    return b"".join([*parts, body[at:]])

@@ -1,0 +1,114 @@
+"""Delivery of a verified event: to its service, or by the first answer where Twilio sent it again.
+
+What is answered when the service cannot is decided here, too. Knows nothing of the connection to Twilio.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from gateway.webhooks.answer_adaptation import adapt_answer
+from gateway.webhooks.inward_client import InwardClient, ServiceFailure
+from gateway.webhooks.inward_request import build_inward_request
+from gateway.webhooks.webhook_fields import IDEMPOTENCY_TOKEN, find_value
+from gateway.webhooks.webhook_record import WebhookEvent, WebhookOutcome
+from gateway.webhooks.webhook_repeats import WebhookAnswer, WebhookRepeats
+from gateway.webhooks.webhook_routes import WebhookRoute, WebhookRules
+from gateway.webhooks.webhook_verification import ReceivedEvent, Verification
+
+_FALLBACK_FIELDS: Final = b"Content-Type: text/xml; charset=utf-8\r\n"
+
+
+class WebhookDelivery:
+    """One per process, on its loop. `clock` is monotonic, in seconds."""
+
+    def __init__(self, client: InwardClient, clock: Callable[[], float]) -> None:
+        self.repeats = WebhookRepeats(clock)
+        self._client = client
+        self._clock = clock
+
+    async def deliver(
+        self,
+        rules: WebhookRules,
+        route: WebhookRoute,
+        received: ReceivedEvent,
+        verification: Verification,
+        deadline: float,
+        event: WebhookEvent,
+    ) -> WebhookAnswer:
+        """What goes back to Twilio, by `deadline` (the loop's clock)."""
+        token = find_value(received.fields, IDEMPOTENCY_TOKEN)
+        if verification.secret is None or not token:
+            return await self._ask(rules, route, received, verification, deadline, event)
+        key = (route.path, verification.signature, token)
+        while (first := self.repeats.find(key)) is not None:
+            answer = await self._wait_for_first(first.answer, route, deadline, event)
+            if answer is not None:
+                return answer
+        entry = self.repeats.begin(key)
+        kept = None
+        try:
+            answer = await self._ask(rules, route, received, verification, deadline, event)
+            if event.outcome is WebhookOutcome.RELAYED and answer.status < 500:
+                kept = answer  # of anything else a repeat hopes for better
+            return answer
+        finally:
+            self.repeats.end(key, entry, kept)
+
+    async def _wait_for_first(
+        self,
+        first: "asyncio.Future[WebhookAnswer | None]",
+        route: WebhookRoute,
+        deadline: float,
+        event: WebhookEvent,
+    ) -> WebhookAnswer | None:
+        """The first request's answer, None if none came of it; what is said instead if it takes too long."""
+        began = self._clock()
+        try:
+            async with asyncio.timeout_at(deadline):
+                answer = await asyncio.shield(first)
+        except TimeoutError:
+            return _give_up(route, "timeout", event)
+        finally:
+            event.step("repeat", began, self._clock())
+        if answer is not None:
+            event.outcome = WebhookOutcome.REPEATED
+        return answer
+
+    async def _ask(
+        self,
+        rules: WebhookRules,
+        route: WebhookRoute,
+        received: ReceivedEvent,
+        verification: Verification,
+        deadline: float,
+        event: WebhookEvent,
+    ) -> WebhookAnswer:
+        """The service's answer as Twilio gets it, or what is said in its place."""
+        method, url, fields, body = build_inward_request(route, received, verification, event.request_id)
+        began = self._clock()
+        try:
+            answer = await self._client.call(route, method, url, fields, body, deadline, event)
+        except ServiceFailure as failure:
+            ended = self._clock()
+            event.service_seconds = ended - began
+            event.step("service", began, ended, failure.reason)
+            return _give_up(route, failure.reason, event)
+        ended = self._clock()
+        event.service_seconds = ended - began
+        event.step("service", began, ended, str(answer.status))
+        event.outcome = WebhookOutcome.RELAYED
+        public_url = (rules.address.url + received.target).decode("ascii")
+        adapted = adapt_answer(answer, rules, route, url, public_url)
+        event.replaced_urls, event.unreachable = adapted.replaced_urls, adapted.unreachable
+        return adapted.answer
+
+
+def _give_up(route: WebhookRoute, reason: str, event: WebhookEvent) -> WebhookAnswer:
+    """The route's fallback, else 502: Twilio then uses the fallback URL that it was given."""
+    event.reason = reason
+    if route.fallback is None:
+        event.outcome = WebhookOutcome.UNANSWERED
+        return WebhookAnswer(502, b"", b"")
+    event.outcome = WebhookOutcome.FALLBACK
+    return WebhookAnswer(200, _FALLBACK_FIELDS, route.fallback)
