@@ -97,7 +97,7 @@ class Explanation:
     outcomes: tuple[AfterOutcome, ...]
 
 
-def explain(snapshot: Snapshot, consumer: Consumer, ask: RequestDraft, *, post_on_503: bool) -> Explanation:
+def explain(snapshot: Snapshot, consumer: Consumer, ask: RequestDraft) -> Explanation:
     """Judge a request of a consumer whose key is good."""
     record = Exchange(0.0)
     refusal: GatewayError | None = None
@@ -139,7 +139,7 @@ def explain(snapshot: Snapshot, consumer: Consumer, ask: RequestDraft, *, post_o
         deadline_seconds=prepared.limit.seconds if prepared else 0.0,
         dropped=tuple(name.decode() for name in prepared.outbound.dropped) if prepared else (),
         outgoing=_outgoing(prepared) if prepared else None,
-        outcomes=_outcomes(prepared, post_on_503=post_on_503) if prepared else (),
+        outcomes=_outcomes(prepared) if prepared else (),
     )
 
 
@@ -151,14 +151,13 @@ def _outgoing(prepared: Prepared) -> Outgoing:
     return Outgoing(outbound.host, tuple(lines[:-2]), outbound.body, outbound.streams)
 
 
-def _outcomes(prepared: Prepared, *, post_on_503: bool) -> tuple[AfterOutcome, ...]:
+def _outcomes(prepared: Prepared) -> tuple[AfterOutcome, ...]:
     outbound = prepared.outbound
     situation = Situation(
         replayable=outbound.replayable,
         resendable=not outbound.streams,
         product=outbound.product,
         keys_left=len(outbound.account.keys) - 1,
-        post_on_503=post_on_503,
     )
     found = []
     for text, outcome in _OUTCOMES:

@@ -146,7 +146,6 @@ def _retry(resolved: ResolvedSettings) -> RetryOptions:
         budget_share=retry.budget_percent / 100,
         initial_backoff_seconds=retry.initial_backoff_seconds,
         max_backoff_seconds=retry.max_backoff_seconds,
-        post_on_503=retry.post_on_503,
     )
 
 
@@ -175,7 +174,6 @@ def _idempotency(resolved: ResolvedSettings) -> IdempotencyOptions:
         max_bytes=settings.idempotency.max_bytes,
         max_entries=settings.idempotency.max_entries,
         refuses=settings.on_store_failure == "refuse",
-        releases_503=settings.retry.post_on_503,
     )
 
 

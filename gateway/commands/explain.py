@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         return _wrong(f"no consumer is called {args.consumer!r}; there are {', '.join(snapshot.consumers)}")
     except (ValueError, AdminError) as error:
         return _wrong(str(error))
-    found = explain(snapshot, consumer, ask, post_on_503=resolved.settings.retry.post_on_503)
+    found = explain(snapshot, consumer, ask)
     if args.json:
         print(json.dumps(as_json(found, uses), indent=2, ensure_ascii=False))
     else:

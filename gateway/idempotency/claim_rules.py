@@ -103,14 +103,14 @@ def decide_begin(record: Record | None, claim: Claim) -> Begin:
             return Begin.UNKNOWN
 
 
-def record_of(answer: Response, claim: Claim, *, releases_503: bool) -> Record | None:
+def record_of(answer: Response, claim: Claim) -> Record | None:
     """The record of Twilio's answer, or None if the next request with this key may be sent.
 
-    A 5xx may follow a processed request (ADR 3), so the outcome is unknown; `releases_503` is for
-    configurations that retry 503s. A 3xx is kept like a 2xx: sending again is never safer than a replay.
+    A 5xx may follow a processed request (ADR 3), so the outcome is unknown. A 3xx is kept like a
+    2xx: sending again is never safer than a replay.
     """
     status = answer.status
-    if status in _NOT_PROCESSED or (status == 503 and releases_503):
+    if status in _NOT_PROCESSED:
         return None
     if status >= 500:
         return Record(ClaimState.UNKNOWN, claim.fingerprint, status, identities=claim.identities)

@@ -42,15 +42,13 @@ _CLAIM_AGAIN_SECONDS = 0.02
 class IdempotencyOptions:
     """Sizes in bytes, times in seconds.
 
-    `refuses` is `on_store_failure: refuse`. `releases_503` is `retry.post_on_503`: a 503 counts as not
-    processed.
+    `refuses` is `on_store_failure: refuse`.
     """
 
     ttl_seconds: float = 86_400
     max_bytes: int = 64 * 1024 * 1024
     max_entries: int = 100_000
     refuses: bool = False
-    releases_503: bool = False
 
 
 class Idempotency:
@@ -261,7 +259,7 @@ class ClaimGuard:
     async def keep(self, answer: Response) -> Response:
         """Record an answer by its status, before anything is changed in it; returns it."""
         if self._claim is not None:
-            record = record_of(answer, self._claim, releases_503=self._owner.options.releases_503)
+            record = record_of(answer, self._claim)
             try:
                 await self._end(record)
             except BaseException:

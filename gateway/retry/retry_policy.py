@@ -49,7 +49,6 @@ class Situation(NamedTuple):
     product: str = "api"
     keys_left: int = 0
     signals: int = 0
-    post_on_503: bool = False
 
 
 class NextStep(StrEnum):
@@ -83,9 +82,7 @@ def decide_attempt(outcome: Outcome, situation: Situation) -> NextStep:
         return (
             NextStep.HAND_BACK if situation.signals >= _most_signals(outcome, situation) else NextStep.REQUEUE
         )
-    if outcome.status == 503:
-        return NextStep.RETRY if situation.replayable or situation.post_on_503 else NextStep.HAND_BACK
-    if outcome.status in (502, 504) and situation.replayable:
+    if outcome.status in (502, 503, 504) and situation.replayable:
         return NextStep.RETRY
     return NextStep.HAND_BACK
 

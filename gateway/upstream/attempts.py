@@ -239,7 +239,6 @@ class Attempts:
             product=self._outbound.product,
             keys_left=len(self._keys_left),
             signals=self._exchange.signals,
-            post_on_503=self._shared.retry.post_on_503,
         )
 
     def _require_closed_breaker(self) -> None:

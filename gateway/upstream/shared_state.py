@@ -23,7 +23,6 @@ class RetryOptions:
     budget_floor: int = 3
     initial_backoff_seconds: float = 0.1
     max_backoff_seconds: float = 5.0
-    post_on_503: bool = False
 
 
 @dataclass(slots=True)

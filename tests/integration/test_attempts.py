@@ -159,18 +159,6 @@ async def test_the_breaker_opens_and_closes() -> None:
     assert len(closed.upstream.received) == 3
 
 
-async def test_a_503_to_a_post_is_tried_again_where_that_is_asked_for(upstream: RawUpstream) -> None:
-    """`retry.post_on_503`; not a 502, which may have been processed."""
-    upstream.then(coded(20503, "503 No"), OK)
-    async with running_gateway(upstream.url, retry={**SOON, "post_on_503": True}) as gateway:
-        got = await ask(gateway.port, POST)
-        assert (attempts(got, upstream), got.status) == (2, 200)
-        upstream.received.clear()
-        upstream.then(reply(b"", status="502 No"))
-        got = await ask(gateway.port, POST)
-        assert (attempts(got, upstream), got.status) == (1, 502)
-
-
 async def test_when_tries_end_the_last_answer_goes_back_unchanged(
     gateway: Running, upstream: RawUpstream
 ) -> None:

@@ -66,7 +66,7 @@ class Row(NamedTuple):
         method, _, target = self.line.partition(" ")
         fields = tuple((name.encode(), value.encode()) for name, value in self.raw_fields)
         given = snapshot.consumers[self.consumer]
-        return explain(snapshot, given, RequestDraft(method, target, fields, self.body), post_on_503=False)
+        return explain(snapshot, given, RequestDraft(method, target, fields, self.body))
 
 
 def _form(name: str, body: bytes, target: str = f"{ACCOUNT}/Messages.json", *fields: str) -> Row:

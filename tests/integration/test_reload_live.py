@@ -71,7 +71,6 @@ WITNESSES: dict[str, tuple[Any, Witness, object]] = {
         3,
     ),
     "upstream.idle_seconds": (13, lambda g: g.components.forwarder._shared.idle_seconds, 13),
-    "retry.post_on_503": (True, lambda g: g.components.forwarder._shared.retry.post_on_503, True),
     "retry.max_attempts": (2, lambda g: g.components.forwarder._shared.retry.max_attempts, 2),
     "retry.initial_backoff_seconds": (
         0.2,

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.config.problems import ConfigError
 from tests.integration.test_attempts_queue import ONE_AT_ONCE, gate_of
-from tests.support.attempts import POST, SIGNAL, SOON, until, with_field
+from tests.support.attempts import GET, POST, SIGNAL, SOON, until, with_field
 from tests.support.caller import ask
 from tests.support.collector import Collector, Seen, collector
 from tests.support.running import ACCOUNT_SID, Running, running_gateway
@@ -41,31 +41,30 @@ def of_trace(spans: list[Seen], trace_id: str) -> list[Seen]:
 
 
 async def _faulted(gateway: Running, upstream: RawUpstream) -> None:
-    """One that waits for another's slot, then meets 429, 503 and 201."""
+    """One that waits for another's slot, then meets 429, 503 and 200."""
     opens = asyncio.Event()
     upstream.then(gated(b"", opens, answer(b"{}")))
     first = asyncio.create_task(ask(gateway.port, POST))
     await upstream.arrived()
-    upstream.then(SIGNAL, reply(b"{}", status="503 No"), reply(b"{}", status="201 Created"))
-    second = asyncio.create_task(ask(gateway.port, with_field(POST, TRACEPARENT)))
+    upstream.then(SIGNAL, reply(b"{}", status="503 No"), reply(b"{}"))
+    second = asyncio.create_task(ask(gateway.port, with_field(GET, TRACEPARENT)))
     await until(lambda: gate_of(gateway).waiting == 1)
     opens.set()
-    assert ((await first).status, (await second).status) == (200, 201)
+    assert ((await first).status, (await second).status) == (200, 200)
 
 
 async def test_a_faulted_exchange_as_a_collector_sees_it(
     collecting: Collector, upstream: RawUpstream
 ) -> None:
     before = time.time_ns()
-    async with running_gateway(
-        upstream.url, tracing=ON, retry=SOON | {"post_on_503": True}, concurrency=ONE_AT_ONCE
-    ) as gateway:
+    async with running_gateway(upstream.url, tracing=ON, retry=SOON, concurrency=ONE_AT_ONCE) as gateway:
         await _faulted(gateway, upstream)
         spans = of_trace(await collecting.until(lambda all_: len(of_trace(all_, TRACE)) >= 5), TRACE)
     root, *steps = spans
-    assert (root.name, root.kind, root.parent_id, root.failed) == (ROUTE, SERVER, SPAN, False)
-    assert root.attributes["http.request.method"] == "POST"
-    assert root.attributes["http.response.status_code"] == 201
+    assert root.name == ROUTE.replace("POST", "GET")
+    assert (root.kind, root.parent_id, root.failed) == (SERVER, SPAN, False)
+    assert root.attributes["http.request.method"] == "GET"
+    assert root.attributes["http.response.status_code"] == 200
     assert root.attributes["gateway.consumer"] == "app"
     assert root.attributes["gateway.account"] == ACCOUNT_SID
     assert root.attributes["gateway.attempts"] == 3
@@ -73,7 +72,7 @@ async def test_a_faulted_exchange_as_a_collector_sees_it(
     assert {step.parent_id for step in steps} == {root.span_id}
     assert len({span.span_id for span in spans}) == len(spans)
     attempts = [step for step in steps if step.kind == CLIENT]
-    assert [step.attributes.get("http.response.status_code") for step in attempts] == [429, 503, 201]
+    assert [step.attributes.get("http.response.status_code") for step in attempts] == [429, 503, 200]
     assert [step.failed for step in attempts] == [True, True, False]
     assert [step.attributes.get("http.request.resend_count", 0) for step in attempts] == [0, 1, 2]
     assert [step.attributes.get("gateway.then", "") for step in attempts] == ["requeue", "retry", ""]

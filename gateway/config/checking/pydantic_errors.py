@@ -23,6 +23,14 @@ RENAMED: Final[Mapping[KeyPath, str]] = {
     ("retry", "longest_backoff_seconds"): "max_backoff_seconds",
 }
 """The former path of a setting -> its name now. A former name is refused, with the new one in the message."""
+REMOVED: Final[Mapping[KeyPath, tuple[str, str]]] = {
+    ("retry", "post_on_503"): (
+        "is gone: Twilio may have acted on a POST that it answered with 503",
+        "remove it; with `ask: true` in a credential's `repeat_guard` Twilio is asked, and "
+        "`repeat_guard.resend_absent: true` sends again what it does not have",
+    ),
+}
+"""A setting that is no more -> what to say of it, and what to write instead."""
 
 _BY_NAME: Final = ("credentials", "consumers")
 _NOT_IN_THE_FILE: Final = frozenset({TEXT, MAPPING, REFERENCE, "[key]"})
@@ -98,6 +106,8 @@ def _explain_one(kind: str, path: KeyPath, context: Mapping[str, Any], tree: Map
         return Finding(path, str(context["message"]), str(context["hint"]))
     if kind == "extra_forbidden" and (renamed := RENAMED.get(path)):
         return Finding(path, f"is now called `{renamed}`", _spell_out(path, renamed))
+    if kind == "extra_forbidden" and path in REMOVED:
+        return Finding(path, *REMOVED[path])
     if kind == "extra_forbidden":
         return Finding(path, "unknown name", suggest(str(path[-1]), known_names(path[:-1])))
     if kind == "missing":

@@ -123,10 +123,6 @@ class Upstream(Section):
 class Retry(Section):
     """What is tried again, beyond what is always safe."""
 
-    post_on_503: bool = Field(
-        default=False,
-        description="Whether a POST is sent again after a 503. Twilio may already have acted on it.",
-    )
     max_attempts: Annotated[int, Field(ge=1, le=10), values.NUMBER] = Field(
         default=4, description="Attempts of one request at most, the first included; 1 means no retries."
     )

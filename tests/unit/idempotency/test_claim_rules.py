@@ -78,7 +78,7 @@ JUDGEMENTS = [
 
 @pytest.mark.parametrize(("status", "state"), JUDGEMENTS)
 def test_judgements(status: int, state: ClaimState | None) -> None:
-    record = record_of(_answer(status), Claim(ONE, OTHER), releases_503=False)
+    record = record_of(_answer(status), Claim(ONE, OTHER))
     assert (record and record.state) == state
     assert record is None or record.fingerprint == OTHER
     if state is ClaimState.KEPT:
@@ -86,20 +86,14 @@ def test_judgements(status: int, state: ClaimState | None) -> None:
         assert decode_answer(record.answer).status == status
 
 
-def test_a_503_is_released_where_it_would_be_retried() -> None:
-    assert record_of(_answer(503), Claim(ONE, OTHER), releases_503=True) is None
-    record = record_of(_answer(500), Claim(ONE, OTHER), releases_503=True)
-    assert record == Record(ClaimState.UNKNOWN, OTHER, 500)
-
-
 def test_what_cannot_be_kept_is_spent() -> None:
     spent = Record(ClaimState.SPENT, OTHER, 201)
     claim = Claim(ONE, OTHER)
     streamed = _answer(201)
     streamed.rest = object()  # type: ignore[assignment]
-    assert record_of(streamed, claim, releases_503=False) == spent
-    assert record_of(_answer(201, b"x" * STORED_BYTES), claim, releases_503=False) == spent
-    assert record_of(_answer(201), claim._replace(conceals=True), releases_503=False) == spent
+    assert record_of(streamed, claim) == spent
+    assert record_of(_answer(201, b"x" * STORED_BYTES), claim) == spent
+    assert record_of(_answer(201), claim._replace(conceals=True)) == spent
 
 
 _token = st.text("abcdefgh-XYZ", min_size=1).map(str.encode)

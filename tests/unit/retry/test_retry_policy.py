@@ -49,15 +49,8 @@ _BACK, _RETRY, _REQUEUE, _KEY = (
 def test_the_table(outcome: Outcome, replayable: NextStep, once: NextStep) -> None:
     assert decide_attempt(outcome, Situation(replayable=True)) is replayable
     assert decide_attempt(outcome, Situation(replayable=False)) is once
-    streamed = Situation(replayable=True, resendable=False, keys_left=1, post_on_503=True)
+    streamed = Situation(replayable=True, resendable=False, keys_left=1)
     assert decide_attempt(outcome, streamed) is _BACK
-
-
-def test_a_503_to_a_post_is_retried_only_where_it_is_asked_for() -> None:
-    asked = Situation(replayable=False, post_on_503=True)
-    assert decide_attempt(Outcome(503), asked) is _RETRY
-    assert decide_attempt(Outcome(502), asked) is _BACK
-    assert decide_attempt(Outcome(failed_in=FailurePhase.SENT), asked) is _BACK
 
 
 @pytest.mark.parametrize(

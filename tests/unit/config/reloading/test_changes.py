@@ -57,7 +57,7 @@ CASES = {
     "nothing": ([], []),
     "number": ([("concurrency.queue", 5)], ["concurrency.queue: 1000 -> 5"]),
     "seconds": ([("drain_seconds", 2.5)], ["drain_seconds: 60 -> 2.5"]),
-    "switch": ([("retry.post_on_503", True)], ["retry.post_on_503: no -> yes"]),
+    "switch": ([("repeat_guard.resend_absent", True)], ["repeat_guard.resend_absent: no -> yes"]),
     "word": ([("log.level", "debug")], ["log.level: info -> debug"]),
     "text": ([("public_url", "https://x.test")], ["public_url: nothing -> https://x.test"]),
     "list": ([("upstream.extra_hosts", ["x.test"])], ["upstream.extra_hosts: nothing -> x.test"]),

@@ -38,7 +38,8 @@ TOP_LEVEL = cases(
     ("store", "store: redis", "10: store: not a URL that can be used here; write memory, or a URL like"),
     ("store_password", "store: 'redis://:pw@h'", "10: store: a user name or password must not stand"),
     ("store_query", "store: 'redis://h/0?password=pw'", "10: store: a user name or password"),
-    ("retry", "retry: {post_on_503: maybe}", "10: retry.post_on_503: must be true or false"),
+    ("switch", "reuse_port: maybe", "10: reuse_port: must be true or false"),
+    ("removed", "retry: {post_on_503: false}", "10: retry.post_on_503: is gone: Twilio may have acted on a"),
     ("renamed_governor", "governor: {queue: 5}", "10: governor: is now called `concurrency`; write"),
     ("renamed_attempts", "retry: {attempts: 2}", "10: retry.attempts: is now called `max_attempts`; write"),
     ("renamed_first", "retry: {first_backoff_seconds: 2}", "10: retry.first_backoff_seconds: is now called"),
@@ -54,6 +55,11 @@ TOP_LEVEL = cases(
 
 def test_a_good_file_has_no_problems(write: Write) -> None:
     assert complaints(write(GOOD)) == []
+
+
+def test_a_setting_that_is_gone_names_its_successor(write: Write) -> None:
+    said = complaint(write(f"{GOOD}retry: {{post_on_503: true}}\n"))
+    assert said.endswith("`repeat_guard.resend_absent: true` sends again what it does not have")
 
 
 @pytest.mark.parametrize(("text", "expected"), TOP_LEVEL)
