@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "access": "print who may do what",
     "diff": "say what another configuration changes, and for whom",
     "explain": "show what the gateway would do with a request, without sending it",
+    "ca": "make, renew or show the CA of tunnels and `tls.mint`",
     "key": "make a consumer's key, or the digest of an old one",
     "tail": "print the latest exchanges of a running gateway",
     "schema": "print the configuration's JSON Schema or reference",

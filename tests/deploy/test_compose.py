@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gateway.config.schema.settings import Upstream
+from gateway.config.schema.upstream_settings import Upstream
 from tests.clients.programs import require_tool
 from tests.support.mounted import at, checked, documents, files_named, mount
 

@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from deploy import generate
-from gateway.config.schema.settings import Upstream
+from gateway.config.schema.upstream_settings import Upstream
 from tests.clients.programs import require_tool
 from tests.support.caller import RawAnswer, ask_admin
 from tests.support.mounted import SECRETS, at, checked, documents, files_named, mount

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gateway.config.schema.settings import Settings, Upstream
+from gateway.config.schema.settings import Settings
+from gateway.config.schema.upstream_settings import Upstream
 from tests.clients.programs import require_tool
 from tests.support.caller import MESSAGES, ask, ask_admin, request
 from tests.support.running import ENVIRON, configuration

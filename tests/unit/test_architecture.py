@@ -22,7 +22,7 @@ LADDER: tuple[frozenset[str], ...] = tuple(
         (
             {"background", "build_info", "errors", "exchange"},
             {"http"},
-            {"redis", "retry"},
+            {"ca", "redis", "retry"},
             {"twilio"},
             {"consumers"},
             {"identity", "concurrency"},

@@ -14,7 +14,8 @@ from gateway.config.checking.webhook_checks import find_webhook_contradictions
 from gateway.config.problems import Finding, KeyPath
 from gateway.config.schema.addresses import parse_address
 from gateway.config.schema.admin_settings import Admin, is_loopback
-from gateway.config.schema.settings import ConcurrencySettings, Settings, Upstream
+from gateway.config.schema.settings import ConcurrencySettings, Settings
+from gateway.config.schema.upstream_settings import Upstream
 from gateway.config.schema.values import LABEL
 from gateway.policy.addressing import DEFAULT_EDGES
 
@@ -85,6 +86,7 @@ def _is_remote(listen: object) -> bool:
 def _tls(tree: Mapping[str, object]) -> Iterator[Finding]:
     """Callers' certificates are of use only with the CAs that may have issued them."""
     tls = _section(tree, "tls")
+    yield from _shown_certificate(tree, tls)
     asks = tls.get("client_certificates") in ("optional", "required")
     if asks and not tls.get("client_ca_file"):
         hint = "add `client_ca_file: …`, the CAs whose client certificates are accepted"
@@ -92,6 +94,20 @@ def _tls(tree: Mapping[str, object]) -> Iterator[Finding]:
     if tls.get("client_ca_file") and not asks:
         hint = "write `client_certificates: optional` or `required`"
         yield Finding(("tls", "client_ca_file"), "callers are not asked for a certificate", hint)
+
+
+def _shown_certificate(tree: Mapping[str, object], tls: Mapping[str, object]) -> Iterator[Finding]:
+    """A listener with TLS shows the file's certificate, minted ones, or both."""
+    for name, other in (("cert_file", "key_file"), ("key_file", "cert_file")):
+        if tls.get(other) is not None and tls.get(name) is None:
+            yield Finding(("tls", other), f"needs `{name}` beside it", f"add `{name}: …`")
+    if tls.get("mint") is True:
+        if not tree.get("ca"):
+            hint = "run `gateway ca init DIR`, and add the `ca:` that it prints"
+            yield Finding(("tls", "mint"), "needs `ca`, which signs the certificates", hint)
+    elif isinstance(tree.get("tls"), dict) and tls.get("cert_file") is None and tls.get("key_file") is None:
+        hint = "add `cert_file: …` and `key_file: …`, or `mint: true` and `ca:`"
+        yield Finding(("tls",), "there is no certificate to show", hint)
 
 
 def _waits(tree: Mapping[str, object]) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from gateway.config.checking.ask_notes import find_ask_notes
@@ -14,6 +14,9 @@ from gateway.config.schema.addresses import parse_address
 from gateway.config.schema.admin_settings import is_loopback
 from gateway.config.schema.consumer_settings import ConsumerKey, ConsumerSettings
 from gateway.config.schema.settings import Settings
+
+if TYPE_CHECKING:
+    from gateway.ca.certificate_minter import IssuingAuthority
 
 _EXPIRES_SOON: Final = timedelta(days=14)
 
@@ -135,6 +138,29 @@ def find_expiring_certificate(expires: float, now: datetime) -> list[Finding]:
         return []
     hint = "put a new certificate and key in place of the old; the gateway need not be restarted"
     return [Finding(("tls", "cert_file"), _ending(ends, now), hint)]
+
+
+def find_certificate_warnings(
+    settings: Settings, tls_expires: float, authority: "IssuingAuthority | None", now: datetime
+) -> list[Finding]:
+    """Warnings where the listener's certificate ends soon (`tls_expires`, 0 for none), where the intermediate
+    of `ca` does, and where that cannot sign for a host that is configured."""
+    findings = find_expiring_certificate(tls_expires, now) if tls_expires else []
+    if authority is None:
+        return findings
+    ends = datetime.fromtimestamp(authority.expires, UTC)
+    if ends - now <= _EXPIRES_SOON:
+        findings.append(Finding(("ca", "certificate"), _ending(ends, now), "run `gateway ca renew`"))
+    for index, host in enumerate(settings.upstream.extra_hosts):
+        if not authority.permits(host):
+            findings.append(
+                Finding(
+                    ("upstream", "extra_hosts", index),
+                    "the intermediate of `ca` cannot sign for it: no tunnel leads there",
+                    f"run `gateway ca renew DIR --host {host}`",
+                )
+            )
+    return findings
 
 
 def _ending(ends: datetime, now: datetime) -> str:

@@ -5,7 +5,7 @@ would leave the new certificate without its key when the two do not match.
 """
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple, NoReturn
@@ -36,10 +36,15 @@ class CertificateError(Exception):
 
 
 class TlsMaterial(NamedTuple):
-    """What a listener needs. `expires`: when its certificate ends, in seconds since the epoch."""
+    """What a listener needs. `context` has no certificate if there is no `cert_file`; `expires` is when that
+    ends, in seconds since the epoch, or 0. `make` gives another context without a certificate, which demands
+    the same of callers; `names` are the certificate's own, of which one may begin with `*.`."""
 
     context: ssl.SSLContext
     expires: float
+    mints: bool = False
+    make: Callable[[], ssl.SSLContext] = ssl.SSLContext
+    names: frozenset[str] = frozenset()
 
 
 def tls_files(tls: Tls, base_dir: Path) -> Iterator[Path]:
@@ -51,13 +56,40 @@ def tls_files(tls: Tls, base_dir: Path) -> Iterator[Path]:
 
 def load_tls(tls: Tls, base_dir: Path) -> TlsMaterial:
     """A context for a listener. Raises `CertificateError`."""
+    trusted = ""
+    if tls.client_certificates != "none" and tls.client_ca_file is not None:
+        file = base_dir / tls.client_ca_file
+        load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), "client_ca_file", file)
+        trusted = _read_pem("client_ca_file", file)
+
+    def make() -> ssl.SSLContext:
+        context = make_server_context(_VERSIONS[tls.min_version])
+        if trusted:
+            context.verify_mode = _DEMANDS[tls.client_certificates]
+            context.load_verify_locations(cadata=trusted)
+        return context
+
+    context = make()
+    if tls.cert_file is None or tls.key_file is None:
+        return TlsMaterial(context, 0.0, tls.mint, make)
     certificate, key = base_dir / tls.cert_file, base_dir / tls.key_file
-    expires = read_expiry(_read_pem("cert_file", certificate), certificate)
+    pem = _read_pem("cert_file", certificate)
+    expires = read_expiry(pem, certificate)
     _read_pem("key_file", key)
+    _load_chain(context, certificate, key)
+    return TlsMaterial(context, expires, tls.mint, make, _own_names(pem) if tls.mint else frozenset())
+
+
+def make_server_context(oldest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2) -> ssl.SSLContext:
+    """A context for callers, without a certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = _VERSIONS[tls.min_version]
+    context.minimum_version = oldest
     context.options |= ssl.OP_NO_RENEGOTIATION  # a caller could keep us busy with it
     context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _load_chain(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
     try:
         context.load_cert_chain(certificate, key, password=_refuse_encrypted)
     except _EncryptedKeyError:
@@ -67,10 +99,21 @@ def load_tls(tls: Tls, base_dir: Path) -> TlsMaterial:
         reason = (error.reason or "not a private key").replace("_", " ").lower()
         hint = "give the private key of `cert_file`'s first certificate"
         raise CertificateError("key_file", f"the key in {key} cannot be used ({reason})", hint) from None
-    if tls.client_certificates != "none" and tls.client_ca_file is not None:
-        context.verify_mode = _DEMANDS[tls.client_certificates]
-        load_authorities(context, "client_ca_file", base_dir / tls.client_ca_file)
-    return TlsMaterial(context, expires)
+
+
+def _own_names(pem: str) -> frozenset[str]:
+    """The host names of a file's first certificate."""
+    try:
+        from cryptography import x509
+    except ImportError:  # `ca` needs it, which `mint` needs: `NamedFiles.authority` says so
+        return frozenset()
+
+    certificate = x509.load_pem_x509_certificates(pem.encode())[0]
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return frozenset()
+    return frozenset(name.lower() for name in names.get_values_for_type(x509.DNSName))
 
 
 def load_authorities(context: ssl.SSLContext, name: str, path: Path) -> None:

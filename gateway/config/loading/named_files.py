@@ -5,8 +5,9 @@ Reads each once, tells what is wrong with it by the caller's `refuse`, and adds 
 
 import hashlib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.config.loading.certificate_files import (
     CertificateError,
@@ -17,16 +18,26 @@ from gateway.config.loading.certificate_files import (
 )
 from gateway.config.loading.resolved import ResolvedIssuer, TrustedFile
 from gateway.config.problems import KeyPath
+from gateway.config.schema.ca_settings import CaSettings
 from gateway.config.schema.identity_settings import IssuerSettings
+from gateway.config.schema.secret_values import path_of
 from gateway.config.schema.tls_settings import Tls
+
+if TYPE_CHECKING:
+    from gateway.ca.certificate_minter import IssuingAuthority
 
 
 class NamedFiles:
     """`watched` is added to. A relative path starts at `base_dir`."""
 
     def __init__(
-        self, base_dir: Path, watched: dict[Path, None], refuse: Callable[[KeyPath, str, str], None]
+        self,
+        base_dir: Path,
+        watched: dict[Path, None],
+        refuse: Callable[[KeyPath, str, str], None],
+        environ: Mapping[str, str],
     ) -> None:
+        self._environ = environ
         self._base_dir = base_dir
         self._watched = watched
         self._refuse = refuse
@@ -53,6 +64,23 @@ class NamedFiles:
         self._watched |= dict.fromkeys(tls_files(tls, self._base_dir))
         try:
             return load_tls(tls, self._base_dir)
+        except CertificateError as error:
+            self._refuse((*path, error.name), error.message, error.hint)
+            return None
+
+    def authority(self, ca: CaSettings | None, path: KeyPath) -> "IssuingAuthority | None":
+        """The intermediate that certificates are signed with."""
+        if ca is None:
+            return None
+        key = path_of(ca.key, self._base_dir)
+        self._watched |= dict.fromkeys(filter(None, (self._base_dir / ca.certificate, key)))
+        try:
+            from gateway.config.loading.authority_file import load_authority
+        except ImportError:
+            self._refuse(path, "needs the cryptography package", "pip install 'twilio-gateway[cryptography]'")
+            return None
+        try:
+            return load_authority(ca, self._environ, self._base_dir)
         except CertificateError as error:
             self._refuse((*path, error.name), error.message, error.hint)
             return None

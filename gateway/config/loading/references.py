@@ -9,7 +9,8 @@ from gateway.background.breathing import breathe
 from gateway.config.loading.resolved import Role
 from gateway.config.schema.account_settings import CredentialSettings, Subaccount
 from gateway.config.schema.secret_values import SecretRef
-from gateway.config.schema.settings import Settings, Upstream
+from gateway.config.schema.settings import Settings
+from gateway.config.schema.upstream_settings import Upstream
 
 _UNUSED: Final[Mapping[tuple[type[BaseModel], Role], frozenset[str]]] = {
     (Settings, Role.DATA): frozenset({"webhooks"}),

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.background.breathing import breathe
-from gateway.config.checking.setting_warnings import find_expiring_certificate
+from gateway.config.checking.setting_warnings import find_certificate_warnings
 from gateway.config.loading.child_process import load_apart
 from gateway.config.loading.load import Loaded, load_settings
 from gateway.config.loading.named_files import NamedFiles
@@ -124,14 +124,18 @@ class _Resolver:
         page_token = self._token(settings.admin.page_token, ("admin", "page_token"))
         metrics_token = self._token(settings.admin.metrics_token, ("admin", "metrics_token"))
         self.findings += find_weak_tokens(page_token, metrics_token)
-        files = UnreadFiles() if self._static else NamedFiles(self._base_dir, self._files, self._refuse)
+        files: UnreadFiles | NamedFiles = UnreadFiles()
+        if not self._static:
+            files = NamedFiles(self._base_dir, self._files, self._refuse, self._environ)
         tls = files.tls(settings.tls if self._calls else None, ("tls",))
+        ca = files.authority(settings.ca if self._calls else None, ("ca",))
         issuers = settings.jwt if self._calls else ()
-        doubts = find_expiring_certificate(tls.expires, datetime.now(UTC)) if tls else []
+        doubts = find_certificate_warnings(settings, tls.expires if tls else 0, ca, datetime.now(UTC))
         return ResolvedSettings(
             settings=settings,
             listen=parse_address(settings.listen),
             tls=tls,
+            ca=ca,
             admin_listen=parse_address(settings.admin.listen),
             page_token=page_token,
             metrics_token=metrics_token,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.config.loading.certificate_files import TlsMaterial
 from gateway.config.problems import Origins, Problem
@@ -17,6 +17,9 @@ from gateway.config.schema.identity_settings import IssuerSettings
 from gateway.config.schema.secret_values import Secret
 from gateway.config.schema.settings import Settings
 from gateway.config.schema.webhook_settings import WebhookRouteSettings, Webhooks, WebhookSecretSettings
+
+if TYPE_CHECKING:  # it needs the cryptography package
+    from gateway.ca.certificate_minter import IssuingAuthority
 
 
 class ResolvedKey(NamedTuple):
@@ -146,6 +149,7 @@ class ResolvedSettings:
     listen: ListenAddress
     tls: TlsMaterial | None
     """A context of this configuration's own, for `listen`."""
+    ca: "IssuingAuthority | None"
     admin_listen: ListenAddress
     page_token: Secret | None
     metrics_token: Secret | None

@@ -5,16 +5,21 @@ Every value has the form that is wanted, and two references have two values. Rea
 
 import base64
 import hashlib
+from typing import TYPE_CHECKING
 
 from gateway.config.loading.certificate_files import TlsMaterial
 from gateway.config.loading.resolved import ResolvedIssuer, TrustedFile
 from gateway.config.problems import KeyPath
 from gateway.config.schema import values
 from gateway.config.schema.addresses import UrlForm
+from gateway.config.schema.ca_settings import CaSettings
 from gateway.config.schema.identity_settings import IssuerSettings
 from gateway.config.schema.secret_values import Secret, SecretRef
 from gateway.config.schema.tls_settings import Tls
 from gateway.config.schema.values import TextPattern
+
+if TYPE_CHECKING:
+    from gateway.ca.certificate_minter import IssuingAuthority
 
 
 def stand_in(reference: SecretRef, wanted: TextPattern | UrlForm | None) -> Secret:
@@ -38,6 +43,9 @@ class UnreadFiles:
 
     def tls(self, tls: Tls | None, path: KeyPath) -> TlsMaterial | None:
         """No certificate."""
+
+    def authority(self, ca: CaSettings | None, path: KeyPath) -> "IssuingAuthority | None":
+        """No CA."""
 
     def issuer(self, issuer: IssuerSettings, path: KeyPath) -> ResolvedIssuer:
         """An issuer without the keys of its file."""

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from gateway.config.schema import addresses, values
 from gateway.config.schema.account_settings import CredentialSettings
 from gateway.config.schema.admin_settings import Admin
-from gateway.config.schema.client_timeouts import CLIENT_TIMEOUTS, ClientTimeouts
+from gateway.config.schema.ca_settings import CaSettings
 from gateway.config.schema.consumer_settings import ConsumerSettings, ConsumerTemplate
 from gateway.config.schema.identity_settings import IssuerSettings
 from gateway.config.schema.observe_settings import Log, Tracing
@@ -22,6 +22,7 @@ from gateway.config.schema.repeat_guard_settings import RepeatGuardSettings
 from gateway.config.schema.secret_store_settings import SecretStores
 from gateway.config.schema.secret_values import OrReference, SecretRef
 from gateway.config.schema.tls_settings import Tls
+from gateway.config.schema.upstream_settings import Upstream
 from gateway.config.schema.values import Section
 from gateway.config.schema.webhook_settings import Webhooks
 
@@ -67,56 +68,6 @@ class Callers(Section):
     write_seconds: values.Seconds = Field(
         default=30,
         description="Longest time that a caller may leave 64 KiB of its answer unread; then it is cut off.",
-    )
-
-
-class Upstream(Section):
-    """How Twilio is reached."""
-
-    connect_to: addresses.ConnectUrl | None = Field(
-        default=None,
-        description="Reach every Twilio host at this `http(s)://host:port`: for tests and the simulator.",
-    )
-    proxy: OrReference[addresses.ProxyUrl] | None = Field(
-        default=None,
-        description="An egress proxy, `http://host:port`. If it has a password: by `{env:}` or `{file:}`.",
-    )
-    ca_file: values.Filled | None = Field(
-        default=None,
-        description="Certificates to trust (PEM) instead of the system's, for a proxy that re-signs.",
-    )
-    extra_hosts: tuple[values.Host, ...] = Field(
-        default=(), description="Literal host names that may be reached besides those of Twilio's catalogue."
-    )
-    request_fields: tuple[values.FieldName, ...] = Field(
-        default=(),
-        description="Header fields of requests that go to Twilio besides those it knows (listed in "
-        "`docs/security.md`). All others are dropped and counted.",
-    )
-    connections: Annotated[int, Field(ge=1, le=100_000), values.NUMBER] = Field(
-        default=1000, description="Most connections to Twilio at the same time."
-    )
-    connect_seconds: values.Seconds = Field(
-        default=5, description="Longest wait for a connection, TLS included."
-    )
-    deadline_seconds: values.Seconds = Field(
-        default=25,
-        description="Longest time to the head of an answer (to the end of one that must be read before it is "
-        "passed on), all waiting and all attempts together, for clients whose own time-out is not known.",
-    )
-    deadline_seconds_max: values.Seconds = Field(
-        default=55,
-        description="The most that a client's own time-out or `Gateway-Timeout` may raise it to. By itself "
-        "it is never above `drain_seconds`.",
-    )
-    client_timeout_seconds: ClientTimeouts = Field(
-        default=CLIENT_TIMEOUTS,
-        description="After how long a client gives up, by the name that begins its User-Agent; 0 if it never "
-        "does. It is answered a second earlier, instead of after `deadline_seconds`. Names that are left out "
-        "keep their default; others may be added.",
-    )
-    idle_seconds: values.Seconds = Field(
-        default=10, description="Longest silence while an answer's body arrives."
     )
 
 
@@ -187,6 +138,10 @@ class Settings(BaseSettings):
         description="TLS on `listen`; plain HTTP without it. Turning it on or off takes a restart, its files "
         "do not.",
         json_schema_extra=values.RESTART,
+    )
+    ca: CaSettings | None = Field(
+        default=None,
+        description="The CA of tunnels and of `tls.mint`; without it, CONNECT is answered 501.",
     )
     public_url: addresses.PublicUrl | None = Field(
         default=None,

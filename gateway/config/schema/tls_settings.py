@@ -18,10 +18,19 @@ MinVersion = Literal["TLSv1.2", "TLSv1.3"]
 class Tls(Section):
     """TLS on the port for callers. The files are read again at a reload, without dropping a connection."""
 
-    cert_file: values.Filled = Field(
-        description="The certificate (PEM), followed by the chain that leads to its CA."
+    cert_file: values.Filled | None = Field(
+        default=None,
+        description="The certificate (PEM), followed by the chain that leads to its CA. Needed without "
+        "`mint`; beside it, it is shown to callers who ask for one of its names, or for none.",
     )
-    key_file: values.Filled = Field(description="The certificate's private key (PEM), not encrypted.")
+    key_file: values.Filled | None = Field(
+        default=None, description="The certificate's private key (PEM), not encrypted."
+    )
+    mint: bool = Field(
+        default=False,
+        description="Whether callers who ask for a name of Twilio's (SNI) are shown a certificate for it, "
+        "signed by `ca`: for clients that reach the gateway by DNS or a hosts file.",
+    )
     client_certificates: ClientCertificates = Field(
         default="none",
         description="Whether callers are asked for a certificate of theirs; `required` refuses connections "

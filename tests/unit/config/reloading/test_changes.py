@@ -179,5 +179,5 @@ def test_everything_resolved_is_compared() -> None:
         "webhooks",
     }
     in_settings = {"settings", "role", "listen", "admin_listen", "config_hash", "warnings", "origins"}
-    in_files = {"tls", "ca_file", "issuers", "files"}
+    in_files = {"tls", "ca", "ca_file", "issuers", "files"}
     assert {field.name for field in fields(ResolvedSettings)} == said | in_settings | in_files
