@@ -36,7 +36,7 @@ from gateway.rate_limits.rate_limiter import RateLimiter
 from gateway.repeat_guard.repeat_guard import RepeatGuard
 from gateway.repeat_guard.repeat_rules import SHARED_FIELD
 from gateway.upstream.forwarder import Forwarder
-from gateway.upstream.response_rewriting import PublicBase, adapt_answer, is_adapted
+from gateway.upstream.response_rewriting import PublicBase, adapt_answer, find_base
 
 
 class _Ready(NamedTuple):
@@ -148,9 +148,8 @@ class Handler:
         outbound, claim, intent, limit = prepare(
             snapshot, caller, inbound, grant, ready.body, streams=streams, client=client, trace=trace
         )
-        base = None
-        if is_adapted(grant):
-            base = PublicBase(snapshot.public_url or request.base_url(inbound.host), snapshot.hosts)
+        urls, secure = (snapshot.public_url, request.base_url), request.caller.secure
+        base = find_base(grant, inbound, snapshot.hosts, *urls, secure=secure)
         exchange.dropped = outbound.dropped
         deadline = asyncio.get_running_loop().time() + limit.seconds
         if limit.from_head:

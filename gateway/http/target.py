@@ -1,7 +1,8 @@
 """The canonical request target (docs/design.md 4.1): accepted byte for byte, or refused.
 
-Nothing is ever normalised here. What passes is what policy checks and what is sent, so two readers of the
-same target cannot disagree.
+What passes is what policy checks and what is sent, so two readers of the same target cannot disagree. One
+thing is normalised, before anything else reads it: a doubled slash before the API's version or the product's
+prefix, which base URLs that end in a slash bring about.
 """
 
 import re
@@ -23,6 +24,9 @@ _PATH_ESCAPE = re.compile(
 )
 # Line breaks and tabs are text in a value (a TaskRouter expression, an address), and nothing that a name has.
 _CONTROL_ESCAPE = re.compile(r"%(?:0[0-8BCEFbcef]|1[0-9A-Fa-f]|7[Ff])|(?:^|&)[^=&]*%0[9ADad]")
+_DOUBLED = re.compile(
+    r"/(?:/?([a-z0-9][a-z0-9.-]*/))?/?(?=(?:2[0-9]{3}-[0-9]{2}-[0-9]{2}|v[0-9]{1,2})(?:/|$))"
+)
 # ASCII alone: without the flag "\u017f" is an s and "\u212a" a k, regardless of case.
 # No user information: "http://api.twilio.com@evil.example/" is a host to some readers and a name to others.
 _ABSOLUTE = re.compile(
@@ -58,10 +62,17 @@ def require_target(raw: str) -> Target:
         if not rest.startswith("/"):
             rest = "/" + rest  # RFC 9112 3.2.1: an empty path is sent as "/"
     path, mark, query = rest.partition("?")
+    if "//" in path:
+        path = _without_doubled_slash(path)
     _require_path(path)
     if mark:
         _require_query(query)
     return Target(scheme, authority, path, query)
+
+
+def _without_doubled_slash(path: str) -> str:
+    match = _DOUBLED.match(path)
+    return path if match is None else f"/{match[1] or ''}{path[match.end() :]}"
 
 
 def _require_path(path: str) -> None:

@@ -141,15 +141,19 @@ def is_link(path: Path) -> bool:
     return len(path) >= 2 and path[-2] == b"links" and _is_resource(path[:-2])
 
 
-def link_splicer(hosts: HostTable, base: str) -> JsonSplicer:
-    """Points the link fields of a JSON answer at `base` (no trailing slash) + '/product'."""
+Origin = Callable[[str, str], str]
+"""Of a product and its host: what a link to it begins with instead of https:// and the host."""
+
+
+def link_splicer(hosts: HostTable, origin: Origin) -> JsonSplicer:
+    """Gives the link fields of a JSON answer another origin."""
 
     def replace(path: Path, token: bytes) -> bytes | None:
         match = _TWILIO_URL.match(token)
         product = product_of(hosts, match[2].decode()) if match and is_link(path) else ""
         if not match or not product:
             return None
-        prefix = f"{base}/{product}".encode()
+        prefix = origin(product, match[2].decode()).encode()
         if match[1] == b"\\/":
             prefix = prefix.replace(b"/", b"\\/")
         return b'"' + prefix + token[match.end() :]
@@ -162,22 +166,23 @@ def token_splicer() -> JsonSplicer:
     return JsonSplicer(lambda path, token: None if _TOKEN_NAMES.isdisjoint(path) else b"null")
 
 
-def rewrite_links(body: bytes, hosts: HostTable, base: str) -> bytes:
-    """A whole JSON answer with its link fields pointed at `base` + '/product'."""
-    return _splice(body, link_splicer(hosts, base)) if b".twilio.com" in body else body
+def rewrite_links(body: bytes, hosts: HostTable, origin: Origin) -> bytes:
+    """A whole JSON answer whose link fields have another origin."""
+    return _splice(body, link_splicer(hosts, origin)) if b".twilio.com" in body else body
 
 
-def rewrite_location(location: str, hosts: HostTable, base: str, prefix: str) -> str:
+def rewrite_location(location: str, hosts: HostTable, origin: Origin, prefix: str) -> str:
     """`Location` on a Twilio host, with a scheme or without, led through us.
 
     One that is relative to the host asked is so to the gateway: behind `prefix` ('/product'), or as it is for
-    callers that use the bare path ('').
+    callers that use no prefix ('').
     """
     if location.startswith("/") and not location.startswith("//"):
-        return base + prefix + location if prefix else location
+        return origin(prefix[1:], "") + location if prefix else location
     match = _PLAIN_URL.match(location)
-    product = product_of(hosts, match[1].lower()) if match else ""
-    return f"{base}/{product}{location[match.end() :]}" if match and product else location
+    host = match[1].lower() if match else ""
+    product = product_of(hosts, host) if host else ""
+    return origin(product, host) + location[match.end() :] if match and product else location
 
 
 def conceal_tokens(body: bytes, *, is_xml: bool) -> bytes:

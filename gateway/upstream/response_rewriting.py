@@ -5,12 +5,13 @@ rewritten is an error, never passed on.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from gateway.errors import FailurePhase, UpstreamFailure
 from gateway.http.content_coding import decode
 from gateway.http.header_fields import drop_field, find_field, replace_field
+from gateway.http.request_head import Inbound
 from gateway.http.response import BodyRest, Response
 from gateway.policy.addressing import HostTable
 from gateway.policy.authorization import Grant
@@ -28,15 +29,50 @@ _MAX_AT_ONCE_BYTES = 4096
 
 
 class PublicBase(NamedTuple):
-    """Where callers reach us: 'http://gateway:8080', without a trailing slash."""
+    """Where a caller's links lead, so that it comes back here.
+
+    `url` is 'http://gateway:8080', without a trailing slash: links are that and '/product'. Where it is '',
+    the caller names Twilio's hosts without TLS or on another port, and links get that `scheme` and `port`
+    (':8080', or '').
+    """
 
     url: str
     hosts: HostTable
+    scheme: str = ""
+    port: str = ""
+
+    def origin(self, product: str, host: str) -> str:
+        """What stands before the path of a link to `host`."""
+        return f"{self.url}/{product}" if self.url else f"{self.scheme}://{host}{self.port}"
 
 
-def is_adapted(grant: Grant) -> bool:
-    """Whether anything may be done to the answer at all."""
-    return grant.conceals or grant.call.address.by_path
+def find_base(
+    grant: Grant,
+    inbound: Inbound,
+    hosts: HostTable,
+    public_url: str,
+    own_url: Callable[[str], str],
+    *,
+    secure: bool,
+) -> PublicBase | None:
+    """None where nothing may be done to the answer at all. `secure`: the caller is connected by TLS.
+
+    Callers of a path come back to `public_url`, or if that is '' to where they came, `own_url` of their Host.
+
+    A caller that named a Twilio host by plain HTTP, as through a proxy or by an entry in DNS, cannot follow
+    Twilio's https links: they would lead past the gateway.
+    """
+    if grant.call.address.by_path:
+        return PublicBase(public_url or own_url(inbound.host), hosts)
+    secure = secure or public_url.startswith("https:")  # a load balancer in front ends TLS
+    scheme = inbound.scheme or ("https" if secure else "http")
+    name, colon, port = inbound.host.rpartition(":")
+    given = "" if inbound.authority or not colon or name.endswith(":") or not port.isdigit() else port
+    if given == {"http": "80", "https": "443"}[scheme]:
+        given = ""
+    if scheme == "http" or given:
+        return PublicBase("", hosts, scheme, f":{given}" if given else "")
+    return PublicBase(public_url or own_url(inbound.host), hosts) if grant.conceals else None
 
 
 async def adapt_answer(answer: Response, grant: Grant, base: PublicBase) -> Response:
@@ -46,11 +82,12 @@ async def adapt_answer(answer: Response, grant: Grant, base: PublicBase) -> Resp
     form that is not understood (upstream_unreadable).
     """
     address = grant.call.address
-    if address.by_path:
+    is_moved = address.by_path or not base.url
+    if is_moved:
         _move_location(answer, base, address.prefix)
     is_json = b"json" in find_field(answer.fields, b"content-type").lower()
     # The 2010 API's links are relative; only product APIs answer with absolute ones.
-    links = bool(address.prefix) and is_json and address.product != "api"
+    links = is_moved and is_json and address.product != "api"
     if not (links or grant.conceals) or not answer.has_body(grant.call.method):
         return answer
     if grant.conceals and not await _decoded(answer):
@@ -66,14 +103,14 @@ async def adapt_answer(answer: Response, grant: Grant, base: PublicBase) -> Resp
     if grant.conceals:
         await _splice(answer, token_splicer())
     if links:
-        await _splice(answer, link_splicer(base.hosts, base.url))
+        await _splice(answer, link_splicer(base.hosts, base.origin))
     return answer
 
 
 def _move_location(answer: Response, base: PublicBase, prefix: str) -> None:
     location = find_field(answer.fields, b"location")
     if location:
-        moved = rewrite_location(location.decode("latin-1"), base.hosts, base.url, prefix)
+        moved = rewrite_location(location.decode("latin-1"), base.hosts, base.origin, prefix)
         answer.fields = replace_field(answer.fields, b"location", moved.encode("latin-1"))
 
 

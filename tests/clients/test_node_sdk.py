@@ -1,18 +1,21 @@
 """The twilio package from npm, unmodified, through the gateway: ways, tours and errors as in Python."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.clients.node_tour import run_tour
 from tests.clients.pointing import Login
-from tests.clients.programs import NODE_FOLDER
+from tests.clients.programs import NODE_FOLDER, run_program
 from tests.clients.scene import OLD_TOKEN, READER_KEY, WRONG_KEY, ZERO_SID, Scene, mask_sids
 from tests.clients.tour import CORE_TOURS, IDENTITIES, TOURS, USERS
 from tests.support.running import ACCOUNT_SID
 
+ROOT = Path(__file__).parents[2]
 _EVERYWHERE = ("prefix", "rewriting", "host")
 _WAYS = (*_EVERYWHERE, "bare-path")
 _READER = Login("reader", READER_KEY)
@@ -125,3 +128,41 @@ async def test_address_that_leads_nowhere(take: Take, scene: Scene) -> None:
     assert "in one of four ways" in failure["message"]
     assert await scene.refusals(1) == ["unknown_address"]
     assert scene.reached() == []
+
+
+async def _asked_host(node: str, url: str, **options: str) -> str:
+    """The host that the SDK asks for a base URL; nothing is sent."""
+    script = (
+        "const twilio = require('twilio'); const [url, options] = process.argv.slice(1);"
+        "const client = twilio('billing', 'k', {accountSid: 'AC' + '0'.repeat(32), ...JSON.parse(options)});"
+        "console.log(client.getHostname(new URL(url).hostname, client.edge, client.region))"
+    )
+    output = await run_program([node, "-e", script, url, json.dumps(options)], NODE_FOLDER)
+    return output.decode().strip()
+
+
+async def test_the_address_in_kubernetes_works_with_node(node: str) -> None:
+    text = (ROOT / "docs/operations.md").read_text()
+    (url,) = re.findall(r"Services then call `(\S+)`", text)
+    assert url.startswith("http://")
+    assert await _asked_host(node, url) == url.removeprefix("http://")
+
+
+@pytest.mark.parametrize(
+    ("host", "options", "asked"),
+    [
+        ("gateway", {}, "gateway"),
+        ("127.0.0.1", {}, "127.0.0.1"),
+        ("twilio-gateway.shop", {}, "twilio-gateway.shop.twilio-gateway.shop"),
+        ("twilio-gateway.shop.svc", {}, "twilio-gateway.shop.svc"),
+        ("twilio-gateway.shop.svc.cluster.local", {}, "twilio-gateway.shop.svc.cluster.local"),
+        ("a.shop.svc.cluster.example.com", {}, "a.shop.svc.example.com"),
+        ("gateway.example.com", {"edge": "dublin"}, "gateway.dublin.us1.example.com"),
+        ("gateway.example.com", {"region": "ie1"}, "gateway.ie1.example.com"),
+    ],
+)
+async def test_hosts_as_the_documentation_has_them(
+    node: str, host: str, options: dict[str, str], asked: str
+) -> None:
+    """docs/clients.md, "Base URLs": what the SDK makes of an address."""
+    assert await _asked_host(node, f"http://{host}", **options) == asked

@@ -19,11 +19,13 @@ import pytest
 import yaml
 
 from deploy import generate
+from gateway.app.options import options_of
+from gateway.config.loading.resolve import load_resolved
 from gateway.config.schema.upstream_settings import Upstream
 from tests.clients.programs import require_tool
 from tests.support.caller import RawAnswer, ask_admin
 from tests.support.mounted import SECRETS, at, checked, documents, files_named, mount
-from tests.support.running import Spawned, serving
+from tests.support.running import ENVIRON, Spawned, configuration, serving
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy/kubernetes"
@@ -345,3 +347,22 @@ async def configured(folder: Path) -> AsyncIterator[Spawned]:
 async def admin(gateway: Spawned, path: str, fields: str = "") -> RawAnswer:
     """One GET as kubelet and Prometheus send it: the Host is the pod's address."""
     return await ask_admin(port_of(gateway.admin_url), path, host="10.1.2.3:9090", fields=fields)
+
+
+def _overrides(container: dict[str, Any]) -> dict[str, str]:
+    """The environment of a container in the namespace `shop`."""
+    fields = {"metadata.namespace": "shop"}
+    return {
+        each["name"]: each.get("value") or fields[each["valueFrom"]["fieldRef"]["fieldPath"]]
+        for each in container.get("env", ())
+    }
+
+
+def test_c10_the_prefix_of_the_store_is_the_namespace(tmp_path: Path) -> None:
+    """Variables of the manifest are overrides: a name that is none would have no effect, and no error."""
+    environ = _overrides(CONTAINER)
+    assert all(name.startswith("GATEWAY__") for name in environ)
+    config = tmp_path / "gateway.yaml"
+    config.write_text(yaml.safe_dump(configuration("http://127.0.0.1:9", admin={"listen": "127.0.0.1:0"})))
+    options = options_of(load_resolved(config, {**ENVIRON, **environ}))
+    assert options.store_prefix == "shop"

@@ -41,6 +41,38 @@ def test_a_canonical_target_is_kept_byte_for_byte(target: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "served"),
+    [
+        ("//2010-04-01/Accounts/AC0.json", "/2010-04-01/Accounts/AC0.json"),
+        ("//v1/Services", "/v1/Services"),
+        ("/api//2010-04-01/Accounts", "/api/2010-04-01/Accounts"),
+        ("//api/2010-04-01/Accounts", "/api/2010-04-01/Accounts"),
+        ("//api//2010-04-01", "/api/2010-04-01"),
+        ("/messaging//v1/Services/MG0", "/messaging/v1/Services/MG0"),
+        ("/flex-api//v2/x", "/flex-api/v2/x"),
+        ("/partner.example.com//v12/x", "/partner.example.com/v12/x"),
+    ],
+)
+def test_a_doubled_slash_before_the_version_is_one(path: str, served: str) -> None:
+    """As a base URL that ends in a slash brings it about."""
+    for target in (path, f"{path}?a=//b"):
+        assert require_target(target).path == served
+    assert require_target(f"http://api.twilio.com{path}").path == served
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "///2010-04-01/a", "/api///v1/a", "//2010-04-01//a", "//a/b", "/a/b//v1/c", "/v1//v1/x//y", "//v1x/a",
+        "//2010-04-1/a", "//..//v1/a", "/%61pi//v1/a",
+    ],
+)  # fmt: skip
+def test_any_other_doubled_slash_is_refused(path: str) -> None:
+    with pytest.raises(Refusal, match="bad_target"):
+        require_target(path)
+
+
+@pytest.mark.parametrize(
     "path",
     [
         "/a/../b", "/a/./b", "/..", "/.", "/a/..", "//a", "/a//b", "/a//",

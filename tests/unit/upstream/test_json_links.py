@@ -17,8 +17,12 @@ from tests.support.judging import HOSTS
 _BASE = "http://gw:8080"
 
 
+def _origin(product: str, host: str) -> str:
+    return f"{_BASE}/{product}"
+
+
 def _rewritten(text: str) -> str:
-    return rewrite_links(text.encode(), HOSTS, _BASE).decode()
+    return rewrite_links(text.encode(), HOSTS, _origin).decode()
 
 
 @pytest.mark.parametrize(
@@ -98,7 +102,7 @@ def test_everything_else_is_untouched(text: str) -> None:
     ],
 )
 def test_location(location: str, expected: str) -> None:
-    assert rewrite_location(location, HOSTS, _BASE, "/sync") == expected
+    assert rewrite_location(location, HOSTS, _origin, "/sync") == expected
 
 
 @pytest.mark.parametrize(

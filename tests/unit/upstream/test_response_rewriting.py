@@ -10,13 +10,14 @@ import pytest
 
 from gateway.consumers.credentials import Account
 from gateway.errors import UpstreamFailure
+from gateway.http.request_head import Inbound, require_head
 from gateway.http.response import Response
 from gateway.policy.addressing import Address
 from gateway.policy.authorization import Grant
 from gateway.policy.methods import Call
 from gateway.upstream import response_rewriting
 from gateway.upstream.json_links import JsonSplicer, link_splicer, rewrite_links
-from gateway.upstream.response_rewriting import PublicBase, adapt_answer
+from gateway.upstream.response_rewriting import PublicBase, adapt_answer, find_base
 from tests.support.judging import HOSTS
 
 BASE = PublicBase("http://gw:8080", HOSTS)
@@ -78,7 +79,7 @@ async def test_a10_links_are_rewritten_while_they_are_streamed(seed: int) -> Non
     fields = (JSON, (b"Content-Length", b"%d" % len(data)))
     got = await adapt_answer(answer(first, *rest, fields=fields), grant(), BASE)
     assert got.fields == (JSON,)
-    assert await read_all(got) == rewrite_links(data, HOSTS, BASE.url)
+    assert await read_all(got) == rewrite_links(data, HOSTS, BASE.origin)
 
 
 async def test_a10_an_answer_of_any_size_is_rewritten() -> None:
@@ -149,12 +150,49 @@ async def test_c5_other_exchanges_have_their_turn_while_a_large_answer_is_rewrit
     running = asyncio.create_task(others())
     got = await adapt_answer(answer(data), grant(), BASE)
     running.cancel()
-    assert got.body == rewrite_links(data, HOSTS, BASE.url)
+    assert got.body == rewrite_links(data, HOSTS, BASE.origin)
     assert turns >= len(data) // 4096 - 1
 
 
 def test_a_text_that_breaks_off_loses_nothing() -> None:
-    splicer = link_splicer(HOSTS, BASE.url)
+    splicer = link_splicer(HOSTS, BASE.origin)
     assert splicer.feed(b'{"a": 1, "url": "https://verify') == b'{"a": 1, "url": '
     assert (splicer.held, splicer.end(), splicer.held) == (15, b'"https://verify', 0)
     assert JsonSplicer(lambda path, token: b"1").feed(b"}{ 'x' \"a\"") == b"}{ 'x' \"a\""
+
+
+def _inbound(target: str, host: str) -> Inbound:
+    return require_head("GET", target, (1, 1), ((b"Host", host.encode()),))
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "secure", "link"),
+    [
+        ("/v2/x", "verify.twilio.com", False, "http://verify.twilio.com/v2/Services"),
+        ("/v2/x", "verify.twilio.com:80", False, "http://verify.twilio.com/v2/Services"),
+        ("/v2/x", "verify.twilio.com:8080", False, "http://verify.twilio.com:8080/v2/Services"),
+        ("/v2/x", "verify.twilio.com.", False, "http://verify.twilio.com/v2/Services"),
+        ("/v2/x", "verify.dublin.ie1.twilio.com", False, "http://verify.twilio.com/v2/Services"),
+        ("/v2/x", "verify.twilio.com", True, LINK),
+        ("/v2/x", "verify.twilio.com:443", True, LINK),
+        ("/v2/x", "verify.twilio.com:8443", True, "https://verify.twilio.com:8443/v2/Services"),
+        ("http://verify.twilio.com/v2/x", "gw:8080", False, "http://verify.twilio.com/v2/Services"),
+        ("http://verify.twilio.com:80/v2/x", "gw:8080", False, "http://verify.twilio.com/v2/Services"),
+        ("https://verify.twilio.com/v2/x", "gw:8080", False, LINK),
+        ("/verify/v2/x", "gw:8080", False, "http://gw:8080/verify/v2/Services"),
+        ("/verify/v2/x", "gw:8443", True, "https://gw:8443/verify/v2/Services"),
+    ],
+)
+async def test_links_can_be_followed_the_way_a_request_came(
+    target: str, host: str, secure: bool, link: str
+) -> None:
+    """Plain HTTP by Host or absolute form: an https link would lead past the gateway."""
+    inbound = _inbound(target, host)
+    asked = grant(by_path=host.startswith("gw") and target.startswith("/"))
+    own = f"{'https' if secure else 'http'}://{host}"
+    base = find_base(asked, inbound, HOSTS, "", lambda host: own, secure=secure)
+    page = json.dumps({"meta": {"next_page_url": LINK}}).encode()
+    given = answer(page, fields=(JSON, (b"Location", LINK.encode())))
+    got = given if base is None else await adapt_answer(given, asked, base)
+    assert json.loads(got.body) == {"meta": {"next_page_url": link}}
+    assert dict(got.fields)[b"Location"].decode() == link
