@@ -61,13 +61,17 @@ async def test_links_lead_back_for_prefix_callers(
     assert answer.value("Content-Length") == str(len(expected))
 
 
-async def test_links_stay_for_callers_by_host(gateway: Running, upstream: RawUpstream) -> None:
-    """They reach Twilio's names through us already, and keep their Accept-Encoding."""
-    upstream.then(reply(json.dumps(PAGE).encode(), fields=(JSON,)))
+async def test_links_keep_the_host_for_callers_by_host(gateway: Running, upstream: RawUpstream) -> None:
+    """They reach Twilio's names through us already, but not by https; and keep their Accept-Encoding."""
+    body = json.dumps(PAGE).encode()
+    upstream.then(reply(gzip.compress(body), fields=(JSON, "Content-Encoding: gzip")))
     given = request("GET /v1/Services", "Accept-Encoding: gzip").replace(
         b"gateway.test", b"messaging.twilio.com"
     )
-    assert (await ask(gateway.port, given)).body == json.dumps(PAGE).encode()
+    expected = body.replace(b'_url": "https://', b'_url": "http://').replace(
+        b'{"url": "https://', b'{"url": "http://'
+    )
+    assert (await ask(gateway.port, given)).body == expected
     assert upstream.received[0].values("accept-encoding") == ["gzip"]
 
 
