@@ -101,6 +101,9 @@ KINDS: dict[str, ErrorKind] = {
     "upstream_unreachable": ErrorKind(502, 20500, "no connection to Twilio; nothing was sent"),
     "upstream_lost": ErrorKind(502, 20500, "the connection to Twilio broke before an answer"),
     "upstream_unreadable": ErrorKind(502, 20500, "Twilio's answer is not valid HTTP or broke off"),
+    "upstream_absent": ErrorKind(
+        502, 20500, "the answer was lost, and Twilio has no trace of the request: it was not done"
+    ),
     "answer_too_large": ErrorKind(
         502, 20500, "the answer holds links or tokens to be replaced, and is too large for that"
     ),

@@ -25,6 +25,7 @@ class PhaseKind(StrEnum):
     QUEUE = "queue"  # waited for a slot of the account
     ATTEMPT = "attempt"  # was at Twilio
     BACKOFF = "backoff"  # waited before the next attempt
+    LOOK = "look"  # asked Twilio whether the create was done
 
 
 class Phase(NamedTuple):
@@ -33,7 +34,8 @@ class Phase(NamedTuple):
     Of an attempt: `status` and Twilio's `code`, or 0 and the phase it `failed` in ('' with status 0: given up
     under way); `key` is the masked SID of the key it was sent with, and `then` what followed:
     '', 'retry', 'requeue' or 'next_key' (`retry/retry_policy.py`). `reason` says why Twilio could not be
-    reached (`upstream/upstream_failures.py`).
+    reached (`upstream/upstream_failures.py`). Of a look: the list's `status`, and what followed as `then`
+    (`outcome_resolution/look_verdict.py`).
     """
 
     kind: PhaseKind
@@ -184,6 +186,10 @@ class Exchange:
         self.steps.append(
             Phase(PhaseKind.ATTEMPT, started_at, seconds, status, code, failed, self.key, then, reason)
         )
+
+    def record_look(self, started_at: float, now: float, status: int, then: str) -> None:
+        """Twilio was asked whether the create was done. Its time is counted by who waits for it."""
+        self.steps.append(Phase(PhaseKind.LOOK, started_at, now - started_at, status, then=then))
 
     @property
     def seconds(self) -> float:

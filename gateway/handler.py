@@ -25,6 +25,8 @@ from gateway.listener.request import Request
 from gateway.listener.request_body import BodyStream, drop_body, expects_continue, read_body
 from gateway.listener.response_relay import relay_answer, render_refusal
 from gateway.observe.observers import Observers
+from gateway.outcome_resolution.asked_send import answer_held
+from gateway.outcome_resolution.outcome_resolver import OutcomeResolver
 from gateway.policy.authorization import Grant
 from gateway.policy.bodies import NO_BODY, Body, BodyPlan
 from gateway.policy.idempotency_key import Claim
@@ -34,7 +36,6 @@ from gateway.policy.snapshot import Snapshot, Snapshots
 from gateway.policy.steps import check_body, check_stream, decide_head, prepare
 from gateway.rate_limits.rate_limiter import RateLimiter
 from gateway.repeat_guard.repeat_guard import RepeatGuard
-from gateway.repeat_guard.repeat_rules import SHARED_FIELD
 from gateway.upstream.forwarder import Forwarder
 from gateway.upstream.response_rewriting import PublicBase, adapt_answer, find_base
 
@@ -65,6 +66,7 @@ class Handler:
         limiter: RateLimiter,
         idempotency: Idempotency,
         repeat_guard: RepeatGuard,
+        resolver: OutcomeResolver,
         forwarder: Forwarder,
         observers: Observers,
         clock: Callable[[], float],
@@ -76,6 +78,7 @@ class Handler:
         self._limiter = limiter
         self._idempotency = idempotency
         self._repeat_guard = repeat_guard
+        self._resolver = resolver
         self._snapshots = snapshots
         self._forwarder = forwarder
         self._observers = observers
@@ -188,22 +191,20 @@ class Handler:
 
     async def _send_guarded(self, intent: RepeatIntent, ask: _Ask, exchange: Exchange) -> None:
         """A create without a key: sent, unless the same one is in flight or its outcome is open."""
-        count = self._observers.metrics.count_repeat
+        count, seal = self._observers.metrics.count_repeat, self._snapshots.current.seal
+        describe = partial(describe_create, ask.grant, ask.outbound, intent.sought, seal)
         hold = self._repeat_guard.hold(
             intent,
             deadline=ask.deadline,
             in_doubt=lambda: exchange.in_doubt,
             on_event=lambda event: count(exchange.consumer, exchange.label, event),
-            describe=lambda: describe_create(ask.grant, ask.outbound),
+            describe=describe,
         )
+        send = partial(self._admit_and_send, ask, exchange, whole=True, held=True)
         try:
             async with hold:
-                if hold.shared is not None:
-                    await self._relay(hold.shared, SHARED_FIELD, ask, exchange)
-                else:
-                    answer, fields = await self._admit_and_send(ask, exchange, whole=True)
-                    hold.answered(answer)
-                    await self._relay(answer, fields, ask, exchange)
+                sent = await answer_held(self._resolver, hold, describe, ask, exchange, send)
+                await self._relay(*sent, ask, exchange)
                 if exchange.ending is Ending.ANSWERED and not ask.request.gone:
                     hold.delivered()
         finally:
@@ -222,11 +223,12 @@ class Handler:
             exchange.caller_seconds += held.waited_seconds
 
     async def _admit_and_send(
-        self, ask: _Ask, exchange: Exchange, *, whole: bool = False
+        self, ask: _Ask, exchange: Exchange, *, whole: bool = False, held: bool = False
     ) -> tuple[Response, bytes]:
         """Spend the rate limits, then make attempts. The bytes are the limits' fields for the answer.
 
         `whole`: the answer is kept, so that a slow one is not streamed; nor is one with bytes to be replaced.
+        `held`: the repeat guard knows what it creates.
         """
         grant, outbound, ready, request, deadline, _ = ask
         fields = b""
@@ -241,6 +243,8 @@ class Handler:
             # A POST in flight is awaited to its end (docs/design.md 4.7).
             whole = whole or wants_identity(grant)
             answer = await self._forwarder.send(outbound, exchange, request, deadline, stream, whole=whole)
+            if grant.consumer.credential.asks and not held:
+                await self._resolver.own_created(grant, outbound, answer)
             return answer, fields
         except UpstreamFailure as failure:
             if stream is not None and stream.broke is not None:

@@ -20,13 +20,17 @@ from gateway.idempotency.keyed_requests import Idempotency
 from gateway.identity.jwks_cache import JwksCache
 from gateway.observe.observers import Observers
 from gateway.observe.traces.tracer import Tracer, open_tracer
+from gateway.outcome_resolution.outcome_resolver import OutcomeResolver
+from gateway.policy.snapshot import Snapshots
 from gateway.rate_limits.expiry_table import ExpiryTable
 from gateway.rate_limits.limit_leases import LeasedLimits
 from gateway.rate_limits.memory_limits import MemoryLimits
 from gateway.rate_limits.rate_limiter import RateLimiter
 from gateway.rate_limits.redis_limits import RedisLimits
 from gateway.redis.redis_store import RedisStore
+from gateway.redis.server_clock import ServerClock
 from gateway.repeat_guard.repeat_guard import RepeatGuard
+from gateway.upstream.account_reader import AccountReader
 from gateway.upstream.forwarder import Forwarder
 
 
@@ -38,6 +42,7 @@ class Components:
     limiter: RateLimiter
     idempotency: Idempotency
     repeat_guard: RepeatGuard
+    resolver: OutcomeResolver
     store: RedisStore | None
     shares: LimitSharing | None
     keys: JwksCache
@@ -51,11 +56,13 @@ class Components:
         self.limiter.apply(configuration.snapshot.consumers, options.on_store_failure)
         self.idempotency.apply(options.idempotency)
         self.repeat_guard.apply(options.repeat_guard)
+        self.resolver.options = options.resolver
         await self.keys.configure(configuration.key_sources)
 
     async def close(self) -> None:
         """End the background work, then close the connections."""
         await self.keys.close()
+        await self.resolver.close()
         await self.idempotency.close()
         await self.repeat_guard.close()
         if self.shares is not None:
@@ -65,7 +72,9 @@ class Components:
             await self.store.close()
 
 
-async def open_components(options: Options, observers: Observers, loops: BackgroundLoops) -> Components:
+async def open_components(
+    options: Options, observers: Observers, loops: BackgroundLoops, snapshots: Snapshots
+) -> Components:
     """Build all parts. They serve once a configuration has been applied to them."""
     store = await _open_store(options, observers, loops)
     forwarder = Forwarder(
@@ -79,6 +88,24 @@ async def open_components(options: Options, observers: Observers, loops: Backgro
     if store is not None:
         shares = LimitSharing(forwarder.limiters, store, store.server_clock.now, loops)
         shares.start()
+    loop = asyncio.get_running_loop()
+    own_clock = ServerClock(monotonic=lambda: loop.time())
+    repeat_guard = RepeatGuard(
+        options.repeat_guard,
+        lambda: loop.time(),
+        store=store,
+        now=(own_clock if store is None else store.server_clock).now,
+        loops=loops,
+    )
+    resolver = OutcomeResolver(
+        options.resolver,
+        repeat_guard.outcomes,
+        AccountReader(forwarder),
+        lambda: snapshots.current,
+        loops,
+    )
+    repeat_guard.set_on_open(resolver.on_open)
+    resolver.start()
     return Components(
         forwarder,
         _make_limiter(options, store),
@@ -89,12 +116,8 @@ async def open_components(options: Options, observers: Observers, loops: Backgro
             loops=loops,
             on_event=observers.metrics.count_idempotency_event,
         ),
-        RepeatGuard(
-            options.repeat_guard,
-            store=store,
-            now=None if store is None else store.server_clock.now,
-            loops=loops,
-        ),
+        repeat_guard,
+        resolver,
         store,
         shares,
         JwksCache(observers.issuer_changed, time.monotonic, random.uniform, loops),

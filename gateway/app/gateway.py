@@ -72,13 +72,16 @@ class Gateway:
     async def start(self) -> None:
         """Apply the configuration and open both ports. Raises `ListenError` if one cannot be opened."""
         options = self._configuration.options
-        self.components = components = await open_components(options, self.observers, self.loops)
+        self.components = components = await open_components(
+            options, self.observers, self.loops, self._snapshots
+        )
         self._handler = Handler(
             self._snapshots,
             TokenVerifier(components.keys),
             components.limiter,
             components.idempotency,
             components.repeat_guard,
+            components.resolver,
             components.forwarder,
             self.observers,
             time.perf_counter,

@@ -21,6 +21,7 @@ from gateway.identity.jwks_cache import KeySource
 from gateway.identity.jwks_fetch import KeyAddress
 from gateway.listener.connections import ConnectionLimits
 from gateway.listener.request_parser import HeadLimits
+from gateway.outcome_resolution.outcome_resolver import ResolverOptions
 from gateway.rate_limits.rate_limiter import OnStoreFailure
 from gateway.repeat_guard.guard_parts import RepeatGuardOptions
 from gateway.upstream.connection_opener import TransportOptions
@@ -71,6 +72,7 @@ class Options:
     concurrency: ConcurrencyOptions
     idempotency: IdempotencyOptions
     repeat_guard: RepeatGuardOptions
+    resolver: ResolverOptions
     issuers: Mapping[str, KeySource]
     """By the issuer's name, without the keys of files: the snapshot has those."""
 
@@ -92,6 +94,7 @@ def options_of(resolved: ResolvedSettings) -> Options:
         concurrency=_concurrency(resolved),
         idempotency=_idempotency(resolved),
         repeat_guard=_repeat_guard(resolved),
+        resolver=_resolver(resolved),
         issuers=_issuers(resolved),
     )
 
@@ -164,6 +167,13 @@ def _repeat_guard(resolved: ResolvedSettings) -> RepeatGuardOptions:
         max_entries=settings.max_entries,
         shares=settings.store != "local",
         refuses=resolved.settings.on_store_failure == "refuse",
+    )
+
+
+def _resolver(resolved: ResolvedSettings) -> ResolverOptions:
+    settings = resolved.settings.repeat_guard
+    return ResolverOptions(
+        holds_absent=settings.after_absent == "hold", resends_absent=settings.resend_absent
     )
 
 

@@ -43,8 +43,6 @@ def next_look(
     if ended_at is None:
         first = deadline - BEFORE_DEADLINE_SECONDS
         return first if looked_at is None else max(first, looked_at + _IN_FLIGHT_EVERY)
-    if now >= ended_at + LAST_LOOK_SECONDS + 1:
-        return None
     if looked_at is None or looked_at < ended_at:
         return ended_at
     since = looked_at - ended_at
@@ -52,6 +50,8 @@ def next_look(
         decisive = max(ABSENT_AFTER_SECONDS, empty_since - ended_at + APART_SECONDS) + _SLACK
         if since < decisive:
             return ended_at + min(decisive, _after(since, waited_for=waited_for))
+    if now >= ended_at + LAST_LOOK_SECONDS + 1:
+        return None
     following = _after(since, waited_for=waited_for)
     return None if following > LAST_LOOK_SECONDS else ended_at + following
 

@@ -276,7 +276,7 @@ class RepeatHold:
     def _open(self, intent: RepeatIntent, entry: RepeatEntry) -> OpenOutcome:
         outcome = self.outcome or (self._lease.outcome if self._lease else self._new_outcome(intent))
         outcome.state = OutcomeState.OPEN if intent.asks else OutcomeState.UNKNOWN
-        outcome.ended_at = self._parts.now()
+        outcome.ended_at = outcome.ended_at or self._parts.now()  # looks may have been waited for since
         outcome.slug = entry.slug
         outcome.status = self._answer.status if self._answer is not None else 0
         self.outcome = entry.outcome = outcome

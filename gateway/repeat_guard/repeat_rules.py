@@ -71,6 +71,13 @@ def ending_of_error(error: BaseException, *, in_doubt: bool) -> RepeatEnding:
 
 def shared_error(slug: str) -> GatewayError:
     """The failure again, for a repeat."""
+    if slug == "upstream_absent":
+        return Refusal(
+            slug,
+            "The same request was sent before; its answer was lost, and Twilio has no trace of it. "
+            "Nothing was sent again (repeat_guard.after_absent is hold); Gateway-Repeat: allow sends it.",
+            headers=(("Gateway-Outcome", "absent"),),
+        )
     return Refusal(
         "repeat_unknown",
         f"The same request was sent moments ago and ended with {slug}; its outcome is unknown. "
@@ -86,6 +93,16 @@ def not_kept() -> Refusal:
         "The same request was done moments ago, and its answer was too large to keep. "
         "Nothing was sent again: look the result up, or send Gateway-Repeat: allow.",
         headers=(("Gateway-Outcome", "shared"),),
+    )
+
+
+def not_fetched(sid: str) -> Refusal:
+    """For a repeat of a request that Twilio was found to have done, where its resource cannot be read now."""
+    return Refusal(
+        "repeat_not_kept",
+        f"The same request was done and made {sid}, which could not be read now. "
+        "Nothing was sent again: look it up, or send Gateway-Repeat: allow.",
+        headers=(("Gateway-Outcome", "found"),),
     )
 
 

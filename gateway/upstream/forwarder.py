@@ -43,7 +43,7 @@ class Forwarder:
         self._retired: set[asyncio.Task[None]] = set()
         self._options = options
         self._origins: dict[str, str] = {}
-        self._probe = KeyProbe(self.pool, self.keyring, self._origin, on_key)
+        self._probe = KeyProbe(self.pool, self.keyring, self.origin_of, on_key)
         self._shared = SharedState(
             pool=self.pool,
             budget=self.budget,
@@ -81,7 +81,7 @@ class Forwarder:
             exchange,
             self.limiters.get(LimiterKey(outbound.account.sid, region, outbound.product)),
             self.keyring.order(outbound.account),
-            self._origin(outbound.host),
+            self.origin_of(outbound.host),
             caller=caller,
             upload=stream,
             deadline=deadline,
@@ -129,7 +129,8 @@ class Forwarder:
             ending.cancel()
         await asyncio.gather(*self._retired, return_exceptions=True)
 
-    def _origin(self, host: str) -> str:
+    def origin_of(self, host: str) -> str:
+        """Where a host is reached: 'https://host', or what `connect_to` says."""
         origin = self._origins.get(host)
         if origin is None:
             origin = str(self._options.connect_to or URL.build(scheme="https", host=host))

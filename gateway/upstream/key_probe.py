@@ -11,14 +11,13 @@ from yarl import URL
 
 from gateway.consumers.credentials import Account, ApiKey, Credential, mask_sid
 from gateway.errors import Refusal, UpstreamFailure
-from gateway.http.response import Response
 from gateway.policy.addressing import regional_suffix
 from gateway.policy.outbound import Outbound
 from gateway.retry.retry_policy import AUTHENTICATE, read_code
 from gateway.upstream.connection_opener import TransportOptions
 from gateway.upstream.connection_pool import ConnectionPool
 from gateway.upstream.key_health import KeyEvent, KeyHealth
-from gateway.upstream.sending import Sending
+from gateway.upstream.own_read import read_once
 
 _AT_ONCE = 4
 
@@ -72,7 +71,8 @@ class KeyProbe:
 
     async def _probe(self, account: Account, key: ApiKey, host: str, target: str) -> None:
         try:
-            answer = await _read(self._pool, self._origin_of(host), host, target, key)
+            answer = await read_once(self._pool, self._origin_of(host), host, target, key)
+            answer.close()
         except (UpstreamFailure, Refusal):
             return  # says nothing about the key
         now = asyncio.get_running_loop().time()
@@ -109,7 +109,8 @@ async def _try(
     origin = str(pool.options.connect_to or URL.build(scheme="https", host=host))
     try:
         async with turn:
-            answer = await _read(pool, origin, host, target, key)
+            answer = await read_once(pool, origin, host, target, key)
+            answer.close()
     except (UpstreamFailure, Refusal) as error:
         reason = error.reason if isinstance(error, UpstreamFailure) else ""
         said = f"{host}: {error.slug.replace('_', ' ')}"
@@ -117,25 +118,6 @@ async def _try(
     else:
         verdict, detail = judge(answer.status, read_code(answer.body))
     return KeyTrial(credential.name, mask_sid(account.sid), key.label, verdict, detail)
-
-
-async def _read(pool: ConnectionPool, origin: str, host: str, target: str, key: ApiKey) -> Response:
-    """The answer to one GET, its body up to what is buffered. Raises `UpstreamFailure` or `Refusal`."""
-    head = b"GET %b HTTP/1.1\r\nHost: %b\r\nAccept: application/json\r\nAuthorization: %b\r\n\r\n"
-    options = pool.options
-    deadline = asyncio.get_running_loop().time() + options.deadline_seconds
-    connection = await pool.acquire(origin, deadline)
-    answer = await connection.exchange(
-        Sending(
-            head % (target.encode("ascii"), host.encode("ascii"), key.authorization),
-            to_head=False,
-            deadline=deadline,
-            idle_seconds=options.idle_seconds,
-            whole=True,
-        )
-    )
-    answer.close()
-    return answer
 
 
 def judge(status: int, code: int) -> tuple[str, str]:

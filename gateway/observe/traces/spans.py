@@ -33,7 +33,12 @@ _NOT_SAMPLED = TraceFlags(TraceFlags.DEFAULT)
 _UNSET = Status(StatusCode.UNSET)
 _FAILED = Status(StatusCode.ERROR)
 _RECORDED = Decision.RECORD_AND_SAMPLE
-_WAITS = {PhaseKind.LIMIT: "rate limit wait", PhaseKind.QUEUE: "queue wait", PhaseKind.BACKOFF: "backoff"}
+_WAITS = {
+    PhaseKind.LIMIT: "rate limit wait",
+    PhaseKind.QUEUE: "queue wait",
+    PhaseKind.BACKOFF: "backoff",
+    PhaseKind.LOOK: "outcome look",
+}
 
 
 class SpanMaker:

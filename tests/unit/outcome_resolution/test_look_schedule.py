@@ -71,7 +71,8 @@ def test_looks_never_come_at_once_again_and_end(since: float, waited_for: bool, 
         waited_for=waited_for,
     )
     if due is not None:
-        assert ENDED + since + 0.04 < due <= ENDED + LAST_LOOK_SECONDS
+        last = LAST_LOOK_SECONDS if empty is None else max(LAST_LOOK_SECONDS, min(empty, since) + 2.1)
+        assert ENDED + since + 0.04 < due <= ENDED + last
     else:
         assert since >= LAST_LOOK_SECONDS - 3 or (not waited_for and since > LAST_LOOK_SECONDS - 101)
 

@@ -1,0 +1,164 @@
+"""One look at Twilio: reads the lists of a recipient, and asks which of their resources are no exchange's.
+
+What is read is judged and forgotten: no list, text or number of it is logged.
+"""
+
+import asyncio
+from typing import Final, NamedTuple
+
+from gateway.consumers.consumer import Priority
+from gateway.consumers.credentials import Account
+from gateway.errors import GatewayError
+from gateway.http.header_fields import find_field
+from gateway.http.response import Response
+from gateway.outcome_resolution.listed_resources import (
+    Candidate,
+    UnreadablePage,
+    attempt_start,
+    read_page,
+)
+from gateway.outcome_resolution.look_requests import is_own_page, list_targets, resource_target
+from gateway.outcome_resolution.look_verdict import Look, LookVerdict
+from gateway.policy.comparable_fields import ListFilter, SubjectKind
+from gateway.policy.repeat_intent import CreateSubject, lookup_of
+from gateway.policy.snapshot import Snapshot
+from gateway.redis.availability import StoreUnavailable
+from gateway.repeat_guard.open_outcomes import OpenOutcome, OpenOutcomes
+from gateway.upstream.account_reader import REFUSED_STATUSES, AccountReader
+from gateway.upstream.own_read import JSON
+
+_READ_SECONDS: Final = 8.0
+"""How long one list may take, the wait for a permit included."""
+_MAX_PAGES: Final = 20
+_ANY: Final = b"*/*"
+_DAY_SLACK_SECONDS: Final = 600.0
+"""Calls are listed by the day of the attempt, by our clock: so much before midnight it is the day before."""
+
+
+class Access(NamedTuple):
+    """How to ask about a create: at which account, by what filter. `digest_key` is what was compared with."""
+
+    account: Account
+    region: str
+    host: str
+    lookup: ListFilter
+    digest_key: bytes
+
+    def __repr__(self) -> str:
+        return f"Access({self.lookup.kind})"
+
+
+class Turn(NamedTuple):
+    """In whose name a look is made. `deadline` is the loop's clock."""
+
+    consumer: str
+    priority: Priority
+    deadline: float
+
+
+class LookReport(NamedTuple):
+    """A look that was read to its end, or why there is none: FAILED or REFUSED."""
+
+    look: Look | None
+    verdict: LookVerdict
+    status: int = 0
+
+
+class LookFailed(Exception):
+    """A list could not be read. `verdict` says whether it may be the next time."""
+
+    def __init__(self, verdict: LookVerdict, status: int = 0) -> None:
+        super().__init__(verdict)
+        self.verdict = verdict
+        self.status = status
+
+
+def access_to(snapshot: Snapshot, subject: CreateSubject) -> Access | None:
+    """How to ask about a create by this configuration; None where that is not possible, or not wanted."""
+    credential = snapshot.credentials.get(subject.credential)
+    if credential is None or not credential.asks or not credential.owns(subject.account):
+        return None
+    lookup = lookup_of(subject, snapshot.seal)
+    if lookup is None:
+        return None
+    account = credential.account_of(subject.account)
+    return Access(account, credential.region, subject.host, lookup, credential.digest_key)
+
+
+class TwilioLooks:
+    """Makes looks. `outcomes` knows which SIDs are whose."""
+
+    def __init__(self, reader: AccountReader, outcomes: OpenOutcomes) -> None:
+        self._reader = reader
+        self._outcomes = outcomes
+
+    async def look(self, outcome: OpenOutcome, access: Access, turn: Turn, *, wide: bool) -> LookReport:
+        """Look whether Twilio has what a create may have made."""
+        started_at = self._outcomes.now()
+        since = outcome.started_at - _DAY_SLACK_SECONDS
+        targets = list_targets(access.account.sid, access.lookup, since, wide=wide)
+        candidates: dict[str, Candidate] = {}
+        try:
+            for number, target in enumerate(targets):
+                exact = number == 0 or access.lookup.kind is SubjectKind.CALL
+                for each in await self._read_list(outcome, access, turn, target, exact=exact):
+                    candidates.setdefault(each.sid, each)
+            if not candidates:
+                return LookReport(Look(started_at, wide, (), 0), LookVerdict.OPEN, 200)
+            # After the lists: what another exchange made of them is recorded as its own by now, or that
+            # exchange is still open.
+            unowned, others = await self._outcomes.compare(outcome, tuple(candidates))
+        except LookFailed as failure:
+            return LookReport(None, failure.verdict, failure.status)
+        except (GatewayError, StoreUnavailable, UnreadablePage):
+            return LookReport(None, LookVerdict.FAILED)
+        left = tuple(candidates[sid] for sid in unowned)
+        return LookReport(Look(started_at, wide, left, others), LookVerdict.OPEN, 200)
+
+    async def fetch(self, access: Access, sid: str, create_target: str, turn: Turn) -> Response | None:
+        """The resource as the answer to the create that made it, in the create's format; None if it cannot be
+        read now."""
+        target = resource_target(access.account.sid, access.lookup.kind, sid, create_target)
+        try:
+            answer = await self._read(access, target, turn, _ANY)
+        except GatewayError:
+            return None
+        if answer.status != 200:
+            return None
+        return Response(201, "Created", answer.fields, answer.body, None)
+
+    async def _read_list(
+        self, outcome: OpenOutcome, access: Access, turn: Turn, target: str, *, exact: bool
+    ) -> list[Candidate]:
+        """Raises `LookFailed`, `GatewayError` or `UnreadablePage` if the list was not read to its end."""
+        account, kind = access.account.sid, access.lookup.kind
+        found: list[Candidate] = []
+        for _ in range(_MAX_PAGES):
+            answer = await self._read(access, target, turn)
+            if answer.status in REFUSED_STATUSES:
+                raise LookFailed(LookVerdict.REFUSED, answer.status)
+            if answer.status != 200:
+                raise LookFailed(LookVerdict.FAILED, answer.status)
+            date = find_field(answer.fields, b"date")
+            since = attempt_start(date, self._outcomes.now(), outcome.started_at)
+            page = read_page(answer.body, access.lookup, since, exact=exact)
+            found += page.candidates
+            if not page.next:
+                return found
+            if not is_own_page(page.next, account, kind):
+                raise UnreadablePage("the next page is elsewhere")
+            target = page.next
+        raise LookFailed(LookVerdict.FAILED)
+
+    async def _read(self, access: Access, target: str, turn: Turn, accept: bytes = JSON) -> Response:
+        deadline = min(turn.deadline, asyncio.get_running_loop().time() + _READ_SECONDS)
+        return await self._reader.read(
+            access.account,
+            access.region,
+            access.host,
+            target,
+            deadline=deadline,
+            consumer=turn.consumer,
+            priority=turn.priority,
+            accept=accept,
+        )

@@ -1,0 +1,70 @@
+"""A gateway that asks Twilio, in front of a simulator whose time passes as a test says."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.caller import FORM, MESSAGES, RawAnswer, ask, request
+from tests.support.moved_clock import MovedClock, passing_time
+from tests.support.running import ENVIRON, Running, configuration, running_gateway
+from twilio_simulator import Simulator
+from twilio_simulator.journal import Entry
+
+TO = "+15005550006"
+TEXT = b"To=%2B15005550006&From=%2B15005550001&Body=hi"
+CALLS = MESSAGES.replace("Messages", "Calls")
+
+
+@dataclass
+class Asking:
+    """What a test sees and does."""
+
+    clock: MovedClock
+    simulator: Simulator
+    gateway: Running
+
+    async def create(
+        self, *fields: str, body: bytes = TEXT, target: str = MESSAGES, fault: str = ""
+    ) -> RawAnswer:
+        """A create, answered while time passes."""
+        if fault:
+            self.simulator.faults.add(fault, method="POST", count=1)
+        given = request(f"POST {target}", FORM, *fields, body=body)
+        async with passing_time(self.clock):
+            return await ask(self.gateway.port, given)
+
+    @property
+    def created(self) -> int:
+        """Messages and calls that the gateway has had created."""
+        counts = self.simulator.store.created
+        return counts["messages"] + counts["calls"]
+
+    @property
+    def looks(self) -> list[Entry]:
+        """The reads of lists."""
+        return [each for each in self.simulator.journal if each.method == "GET" and "?" in each.target]
+
+    def sids(self, kind: str = "messages") -> list[str]:
+        """What there is, the newest first."""
+        account = ENVIRON["TWILIO_ACCOUNT_SID"]
+        return [each.sid for each in self.simulator.store.newest_first(kind, account)]
+
+
+def asking_settings(**settings: Any) -> dict[str, Any]:
+    """Settings with a credential that asks."""
+    main = configuration("http://127.0.0.1:1")["credentials"]["main"]
+    return {"credentials": {"main": {**main, "repeat_guard": {"ask": True}}}, **settings}
+
+
+@asynccontextmanager
+async def asking_scene(**settings: Any) -> AsyncIterator[Asking]:
+    """A simulator and a gateway on one loop, with one clock."""
+    loop = asyncio.get_running_loop()
+    clock = MovedClock(loop)
+    ahead = time.time() - loop.time()
+    async with Simulator(now=lambda: loop.time() + ahead) as simulator:
+        async with running_gateway(simulator.url, **asking_settings(**settings)) as gateway:
+            yield Asking(clock, simulator, gateway)
