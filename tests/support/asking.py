@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.caller import FORM, MESSAGES, RawAnswer, ask, request
+from tests.support.caller import FORM, MESSAGES, RawAnswer, raw_caller, request
 from tests.support.moved_clock import MovedClock, passing_time
 from tests.support.running import ENVIRON, Running, configuration, running_gateway
 from twilio_simulator import Simulator
@@ -33,8 +33,9 @@ class Asking:
         if fault:
             self.simulator.faults.add(fault, method="POST", count=1)
         given = request(f"POST {target}", FORM, *fields, body=body)
-        async with passing_time(self.clock):
-            return await ask(self.gateway.port, given)
+        async with passing_time(self.clock), raw_caller(self.gateway.port) as caller:
+            await caller.send(given)
+            return await caller.answer(seconds=120)
 
     @property
     def created(self) -> int:
@@ -65,6 +66,8 @@ async def asking_scene(**settings: Any) -> AsyncIterator[Asking]:
     loop = asyncio.get_running_loop()
     clock = MovedClock(loop)
     ahead = time.time() - loop.time()
-    async with Simulator(now=lambda: loop.time() + ahead) as simulator:
-        async with running_gateway(simulator.url, **asking_settings(**settings)) as gateway:
-            yield Asking(clock, simulator, gateway)
+    async with (
+        Simulator(now=lambda: loop.time() + ahead) as simulator,
+        running_gateway(simulator.url, **asking_settings(**settings)) as gateway,
+    ):
+        yield Asking(clock, simulator, gateway)

@@ -63,9 +63,9 @@ class RawCaller:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def answer(self, method: str = "GET") -> RawAnswer:
+    async def answer(self, method: str = "GET", seconds: float = 20) -> RawAnswer:
         """The next final or interim answer. Raises `IncompleteReadError` if the connection ends before."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(seconds):
             head = await self.reader.readuntil(b"\r\n\r\n")
             found = RawAnswer(head, b"", b"")
             if method == "HEAD" or found.status in (204, 304) or found.status < 200:
