@@ -191,20 +191,20 @@ class Handler:
 
     async def _send_guarded(self, intent: RepeatIntent, ask: _Ask, exchange: Exchange) -> None:
         """A create without a key: sent, unless the same one is in flight or its outcome is open."""
-        count, seal = self._observers.metrics.count_repeat, self._snapshots.current.seal
+        seal = self._snapshots.current.seal
         describe = partial(describe_create, ask.grant, ask.outbound, intent.sought, seal)
         hold = self._repeat_guard.hold(
             intent,
             deadline=ask.deadline,
             in_doubt=lambda: exchange.in_doubt,
-            on_event=lambda event: count(exchange.consumer, exchange.label, event),
+            on_event=partial(self._observers.metrics.count_repeat, exchange.consumer, exchange.label),
             describe=describe,
         )
         send = partial(self._admit_and_send, ask, exchange, whole=True, held=True)
         try:
             async with hold:
-                sent = await answer_held(self._resolver, hold, describe, ask, exchange, send)
-                await self._relay(*sent, ask, exchange)
+                answer, fields = await answer_held(self._resolver, hold, describe, ask, exchange, send)
+                await self._relay(answer, fields, ask, exchange)
                 if exchange.ending is Ending.ANSWERED and not ask.request.gone:
                     hold.delivered()
         finally:
@@ -227,8 +227,8 @@ class Handler:
     ) -> tuple[Response, bytes]:
         """Spend the rate limits, then make attempts. The bytes are the limits' fields for the answer.
 
-        `whole`: the answer is kept, so that a slow one is not streamed; nor is one with bytes to be replaced.
-        `held`: the repeat guard knows what it creates.
+        `whole`: the answer is kept, so that a slow one is not streamed, nor one with bytes to be replaced.
+        `held`: the guard records its SID.
         """
         grant, outbound, ready, request, deadline, _ = ask
         fields = b""
@@ -240,10 +240,9 @@ class Handler:
             exchange.reported = exchange.reported or reported
         stream = ready.stream
         try:
-            # A POST in flight is awaited to its end (docs/design.md 4.7).
-            whole = whole or wants_identity(grant)
+            whole = whole or wants_identity(grant)  # a POST in flight is awaited to its end
             answer = await self._forwarder.send(outbound, exchange, request, deadline, stream, whole=whole)
-            if grant.consumer.credential.asks and not held:
+            if not held and grant.consumer.credential.asks:
                 await self._resolver.own_created(grant, outbound, answer)
             return answer, fields
         except UpstreamFailure as failure:

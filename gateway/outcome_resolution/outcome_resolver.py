@@ -167,7 +167,15 @@ class OutcomeResolver:
 
     def _begin(self, pursuit: Pursuit) -> None:
         self._pursuits[pursuit.outcome.id] = pursuit
-        pursuit.task = asyncio.create_task(self._run(pursuit))
+        pursuit.task = asyncio.create_task(self._supervise(pursuit))
+
+    async def _supervise(self, pursuit: Pursuit) -> None:
+        """Look to the end. A fault of ours is reported, and the outcome left to its lease."""
+        try:
+            await self._run(pursuit)
+        except Exception as error:  # noqa: BLE001 - reported, as a background loop's is
+            self._pursuits.pop(pursuit.outcome.id, None)
+            self._loops.on_failure("outcome_resolution", error)
 
     async def _run(self, pursuit: Pursuit) -> None:
         while not pursuit.is_decided:

@@ -1,5 +1,6 @@
 """Every live setting of the gateway's own sections, seen in the running parts after a reload."""
 
+import base64
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,11 +41,14 @@ WITNESSES: dict[str, tuple[Any, Witness, object]] = {
     "callers.write_seconds": (83, lambda g: g.listener.tracker.limits.write_seconds, 83),
     "repeat_guard.mode": ("report", lambda g: g.components.repeat_guard.options.reports, True),
     "repeat_guard.max_entries": (76, lambda g: g.components.repeat_guard.options.max_entries, 76),
+    "repeat_guard.after_absent": ("hold", lambda g: g.components.resolver.options.holds_absent, True),
+    "repeat_guard.resend_absent": (True, lambda g: g.components.resolver.options.resends_absent, True),
+    "store_key": ({"env": "STORE_KEY"}, lambda g: g._snapshots.current.seal is not None, True),
     "callers.body_seconds": (84, lambda g: g._snapshots.current.body_seconds, 84),
     "callers.body_total_seconds": (85, lambda g: g._snapshots.current.body_total_seconds, 85),
     "upstream.connect_to": (
         "http://127.0.0.1:9",
-        lambda g: g.components.forwarder._origin("x"),
+        lambda g: g.components.forwarder.origin_of("x"),
         "http://127.0.0.1:9",
     ),
     "upstream.proxy": (
@@ -118,6 +122,7 @@ async def apply(gateway: Running, folder: Path, **settings: Any) -> None:
     path = folder / "gateway.yaml"
     path.write_text(yaml.safe_dump(configuration("http://127.0.0.1:1", **settings)))
     environ = {**ENVIRON, "PAGE": "page-token-page-token", "METRICS": "metrics-token-metrics-token"}
+    environ["STORE_KEY"] = base64.b64encode(bytes(32)).decode()
     resolved = load_resolved(path, environ)
     await gateway.gateway.apply(make_configuration(resolved))
 
