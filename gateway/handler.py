@@ -193,12 +193,9 @@ class Handler:
         """A create without a key: sent, unless the same one is in flight or its outcome is open."""
         seal = self._snapshots.current.seal
         describe = partial(describe_create, ask.grant, ask.outbound, intent.sought, seal)
+        count = partial(self._observers.metrics.count_repeat, exchange.consumer, exchange.label)
         hold = self._repeat_guard.hold(
-            intent,
-            deadline=ask.deadline,
-            in_doubt=lambda: exchange.in_doubt,
-            on_event=partial(self._observers.metrics.count_repeat, exchange.consumer, exchange.label),
-            describe=describe,
+            intent, ask.deadline, in_doubt=lambda: exchange.in_doubt, on_event=count, describe=describe
         )
         send = partial(self._admit_and_send, ask, exchange, whole=True, held=True)
         try:

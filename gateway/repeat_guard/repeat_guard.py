@@ -87,8 +87,8 @@ class RepeatGuard:
     def hold(
         self,
         intent: RepeatIntent | None,
-        *,
         deadline: float,
+        *,
         in_doubt: Callable[[], bool],
         on_event: Callable[[RepeatEvent], None],
         describe: Callable[[], CreateSubject],
