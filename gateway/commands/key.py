@@ -5,6 +5,7 @@
 import argparse
 import getpass
 import secrets
+import string
 import sys
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -13,9 +14,11 @@ if TYPE_CHECKING:
 
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-KEY_PREFIX: Final = "gw_"
-"""Secret scanners and people recognise a leaked key by it."""
-_KEY_BYTES: Final = 32
+KEY_PREFIX: Final = "gw"
+"""Secret scanners and people recognise a leaked key by it, and by its length."""
+_ALPHABET: Final = string.ascii_letters + string.digits
+"""Nothing else, because twilio-go refuses other passwords before it sends anything (docs/facts.md)."""
+_KEY_LETTERS: Final = 43  # 62 ** 43 > 2 ** 256
 
 _EPILOG = """\
 examples:
@@ -34,7 +37,7 @@ The key of {name}, shown this once. Hand it to the service:
 
   {key}
 
-It goes into the `Authorization` header, as `Bearer` or as the password of the user name {name}.
+It goes into the `Authorization` header, as `Bearer` or as the password of the user name {name}.{alias}
 The gateway knows it by its digest. Add it to the configuration file:
 
   consumers:
@@ -42,6 +45,9 @@ The gateway knows it by its digest. Add it to the configuration file:
       keys:
         - "{digest}"
 """
+
+_ALIAS_TEXT: Final = """
+twilio-go sends no user name but letters and digits: give {name} another one in its `usernames` for it."""
 
 
 def add_parser(subparsers: "Subparsers") -> None:
@@ -80,13 +86,14 @@ def run_new(args: argparse.Namespace) -> int:
     from gateway.config.schema.values import digest_line
 
     key = new_key()
-    print(_NEW_TEXT.format(name=args.name, key=key, digest=digest_line(key)), end="")
+    alias = "" if args.name.isalnum() else _ALIAS_TEXT.format(name=args.name)
+    print(_NEW_TEXT.format(name=args.name, key=key, digest=digest_line(key), alias=alias), end="")
     return 0
 
 
 def new_key() -> str:
-    """A consumer key of 256 random bits."""
-    return KEY_PREFIX + secrets.token_urlsafe(_KEY_BYTES)
+    """A consumer key of 256 random bits, in letters and digits."""
+    return KEY_PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(_KEY_LETTERS))
 
 
 def run_digest(args: argparse.Namespace) -> int:

@@ -17,10 +17,13 @@ KeyPath = tuple[str | int, ...]
 Place = TypeVar("Place", int, str)
 
 
+_SECRET: Final = re.compile(r"gw_[A-Za-z0-9_-]{20,}|gw[A-Za-z0-9]{43}|(?=.*[a-z])(?=.*[0-9])[A-Za-z0-9]{24,}")
+
+
 def looks_like_a_secret(text: str) -> bool:
-    """Twilio's secrets and tokens are 32 letters and digits, our keys begin with `gw_`. Where a *name*
-    belongs, such a text is one that slipped, and an error must not quote it."""
-    return re.fullmatch(r"gw_[A-Za-z0-9_-]{20,}|(?=.*[a-z])(?=.*[0-9])[A-Za-z0-9]{24,}", text) is not None
+    """Twilio's secrets and tokens are 32 letters and digits, our keys begin with `gw` (old ones `gw_`). Where
+    a *name* belongs, such a text is one that slipped, and an error must not quote it."""
+    return _SECRET.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

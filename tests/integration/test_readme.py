@@ -1,6 +1,6 @@
 """Every line of the README is run as it stands (row D7): commands, SDK lines, and what `make run` prints.
 
-Only what the README leaves open is filled in: `AC…`, `SK…`, `gw_…`. Twilio is the simulator.
+Only what the README leaves open is filled in: `AC…`, `SK…`, `gw…`. Twilio is the simulator.
 """
 
 import os
@@ -160,7 +160,7 @@ def test_d7_five_minutes_to_the_first_message(checkout: Path) -> None:
         if line.startswith(("TWILIO_", "PATH=", "VIRTUAL_ENV="))
     )
     said = run(init, checkout, **environ)
-    secret = re.findall(r"^\s+(gw_\S+)$", said, re.M)[0]
+    secret = re.findall(r"^\s+(gw[A-Za-z0-9]{43})$", said, re.M)[0]
     assert (checkout / "gateway.yaml").is_file()
     check, start = serve.strip().splitlines()
     with running("gateway simulate --listen 127.0.0.1:0", checkout, "Simulating", **environ) as (
@@ -174,7 +174,7 @@ def test_d7_five_minutes_to_the_first_message(checkout: Path) -> None:
             _await_ready(admin)
             assert ACCOUNT in curl
             curl, python = (
-                each.replace("gw_…", secret).replace("127.0.0.1:8080", port) for each in (curl, python)
+                each.replace("gw…", secret).replace("127.0.0.1:8080", port) for each in (curl, python)
             )
             send(curl, python, checkout)
             every_day(checkout, process, environ, admin)

@@ -1,5 +1,6 @@
 """Warnings about settings that are valid, but probably not intended."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from gateway.ca.certificate_minter import IssuingAuthority
 
 _EXPIRES_SOON: Final = timedelta(days=14)
+_PLAIN: Final = re.compile(r"[A-Za-z0-9]+")
+"""User names that twilio-go sends: it refuses others by itself (docs/facts.md)."""
 
 
 def find_warnings(settings: Settings, now: datetime) -> list[Finding]:
@@ -128,6 +131,13 @@ def _consumers(settings: Settings, now: datetime) -> Iterator[Finding]:
         if not consumer.allow:
             hint = 'add rules, such as `allow: ["messages:send"]`'
             yield Finding(("consumers", name), "may call nothing: it has no `allow` rules", hint)
+        if consumer.keys and not any(map(_PLAIN.fullmatch, (name, *consumer.usernames))):
+            plain = "".join(filter(str.isalnum, name))
+            yield Finding(
+                ("consumers", name),
+                "twilio-go sends no user name but letters and digits, and this one has others",
+                f"write `usernames: [{plain}]` if a Go service may use it (docs/clients.md)",
+            )
         yield from _expiries(name, consumer, now)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from gateway.config.problems import KeyPath
 
-_NAME: Final = "stand-in"
+_NAME: Final = "standin"
 _CREDENTIALS: Final = {
     _NAME: {"account_sid": f"AC{0:032}", "keys": [{"sid": f"SK{0:032}", "secret": {"env": "STAND_IN"}}]}
 }

@@ -16,7 +16,7 @@ def test_d7_the_file_is_good_and_knows_the_key_that_was_printed(
     path = tmp_path / "etc" / "gateway.yaml"
     assert main(["init", str(path)]) == 0
     said = capsys.readouterr().out
-    (key,) = re.findall(r"gw_[A-Za-z0-9_-]{43}", said)
+    (key,) = re.findall(r"\bgw[A-Za-z0-9]{43}\b", said)
     assert f"gateway serve --config {path}" in said
     text = path.read_text()
     assert digest_line(key) in text
@@ -32,7 +32,7 @@ def test_d7_a_file_that_is_there_stays(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["init", str(path)]) == 2
     captured = capsys.readouterr()
     assert captured.err == f"gateway init: {path} is there already; name another file\n"
-    assert "gw_" not in captured.out
+    assert not re.search(r"\bgw\w{20}", captured.out)
     assert path.read_text() == "mine"
 
 

@@ -3,20 +3,23 @@
 import hashlib
 import io
 import re
+import string
 from pathlib import Path
 
 import pytest
 import yaml
 
 from gateway.__main__ import main
+from gateway.commands.key import new_key
 from gateway.config.loading.load import load_settings
+from gateway.config.problems import looks_like_a_secret
 from gateway.config.schema.values import DIGEST
 
 
 def test_new(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["key", "new", "billing"]) == 0
     text = capsys.readouterr().out
-    keys = re.findall(r"gw_[A-Za-z0-9_-]{43}\b", text)
+    keys = re.findall(r"\bgw[A-Za-z0-9]{43}\b", text)
     assert len(keys) == 1
     pasted = yaml.safe_load(text[text.index("  consumers:") :])
     digest = "sha256:" + hashlib.sha256(keys[0].encode()).hexdigest()
@@ -27,7 +30,22 @@ def test_new(capsys: pytest.CaptureFixture[str]) -> None:
 def test_no_two_keys_are_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
         main(["key", "new", "billing"])
-    assert len(set(re.findall(r"gw_\S+", capsys.readouterr().out))) == 2
+    assert len(set(re.findall(r"\bgw\S+", capsys.readouterr().out))) == 2
+
+
+def test_a_key_is_letters_and_digits_of_256_bits() -> None:
+    """twilio-go sends no other password."""
+    keys = [new_key() for _ in range(200)]
+    assert all(re.fullmatch(r"gw[A-Za-z0-9]{43}", key) for key in keys)
+    assert set("".join(key[2:] for key in keys)) == set(string.ascii_letters + string.digits)
+    assert 62**43 > 2**256
+    assert all(looks_like_a_secret(key) for key in [*keys, "gw" + "k" * 43, "gw_" + "k-_" * 14])
+
+
+@pytest.mark.parametrize(("name", "told"), [("billing", False), ("order-mails", True), ("a.b", True)])
+def test_an_alias_for_go(name: str, told: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["key", "new", name]) == 0
+    assert ("twilio-go" in capsys.readouterr().out) is told
 
 
 @pytest.mark.parametrize("name", ["Billing", "", "a b", "-"])

@@ -58,6 +58,28 @@ def test_d3_not_warned(write: Write, text: str) -> None:
     assert warnings(write(f"{READ_ONLY}{text}\n")) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "settings", "warned"),
+    [
+        ("billing", "", False),
+        ("order-mails", "", True),
+        ("order.mails", "", True),
+        ("order_mails", "", True),
+        ("order-mails", "    usernames: [ordermails]\n", False),
+        ("order-mails", "    usernames: [order_mails]\n", True),
+        ("order-mails", "    usernames: ['\u00fcrk']\n", True),
+        ("order-mails", "    usernames: [a-b, AC00112233445566778899aabbccddeeff]\n", False),
+    ],
+)
+def test_a_user_name_that_twilio_go_does_not_send(
+    write: Write, name: str, settings: str, warned: bool
+) -> None:
+    text = READ_ONLY.replace("billing:", f"{name}:") + settings
+    found = [each for each in warnings(write(text)) if "twilio-go" in each]
+    assert bool(found) is warned
+    assert not warned or "write `usernames: [ordermails]`" in found[0]
+
+
 def test_d3_values_that_can_match(write: Write) -> None:
     form = (
         "    form: {to: [US, GB, '+44'], from: ['+15005550006', '12345', ACME, 'whatsapp:+15005550006'],"
