@@ -32,6 +32,7 @@ from gateway.observe.metrics.exposition import Exposition
 from gateway.observe.metrics.identity_families import IdentityCollector
 from gateway.observe.metrics.registry import Metrics
 from gateway.observe.metrics.runtime_families import StateCollector, name_keys
+from gateway.observe.metrics.webhook_families import WebhookCollector
 from gateway.observe.observers import Observers
 from gateway.observe.runtime import Runtime
 from gateway.observe.status.heartbeat import Heartbeat
@@ -185,6 +186,8 @@ class Gateway:
         registry = self.observers.metrics.registry
         runtime = self._runtime()
         registry.register(StateCollector(runtime))
+        if self.webhooks is not None:
+            registry.register(WebhookCollector(self.observers.metrics.webhooks, self.webhooks.state))
         self._admin = AdminServer(*admin.address, runtime, self._authenticator, Exposition(registry).page)
         try:
             self._admin.start()

@@ -4,6 +4,7 @@ from gateway.app.listen_error import ListenError
 from gateway.app.webhook_options import WebhookOptions
 from gateway.listener.listener import Listener
 from gateway.listener.tls_context import ListenerTls
+from gateway.observe.metrics.webhook_families import WebhookState
 from gateway.observe.observers import Observers
 from gateway.webhooks.inward_client import InwardClient
 from gateway.webhooks.webhook_handler import WebhookHandler
@@ -30,6 +31,10 @@ class WebhookPort:
             options.heads,
             self.tls,
         )
+
+    def state(self) -> WebhookState:
+        """What metrics and the page read."""
+        return WebhookState(self.handler, self.listener.tracker, self.tls)
 
     async def open(self, *, shared: bool) -> None:
         """Listen. Raises `ListenError`."""

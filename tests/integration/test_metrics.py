@@ -29,6 +29,7 @@ from tests.support.prometheus import running_prometheus
 from tests.support.running import ACCOUNT_SID, ENVIRON, Running, running_gateway
 from tests.support.tls import Authority
 from tests.support.upstream import RawUpstream, gated, raw, reply
+from tests.support.webhooks import WEBHOOK_ENVIRON, settings
 
 ROOT = Path(__file__).parents[2]
 LABEL = "/2010-04-01/Accounts/{AccountSid}/Messages"
@@ -144,7 +145,9 @@ async def test_formats(gateway: Running) -> None:
 async def _exposition(folder: Path, upstream: RawUpstream) -> str:
     """Of a gateway that has everything that has metrics, after some traffic."""
     authority = Authority()
-    async with running_gateway(upstream.url, tls=authority.write_pair(folder)) as gateway:
+    pair = authority.write_pair(folder)
+    webhooks = settings("http://127.0.0.1:9", tls=pair)
+    async with running_gateway(upstream.url, WEBHOOK_ENVIRON, tls=pair, webhooks=webhooks) as gateway:
         answer = await ask(gateway.port, request(f"GET {MESSAGES}"), tls=authority.trusting())
         assert answer.status == 200
         return await fetch(gateway.admin_url)
