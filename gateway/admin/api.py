@@ -9,6 +9,7 @@ import orjson
 from aiohttp import web
 
 from gateway.admin.query_parameters import PAGE, read_filter, read_page, require_known
+from gateway.admin.webhook_api import describe_webhooks
 from gateway.consumers.consumer import Consumer
 from gateway.consumers.credentials import Credential, mask_sid
 from gateway.consumers.rate_limit_rules import Per
@@ -46,7 +47,9 @@ class Api:
         }
         for name, make in plain.items():
             router.add_get(f"/api/{name}", _answering(_without_parameters(make)))
+        runtime = self._runtime
         router.add_get("/api/limits", _answering(self._limits))
+        router.add_get("/api/webhooks", _answering(lambda request: describe_webhooks(runtime, request)))
         router.add_get("/api/exchanges", _answering(self._exchanges))
         router.add_get("/api/exchanges/{request_id}", _answering(self._exchange))
 
@@ -130,7 +133,7 @@ class Api:
 
     def _credential(self, credential: Credential) -> dict[str, object]:
         account, keyring = credential.account, self._runtime.forwarder.keyring
-        first = keyring.order(account)[0]
+        first = next(iter(keyring.order(account)), None)  # none where only webhooks are served
         uses = [(key, self._traffic_window.keys.get(key.label, KeyUse())) for key in account.keys]
         return {
             "name": credential.name,

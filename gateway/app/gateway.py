@@ -34,7 +34,7 @@ from gateway.observe.metrics.registry import Metrics
 from gateway.observe.metrics.runtime_families import StateCollector, name_keys
 from gateway.observe.metrics.webhook_families import WebhookCollector
 from gateway.observe.observers import Observers
-from gateway.observe.runtime import Runtime
+from gateway.observe.runtime import Runtime, WebhookRuntime
 from gateway.observe.status.heartbeat import Heartbeat
 from gateway.observe.status.process_status import ProcessStatus
 from gateway.policy.snapshot import Snapshots
@@ -238,6 +238,11 @@ class Gateway:
             loops=self.loops,
             log_dropped=lambda: self._writer.dropped,
             traces_dropped=lambda: self.observers.traces_dropped,
+            webhooks=None
+            if self.webhooks is None
+            else WebhookRuntime(
+                self.webhooks.state, self.observers.metrics.webhooks, self.observers.recent_webhooks
+            ),
         )
 
 

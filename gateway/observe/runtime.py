@@ -6,6 +6,7 @@ one step, so a concurrent change cannot break a read.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.background.loops import BackgroundLoops
 from gateway.concurrency.concurrency_limiter import LimiterKey
@@ -13,7 +14,10 @@ from gateway.consumers.credentials import mask_sid
 from gateway.idempotency.keyed_requests import Idempotency
 from gateway.listener.connections import ConnectionTracker
 from gateway.observe.live.history import LimiterReading
+from gateway.observe.live.recent_webhooks import RecentWebhooks
 from gateway.observe.live.traffic_window import TrafficWindow
+from gateway.observe.metrics.webhook_counts import WebhookCounts
+from gateway.observe.metrics.webhook_families import WebhookState
 from gateway.observe.status.heartbeat import Heartbeat
 from gateway.observe.status.process_status import ProcessStatus
 from gateway.policy.snapshot import Snapshot
@@ -21,6 +25,14 @@ from gateway.rate_limits.rate_limiter import RateLimiter
 from gateway.redis.redis_store import RedisStore
 from gateway.repeat_guard.repeat_guard import RepeatGuard
 from gateway.upstream.forwarder import Forwarder
+
+
+class WebhookRuntime(NamedTuple):
+    """The webhook port: its state, what its events add up to, and the latest of them."""
+
+    state: Callable[[], WebhookState]
+    counts: WebhookCounts
+    recent: RecentWebhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,7 @@ class Runtime:
     loops: BackgroundLoops
     log_dropped: Callable[[], int]
     traces_dropped: Callable[[], int]
+    webhooks: WebhookRuntime | None = None
 
     def read_limiters(self) -> dict[str, LimiterReading]:
         """Every concurrency limiter by `account/region/product`, with the account masked."""

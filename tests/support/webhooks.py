@@ -1,6 +1,5 @@
 """What tests of the webhook port share: a service that validates like any other, Twilio's side, a gateway."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -76,14 +75,14 @@ class Service:
 
 
 @asynccontextmanager
-async def running_service() -> AsyncIterator[Service]:
-    """On a free port of this machine."""
+async def running_service(port: int = 0) -> AsyncIterator[Service]:
+    """On this machine, by default on a free port."""
     service = Service("")
     application = web.Application(client_max_size=8 << 20)
     application.router.add_route("*", "/{path:.*}", service.handle)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
     service.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
@@ -195,9 +194,13 @@ class WebhookScene:
 
 @asynccontextmanager
 async def webhook_scene(
-    *routes: Mapping[str, Any], environ: Mapping[str, str] = WEBHOOK_ENVIRON, **more: Any
+    *routes: Mapping[str, Any],
+    environ: Mapping[str, str] = WEBHOOK_ENVIRON,
+    credentials: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> AsyncIterator[WebhookScene]:
     """Everything in this process. In a route's `to`, `{service}` is the service's URL."""
+    other = {} if credentials is None else {"credentials": credentials}
     async with running_service() as service:
         filled = [
             {
@@ -208,7 +211,7 @@ async def webhook_scene(
         ]
         section = settings(service.url, *filled, **more)
         async with (
-            running_gateway("http://127.0.0.1:9", environ, webhooks=section) as gateway,
+            running_gateway("http://127.0.0.1:9", environ, webhooks=section, **other) as gateway,
             aiohttp.ClientSession(skip_auto_headers=("Content-Type",)) as session,
         ):
             port = gateway.gateway.webhooks
@@ -228,8 +231,3 @@ def message(**more: str) -> dict[str, str]:
         "FromCity": "",
         **more,
     }
-
-
-async def settle() -> None:
-    """Let callbacks of this loop run."""
-    await asyncio.sleep(0)

@@ -10,6 +10,7 @@ import { PANELS } from "./panels.js";
 import { StateView } from "./state.js";
 import { Stream } from "./stream.js";
 import { Tables } from "./tables.js";
+import { WebhooksView } from "./webhooks.js";
 
 const TABLES_EVERY_MS = 5000;
 const LISTED = 120;
@@ -18,6 +19,7 @@ const history = new History();
 const state = new StateView(document);
 const charts = new Charts(document.getElementById("charts-grid"), PANELS, history);
 const tables = new Tables(document);
+const webhooks = new WebhooksView(document);
 const list = new ExchangeList(document.getElementById("exchanges"), async (before) => (await exchanges({ before })).exchanges);
 const filters = new Filters(document.getElementById("filters"), () => {
   list.clear();
@@ -59,6 +61,7 @@ async function readTables() {
   const { consumers, routes } = await tables.refresh();
   filters.offer("consumer", consumers);
   filters.offer("route", routes);
+  await webhooks.refresh();
 }
 
 /** Where the page has a login, /login is also the way out; elsewhere it leads straight back here. */
