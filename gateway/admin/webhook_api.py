@@ -64,5 +64,5 @@ def _route(route: WebhookRoute, state: WebhookState, counts: WebhookCounts) -> d
         "unanswered": unanswered,
         "would_refuse": counts.would_refuse.get(route.path, 0),
         "in_flight": state.handler.limits.in_flight.get(route.path, 0),
-        "outcomes": outcomes,
+        "outcomes": {outcome.value: count for outcome, count in outcomes.items()},
     }

@@ -250,10 +250,8 @@ async def test_each_account_has_its_own_secrets() -> None:
         {"account": "main", "auth_token": {"env": "TWILIO_AUTH_TOKEN"}},
         {"account": sub, "auth_token": {"env": "TWILIO_SECONDARY_AUTH_TOKEN"}},
     ]
-    routes: list[dict[str, object]] = [
-        SMS,
-        {"path": "/sub", "account": sub, "to": "{service}/sub", "sign_with": SIGN_WITH},
-    ]
+    other: dict[str, object] = {"path": "/sub", "account": sub, "to": "{service}/sub", "sign_with": SIGN_WITH}
+    routes: list[dict[str, object]] = [SMS, other]
     main = configuration("x")["credentials"]["main"] | {"subaccounts": [sub]}
     async with webhook_scene(*routes, secrets=secrets, credentials={"main": main}) as scene:
         form = message(AccountSid=sub)

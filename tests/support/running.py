@@ -165,10 +165,10 @@ async def spawned_gateway(
 
 
 @asynccontextmanager
-async def serving(config: Path, environ: Mapping[str, str]) -> AsyncIterator[Spawned]:
-    """`gateway serve` with a configuration that is there; it must log JSON."""
+async def serving(config: Path, environ: Mapping[str, str], *options: str) -> AsyncIterator[Spawned]:
+    """`gateway serve` with a configuration that is there, and further options; it must log JSON."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", "serve", "--config", str(config),
+        sys.executable, "-m", "gateway", "serve", "--config", str(config), *options,
         env={**os.environ, **environ}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     assert process.stdout is not None
