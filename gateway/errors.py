@@ -114,6 +114,9 @@ KINDS: dict[str, ErrorKind] = {
     "too_many_connections": ErrorKind(
         503, 20503, "too many connections are open, in total or from this address"
     ),
+    "buffers_full": ErrorKind(
+        503, 20503, "too many bytes of bodies are held for all callers together; try again shortly"
+    ),
     "draining": ErrorKind(503, 20503, "this replica is shutting down; try another"),
     "idempotency_full": ErrorKind(
         503, 20503, "the idempotency table is full of records that must not be dropped"

@@ -22,7 +22,7 @@ from gateway.identity.failure_throttle import FailureThrottle
 from gateway.identity.jwt_verifier import TokenVerifier
 from gateway.identity.request_id import take_request_id, take_trace_context
 from gateway.listener.request import Request
-from gateway.listener.request_body import BodyStream, drop_body, expects_continue, read_body
+from gateway.listener.request_body import STREAM_BYTES, BodyStream, drop_body, expects_continue, read_body
 from gateway.listener.response_relay import relay_answer, render_refusal
 from gateway.observe.observers import Observers
 from gateway.outcome_resolution.asked_send import answer_held
@@ -108,7 +108,7 @@ class Handler:
             self._answer_error(unforeseen, request, exchange)
         finally:
             request.cancel_on_disconnect(False)
-            request.on_turn = None  # it holds the request
+            request.release()
             self.in_flight -= 1
             exchange.finish(self._clock(), self._observers.finish)
 
@@ -183,7 +183,8 @@ class Handler:
         request.cancel_on_disconnect(True)
         try:
             if ask.base is not None:
-                answer = await adapt_answer(answer, ask.grant, ask.base)
+                hold = request.hold if ask.outbound.replayable else None
+                answer = await adapt_answer(answer, ask.grant, ask.base, hold)
             await relay_answer(answer, request, exchange, fields, closes=self.draining)
         finally:
             answer.close()
@@ -259,6 +260,7 @@ class Handler:
         """Read and judge the body, or prepare to stream it."""
         if plan.stream:
             check_stream(grant, exchange)
+            request.hold(STREAM_BYTES)
         if expects_continue(inbound):
             request.send_continue()
         if plan.stream:
@@ -268,7 +270,7 @@ class Handler:
         try:
             if inbound.drops_body:
                 await drop_body(request.body, inbound.method, *times)
-            data = await read_body(request.body, plan, *times)
+            data = await read_body(request.body, plan, *times, request.hold)
         finally:  # a caller that was too slow, or left: that was not our own time
             exchange.caller_seconds += self._clock() - began
         return _Ready(check_body(grant, plan, data, exchange), None)

@@ -16,6 +16,7 @@ from gateway.background.loops import BackgroundLoops
 from gateway.concurrency.concurrency_limiter import ConcurrencyLimiters
 from gateway.concurrency.limit_sharing import LimitSharing
 from gateway.config.schema.observe_settings import Tracing
+from gateway.http.buffered_bytes import BufferedBytes
 from gateway.idempotency.keyed_requests import Idempotency
 from gateway.identity.jwks_cache import JwksCache
 from gateway.observe.observers import Observers
@@ -38,6 +39,7 @@ from gateway.upstream.forwarder import Forwarder
 class Components:
     """Opened by `open_components` and closed once, both on the data loop."""
 
+    buffers: BufferedBytes
     forwarder: Forwarder
     limiter: RateLimiter
     idempotency: Idempotency
@@ -50,6 +52,7 @@ class Components:
     async def apply(self, configuration: Configuration) -> None:
         """Apply a configuration, and keep everything learned, counted and recorded so far."""
         options = configuration.options
+        self.buffers.limit = options.buffered_bytes
         self.forwarder.apply(options.transport, options.retry, options.streams)
         self.forwarder.keep_keys(configuration.snapshot.credentials.values())
         self.forwarder.limiters.apply(*options.concurrency)
@@ -77,11 +80,13 @@ async def open_components(
 ) -> Components:
     """Build all parts. They serve once a configuration has been applied to them."""
     store = await _open_store(options, observers, loops)
+    buffers = BufferedBytes(options.buffered_bytes)
     forwarder = Forwarder(
         ConcurrencyLimiters(*options.concurrency),
         options.transport,
         options.retry,
         options.streams,
+        buffers,
         observers.key_event,
     )
     shares = None
@@ -107,6 +112,7 @@ async def open_components(
     repeat_guard.set_on_open(resolver.on_open)
     resolver.start()
     return Components(
+        buffers,
         forwarder,
         _make_limiter(options, store),
         Idempotency(

@@ -95,9 +95,10 @@ class Gateway:
             options.listener.limits,
             options.listener.heads,
             self._tls,
+            buffers=components.buffers,
         )
         if self._configuration.webhooks is not None:
-            self.webhooks = WebhookPort(self._configuration.webhooks, self.observers)
+            self.webhooks = WebhookPort(self._configuration.webhooks, self.observers, components.buffers)
         self._authenticator = AdminAuthenticator(options.admin.access, self.observers.admin_refused)
         self.observers.metrics.registry.register(IdentityCollector(self._tls, components.keys))
         needed, allowed = self._allow_descriptors()
@@ -231,6 +232,7 @@ class Gateway:
             idempotency=components.idempotency,
             repeat_guard=components.repeat_guard,
             connection_tracker=tracker,
+            buffers=components.buffers,
             connections=lambda: tracker.open,
             in_flight=lambda: handler.in_flight,
             tasks=lambda: len(asyncio.all_tasks(loop)),

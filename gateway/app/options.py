@@ -69,6 +69,8 @@ class Options:
     retry: RetryOptions
     streams: int
     """Answers that may be streamed to one consumer at the same time."""
+    buffered_bytes: int
+    """Bytes of bodies that may be held for all callers together."""
     concurrency: ConcurrencyOptions
     idempotency: IdempotencyOptions
     repeat_guard: RepeatGuardOptions
@@ -91,6 +93,7 @@ def options_of(resolved: ResolvedSettings) -> Options:
         transport=_transport(resolved),
         retry=_retry(resolved),
         streams=settings.callers.streams,
+        buffered_bytes=settings.callers.buffered_bytes,
         concurrency=_concurrency(resolved),
         idempotency=_idempotency(resolved),
         repeat_guard=_repeat_guard(resolved),

@@ -2,6 +2,7 @@
 
 from gateway.app.listen_error import ListenError
 from gateway.app.webhook_options import WebhookOptions
+from gateway.http.buffered_bytes import BufferedBytes
 from gateway.listener.listener import Listener
 from gateway.listener.tls_context import ListenerTls
 from gateway.observe.metrics.webhook_families import WebhookState
@@ -15,7 +16,7 @@ SETTING = "webhooks.listen"
 class WebhookPort:
     """`open`, `apply` for each reload, `drain` and `close`, all on the loop."""
 
-    def __init__(self, options: WebhookOptions, observers: Observers) -> None:
+    def __init__(self, options: WebhookOptions, observers: Observers, buffers: BufferedBytes) -> None:
         self._address = options.address
         self._client = InwardClient()
         self.handler = WebhookHandler(
@@ -30,6 +31,7 @@ class WebhookPort:
             options.limits,
             options.heads,
             self.tls,
+            buffers=buffers,
         )
 
     def state(self) -> WebhookState:

@@ -65,7 +65,7 @@ class CallerConnection(asyncio.Protocol):
         """A caller connected."""
         scope = self._scope
         self._transport = stream = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
-        self._caller = caller = CallerTransport(stream, self._timer, scope.tracker, scope.tls)
+        self._caller = caller = CallerTransport(stream, self._timer, scope.tracker, scope.buffers, scope.tls)
         scope.enter(self)
         fate = scope.tracker.enter(caller.address)
         if fate is Closed.CUT_OFF:

@@ -6,6 +6,7 @@ import struct
 from typing import Any, Final
 
 from gateway.errors import Refusal
+from gateway.http.buffered_bytes import BufferedBytes
 from gateway.identity.client_certificates import PeerCertificate, read_certificate
 from gateway.listener.connection_timer import ConnectionTimer
 from gateway.listener.connections import Closed, ConnectionTracker, name_address
@@ -29,7 +30,9 @@ class CallerTransport:
         "_tls",
         "_tracker",
         "_transport",
+        "_unread",
         "address",
+        "buffers",
         "cancels",
         "certificate",
         "gone",
@@ -45,8 +48,12 @@ class CallerTransport:
         transport: asyncio.Transport,
         timer: ConnectionTimer,
         tracker: ConnectionTracker,
+        buffers: BufferedBytes,
         tls: ListenerTls | None = None,
     ) -> None:
+        self.buffers = buffers
+        """Where what it leaves unread, and what is held for its requests, is counted."""
+        self._unread = 0
         self._transport = transport
         self._timer = timer
         self._tracker = tracker
@@ -151,17 +158,23 @@ class CallerTransport:
     def lost(self) -> None:
         """The connection is gone, whoever ended it."""
         self.gone = True
+        self.buffers.used -= self._unread
+        self._unread = 0
         self._wake(ConnectionResetError(_GONE))
         if self.cancels and self.task is not None:
             self.task.cancel()
 
     def pause(self) -> None:
-        """The caller does not read as fast as we write."""
+        """The caller does not read as fast as we write. Nothing more is written until it has caught up."""
         self._paused = True
+        self._unread = self._transport.get_write_buffer_size()
+        self.buffers.used += self._unread
 
     def resume(self) -> None:
         """It caught up."""
         self._paused = False
+        self.buffers.used -= self._unread
+        self._unread = 0
         self._wake(None)
 
     def _wake(self, error: Exception | None) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from gateway.errors import GatewayError
+from gateway.http.buffered_bytes import BufferedBytes
 from gateway.listener.connections import ConnectionLimits, ConnectionTracker
 from gateway.listener.request import Request
 from gateway.listener.request_parser import HeadLimits
@@ -38,6 +39,7 @@ class ConnectionScope:
         refuse: Callable[[GatewayError, str], bytes],
         limits: ConnectionLimits,
         heads: HeadLimits,
+        buffers: BufferedBytes,
         tls: ListenerTls | None = None,
     ) -> None:
         """`refuse` finishes an exchange of its own for bytes that are no request, given the caller's address,
@@ -45,6 +47,7 @@ class ConnectionScope:
         self.handle = handle
         self.refuse = refuse
         self.heads = heads
+        self.buffers = buffers
         self.tls = tls
         self.tracker = ConnectionTracker(limits)
         self.context = contextvars.copy_context()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from gateway.errors import GatewayError
+from gateway.http.buffered_bytes import BufferedBytes
 from gateway.listener.caller_connection import CallerConnection
 from gateway.listener.connection_scope import ConnectionScope
 from gateway.listener.connections import ConnectionLimits, ConnectionTracker
@@ -36,12 +37,14 @@ class Listener:
         limits: ConnectionLimits,
         heads: HeadLimits,
         tls: ListenerTls | None = None,
+        *,
+        buffers: BufferedBytes,
     ) -> None:
         """`handle` answers a request; `refuse` is called for bytes that are none (see `ConnectionScope`)."""
         self.name = name
         self.tls = tls
         self._shared = False
-        self._scope = ConnectionScope(handle, refuse, limits, heads, tls)
+        self._scope = ConnectionScope(handle, refuse, limits, heads, buffers, tls)
         self._server: asyncio.Server | TlsServer | None = None
 
     async def open(self, host: str, port: int, *, shared: bool = False) -> None:

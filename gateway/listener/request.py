@@ -29,6 +29,7 @@ class Request:
         "caller",
         "ended",
         "headers",
+        "held",
         "keeps_open",
         "method",
         "on_turn",
@@ -52,6 +53,8 @@ class Request:
         self._length: int | None = None  # of the body of a streamed answer, where it is announced
         self.on_turn: Callable[[], None] | None = None
         """What checks the caller again before the request is sent; set once it is authenticated."""
+        self.held = 0
+        """Bytes that are counted as held for this request."""
         self.sent_bytes = 0
         """Of the answer's body, as far as it was handed to the transport."""
         self.started = False
@@ -72,6 +75,19 @@ class Request:
         """Whether the exchange is cancelled when the caller disconnects."""
         self.caller.cancels = enabled
 
+    def hold(self, size: int) -> None:
+        """Count so many more bytes as held for this request. Raises `Refusal` (buffers_full)."""
+        buffers = self.caller.buffers
+        buffers.require_room(size)
+        buffers.used += size
+        self.held += size
+
+    def release(self) -> None:
+        """It is over: nothing is held for it any more, nor checked."""
+        self.on_turn = None  # what was to be called holds this request
+        self.caller.buffers.used -= self.held
+        self.held = 0
+
     def require_known(self) -> None:
         """Called when the request's turn has come. Raises `Refusal` if its caller is no longer known."""
         if self.on_turn is not None:
@@ -87,8 +103,12 @@ class Request:
     # Answering. Every method raises `ConnectionResetError` if the caller is gone.
 
     def send_continue(self) -> None:
-        """Ask for the body, once it is sure to be read; not if all of it is here."""
+        """Ask for the body, once it is sure to be read; not if all of it is here.
+
+        Raises `Refusal` (buffers_full), too.
+        """
         if not self.body.complete and not self.caller.closing:
+            self.caller.buffers.require_room(1)
             self.caller.write(_CONTINUE)
 
     def answer(self, status: int, reason: str, fields: bytes, body: bytes, *, closes: bool) -> None:

@@ -11,6 +11,8 @@ from gateway.policy.bodies import BodyFormat, BodyPlan, too_large
 
 BUFFER_BYTES: Final = 65_536
 """When so much is unread, the connection reads no more; a read may bring as much again."""
+STREAM_BYTES: Final = 2 * BUFFER_BYTES
+"""The most that is held of a body that is handed on as it arrives."""
 _INCOMPLETE: Final = "The body ended early, or its chunks are malformed."
 
 
@@ -111,10 +113,17 @@ def _time_out(waiter: "asyncio.Future[None]") -> None:
         waiter.set_exception(TimeoutError())
 
 
-async def read_body(body: RequestBody, plan: BodyPlan, seconds: float, total_seconds: float) -> bytes:
+async def read_body(
+    body: RequestBody,
+    plan: BodyPlan,
+    seconds: float,
+    total_seconds: float,
+    hold: Callable[[int], None] | None = None,
+) -> bytes:
     """The whole body. Raises `Refusal` (400, 408, 413), or `ConnectionError` if the caller is gone.
 
-    `seconds` is the longest wait for the next bytes, `total_seconds` for all of them.
+    `seconds` is the longest wait for the next bytes, `total_seconds` for all of them. `hold` counts what is
+    held of it, and may refuse to.
     """
     if plan.shape is BodyFormat.NONE:
         return b""
@@ -122,12 +131,16 @@ async def read_body(body: RequestBody, plan: BodyPlan, seconds: float, total_sec
         data = body.take()
         if len(data) > plan.limit:
             raise too_large(plan.limit)
+        if hold is not None:
+            hold(len(data))
         return data
     try:
         async with asyncio.timeout(total_seconds):
             reader = _BoundedReader(body, plan, seconds)
             chunks: list[bytes] = []
             while chunk := await reader.read():
+                if hold is not None:
+                    hold(len(chunk))
                 chunks.append(chunk)
     except TimeoutError as error:
         raise Refusal(

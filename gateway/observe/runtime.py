@@ -11,6 +11,7 @@ from typing import NamedTuple
 from gateway.background.loops import BackgroundLoops
 from gateway.concurrency.concurrency_limiter import LimiterKey
 from gateway.consumers.credentials import mask_sid
+from gateway.http.buffered_bytes import BufferedBytes
 from gateway.idempotency.keyed_requests import Idempotency
 from gateway.listener.connections import ConnectionTracker
 from gateway.observe.live.history import LimiterReading
@@ -52,6 +53,7 @@ class Runtime:
     idempotency: Idempotency
     repeat_guard: RepeatGuard
     connection_tracker: ConnectionTracker
+    buffers: BufferedBytes
     connections: Callable[[], int]
     in_flight: Callable[[], int]
     tasks: Callable[[], int]

@@ -10,6 +10,7 @@ from yarl import URL
 from gateway.concurrency.concurrency_limiter import ConcurrencyLimiters, LimiterKey
 from gateway.consumers.credentials import Credential
 from gateway.exchange import Exchange
+from gateway.http.buffered_bytes import BufferedBytes
 from gateway.http.response import Response
 from gateway.policy.outbound import Outbound
 from gateway.retry.circuit_breaker import Breakers
@@ -32,9 +33,10 @@ class Forwarder:
         options: TransportOptions,
         retry: RetryOptions,
         max_streams: int,
+        buffers: BufferedBytes,
         on_key: KeyHook,
     ) -> None:
-        self.streams = StreamCounts(max_streams)
+        self.streams = StreamCounts(max_streams, buffers)
         self.limiters = limiters
         self.breakers = Breakers()
         self.budget = RetryBudget(retry.budget_share, retry.budget_floor)

@@ -28,6 +28,9 @@ _MAX_AT_ONCE_BYTES = 4096
 """So much is rewritten before other exchanges have their turn: less than a millisecond's work."""
 
 
+Hold = Callable[[int], None]
+
+
 class PublicBase(NamedTuple):
     """Where a caller's links lead, so that it comes back here.
 
@@ -75,8 +78,10 @@ def find_base(
     return PublicBase(public_url or own_url(inbound.host), hosts) if grant.conceals else None
 
 
-async def adapt_answer(answer: Response, grant: Grant, base: PublicBase) -> Response:
-    """The answer as this caller gets it.
+async def adapt_answer(
+    answer: Response, grant: Grant, base: PublicBase, hold: Hold | None = None
+) -> Response:
+    """The answer as this caller gets it. `hold` counts what is read of it, and may refuse to.
 
     Raises `UpstreamFailure` where links or tokens could not be replaced (answer_too_large), or a token in a
     form that is not understood (upstream_unreadable).
@@ -90,7 +95,7 @@ async def adapt_answer(answer: Response, grant: Grant, base: PublicBase) -> Resp
     links = is_moved and is_json and address.product != "api"
     if not (links or grant.conceals) or not answer.has_body(grant.call.method):
         return answer
-    if grant.conceals and not await _decoded(answer):
+    if grant.conceals and not await _decoded(answer, hold):
         raise _not_concealed(answer)
     if grant.conceals and not is_json:
         is_xml = b"xml" in find_field(answer.fields, b"content-type").lower()
@@ -98,7 +103,7 @@ async def adapt_answer(answer: Response, grant: Grant, base: PublicBase) -> Resp
             raise _not_concealed(answer)
         answer.body = conceal_tokens(answer.body, is_xml=is_xml)
         return answer
-    if links and not await _decoded(answer, streams=True):
+    if links and not await _decoded(answer, hold, streams=True):
         raise _too_large(answer)
     if grant.conceals:
         await _splice(answer, token_splicer())
@@ -114,7 +119,7 @@ def _move_location(answer: Response, base: PublicBase, prefix: str) -> None:
         answer.fields = replace_field(answer.fields, b"location", moved.encode("latin-1"))
 
 
-async def _decoded(answer: Response, *, streams: bool = False) -> bool:
+async def _decoded(answer: Response, hold: Hold | None, *, streams: bool = False) -> bool:
     """Read an answer that must be looked at, and undo its coding; False where that cannot be done.
 
     One that is not encoded may stay to be streamed, with `streams`. Raises `UpstreamFailure`.
@@ -122,9 +127,9 @@ async def _decoded(answer: Response, *, streams: bool = False) -> bool:
     coding = find_field(answer.fields, b"content-encoding").lower()
     if coding in (b"", b"identity"):
         if answer.rest is not None and not streams:
-            await _read_whole(answer)
+            await _read_whole(answer, hold)
         return True
-    await _read_whole(answer)
+    await _read_whole(answer, hold)
     content = decode(answer.body, coding, _MAX_WHOLE_BYTES)
     if content is None:
         return False
@@ -133,7 +138,7 @@ async def _decoded(answer: Response, *, streams: bool = False) -> bool:
     return True
 
 
-async def _read_whole(answer: Response) -> None:
+async def _read_whole(answer: Response, hold: Hold | None) -> None:
     rest = answer.rest
     if rest is None:
         return
@@ -141,6 +146,8 @@ async def _read_whole(answer: Response) -> None:
     size = len(answer.body)
     while not rest.at_end:
         chunk = await rest.read()
+        if hold is not None:
+            hold(len(chunk))
         chunks.append(chunk)
         size += len(chunk)
         if size > _MAX_WHOLE_BYTES:

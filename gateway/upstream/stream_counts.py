@@ -1,8 +1,12 @@
-"""How many answers are being streamed to each consumer. Each holds a connection until it is read."""
+"""How many answers are being streamed to each consumer. Each holds a connection until it is read.
+
+When too many bytes are held for all callers together, no further one is begun.
+"""
 
 from functools import partial
 
 from gateway.errors import Refusal
+from gateway.http.buffered_bytes import BufferedBytes
 from gateway.http.response import Response
 from gateway.upstream.streamed_body import StreamedBody
 
@@ -13,8 +17,9 @@ class StreamCounts:
     Only requests that may be repeated are refused: the answer to another says what was done.
     """
 
-    def __init__(self, max_streams: int) -> None:
+    def __init__(self, max_streams: int, buffers: BufferedBytes) -> None:
         self.max_streams = max_streams
+        self._buffers = buffers
         self._open: dict[str, int] = {}
 
     def open(self, consumer: str) -> int:
@@ -31,13 +36,17 @@ class StreamCounts:
             )
 
     def begin(self, consumer: str, answer: Response, *, bounded: bool) -> None:
-        """Count an answer until its body has ended. Closes it and raises `Refusal` if it is one too many."""
+        """Count an answer until its body has ended. Closes it and raises `Refusal` if there is no room."""
         rest = answer.rest
         if not isinstance(rest, StreamedBody) or not rest.is_open:
             return
-        if bounded and self.open(consumer) >= self.max_streams:
-            answer.close()
-            self.require_room(consumer)
+        if bounded:
+            try:
+                self.require_room(consumer)
+                self._buffers.require_room(1)
+            except Refusal:
+                answer.close()
+                raise
         self._open[consumer] = self.open(consumer) + 1
         rest.on_close = partial(self._end, consumer)
 

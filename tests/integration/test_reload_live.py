@@ -36,6 +36,7 @@ WITNESSES: dict[str, tuple[Any, Witness, object]] = {
     "callers.connections": (79, lambda g: g.listener.tracker.limits.connections, 79),
     "callers.connections_per_address": (80, lambda g: g.listener.tracker.limits.connections_per_address, 80),
     "callers.streams": (86, lambda g: g.components.forwarder.streams.max_streams, 86),
+    "callers.buffered_bytes": (87, lambda g: g.components.buffers.limit, 87),
     "callers.idle_seconds": (81, lambda g: g.listener.tracker.limits.idle_seconds, 81),
     "callers.head_seconds": (82, lambda g: g.listener.tracker.limits.head_seconds, 82),
     "callers.write_seconds": (83, lambda g: g.listener.tracker.limits.write_seconds, 83),

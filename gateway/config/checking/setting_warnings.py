@@ -19,6 +19,8 @@ from gateway.config.schema.settings import Settings
 if TYPE_CHECKING:
     from gateway.ca.certificate_minter import IssuingAuthority
 
+_UNREAD_BYTES: Final = 65_536
+"""About what one answer costs that its caller does not read."""
 _EXPIRES_SOON: Final = timedelta(days=14)
 _PLAIN: Final = re.compile(r"[A-Za-z0-9]+")
 """User names that twilio-go sends: it refuses others by itself (docs/facts.md)."""
@@ -32,6 +34,7 @@ def find_warnings(settings: Settings, now: datetime) -> list[Finding]:
         *_repeat_guard(settings),
         *_drain(settings),
         *_streams(settings),
+        *_buffers(settings),
         *_credentials(settings),
         *find_ask_notes(settings),
         *_consumers(settings, now),
@@ -86,6 +89,24 @@ def _streams(settings: Settings) -> Iterator[Finding]:
             ("upstream", "connections"),
             "one consumer may hold all of them by answers that it does not read (`callers.streams`)",
             f"write `callers.streams: {max(1, connections // 4)}`, or more connections",
+        )
+
+
+def _buffers(settings: Settings) -> Iterator[Finding]:
+    callers = settings.callers
+    most, largest = callers.buffered_bytes, callers.body_bytes
+    if most < largest:
+        yield Finding(
+            ("callers", "buffered_bytes"),
+            "a body may be larger than all of them together (`callers.body_bytes`), and is then never served",
+            f"make it {4 * largest} or more, or `callers.body_bytes` smaller",
+        )
+    elif most < callers.streams * _UNREAD_BYTES:
+        yield Finding(
+            ("callers", "buffered_bytes"),
+            "one consumer may use all of them up by answers that it does not read (`callers.streams`)",
+            f"make it {2 * callers.streams * _UNREAD_BYTES} or more, or write "
+            f"`callers.streams: {max(1, most // _UNREAD_BYTES // 2)}`",
         )
 
 

@@ -200,6 +200,13 @@ class StateCollector(Collector):
             ("reason",),
             (((reason.value,), connections.closed[reason]) for reason in Closed),
         )
+        buffers = self._runtime.buffers
+        yield single_gauge(
+            "gateway_buffered_bytes", "Bytes of bodies that are held for all callers together.", buffers.used
+        )
+        yield single_gauge(
+            "gateway_buffered_bytes_limit", "How many there may be: `callers.buffered_bytes`.", buffers.limit
+        )
         yield single_gauge(
             "gateway_exchanges_in_flight",
             "Requests in progress, including those that wait.",

@@ -71,6 +71,7 @@ class Status:
                 "config": self._runtime.snapshot().config_hash,
                 "after_restart": self._runtime.process_status.after_restart,
                 "store": self._store(),
+                "buffered_bytes": self._runtime.buffers.used,
             },
         )
 
@@ -96,6 +97,7 @@ class Status:
             "now": now,
             "connections": runtime.connections(),
             "in_flight": runtime.in_flight(),
+            "buffered_bytes": runtime.buffers.used,
             "store": self._store(),
             "accounts": self._accounts(),
             "retry_budget_left": round(max(0.0, forwarder.budget.left(moment)), 1),
@@ -122,6 +124,8 @@ class Status:
         reload = runtime.process_status.last_reload
         if reload is not None and not reload.ok:
             yield f"reload failed: {reload.detail}"
+        if runtime.buffers.used * 10 >= runtime.buffers.limit * 9:
+            yield "too many bytes of bodies are held (callers.buffered_bytes)"
         if runtime.forwarder.budget.left(moment) < 1:
             yield "retry budget spent"
         yield from self._refused_keys()

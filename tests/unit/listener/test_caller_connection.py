@@ -12,6 +12,7 @@ import pytest
 import uvloop
 
 from gateway.errors import GatewayError
+from gateway.http.buffered_bytes import BufferedBytes
 from gateway.listener.connections import ConnectionLimits
 from gateway.listener.listener import Listener
 from gateway.listener.request import Request
@@ -51,9 +52,10 @@ class Port:
     def __init__(
         self, handle: Handle, limits: ConnectionLimits | None = None, tls: ListenerTls | None = None
     ) -> None:
-        self.listener = Listener(
-            "test", handle, refuse, limits or ConnectionLimits(), HeadLimits(8192, 64), tls
-        )
+        self.buffers = BufferedBytes(1 << 20)
+        limits = limits or ConnectionLimits()
+        heads = HeadLimits(8192, 64)
+        self.listener = Listener("test", handle, refuse, limits, heads, tls, buffers=self.buffers)
         self.unhandled: list[dict[str, Any]] = []
         self.writers: list[asyncio.StreamWriter] = []
 

@@ -9,6 +9,7 @@ import pytest
 import uvloop
 
 from gateway.errors import GatewayError
+from gateway.http.buffered_bytes import BufferedBytes
 from gateway.listener import tls_context
 from gateway.listener.connections import ConnectionLimits
 from gateway.listener.listener import Listener
@@ -39,7 +40,15 @@ class Port:
         self.failed: list[str] = []
         self.writers: list[asyncio.StreamWriter] = []
         self.tls = ListenerTls(context, 1.0, lambda reason, words: self.failed.append(reason))
-        self.listener = Listener("test", answer, refuse, ConnectionLimits(), HeadLimits(8192, 64), self.tls)
+        self.listener = Listener(
+            "test",
+            answer,
+            refuse,
+            ConnectionLimits(),
+            HeadLimits(8192, 64),
+            self.tls,
+            buffers=BufferedBytes(1 << 20),
+        )
 
     async def connect(self, context: ssl.SSLContext | None, source: str = "127.0.0.1") -> Any:
         """(reader, writer); without a context a handshake that never begins."""

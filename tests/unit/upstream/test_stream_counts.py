@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.errors import Refusal
+from gateway.http.buffered_bytes import BufferedBytes
 from gateway.http.response import Response
 from gateway.upstream.stream_counts import StreamCounts
 from gateway.upstream.streamed_body import StreamedBody
@@ -31,7 +32,7 @@ def streamed() -> tuple[Response, StreamedBody, Source]:
 
 
 def test_c1_a_consumer_has_so_many_and_no_more() -> None:
-    counts = StreamCounts(2)
+    counts = StreamCounts(2, BufferedBytes(1))
     for _ in range(2):
         counts.begin("app", streamed()[0], bounded=True)
     counts.require_room("other")
@@ -44,7 +45,7 @@ def test_c1_a_consumer_has_so_many_and_no_more() -> None:
 
 
 def test_what_must_not_be_repeated_is_not_refused() -> None:
-    counts = StreamCounts(1)
+    counts = StreamCounts(1, BufferedBytes(1))
     for _ in range(3):
         counts.begin("app", streamed()[0], bounded=False)
     assert counts.open("app") == 3
@@ -52,7 +53,7 @@ def test_what_must_not_be_repeated_is_not_refused() -> None:
 
 @pytest.mark.parametrize("how", ["end", "fail", "close"])
 def test_each_end_counts_once(how: str) -> None:
-    counts = StreamCounts(1)
+    counts = StreamCounts(1, BufferedBytes(1))
     answer, rest, _ = streamed()
     counts.begin("app", answer, bounded=True)
     if how == "end":
@@ -66,8 +67,20 @@ def test_each_end_counts_once(how: str) -> None:
 
 
 def test_an_answer_that_has_ended_already_is_not_counted() -> None:
-    counts = StreamCounts(1)
+    counts = StreamCounts(1, BufferedBytes(1))
     answer, rest, _ = streamed()
     rest.end(b"all of it", None)
     counts.begin("app", answer, bounded=True)
     assert counts.open("app") == 0
+
+
+def test_c2_no_further_answer_is_streamed_while_too_much_is_held() -> None:
+    buffers = BufferedBytes(100)
+    counts = StreamCounts(2, buffers)
+    buffers.used = 100
+    answer, _, source = streamed()
+    with pytest.raises(Refusal, match="buffers_full"):
+        counts.begin("app", answer, bounded=True)
+    assert (source.aborted, counts.open("app")) == (True, 0)
+    counts.begin("app", streamed()[0], bounded=False)
+    assert counts.open("app") == 1

@@ -12,6 +12,7 @@ from gateway.secret_stores.secret_cache import SecretCache
 from tests.unit.config.conftest import ENVIRON, GOOD, Write, cases
 
 READ_ONLY = GOOD.replace("[everything]", "[messages:read]")
+BOUND = "callers.buffered_bytes:"
 MESSAGES = "/2010-04-01/Accounts/{AccountSid}/Messages"
 
 WARNED = cases(
@@ -99,3 +100,24 @@ def test_d3_unread_secrets_and_bad_rules_are_found_in_one_run(write: Write) -> N
         "credentials.main.keys.0.secret",
         "consumers.billing.allow.0",
     ]
+
+
+@pytest.mark.parametrize(
+    ("callers", "expected"),
+    [
+        (
+            "{buffered_bytes: 1000000}",
+            "callers.buffered_bytes: a body may be larger than all of them together",
+        ),
+        ("{body_bytes: 200000000}", "callers.buffered_bytes: a body may be larger than all of them together"),
+        (
+            "{buffered_bytes: 2000000}",
+            "callers.buffered_bytes: one consumer may use all of them up by answers",
+        ),
+        ("{streams: 3000}", "callers.buffered_bytes: one consumer may use all of them up by answers"),
+        ("{streams: 1000}", ""),
+    ],
+)
+def test_c2_a_bound_that_others_contradict_is_warned_of(write: Write, callers: str, expected: str) -> None:
+    found = [each for each in warnings(write(f"{GOOD}callers: {callers}\n")) if "buffered_bytes" in each]
+    assert [each.startswith(expected) for each in found] == ([True] if expected else [])
