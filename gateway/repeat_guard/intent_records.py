@@ -19,6 +19,7 @@ class SharedIntent(NamedTuple):
     """What the store says of an intent that is not ours: in flight elsewhere, or an outcome to share.
 
     `response` is None if there was none, or it was not kept; then `slug` says why, as in `RepeatEntry`.
+    `is_pursued`: a replica asks Twilio about it, or will take that over in a moment.
     """
 
     id: str
@@ -27,6 +28,7 @@ class SharedIntent(NamedTuple):
     slug: str = ""
     found_sid: str = ""
     is_open: bool = False
+    is_pursued: bool = False
 
 
 class IntentEnd(NamedTuple):
@@ -118,7 +120,7 @@ def read_intent(found: list[Any], secret: bytes) -> SharedIntent:
     except ValueError:  # of a release that seals otherwise
         response = None
     is_open = state == OutcomeState.OPEN
-    return SharedIntent(id_, False, response, slug, sid, is_open)
+    return SharedIntent(id_, False, response, slug, sid, is_open, is_open and found[6] == 1)
 
 
 def _nothing() -> None:

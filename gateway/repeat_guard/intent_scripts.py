@@ -10,7 +10,7 @@ do not tell their time. Records carry a version; fields that a release does not 
 """
 
 from gateway.redis.redis_store import Script
-from gateway.repeat_guard.open_outcomes import KEPT_SECONDS, SID_SECONDS
+from gateway.repeat_guard.open_outcomes import KEPT_SECONDS, LEASE_SECONDS, SID_SECONDS
 from gateway.repeat_guard.repeat_rules import MAX_SECONDS
 
 RECORD_VERSION = 1
@@ -18,6 +18,7 @@ OWNER_LENGTH = 16
 _KEPT_MS = round(KEPT_SECONDS * 1000)
 _SID_MS = round(SID_SECONDS * 1000)
 _MAX_MS = round(MAX_SECONDS * 1000)
+_LEASE_MS = round(LEASE_SECONDS * 1000)
 _INDEX_MS = _KEPT_MS + _MAX_MS
 """No index outlives what it may hold."""
 
@@ -80,7 +81,9 @@ if owner and not (state == 'flight' and mine(5)) then
       redis.call('HSET', KEYS[1], 'state', state, 'slug', 'replica_lost', 'status', 0)
     end
     redis.call('PEXPIRE', KEYS[1], left)
-    return {{state, owner, found[6] or 0, found[7] or 'replica_lost', found[8] or '', found[9] or ''}}
+    local looked_at = tonumber(redis.call('ZSCORE', KEYS[3], owner) or 0) > now - {_LEASE_MS}
+    return {{state, owner, found[6] or 0, found[7] or 'replica_lost', found[8] or '', found[9] or '',
+      looked_at and 1 or 0}}
   end
   redis.call('DEL', KEYS[1])
 elseif owner and owner ~= ARGV[5] then

@@ -86,12 +86,14 @@ class LocalOutcomes:
         if not await self.keep(outcome):
             return False
         outcome.state = state
+        entry = self._table.find(outcome.scope)
         if state is OutcomeState.UNKNOWN:
             self._ours.discard(outcome.id)
+            if entry is not None and entry.outcome is outcome:
+                entry.wake()
             return True
         outcome.sid = sid
         self.drop(outcome, sid)
-        entry = self._table.find(outcome.scope)
         if entry is None or entry.ending is None or entry.outcome is not outcome:
             return True  # its seconds are over, or its request is still here and ends it itself
         if state is OutcomeState.ABSENT:

@@ -165,12 +165,12 @@ class RepeatHold:
             if reports:
                 self._on_event(RepeatEvent.REPORTED)
                 return
-            if entry.ending is not None:
+            if entry.ending is not None and not (entry.is_pursued and self._has_time()):
                 self._share(intent, entry)
                 return
             events.count_once(RepeatEvent.WAITED)
             await self._next_look(entry)
-            if entry.ending is None:  # forgotten: it ended well, or nothing was sent
+            if entry.is_forgotten:
                 entry = self._parts.table.find(intent.scope)
         entry = self._begin(intent)
         shared = self._parts.shared
@@ -201,6 +201,9 @@ class RepeatHold:
         self._parts.table.forget(intent.scope, entry)
         self._entry = None
 
+    def _has_time(self) -> bool:
+        return asyncio.get_running_loop().time() < self._deadline
+
     async def _next_look(self, entry: RepeatEntry) -> None:
         waiter = asyncio.get_running_loop().create_future()
         entry.waiters.append(waiter)
@@ -208,6 +211,8 @@ class RepeatHold:
             async with asyncio.timeout_at(self._deadline):
                 await waiter
         except TimeoutError:
+            if entry.ending is not None:
+                return
             self._on_event(RepeatEvent.IN_FLIGHT)
             raise in_flight() from None
         finally:

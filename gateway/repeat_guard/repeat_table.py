@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from gateway.http.response import Response
-from gateway.repeat_guard.open_outcomes import OpenOutcome
+from gateway.repeat_guard.open_outcomes import OpenOutcome, OutcomeState
 from gateway.repeat_guard.repeat_rules import MAX_SECONDS, RepeatEnding, guard_full
 
 
@@ -45,6 +45,23 @@ class RepeatEntry:
     def touch(self, now: float) -> None:
         """Keep the outcome for its seconds from now, within the bound on all of them."""
         self.expires_at = min(now + self.seconds, self.started_at + MAX_SECONDS)
+
+    @property
+    def is_pursued(self) -> bool:
+        """Whether its outcome is open, and this process asks Twilio about it."""
+        outcome = self.outcome
+        return (
+            self.ending is RepeatEnding.OPEN
+            and outcome is not None
+            and outcome.subject.asks
+            and outcome.state is OutcomeState.OPEN
+        )
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether it says nothing to one who was woken: it ended well, nothing was sent, or it is absent."""
+        outcome = self.outcome
+        return self.ending is None or (outcome is not None and outcome.state is OutcomeState.ABSENT)
 
     def wake(self) -> None:
         """Have everyone who waits look again."""

@@ -20,8 +20,8 @@ async def claim(
     """What is known of this intent, None if it is ours to send. Raises `Refusal` (409, 503).
 
     A question without an answer is asked again until the deadline, which is by the loop's clock: the intent
-    may have been entered, and another replica may hold it. What this process remembers counts only once the
-    store is unavailable.
+    may have been entered, and another replica may hold it. An open outcome is waited for, too, while Twilio
+    is asked about it. What this process remembers counts only once the store is unavailable.
     """
     options, loop = parts.options, asyncio.get_running_loop()
     poll = _FIRST_POLL_SECONDS
@@ -38,11 +38,13 @@ async def claim(
                 events.count(RepeatEvent.STORE_UNAVAILABLE)
                 raise store_unavailable() from None
         else:
-            if found is None or not found.in_flight or options.reports:
+            if found is None or not (found.in_flight or found.is_pursued) or options.reports:
                 return found
             events.count_once(RepeatEvent.WAITED)
             pause, poll = poll, min(2 * poll, _MAX_POLL_SECONDS)
             if deadline - loop.time() <= pause:
+                if found.is_pursued:
+                    return found
                 events.count(RepeatEvent.IN_FLIGHT)
                 raise in_flight()
         await parts.sleep(pause)
