@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "access": "print who may do what",
     "diff": "say what another configuration changes, and for whom",
     "explain": "show what the gateway would do with a request, without sending it",
+    "explain-webhook": "show whether a webhook's signature matches, or what would have matched",
     "ca": "make, renew or show the CA of tunnels and `tls.mint`",
     "key": "make a consumer's key, or the digest of an old one",
     "tail": "print the latest exchanges of a running gateway",
@@ -33,6 +34,12 @@ COMMANDS: Final = {
 }
 """Name -> summary. Each is a module of `gateway/commands/` with `add_parser(subparsers)`, which sets
 `run`."""
+
+
+def module_of(command: str) -> str:
+    """The dotted name of a command's module."""
+    return f"gateway.commands.{command.replace('-', '_')}"
+
 
 _CHOICE: Final = re.compile(r"invalid choice: '(.*)' \(choose from (.*)\)")
 _EPILOG: Final = """\
@@ -66,7 +73,7 @@ def build_parser(arguments: Sequence[str]) -> Parser:
         parser.error(f"no command is called {chosen!r}" + (f"; did you mean `{close[0]}`?" if close else ""))
     for name, summary in COMMANDS.items():
         if name == chosen:
-            importlib.import_module(f"gateway.commands.{name}").add_parser(subparsers)
+            importlib.import_module(module_of(name)).add_parser(subparsers)
         else:
             subparsers.add_parser(name, help=summary)
     return parser
@@ -76,7 +83,7 @@ def build_full_parser() -> Parser:
     """The parser with all commands complete, for the completion of shells."""
     parser, subparsers = _begin_parser()
     for name in COMMANDS:
-        importlib.import_module(f"gateway.commands.{name}").add_parser(subparsers)
+        importlib.import_module(module_of(name)).add_parser(subparsers)
     return parser
 
 

@@ -97,7 +97,7 @@ class _Finder:
     def by_url(self, own: Sequence[SigningSecret]) -> Hint | None:
         """The same body and a secret of the account, and another URL."""
         for label, url in self._other_urls():
-            if self._fits_any(own, (url,), self._tails or (b"",)):
+            if url not in self._urls and self._fits_any(own, (url,), self._tails or (b"",)):
                 return Hint("url", label)
         return None
 

@@ -26,7 +26,9 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_every_command_is_listed() -> None:
     modules = (module.name for module in pkgutil.iter_modules(gateway.commands.__path__))
     commands = {
-        name for name in modules if hasattr(importlib.import_module(f"gateway.commands.{name}"), "add_parser")
+        name.replace("_", "-")
+        for name in modules
+        if hasattr(importlib.import_module(f"gateway.commands.{name}"), "add_parser")
     }
     assert commands == set(COMMANDS)
 
