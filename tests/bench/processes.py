@@ -62,6 +62,7 @@ class Started:
     url: str
     pid: int
     admin_url: str = ""
+    webhooks_url: str = ""
 
 
 @contextmanager
@@ -93,7 +94,7 @@ def started(
         said = json.loads(line) if line.startswith("{") else {"url": line}
         with subprocess.Popen(["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL):
             try:
-                yield Started(said["url"], process.pid, said.get("admin", ""))
+                yield Started(said["url"], process.pid, said.get("admin", ""), said.get("webhooks", ""))
             finally:
                 process.terminate()
                 process.wait(60)

@@ -18,12 +18,18 @@ from tests.bench import (
     streaming,
     throughput,
     unread_answers,
+    webhooks,
 )
 
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
 def test_throughput() -> None:
     assert throughput.main(["--short"]) == 0
+
+
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
+def test_webhooks() -> None:
+    assert webhooks.main(["--short"]) == 0
 
 
 def test_memory() -> None:
