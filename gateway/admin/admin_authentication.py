@@ -90,9 +90,13 @@ class AdminAuthenticator:
             return None
         return self._sessions.begin(page, self._clock())
 
-    def log_out(self, request: web.Request) -> None:
-        """End the request's session."""
-        self._sessions.end(request.cookies.get(COOKIE, ""))
+    def log_out(self, request: web.Request) -> bool:
+        """End the request's session; False if it had none."""
+        return self._sessions.end(request.cookies.get(COOKIE, ""))
+
+    def end(self, session: str) -> None:
+        """End a session that was begun a moment ago."""
+        self._sessions.end(session)
 
     def _require_bearer(self, request: web.Request, wanted: bytes, guesses: LoginThrottle) -> None:
         shown = request.headers.get("Authorization", "")

@@ -19,6 +19,7 @@ from gateway.admin.events import Events
 from gateway.admin.login import Login
 from gateway.admin.request_guard import Guard, add_headers, answer_failure
 from gateway.admin.static_files import StaticFiles
+from gateway.audit.auditor import Auditor
 from gateway.observe.metrics.exposition import ExpositionPage
 from gateway.observe.runtime import Runtime
 from gateway.observe.status.health import Status
@@ -43,6 +44,7 @@ class AdminServer:
         runtime: Runtime,
         authenticator: AdminAuthenticator,
         metrics: Callable[[str, str], ExpositionPage],
+        auditor: Auditor,
     ) -> None:
         self.port = port
         self._host = host
@@ -53,6 +55,7 @@ class AdminServer:
         self._events = Events(runtime, self._status)
         self._guard = Guard(authenticator, host)
         self._connections = AdminConnections()
+        self._auditor = auditor
         self._application = self._build(runtime)
         self._loop = asyncio.new_event_loop()
         self._runner: web.AppRunner | None = None
@@ -85,7 +88,7 @@ class AdminServer:
         router.add_get("/metrics", self._scrape)
         router.add_get("/api/events", self._events.handle)
         Api(runtime, self._status).add_to(router)
-        Login(self._authenticator).add_to(router)
+        Login(self._authenticator, self._auditor).add_to(router)
         StaticFiles().add_to(router)
         return application
 

@@ -13,6 +13,8 @@ from aiohttp import web
 
 from gateway.admin.admin_authentication import COOKIE, AdminAuthenticator
 from gateway.admin.sessions import SESSION_SECONDS
+from gateway.audit.audit_trail import AuditUnavailable
+from gateway.audit.auditor import Auditor
 
 _BODY_SECONDS = 10.0
 _FORM_TYPE = "application/x-www-form-urlencoded"
@@ -54,8 +56,9 @@ _HEADERS: Final = {
 class Login:
     """One per admin port."""
 
-    def __init__(self, authenticator: AdminAuthenticator) -> None:
+    def __init__(self, authenticator: AdminAuthenticator, auditor: Auditor) -> None:
         self._authenticator = authenticator
+        self._auditor = auditor
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Register the paths."""
@@ -79,6 +82,11 @@ class Login:
             return answer
         if session is None:
             return _refused("The token is wrong.", 401)
+        try:
+            await self._auditor.require("login", address=request.remote or "")
+        except AuditUnavailable:
+            self._authenticator.end(session)
+            return _refused("The audit trail cannot be written, so nobody can log in; see the log.", 503)
         answer = web.Response(status=303, headers={**_HEADERS, "Location": "/"})
         answer.set_cookie(
             COOKIE,
@@ -93,7 +101,8 @@ class Login:
 
     async def _log_out(self, request: web.Request) -> web.Response:
         _require_own_page(request)
-        self._authenticator.log_out(request)
+        if self._authenticator.log_out(request):
+            await self._auditor.note("logout", address=request.remote or "")
         answer = web.Response(status=303, headers={**_HEADERS, "Location": "/login"})
         answer.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict", secure=_is_https(request))
         return answer

@@ -44,9 +44,9 @@ class Sessions:
         session = self._sessions.get(digest(identifier))
         return session is not None and session.token == token and now < session.expires
 
-    def end(self, identifier: str) -> None:
-        """Log out."""
-        self._sessions.pop(digest(identifier), None)
+    def end(self, identifier: str) -> bool:
+        """Log out; False if there was no such session."""
+        return self._sessions.pop(digest(identifier), None) is not None
 
 
 class LoginThrottle:

@@ -7,6 +7,7 @@ from gateway import __version__
 from gateway.admin.admin_authentication import AdminAuthenticator
 from gateway.admin.admin_connections import MAX_CONNECTIONS
 from gateway.admin.admin_server import AdminServer
+from gateway.app.auditing import open_auditor
 from gateway.app.components import Components, open_components, open_tracing
 from gateway.app.configuration import Configuration
 from gateway.app.file_descriptors import allow_descriptors
@@ -28,6 +29,7 @@ from gateway.observe.live.traffic_window import TrafficWindow
 from gateway.observe.log.library_logs import route_libraries
 from gateway.observe.log.line_writer import LineWriter
 from gateway.observe.log.structured_log import Logger, open_log
+from gateway.observe.metrics.audit_families import AuditCollector
 from gateway.observe.metrics.exposition import Exposition
 from gateway.observe.metrics.identity_families import IdentityCollector
 from gateway.observe.metrics.registry import Metrics
@@ -61,6 +63,7 @@ class Gateway:
         if tracer is not None:
             self.loops.include(tracer.loops)
         self.process_status = ProcessStatus()
+        self.auditor = open_auditor(options.audit, writer, self.observers, self.process_status)
         self.heartbeat = Heartbeat()
         self._snapshots = Snapshots(configuration.snapshot)
         self.components: Components
@@ -99,8 +102,10 @@ class Gateway:
         )
         if self._configuration.webhooks is not None:
             self.webhooks = WebhookPort(self._configuration.webhooks, self.observers, components.buffers)
-        self._authenticator = AdminAuthenticator(options.admin.access, self.observers.admin_refused)
+        self._authenticator = AdminAuthenticator(options.admin.access, self._admin_refused)
         self.observers.metrics.registry.register(IdentityCollector(self._tls, components.keys))
+        if self.auditor.trail is not None:
+            self.observers.metrics.registry.register(AuditCollector(self.auditor.trail))
         needed, allowed = self._allow_descriptors()
         try:
             await self.apply(self._configuration)
@@ -189,7 +194,9 @@ class Gateway:
         registry.register(StateCollector(runtime))
         if self.webhooks is not None:
             registry.register(WebhookCollector(self.observers.metrics.webhooks, self.webhooks.state))
-        self._admin = AdminServer(*admin.address, runtime, self._authenticator, Exposition(registry).page)
+        self._admin = AdminServer(
+            *admin.address, runtime, self._authenticator, Exposition(registry).page, self.auditor
+        )
         try:
             self._admin.start()
         except OSError as error:
@@ -199,6 +206,11 @@ class Gateway:
             scheme = "http" if self._tls is None else "https"
             self.url = f"{scheme}://{_bracketed(listener.address.host)}:{self.listener.port}"
         self.admin_url = f"http://{_bracketed(admin.address.host)}:{self._admin.port}"
+
+    def _admin_refused(self, address: str) -> None:
+        """On the admin thread."""
+        self.observers.admin_refused(address)
+        self.auditor.note_now("admin token refused", address=address)
 
     def _close_listeners(self) -> None:
         """Of a start that failed."""

@@ -9,7 +9,15 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 
+from gateway.app.auditing import (
+    HeadReports,
+    apply_on_record,
+    begin_audit,
+    end_audit,
+    note_failed_reload,
+)
 from gateway.app.configuration import Configuration, ConfigurationSource, make_configuration
 from gateway.app.gateway import Gateway
 from gateway.app.process_memory import Trimmer, settle_allocator, settle_garbage
@@ -42,6 +50,7 @@ async def run_gateway(source: ConfigurationSource, announce: Callable[[str, str]
     trimmer = Trimmer()
     try:
         gateway = Gateway(configuration, writer)
+        await begin_audit(gateway.auditor, source.path, configuration)
         await gateway.start()
         loop = asyncio.get_running_loop()
         writer.gather_on(loop)
@@ -54,12 +63,16 @@ async def run_gateway(source: ConfigurationSource, announce: Callable[[str, str]
         reloads = _Reloads(gateway, resolved, source, notifier)
         signals.on_reload = reloads.hang_up
         reloads.start(loop)
+        heads = HeadReports(gateway.auditor, gateway.observers, gateway.components.store)
+        heads.start(gateway.loops)
         await signals.stop.wait()
         signals.stop.clear()
         notifier.stopping("draining")
+        await gateway.auditor.note("stopping")
         reloads.refuse()
         code = await _drain(gateway, signals.stop)
         await reloads.close()
+        await end_audit(gateway.auditor, heads, forced=code == FORCED)
         await gateway.stop()
         return code
     finally:
@@ -116,7 +129,7 @@ class _Reloads:
             resolved,
             lambda: source.load(apart=True),
             make_configuration,
-            gateway.apply,
+            partial(apply_on_record, gateway.auditor, source.path, gateway.apply),
             self._on_reload,
             loops=gateway.loops,
         )
@@ -151,6 +164,7 @@ class _Reloads:
 
     def _on_reload(self, reload: Reload) -> None:
         self._reporter.record(reload)
+        note_failed_reload(self._gateway.auditor, reload)
         self._notifier.ready(reload.summary)
         self._show_secret_failures()
 

@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from yarl import URL
@@ -46,6 +47,17 @@ class AdminOptions(NamedTuple):
     access: AdminAccess
 
 
+class AuditOptions(NamedTuple):
+    """The audit trail. `path` is None for standard output."""
+
+    path: Path | None
+    key: bytes
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"AuditOptions(path={self.path})"
+
+
 class ConcurrencyOptions(NamedTuple):
     """The learned limit of each account, and the length of the queue in front of it."""
 
@@ -61,6 +73,7 @@ class Options:
     admin: AdminOptions
     log: Log
     tracing: Tracing
+    audit: AuditOptions | None
     store: Secret | None
     """The URL of Redis; None keeps state in this process."""
     store_prefix: str
@@ -87,6 +100,7 @@ def options_of(resolved: ResolvedSettings) -> Options:
         admin=_admin(resolved),
         log=settings.log,
         tracing=settings.tracing,
+        audit=_audit(resolved),
         store=resolved.store,
         store_prefix=settings.store_prefix,
         on_store_failure=OnStoreFailure(settings.on_store_failure),
@@ -128,6 +142,14 @@ def _admin(resolved: ResolvedSettings) -> AdminOptions:
     )
     address = resolved.admin_listen
     return AdminOptions(address, not is_loopback(address.host), access)
+
+
+def _audit(resolved: ResolvedSettings) -> AuditOptions | None:
+    settings, key = resolved.settings.audit, resolved.audit_key
+    if settings is None or key is None:
+        return None
+    path = None if settings.file is None else resolved.files[0].parent / settings.file
+    return AuditOptions(path, key.reveal().encode())
 
 
 def _transport(resolved: ResolvedSettings) -> TransportOptions:

@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "key": "make a consumer's key, or the digest of an old one",
     "tail": "print the latest exchanges of a running gateway",
     "schema": "print the configuration's JSON Schema or reference",
+    "audit": "verify audit trails",
     "completion": "print a script that completes commands in a shell",
     "simulate": "run a Twilio-like upstream for demos and tests",
 }

@@ -44,7 +44,7 @@ class Scene:
             load(), load, compile_snapshot, self._apply, self.told.put_nowait, poll_seconds
         )
 
-    async def _apply(self, snapshot: Snapshot) -> None:
+    async def _apply(self, snapshot: Snapshot, _: tuple[str, ...]) -> None:
         self.consumers.append(set(snapshot.consumers))
 
     async def next(self) -> Reload:
@@ -210,7 +210,7 @@ async def test_c7_a_read_that_blocks_fails_its_reload_and_is_found_by_the_next(t
         answers.wait(20)
         return load_resolved(path, ENVIRON)
 
-    async def apply(_: Snapshot) -> None: ...
+    async def apply(_: Snapshot, __: tuple[str, ...]) -> None: ...
 
     reloader = Reloader(resolved, load, compile_snapshot, apply, told.put_nowait, 600, read_seconds=0.01)
     reloader.start()

@@ -22,7 +22,7 @@ LADDER: tuple[frozenset[str], ...] = tuple(
         (
             {"background", "build_info", "errors", "exchange"},
             {"http"},
-            {"ca", "redis", "retry"},
+            {"audit", "ca", "redis", "retry"},
             {"twilio"},
             {"consumers"},
             {"identity", "concurrency"},

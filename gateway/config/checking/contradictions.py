@@ -33,6 +33,7 @@ def find_contradictions(tree: Mapping[str, object]) -> list[Finding]:
         *_deadlines(tree),
         *_secret_stores(tree),
         *_tracing(tree),
+        *_audit(tree),
         *_repeat_guard(tree),
         *_credentials(tree),
         *_consumers(tree),
@@ -182,6 +183,13 @@ def _tracing(tree: Mapping[str, object]) -> Iterator[Finding]:
             "there is no span of ours to send while tracing is off",
             "write `enabled: true` beside it, or remove the line",
         )
+
+
+def _audit(tree: Mapping[str, object]) -> Iterator[Finding]:
+    audit = tree.get("audit")
+    if isinstance(audit, dict) and (audit.get("file") is None) == (audit.get("stream") is None):
+        hint = "write `file: PATH`, or `stream: audit` for standard output"
+        yield Finding(("audit",), "needs one of `file` and `stream`", hint)
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -78,6 +79,8 @@ def _ask_child(content: bytes, path: Path, environ: Mapping[str, str]) -> Loaded
             raise _ChildFailed from error
         finally:
             child.kill()
+            with suppress(OSError):
+                child.stdin.close()  # what it did not take is of no use any more
 
 
 def _receive(answer: IO[bytes]) -> Loaded:

@@ -123,8 +123,8 @@ def _unread_references(
     value: object, path: KeyPath, environ: Mapping[str, str], base_dir: Path
 ) -> Iterator[Finding]:
     """References in the plain values that lead nowhere, as far as this machine knows: no store is asked for a
-    file that is wrong anyway. Nothing else in a file is called env or file."""
-    if isinstance(value, dict):
+    file that is wrong anyway. Nothing else in a file is called env or file, but for `audit.file`."""
+    if isinstance(value, dict) and path != ("audit",):
         try:
             named = {name: text for name, text in value.items() if name in LocalRef.model_fields}
             resolve(LocalRef.model_validate(named), environ, base_dir)

@@ -31,6 +31,7 @@ from gateway.config.schema import addresses, values
 from gateway.config.schema.account_settings import ApiKeySettings, CredentialSettings, Subaccount
 from gateway.config.schema.addresses import UrlForm, parse_address
 from gateway.config.schema.admin_settings import find_weak_tokens
+from gateway.config.schema.audit_settings import find_weak_key
 from gateway.config.schema.consumer_settings import ConsumerKey, ConsumerSettings
 from gateway.config.schema.secret_values import RemoteSecret, Secret, SecretError, SecretRef, path_of, resolve
 from gateway.config.schema.values import TextPattern
@@ -124,6 +125,8 @@ class _Resolver:
         page_token = self._token(settings.admin.page_token, ("admin", "page_token"))
         metrics_token = self._token(settings.admin.metrics_token, ("admin", "metrics_token"))
         self.findings += find_weak_tokens(page_token, metrics_token)
+        audit_key = self._token(settings.audit.key if settings.audit else None, ("audit", "key"))
+        self.findings += find_weak_key(audit_key)
         files: UnreadFiles | NamedFiles = UnreadFiles()
         if not self._static:
             files = NamedFiles(self._base_dir, self._files, self._refuse, self._environ)
@@ -139,6 +142,7 @@ class _Resolver:
             admin_listen=parse_address(settings.admin.listen),
             page_token=page_token,
             metrics_token=metrics_token,
+            audit_key=audit_key,
             store=self._store(settings.store),
             store_key=self._store_key(settings.store_key),
             proxy=self._url(

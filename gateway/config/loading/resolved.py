@@ -155,6 +155,8 @@ class ResolvedSettings:
     metrics_token: Secret | None
     store_key: Secret | None
     """32 bytes in base64."""
+    audit_key: Secret | None
+    """None without an audit trail."""
     store: Secret | None
     """The URL of Redis, which may hold a password; None is `memory`."""
     proxy: Secret | None

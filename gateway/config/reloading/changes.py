@@ -39,6 +39,7 @@ def describe_changes(old: ResolvedSettings, new: ResolvedSettings) -> tuple[str,
         *_secret("store", old.store, new.store),
         *_secret("upstream.proxy", old.proxy, new.proxy),
         *_secret("store_key", old.store_key, new.store_key),
+        *_secret("audit.key", old.audit_key, new.audit_key),
         *_secret("admin.page_token", old.page_token, new.page_token),
         *_secret("admin.metrics_token", old.metrics_token, new.metrics_token),
         *_webhooks(old.webhooks, new.webhooks),
@@ -52,6 +53,7 @@ def restart_values(resolved: ResolvedSettings) -> dict[str, object]:
     found = _flat(resolved.settings)
     webhooks = resolved.settings.webhooks
     found["tls"], found["store"] = resolved.tls is None, _reveal(resolved.store)
+    found["audit"], found["audit.key"] = resolved.settings.audit is None, _reveal(resolved.audit_key)
     found["webhooks"] = webhooks is None
     found["webhooks.tls"] = webhooks is None or webhooks.tls is None
     return {path: found.get(path) for path in RESTART}

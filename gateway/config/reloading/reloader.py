@@ -73,9 +73,9 @@ class Reload:
 class Reloader(Generic[Built]):
     """One per process. `load` and `build` read a configuration and make it ready, off the loop.
 
-    On the loop, `apply` is awaited with what was built, and `on_reload` is called with each outcome. A read
-    that takes longer than `read_seconds` fails the reload and is waited for by the next one, so that a path
-    that blocks holds up one thread and nothing else.
+    On the loop, `apply` is awaited with what was built and its changes (it may raise `ConfigError`), and
+    `on_reload` is called with each outcome. A read that takes longer than `read_seconds` fails the reload and
+    is waited for by the next one, so that a path that blocks holds up one thread and nothing else.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Reloader(Generic[Built]):
         resolved: ResolvedSettings,
         load: Callable[[], ResolvedSettings],
         build: Callable[[ResolvedSettings], Built],
-        apply: Callable[[Built], Awaitable[None]],
+        apply: Callable[[Built, tuple[str, ...]], Awaitable[None]],
         on_reload: Callable[[Reload], None],
         poll_seconds: float = POLL_SECONDS,
         read_seconds: float = _MAX_READ_SECONDS,
@@ -173,7 +173,10 @@ class Reloader(Generic[Built]):
                 self._report(Result.UNCHANGED, reason, started_at)
             return
         try:
-            await self._apply(read.built)
+            await self._apply(read.built, read.changes)
+        except ConfigError as error:
+            self._fail(reason, error.problems, started_at)
+            return
         except Exception as error:  # noqa: BLE001 - as above: what is active then is at least no surprise
             problem = self._whole(f"it could not be applied ({type(error).__name__})")
             self._fail(reason, (problem,), started_at)

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from gateway.config.schema import addresses, values
 from gateway.config.schema.account_settings import CredentialSettings
 from gateway.config.schema.admin_settings import Admin
+from gateway.config.schema.audit_settings import Audit
 from gateway.config.schema.ca_settings import CaSettings
 from gateway.config.schema.caller_settings import Callers
 from gateway.config.schema.consumer_settings import ConsumerSettings, ConsumerTemplate
@@ -141,6 +142,11 @@ class Settings(BaseSettings):
     admin: Admin = Field(default_factory=Admin)
     log: Log = Field(default_factory=Log)
     tracing: Tracing = Field(default_factory=Tracing)
+    audit: Audit | None = Field(
+        default=None,
+        description="The audit trail; none without it.",
+        json_schema_extra=values.RESTART,
+    )
     callers: Callers = Field(default_factory=Callers)
     upstream: Upstream = Field(default_factory=Upstream)
     include: values.Filled | tuple[values.Filled, ...] = Field(

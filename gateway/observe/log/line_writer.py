@@ -17,6 +17,24 @@ from gateway.background.loops import BackgroundLoop, BackgroundLoops
 _FLUSH_SECONDS = 0.05
 _JOIN_SECONDS = 2.0
 _IDLE_SECONDS = 10.0
+_THROUGH_SECONDS = 5.0
+
+
+class _Through:
+    """A line whose writer waits for it. The thread takes it, or its writer gives up: one of the two."""
+
+    def __init__(self, line: bytes) -> None:
+        self.line = line
+        self.done = threading.Event()
+        self.written = False
+        self._taking = threading.Lock()
+        self._decided = False
+
+    def take(self) -> bool:
+        """Whether it is still to be written (asked by the thread), or was not begun (asked by its writer)."""
+        with self._taking:
+            mine, self._decided = not self._decided, True
+        return mine
 
 
 class LineWriter:
@@ -37,7 +55,7 @@ class LineWriter:
         self._reported = 0
         self._rest = b""
         self._flush_later: Callable[[], object] | None = None
-        self._handed: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._handed: queue.SimpleQueue[bytes | _Through | None] = queue.SimpleQueue()
         self._scheduled = False
         self.loops = BackgroundLoops()
         """Its thread, which nothing logs about: the metrics show it."""
@@ -73,6 +91,16 @@ class LineWriter:
             self._scheduled = True
             self._flush_later()
 
+    def write_through(self, line: bytes) -> bool:
+        """Write a line and wait until the descriptor has it. False if it could not be written in five
+        seconds. Not for a loop: it blocks."""
+        through = _Through(line)
+        self._handed.put(through)
+        if not through.done.wait(_THROUGH_SECONDS) and through.take():
+            return False
+        through.done.wait()
+        return through.written
+
     def flush(self) -> None:
         """Hand the gathered lines to the thread."""
         self._scheduled = False
@@ -97,6 +125,10 @@ class LineWriter:
                 continue
             if block is None:
                 return
+            if isinstance(block, _Through):
+                self._write_through(block)
+                loop.beat()
+                continue
             try:
                 self._lost += self._write_lines(block)
             finally:
@@ -106,6 +138,13 @@ class LineWriter:
                 self.describe_drops(dropped)
             ):
                 self._reported = dropped
+
+    def _write_through(self, through: _Through) -> None:
+        try:
+            if through.take():
+                through.written = not self._write_lines(through.line)
+        finally:
+            through.done.set()
 
     def _write_lines(self, lines: bytes) -> int:
         """Write whole lines. Returns how many of them were lost because the descriptor took no more."""

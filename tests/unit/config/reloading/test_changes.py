@@ -169,6 +169,7 @@ def test_what_waits_for_a_restart(tmp_path: Path) -> None:
 def test_everything_resolved_is_compared() -> None:
     """Whoever adds a field to it says here how a change is noticed: a reload that sees none does nothing."""
     said = {
+        "audit_key",
         "store",
         "store_key",
         "proxy",

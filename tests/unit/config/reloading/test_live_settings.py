@@ -10,6 +10,10 @@ OPENED_ONCE = {
     "store",
     "store_prefix",
     "admin.listen",
+    "audit",
+    "audit.file",
+    "audit.key",
+    "audit.stream",
     "admin.allow_remote",
     "repeat_guard.store",
     "tracing.enabled",
@@ -35,7 +39,7 @@ def test_every_kind_of_setting_has_its_path() -> None:
 def test_the_reference_marks_what_waits() -> None:
     marked = [line.split("`")[1] for line in render_markdown().splitlines() if line.endswith("*Restart.* |")]
     assert marked == [path.rpartition(".")[2] for path in (
-        "listen", "reuse_port", "tls", "store", "store_prefix", "webhooks", "admin.listen",
+        "listen", "reuse_port", "tls", "store", "store_prefix", "audit", "webhooks", "admin.listen",
         "admin.allow_remote", "tracing.enabled", "tracing.send_upstream",
-        "repeat_guard.store", "webhooks.listen", "webhooks.tls",
+        "audit.file", "audit.stream", "audit.key", "repeat_guard.store", "webhooks.listen", "webhooks.tls",
     )]  # fmt: skip

@@ -1,0 +1,102 @@
+"""Writes the audit trail to a file or to standard output, and remembers whether it can be written.
+
+A line is on disk (fdatasync), or in the descriptor, when `record` returns. An act that must be recorded and
+cannot be is refused by its caller: `AuditUnavailable`.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.audit.audit_chain import ENDING, AuditChain, AuditHead
+
+_MODE: Final = 0o600
+
+WriteLine = Callable[[bytes], bool]
+"""Writes a whole line, or nothing: False. Blocks; may raise `OSError`."""
+
+
+class AuditUnavailable(Exception):
+    """The line could not be written, so what it records must not be done."""
+
+
+class AuditFile:
+    """Lines appended to a file. It is opened for each line, so that rotation by renaming works."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, line: bytes) -> bool:
+        """Append the line and wait for the disk. Raises `OSError`."""
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _MODE)
+        try:
+            end = os.lseek(descriptor, 0, os.SEEK_END)
+            if os.write(descriptor, line) != len(line):
+                os.ftruncate(descriptor, end)  # a full disk: no torn line stays behind
+                return False
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
+        return True
+
+
+class AuditTrail:
+    """One per process. Any thread but the data loop's may call `record`, which blocks for the disk."""
+
+    def __init__(
+        self,
+        chain: AuditChain,
+        write: WriteLine,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._chain = chain
+        self._write = write
+        self._now = now
+        self._lock = threading.Lock()
+        self._reported: AuditHead | None = None
+        self._ended = False
+        self.written = 0
+        self.failed = 0
+        self.failure = ""
+        """Why the last line could not be written; empty while the trail is whole."""
+
+    def record(self, event: str, **values: Any) -> None:
+        """Write a line. Raises `AuditUnavailable`."""
+        with self._lock:
+            if self._ended:
+                raise AuditUnavailable("the audit trail has ended: the process stops")
+            timestamp = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            line, head = self._chain.make_line(event, timestamp, values)
+            try:
+                done = self._write(line)
+                reason = "no room" if not done else ""
+            except OSError as error:
+                done, reason = False, error.strerror or type(error).__name__
+            if not done:
+                self.failed += 1
+                self.failure = reason
+                raise AuditUnavailable(f"the audit trail cannot be written ({reason})")
+            self._chain.accept(head)
+            self.written += 1
+            self.failure = ""
+            self._ended = event == ENDING
+
+    def try_record(self, event: str, **values: Any) -> bool:
+        """The same for what happens in any case: a stop, a refusal. False if it is not on record."""
+        try:
+            self.record(event, **values)
+        except AuditUnavailable:
+            return False
+        return True
+
+    def take_head(self) -> AuditHead | None:
+        """The head, if lines were written since this was last called."""
+        with self._lock:
+            head = self._chain.head
+            if head == self._reported:
+                return None
+            self._reported = head
+            return head
