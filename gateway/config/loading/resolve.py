@@ -124,12 +124,10 @@ class _Resolver:
         self._find_duplicates(consumers)
         page_token = self._token(settings.admin.page_token, ("admin", "page_token"))
         metrics_token = self._token(settings.admin.metrics_token, ("admin", "metrics_token"))
-        self.findings += find_weak_tokens(page_token, metrics_token)
         audit_key = self._token(settings.audit.key if settings.audit else None, ("audit", "key"))
-        self.findings += find_weak_key(audit_key)
-        files: UnreadFiles | NamedFiles = UnreadFiles()
-        if not self._static:
-            files = NamedFiles(self._base_dir, self._files, self._refuse, self._environ)
+        self.findings += [*find_weak_tokens(page_token, metrics_token), *find_weak_key(audit_key)]
+        named = NamedFiles(self._base_dir, self._files, self._refuse, self._environ)
+        files = UnreadFiles() if self._static else named
         tls = files.tls(settings.tls if self._calls else None, ("tls",))
         ca = files.authority(settings.ca if self._calls else None, ("ca",))
         issuers = settings.jwt if self._calls else ()
