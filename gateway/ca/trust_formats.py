@@ -1,5 +1,6 @@
 """A root's certificate in the forms in which clients take it, and its fingerprint."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from cryptography import x509
@@ -14,7 +15,12 @@ _ALIAS: Final = b"twilio-gateway-root"
 def to_java_trust_store(root: x509.Certificate) -> bytes:
     """A PKCS #12 store that `-Djavax.net.ssl.trustStore=` takes: Java needs its own attribute beside the
     certificate to trust it, which other tools do not write."""
-    entry = pkcs12.PKCS12Certificate(root, _ALIAS)
+    return to_trust_store({_ALIAS: root})
+
+
+def to_trust_store(certificates: Mapping[bytes, x509.Certificate]) -> bytes:
+    """The same of several, by alias."""
+    entries = [pkcs12.PKCS12Certificate(each, alias) for alias, each in certificates.items()]
     encryption = (
         serialization.PrivateFormat.PKCS12.encryption_builder()
         .kdf_rounds(10_000)
@@ -22,7 +28,7 @@ def to_java_trust_store(root: x509.Certificate) -> bytes:
         .hmac_hash(hashes.SHA256())
         .build(TRUST_STORE_PASSWORD.encode())
     )
-    return pkcs12.serialize_java_truststore([entry], encryption)
+    return pkcs12.serialize_java_truststore(entries, encryption)
 
 
 def to_der(root: x509.Certificate) -> bytes:

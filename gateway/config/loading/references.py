@@ -27,6 +27,11 @@ def remote_references(settings: Settings, role: Role = Role.BOTH) -> tuple[Secre
     return tuple(dict.fromkeys(found for found in _references(settings, role) if found.is_remote))
 
 
+def variable_references(settings: Settings) -> frozenset[str]:
+    """The environment variables that secrets are read from."""
+    return frozenset(found.name for found in _references(settings, Role.BOTH) if found.scheme == "env")
+
+
 def _references(value: object, role: Role) -> Iterator[SecretRef]:
     if isinstance(value, SecretRef):
         yield value

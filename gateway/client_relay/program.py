@@ -1,0 +1,86 @@
+"""Runs a program in this one's place: terminal, signals and exit code are the program's.
+
+Signals from the terminal reach the program by themselves, because it stays in this process group; those that
+somebody sends to this process are sent on.
+"""
+
+import asyncio
+import os
+import resource
+import signal
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+_SENT_ON: Final = frozenset(
+    {
+        signal.SIGHUP,
+        signal.SIGINT,
+        signal.SIGQUIT,
+        signal.SIGTERM,
+        signal.SIGUSR1,
+        signal.SIGUSR2,
+    }
+)
+_FROM_KERNEL: Final = 0  # si_code above it: sigaction(2)
+
+
+class ProgramNotStarted(Exception):
+    """`code` is what a shell ends with: 127 if there is none, 126 if it cannot be run."""
+
+    def __init__(self, code: int, why: str) -> None:
+        self.code = code
+        super().__init__(why)
+
+
+class SignalsSentOn:
+    """Holds signals back from `hold` on, and sends them to a program from `send_to` on.
+
+    Held back before threads are started, so that no thread of ours takes them.
+    """
+
+    def __init__(self) -> None:
+        self._before = signal.pthread_sigmask(signal.SIG_BLOCK, _SENT_ON)
+
+    def restore(self) -> None:
+        """In the program's process, before it is executed: signals reach it as usual."""
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
+
+    def send_to(self, pid: int) -> None:
+        """Send on what somebody sends to this process. What the terminal sends, the program gets itself."""
+        threading.Thread(target=_send_on, args=(pid,), name="signals", daemon=True).start()
+
+
+def _send_on(pid: int) -> None:
+    while True:
+        found = signal.sigwaitinfo(_SENT_ON)
+        if found.si_code <= _FROM_KERNEL:
+            try:
+                os.kill(pid, found.si_signo)
+            except ProcessLookupError:
+                return
+
+
+async def run_program(command: Sequence[str], environ: Mapping[str, str], signals: SignalsSentOn) -> int:
+    """Run it to its end: its exit code, or minus the signal that ended it. Raises `ProgramNotStarted`."""
+    try:
+        process = await asyncio.create_subprocess_exec(*command, env=environ, preexec_fn=signals.restore)
+    except FileNotFoundError:
+        raise ProgramNotStarted(127, f"{command[0]}: not found") from None
+    except OSError as error:
+        raise ProgramNotStarted(126, f"{command[0]}: {error.strerror}") from None
+    signals.send_to(process.pid)
+    return await process.wait()
+
+
+def end_like(code: int) -> int:
+    """The exit code for a program's; one that a signal ended is followed by the same signal, if it may."""
+    if code >= 0:
+        return code
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    number = signal.Signals(-code)
+    if number not in (signal.SIGKILL, signal.SIGSTOP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    os.kill(os.getpid(), number)
+    return 128 - code

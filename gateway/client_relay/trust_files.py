@@ -1,0 +1,129 @@
+"""Writes what a program trusts into a directory: bundles of what it trusted before and our root, as PEM, as
+Java's trust store, as PHP's setting.
+
+Writes into the directory it is given, and reads what the environment named.
+"""
+
+import shutil
+import ssl
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from gateway.client_relay.program_environment import (
+    BUNDLES,
+    EXTRA_BUNDLE,
+    TrustFiles,
+    java_trust_store,
+)
+
+_SYSTEM: Final = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine, Arch
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/etc/ssl/cert.pem",  # macOS, BSD
+)
+_JAVA_DEFAULT_PASSWORD: Final = "changeit"  # noqa: S105 - what keytool and JREs use
+_KEYTOOL_SECONDS: Final = 60
+
+
+def write_trust_files(
+    folder: Path, root: bytes, environ: Mapping[str, str], warn: Callable[[str], None]
+) -> TrustFiles:
+    """`root` is PEM. `warn` is called with what could not be taken over; nothing is left out silently."""
+    system = _system_bundle(warn)
+    bundles = {}
+    for name in BUNDLES:
+        before = _read_named(environ.get(name, ""), name, warn)
+        bundles[name] = _write(folder / f"{name.lower()}.pem", before or system, root)
+    extra = _read_named(environ.get(EXTRA_BUNDLE, ""), EXTRA_BUNDLE, warn)
+    bundles[EXTRA_BUNDLE] = _write(folder / f"{EXTRA_BUNDLE.lower()}.pem", extra, root)
+    php = folder / "php"
+    php.mkdir()
+    lines = (f"{name}={bundles['SSL_CERT_FILE']}\n" for name in ("curl.cainfo", "openssl.cafile"))
+    (php / "twilio-gateway.ini").write_text("".join(lines))
+    java = _write_java(folder, system, root, environ.get("JAVA_TOOL_OPTIONS", ""), warn)
+    return TrustFiles(bundles, java, str(php))
+
+
+def _write(path: Path, before: bytes, root: bytes) -> str:
+    path.write_bytes(before.rstrip(b"\n") + b"\n" * bool(before) + root)
+    return str(path)
+
+
+def _system_bundle(warn: Callable[[str], None]) -> bytes:
+    own = ssl.get_default_verify_paths().cafile
+    for name in ((own,) if own else ()) + _SYSTEM:
+        path = Path(name)
+        if path.is_file():
+            return path.read_bytes()
+    warn("the system's CA certificates were not found: other HTTPS hosts will not be trusted")
+    return b""
+
+
+def _read_named(name: str, variable: str, warn: Callable[[str], None]) -> bytes:
+    """A file, or the PEM files of a directory, which Python's requests takes, too."""
+    if not name:
+        return b""
+    path = Path(name)
+    try:
+        if path.is_dir():
+            return b"".join(
+                each.read_bytes() for each in sorted(path.iterdir()) if each.suffix in (".pem", ".crt")
+            )
+        return path.read_bytes()
+    except OSError as error:
+        warn(f"{variable} names {name}, which cannot be read ({error.strerror}): it is not taken over")
+        return b""
+
+
+def _write_java(folder: Path, system: bytes, root: bytes, options: str, warn: Callable[[str], None]) -> str:
+    """The path of a trust store, or ''."""
+    try:
+        from gateway.client_relay.java_trust_store import build_java_trust_store
+    except ImportError:
+        if shutil.which("java"):
+            warn("Java programs will not trust the gateway: pip install 'twilio-gateway[cryptography]'")
+        return ""
+    named, password = java_trust_store(options)
+    before = _read_trust_store(Path(named), password, folder, warn) if named else system
+    if named and not before:
+        return ""
+    path = folder / "java.p12"
+    path.write_bytes(build_java_trust_store(before, root))
+    return str(path)
+
+
+def _read_trust_store(path: Path, password: str, folder: Path, warn: Callable[[str], None]) -> bytes:
+    """The certificates of a Java trust store, as PEM; b'' if it cannot be read: Java then keeps it."""
+    tool = shutil.which("keytool")
+    why = "keytool is not installed"
+    if tool is not None:
+        command = [
+            tool,
+            "-list",
+            "-rfc",
+            "-keystore",
+            str(path),
+            "-storepass",
+            password or _JAVA_DEFAULT_PASSWORD,
+        ]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=_KEYTOOL_SECONDS, check=False)  # noqa: S603
+            found = b"".join(_certificates(done.stdout))
+            if found:
+                return found
+            why = "keytool finds no certificate in it"
+        except (OSError, subprocess.TimeoutExpired):
+            why = "keytool failed"
+    warn(f"Java programs will not trust the gateway: they trust {path}, and {why}")
+    return b""
+
+
+def _certificates(text: bytes) -> Iterator[bytes]:
+    begin, end = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
+    for part in text.split(begin)[1:]:
+        body, found, _ = part.partition(end)
+        if found:
+            yield begin + body + end + b"\n"
