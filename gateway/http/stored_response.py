@@ -6,6 +6,15 @@ STORED_BYTES = 80 * 1024
 """The largest response that is kept, head included. One that is streamed (over 64 KiB) never is."""
 
 
+def copy_response(response: Response) -> Response:
+    """A response as it came: what is rewritten for one caller is not rewritten for another.
+
+    Without what is still to be read of it.
+    """
+    body = response.body if response.rest is None else b""
+    return Response(response.status, response.reason, response.fields, body, None)
+
+
 def encode_response(response: Response) -> bytes:
     """A whole response as it would be on the wire."""
     head = b"%d %b\r\n" % (response.status, response.reason.encode("latin-1", "replace"))

@@ -54,6 +54,7 @@ class IntentLease:
         "intent",
         "is_lost",
         "is_unsure",
+        "is_written",
         "keys",
         "on_lost",
         "on_written",
@@ -72,6 +73,7 @@ class IntentLease:
         self.sids = ""
         self.end: IntentEnd | None = None
         self.is_unsure = False
+        self.is_written = False
         self.is_lost = False
 
 

@@ -5,6 +5,8 @@ has no definite answer to its owner (16 characters) and its description; `leases
 lease lasts, `kept` until when those that have ended are listed; `to:DIGEST` holds the ids of creates with one
 To, `sids` what was created. All of them share a hash tag, so that one script of a cluster sees them.
 
+An answer that no caller has goes to one caller at a time: the `taker`, while the lease lasts.
+
 Times are milliseconds by the server's clock; the first argument is the replica's estimate, for servers that
 do not tell their time. Records carry a version; fields that a release does not know are left as they are.
 """
@@ -67,18 +69,20 @@ BEGIN = Script.of(
     + """
 if redis.call('GET', KEYS[4]) == ARGV[5] then return false end
 local found = redis.call('HMGET', KEYS[1], 'id', 'state', 'lease', 'seconds', 'started', 'status', 'slug',
-  'answer', 'sid')
+  'answer', 'sid', 'taker')
 local owner, state = found[1], found[2]
 """
     + _MINE
     + f"""
 if owner and not (state == 'flight' and mine(5)) then
-  if state == 'flight' and tonumber(found[3]) > now then return {{'flight', owner}} end
+  if state ~= 'open' and tonumber(found[3]) > now and found[10] ~= ARGV[5] then return {{'flight', owner}} end
   local left = math.min(tonumber(found[4]), tonumber(found[5]) + {_MAX_MS} - now)
   if left > 0 then
     if state == 'flight' then
       state = 'open'
       redis.call('HSET', KEYS[1], 'state', state, 'slug', 'replica_lost', 'status', 0)
+    elseif state ~= 'open' then
+      redis.call('HSET', KEYS[1], 'lease', now + ARGV[2], 'taker', ARGV[5])
     end
     redis.call('PEXPIRE', KEYS[1], left)
     local looked_at = tonumber(redis.call('ZSCORE', KEYS[3], owner) or 0) > now - {_LEASE_MS}
@@ -144,7 +148,15 @@ if ARGV[2] ~= '0' then redis.call('SET', KEYS[4], ARGV[3], 'PX', ARGV[2]) end
 redis.call('HDEL', KEYS[2], ARGV[3])
 redis.call('ZREM', KEYS[3], ARGV[3])
 if KEYS[5] then redis.call('HDEL', KEYS[5], ARGV[3]) end
+if redis.call('HGET', KEYS[1], 'taker') == ARGV[3] then redis.call('HSET', KEYS[1], 'lease', 0) end
 if owner and mine(3) and redis.call('HGET', KEYS[1], 'state') == 'flight' then redis.call('DEL', KEYS[1]) end
+return 1
+"""
+)
+# KEYS: intent. ARGV: now, id of who took the answer, and has not given it to a caller.
+HAND_BACK = Script.of(
+    """
+if redis.call('HGET', KEYS[1], 'taker') == ARGV[2] then redis.call('HSET', KEYS[1], 'lease', 0) end
 return 1
 """
 )

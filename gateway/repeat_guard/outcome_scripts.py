@@ -77,7 +77,7 @@ if redis.call('HGET', KEYS[4], 'id') ~= ARGV[2] then return 1 end
 if ARGV[4] == 'absent' then
   redis.call('DEL', KEYS[4])
 else
-  redis.call('HSET', KEYS[4], 'state', 'found', 'sid', ARGV[5], 'answer', '')
+  redis.call('HSET', KEYS[4], 'state', 'found', 'sid', ARGV[5], 'answer', '', 'lease', 0)
 end
 return 1
 """

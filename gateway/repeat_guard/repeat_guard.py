@@ -48,7 +48,9 @@ class RepeatGuard:
         """The creates whose outcome nobody knows yet."""
         shared = None
         if store is not None and options.shares:
-            shared = SharedIntents(store, now=now, unwritten_max=options.max_entries, loops=loops)
+            shared = SharedIntents(
+                store, now=now, unwritten_max=options.max_entries, loops=loops, sleep=sleep
+            )
             self.outcomes = SharedOutcomes(store, now)
         self._parts = GuardParts(options, table, local, shared, now, sleep, lambda outcome: None)
 

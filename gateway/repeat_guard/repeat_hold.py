@@ -12,6 +12,7 @@ from typing import Self
 
 from gateway.errors import GatewayError, Refusal
 from gateway.http.response import Response
+from gateway.http.stored_response import copy_response
 from gateway.policy.repeat_intent import CreateSubject, RepeatIntent
 from gateway.repeat_guard.guard_parts import GuardParts
 from gateway.repeat_guard.intent_records import IntentEnd, IntentLease, SharedIntent
@@ -112,9 +113,7 @@ class RepeatHold:
         if intent is None:
             return
         if self._elsewhere is not None:
-            if self._delivered and not self._elsewhere.is_open and self._parts.shared is not None:
-                assert self._lease is not None
-                self._parts.shared.delivered(self._lease, self._elsewhere)
+            self._end_elsewhere(self._elsewhere)
         elif entry is None:
             return
         elif self.shared is not None or self.found or entry.ending is not None:
@@ -129,7 +128,7 @@ class RepeatHold:
         """
         if self._entry is not None and self.shared is None:
             self._streams = response.rest is not None
-            self._answer = _copy(response)
+            self._answer = copy_response(response)
             self._sid = sid
 
     def absent(self) -> None:
@@ -191,6 +190,7 @@ class RepeatHold:
         self._let_go(intent, entry)
         if reports:
             self._on_event(RepeatEvent.REPORTED)
+            shared.end(lease, None)
         elif isinstance(found, RepeatEntry):  # the store is away, and may have what was asked of it before
             shared.end(lease, None)
             self._share(intent, found)
@@ -223,10 +223,10 @@ class RepeatHold:
         self._on_event(RepeatEvent.SHARED)
         self._entry = entry
         self.found = entry.found_sid
-        if self.found:
-            return
-        if entry.response is not None:
-            self.shared = _copy(entry.response)
+        if not self.found and entry.response is not None:
+            self.shared = copy_response(entry.response)
+        if self.found or self.shared is not None:
+            self._parts.table.take(intent.scope, entry)
             return
         self._parts.table.refresh(intent.scope, entry)
         self._entry = None
@@ -237,13 +237,25 @@ class RepeatHold:
         self._elsewhere = found
         self.found, self.shared = found.found_sid, found.response
         if not self.found and self.shared is None:
+            self._end_elsewhere(found)
             raise shared_error(found.slug) if found.slug else not_kept()
 
+    def _end_elsewhere(self, found: SharedIntent) -> None:
+        if not found.is_open and self._parts.shared is not None and self._lease is not None:
+            self._parts.shared.taken(self._lease, found, delivered=self._delivered)
+
     def _end_shared(self, intent: RepeatIntent, entry: RepeatEntry) -> None:
-        if self._delivered and entry.ending is RepeatEnding.DEFINITE:
-            self._parts.table.forget(intent.scope, entry)
+        table, shared, lease = self._parts.table, self._parts.shared, entry.lease
+        if entry.ending is RepeatEnding.OPEN:
+            table.refresh(intent.scope, entry)
+        elif self._delivered:
+            table.forget(intent.scope, entry)
+            if lease is not None and lease.end is not None and shared is not None:
+                shared.end(lease, IntentEnd(sid=lease.end.sid))
         else:
-            self._parts.table.refresh(intent.scope, entry)
+            table.keep(intent.scope, entry, RepeatEnding.DEFINITE)
+            if lease is not None and lease.is_written:
+                table.written(intent.scope, entry)
 
     def _ending(self, intent: RepeatIntent, entry: RepeatEntry, error: BaseException | None) -> RepeatEnding:
         answer = self._answer
@@ -270,6 +282,7 @@ class RepeatHold:
             status = self._answer.status if self._answer is not None else 0
             state = "" if not keeps else OutcomeState.OPEN if is_open else "done"
             end = IntentEnd(state, self._sid, status, entry.slug, entry.response, intent.asks)
+            entry.lease = lease
             shared.end(lease, end, lambda: table.written(intent.scope, entry))
         elif is_open and outcome is not None:
             self._parts.local.end(outcome)
@@ -289,9 +302,3 @@ class RepeatHold:
 
     def _count_second_holder(self) -> None:
         self._on_event(RepeatEvent.SECOND_HOLDER)
-
-
-def _copy(response: Response) -> Response:
-    """The response as it came; what is rewritten for one caller is not rewritten for another."""
-    body = response.body if response.rest is None else b""
-    return Response(response.status, response.reason, response.fields, body, None)

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from gateway.http.response import Response
+from gateway.repeat_guard.intent_records import IntentLease
 from gateway.repeat_guard.open_outcomes import OpenOutcome, OutcomeState
 from gateway.repeat_guard.repeat_rules import MAX_SECONDS, RepeatEnding, guard_full
 
@@ -16,13 +17,15 @@ from gateway.repeat_guard.repeat_rules import MAX_SECONDS, RepeatEnding, guard_f
 class RepeatEntry:
     """One intent. In flight while `ending` is None; then its outcome is `response`, or the failure `slug` (''
     where there was a response too large to keep). `outcome` is what is entered of it, `found_sid` what a look
-    found.
+    found, `lease` what the store has of it.
     """
 
     __slots__ = (
         "ending",
         "expires_at",
         "found_sid",
+        "is_written",
+        "lease",
         "outcome",
         "response",
         "seconds",
@@ -40,6 +43,8 @@ class RepeatEntry:
         self.slug = ""
         self.outcome: OpenOutcome | None = None
         self.found_sid = ""
+        self.is_written = False
+        self.lease: IntentLease | None = None
         self.waiters: list[asyncio.Future[None]] = []
 
     def touch(self, now: float) -> None:
@@ -59,9 +64,15 @@ class RepeatEntry:
 
     @property
     def is_forgotten(self) -> bool:
-        """Whether it says nothing to one who was woken: it ended well, nothing was sent, or it is absent."""
+        """Whether it says nothing to one who was woken: it ended well, nothing was sent, it is absent, or the
+        store has it.
+        """
         outcome = self.outcome
-        return self.ending is None or (outcome is not None and outcome.state is OutcomeState.ABSENT)
+        return (
+            self.ending is None
+            or self.is_written
+            or (outcome is not None and outcome.state is OutcomeState.ABSENT)
+        )
 
     def wake(self) -> None:
         """Have everyone who waits look again."""
@@ -114,10 +125,18 @@ class RepeatTable:
         """A flight has ended in a way that its caller does not know of."""
         entry.ending = ending
         entry.touch(self._clock())
-        self._flights.pop(scope, None)
+        if self._flights.get(scope) is entry:
+            del self._flights[scope]
         self._open.pop(scope, None)
         (self._open if ending is RepeatEnding.OPEN else self._resolved)[scope] = entry
         entry.wake()
+
+    def take(self, scope: str, entry: RepeatEntry) -> None:
+        """A definite answer is given to a caller: others wait whether it arrives."""
+        if self._resolved.get(scope) is entry:
+            del self._resolved[scope]
+            entry.ending = None
+            self._flights[scope] = entry
 
     def written(self, scope: str, entry: RepeatEntry) -> None:
         """The store has it, which counts from now on, for as long as it is there to be asked."""
@@ -126,6 +145,8 @@ class RepeatTable:
                 del kept[scope]
                 self._written[scope] = entry
                 self._written.move_to_end(scope)
+                entry.is_written = True
+                entry.wake()
         while len(self._written) > self.max_entries:
             self._written.popitem(last=False)
 

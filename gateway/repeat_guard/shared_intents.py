@@ -7,7 +7,7 @@ are over. Knows nothing of requests.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from gateway.background.loops import BackgroundLoop, BackgroundLoops
@@ -17,7 +17,7 @@ from gateway.redis.availability import StoreUnavailable
 from gateway.redis.redis_store import Script, ScriptStore
 from gateway.repeat_guard.answer_seal import seal
 from gateway.repeat_guard.intent_records import IntentEnd, IntentLease, SharedIntent, read_intent
-from gateway.repeat_guard.intent_scripts import BEGIN, FORGET, KEEP, RELEASE, RENEW
+from gateway.repeat_guard.intent_scripts import BEGIN, FORGET, HAND_BACK, KEEP, RELEASE, RENEW
 from gateway.repeat_guard.open_outcomes import LEASE_SECONDS, OpenOutcome
 from gateway.repeat_guard.outcome_scripts import OWN
 from gateway.repeat_guard.outcome_text import write_outcome
@@ -32,7 +32,8 @@ _SUPERSEDES_MAX = 8
 class SharedIntents:
     """The intents of all replicas. `now` is the time that they share, in seconds since the epoch.
 
-    At most `unwritten_max` ends are queued while the store is silent; dropped ones read as open.
+    At most `unwritten_max` ends are queued while the store is silent; dropped ones read as open. `sleep`
+    waits for some seconds.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class SharedIntents:
         now: Callable[[], float],
         unwritten_max: int,
         loops: BackgroundLoops | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         lease_seconds: float = LEASE_SECONDS,
         renew_seconds: float = RENEW_SECONDS,
     ) -> None:
@@ -50,6 +52,7 @@ class SharedIntents:
         self._now = now
         self._lease_ms = round(lease_seconds * 1000)
         self._renew_seconds = renew_seconds
+        self._sleep = sleep
         self._held: dict[str, IntentLease] = {}
         self._unwritten: OrderedDict[str, IntentLease] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -103,13 +106,18 @@ class SharedIntents:
         """Write how it ended; None: it is given up before anything was sent. Not waited for."""
         self._held.pop(lease.outcome.id, None)
         lease.end = end
+        lease.is_written = False
         lease.on_written = on_written
         self._spawn(self._write_or_queue(lease))
 
-    def delivered(self, lease: IntentLease, found: SharedIntent) -> None:
-        """A caller has taken the definite answer of another request: the intent is over."""
+    def taken(self, lease: IntentLease, found: SharedIntent, *, delivered: bool) -> None:
+        """A caller was given the definite answer of another request; if it has it, the intent is over."""
         keys = lease.keys
-        self._spawn(self._try(FORGET, (keys.intent, keys.open, keys.leases, keys.kept), ("", found.id)))
+        if delivered:
+            work = self._try(FORGET, (keys.intent, keys.open, keys.leases, keys.kept), ("", found.id))
+        else:
+            work = self._try(HAND_BACK, (keys.intent,), (lease.outcome.id,))
+        self._spawn(work)
 
     async def close(self, seconds: float = 1.0) -> None:
         """Give writes under way `seconds`. What remains unwritten reads as open, never as free."""
@@ -188,6 +196,7 @@ class SharedIntents:
         if written == -1:
             self._lost(lease)
         else:
+            lease.is_written = True
             lease.on_written()
         return True
 
@@ -217,14 +226,14 @@ class SharedIntents:
         try:
             await self._run(script, keys, args)
         except StoreUnavailable:
-            return  # the outcome is then shared again, until its seconds are over
+            return  # its lease ends, and the answer is given to another caller
 
     async def _catch_up(self, loop: BackgroundLoop) -> None:
         """Write what is queued, oldest first. A lease stays queued meanwhile, to be superseded."""
         while self._unwritten:
             scope, lease = next(iter(self._unwritten.items()))
             if not await self._write(lease):
-                await asyncio.sleep(_CATCH_UP_SECONDS)
+                await self._sleep(_CATCH_UP_SECONDS)
             elif self._unwritten.get(scope) is lease:
                 del self._unwritten[scope]
                 loop.beat()
