@@ -168,7 +168,9 @@ class RepeatHold:
                 self._share(intent, entry)
                 return
             events.count_once(RepeatEvent.WAITED)
-            await self._next_look(entry)
+            if not await entry.changed(self._deadline) and entry.ending is None:
+                self._on_event(RepeatEvent.IN_FLIGHT)
+                raise in_flight()
             if entry.is_forgotten:
                 entry = self._parts.table.find(intent.scope)
         entry = self._begin(intent)
@@ -203,21 +205,6 @@ class RepeatHold:
 
     def _has_time(self) -> bool:
         return asyncio.get_running_loop().time() < self._deadline
-
-    async def _next_look(self, entry: RepeatEntry) -> None:
-        waiter = asyncio.get_running_loop().create_future()
-        entry.waiters.append(waiter)
-        try:
-            async with asyncio.timeout_at(self._deadline):
-                await waiter
-        except TimeoutError:
-            if entry.ending is not None:
-                return
-            self._on_event(RepeatEvent.IN_FLIGHT)
-            raise in_flight() from None
-        finally:
-            if waiter in entry.waiters:
-                entry.waiters.remove(waiter)
 
     def _share(self, intent: RepeatIntent, entry: RepeatEntry) -> None:
         self._on_event(RepeatEvent.SHARED)

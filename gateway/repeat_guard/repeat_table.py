@@ -74,6 +74,20 @@ class RepeatEntry:
             or (outcome is not None and outcome.state is OutcomeState.ABSENT)
         )
 
+    async def changed(self, deadline: float) -> bool:
+        """Wait until it may have changed; False if `deadline`, by the loop's clock, passes before."""
+        waiter = asyncio.get_running_loop().create_future()
+        self.waiters.append(waiter)
+        try:
+            async with asyncio.timeout_at(deadline):
+                await waiter
+        except TimeoutError:
+            return False
+        finally:
+            if waiter in self.waiters:
+                self.waiters.remove(waiter)
+        return True
+
     def wake(self) -> None:
         """Have everyone who waits look again."""
         waiters, self.waiters = self.waiters, []
