@@ -147,7 +147,9 @@ async def _exposition(folder: Path, upstream: RawUpstream) -> str:
     authority = Authority()
     pair = authority.write_pair(folder)
     webhooks = settings("http://127.0.0.1:9", tls=pair)
-    async with running_gateway(upstream.url, WEBHOOK_ENVIRON, tls=pair, webhooks=webhooks) as gateway:
+    environ = WEBHOOK_ENVIRON | {"AUDIT_KEY": "an-audit-key-of-32-characters-or-more"}
+    audit = {"file": str(folder / "audit.log"), "key": {"env": "AUDIT_KEY"}}
+    async with running_gateway(upstream.url, environ, tls=pair, webhooks=webhooks, audit=audit) as gateway:
         answer = await ask(gateway.port, request(f"GET {MESSAGES}"), tls=authority.trusting())
         assert answer.status == 200
         return await fetch(gateway.admin_url)
