@@ -1,4 +1,4 @@
-"""`/login` and `/logout`: a token in, a session's cookie out. The only POSTs of the admin port.
+"""`/login` and `/logout`: a token in, a session's cookie out.
 
 The cookie is HttpOnly and SameSite=Strict, so that no script reads it and no other site sends it. Forms from
 other sites are also refused.
@@ -72,7 +72,7 @@ class Login:
         return _page(_LOG_OUT if self._authenticator.is_logged_in(request) else _LOG_IN.format(problem=""))
 
     async def _log_in(self, request: web.Request) -> web.Response:
-        _require_own_page(request)
+        require_own_page(request)
         token = await _read_token(request)
         try:
             session = self._authenticator.log_in(request, token)
@@ -100,7 +100,7 @@ class Login:
         return answer
 
     async def _log_out(self, request: web.Request) -> web.Response:
-        _require_own_page(request)
+        require_own_page(request)
         if self._authenticator.log_out(request):
             await self._auditor.note("logout", address=request.remote or "")
         answer = web.Response(status=303, headers={**_HEADERS, "Location": "/login"})
@@ -120,7 +120,7 @@ async def _read_token(request: web.Request) -> str:
     return fields.get("token", [""])[0].strip()
 
 
-def _require_own_page(request: web.Request) -> None:
+def require_own_page(request: web.Request) -> None:
     """Raises 403 for a form of another site's; programs send neither field, and no cookie unasked."""
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is not None:

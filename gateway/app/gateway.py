@@ -32,11 +32,12 @@ from gateway.observe.log.structured_log import Logger, open_log
 from gateway.observe.metrics.audit_families import AuditCollector
 from gateway.observe.metrics.exposition import Exposition
 from gateway.observe.metrics.identity_families import IdentityCollector
+from gateway.observe.metrics.outcome_families import OutcomeCollector
 from gateway.observe.metrics.registry import Metrics
 from gateway.observe.metrics.runtime_families import StateCollector, name_keys
 from gateway.observe.metrics.webhook_families import WebhookCollector
 from gateway.observe.observers import Observers
-from gateway.observe.runtime import Runtime, WebhookRuntime
+from gateway.observe.runtime import OutcomeRuntime, Runtime, WebhookRuntime
 from gateway.observe.status.heartbeat import Heartbeat
 from gateway.observe.status.process_status import ProcessStatus
 from gateway.policy.snapshot import Snapshots
@@ -192,6 +193,7 @@ class Gateway:
         registry = self.observers.metrics.registry
         runtime = self._runtime()
         registry.register(StateCollector(runtime))
+        registry.register(OutcomeCollector(self.components.resolver))
         if self.webhooks is not None:
             registry.register(WebhookCollector(self.observers.metrics.webhooks, self.webhooks.state))
         self._admin = AdminServer(
@@ -243,6 +245,7 @@ class Gateway:
             store=components.store,
             idempotency=components.idempotency,
             repeat_guard=components.repeat_guard,
+            outcomes=OutcomeRuntime(components.resolver, loop, self.observers.outcome_asked),
             connection_tracker=tracker,
             buffers=components.buffers,
             connections=lambda: tracker.open,

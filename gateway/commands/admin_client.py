@@ -1,4 +1,4 @@
-"""A reader of the admin port's API, by the standard library alone: `gateway tail` starts at once.
+"""A client of the admin port's API, by the standard library alone: `gateway tail` starts at once.
 
 It turns whatever goes wrong into one sentence that says what to do. Knows nothing of what is shown, or how.
 """
@@ -61,6 +61,16 @@ class AdminClient:
         finally:
             connection.close()
 
+    def post(self, path: str) -> Any:
+        """The JSON that a POST without a body is answered with. Raises `AdminError`."""
+        connection, response = self._open(path, {}, "POST")
+        try:
+            return self._parse(response.read(_MAX_BYTES))
+        except (OSError, HTTPException) as error:
+            raise self._away(error) from error
+        finally:
+            connection.close()
+
     def events(self, path: str, query: Mapping[str, object]) -> Iterator[Event]:
         """Events until the stream ends, which raises `AdminAway` as any failure does."""
         connection, response = self._open(path, query)
@@ -80,7 +90,9 @@ class AdminClient:
             connection.close()
         raise AdminAway(f"the gateway at {self.url} ended the stream")
 
-    def _open(self, path: str, query: Mapping[str, object]) -> tuple[HTTPConnection, HTTPResponse]:
+    def _open(
+        self, path: str, query: Mapping[str, object], method: str = "GET"
+    ) -> tuple[HTTPConnection, HTTPResponse]:
         make = HTTPSConnection if self._secure else HTTPConnection
         connection = make(self._host, self._port, timeout=_SECONDS)
         headers = {"Accept": "application/json, text/event-stream", "User-Agent": "gateway-tail"}
@@ -90,7 +102,7 @@ class AdminClient:
         if query:
             target += f"?{urlencode(query)}"
         try:
-            connection.request("GET", target, headers=headers)
+            connection.request(method, target, headers=headers)
             response = connection.getresponse()
             if response.status == 200:
                 return connection, response
@@ -113,7 +125,7 @@ class AdminClient:
             return _usage(text)
         if status == 429 or status >= 500:
             return AdminAway(f"the gateway at {self.url} answers {status}: {text or 'try again later'}")
-        if status == 403 and text:
+        if status in (403, 404, 409) and text:
             return AdminError(text)
         return AdminError(
             f"{self.url} answers {status}: is that a gateway's admin port? (`admin.listen`, not `listen`)"

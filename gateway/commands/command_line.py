@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "ca": "make, renew or show the CA of tunnels and `tls.mint`",
     "key": "make a consumer's key, or the digest of an old one",
     "tail": "print the latest exchanges of a running gateway",
+    "unknowns": "list creates whose outcome nobody knows, or ask Twilio about one again",
     "schema": "print the configuration's JSON Schema or reference",
     "audit": "verify audit trails",
     "completion": "print a script that completes commands in a shell",

@@ -15,6 +15,7 @@ from gateway.observe.log.webhook_line import log_webhook
 from gateway.observe.metrics.registry import Metrics
 from gateway.observe.traces.tracer import Tracer
 from gateway.redis.availability import StoreState
+from gateway.repeat_guard.open_outcomes import OpenOutcome
 from gateway.upstream.key_health import KeyEvent
 from gateway.webhooks.signature_hints import Hint
 from gateway.webhooks.webhook_record import WebhookEvent
@@ -124,6 +125,20 @@ class Observers:
     def admin_refused(self, address: str) -> None:
         """A caller of the admin port presented a wrong token."""
         self.log.warning("admin token refused", address=address)
+
+    def outcome_asked(self, outcome: OpenOutcome, address: str) -> None:
+        """A person had Twilio asked about an outcome."""
+        subject = outcome.subject
+        self.log.info(
+            "audit",
+            action="unknown.resolve",
+            address=address,
+            outcome=outcome.id,
+            consumer=subject.consumer,
+            account=mask_sid(subject.account),
+            route=subject.route,
+            state=outcome.state,
+        )
 
     def key_event(self, event: KeyEvent, account_sid: str, key_label: str) -> None:
         """Count and log an event of a Twilio key."""

@@ -4,6 +4,7 @@ The parts belong to the data loop. The admin thread only reads them, one number 
 one step, so a concurrent change cannot break a read.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -21,9 +22,11 @@ from gateway.observe.metrics.webhook_counts import WebhookCounts
 from gateway.observe.metrics.webhook_families import WebhookState
 from gateway.observe.status.heartbeat import Heartbeat
 from gateway.observe.status.process_status import ProcessStatus
+from gateway.outcome_resolution.outcome_resolver import OutcomeResolver
 from gateway.policy.snapshot import Snapshot
 from gateway.rate_limits.rate_limiter import RateLimiter
 from gateway.redis.redis_store import RedisStore
+from gateway.repeat_guard.open_outcomes import OpenOutcome
 from gateway.repeat_guard.repeat_guard import RepeatGuard
 from gateway.upstream.forwarder import Forwarder
 
@@ -34,6 +37,17 @@ class WebhookRuntime(NamedTuple):
     state: Callable[[], WebhookState]
     counts: WebhookCounts
     recent: RecentWebhooks
+
+
+class OutcomeRuntime(NamedTuple):
+    """Open outcomes: who asks about them, on which loop, and what is called when a person has asked.
+
+    `on_resolve` gets the outcome and the person's address, on that loop.
+    """
+
+    resolver: OutcomeResolver
+    loop: asyncio.AbstractEventLoop
+    on_resolve: Callable[[OpenOutcome, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,7 @@ class Runtime:
     store: RedisStore | None
     idempotency: Idempotency
     repeat_guard: RepeatGuard
+    outcomes: OutcomeRuntime
     connection_tracker: ConnectionTracker
     buffers: BufferedBytes
     connections: Callable[[], int]

@@ -144,6 +144,11 @@ class OutcomeResolver:
             await asyncio.wait({pursuit.task}, timeout=_PERSON_SECONDS)
         return pursuit.outcome
 
+    async def listed(self, most: int) -> list[OpenOutcome]:
+        """Outcomes that are open or unknown, of all replicas, the oldest first. Raises `StoreUnavailable`."""
+        accounts = frozenset(sid for each in self._snapshot().credentials.values() for sid in each.sids)
+        return await self.outcomes.listed(accounts, most)
+
     async def fetch(self, subject: CreateSubject, sid: str, target: str, turn: Turn) -> Response | None:
         """What a create has made, as the answer to it in the format of `target`; None if it cannot be read by
         the turn's deadline."""

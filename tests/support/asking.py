@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -61,13 +61,15 @@ def asking_settings(**settings: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def asking_scene(**settings: Any) -> AsyncIterator[Asking]:
+async def asking_scene(environ: Mapping[str, str] | None = None, **settings: Any) -> AsyncIterator[Asking]:
     """A simulator and a gateway on one loop, with one clock."""
     loop = asyncio.get_running_loop()
     clock = MovedClock(loop)
     ahead = time.time() - loop.time()
     async with (
         Simulator(now=lambda: loop.time() + ahead) as simulator,
-        running_gateway(simulator.url, **asking_settings(**settings)) as gateway,
+        running_gateway(
+            simulator.url, {**ENVIRON, **(environ or {})}, **asking_settings(**settings)
+        ) as gateway,
     ):
         yield Asking(clock, simulator, gateway)

@@ -23,13 +23,13 @@ class MovedClock:
 
 
 @asynccontextmanager
-async def passing_time(clock: MovedClock) -> AsyncIterator[None]:
+async def passing_time(clock: MovedClock, step: float = 0.2) -> AsyncIterator[None]:
     """Let time pass a hundred times as fast, in steps, while everything on this loop keeps up with it."""
 
     async def pass_time() -> None:
         while True:
             await asyncio.sleep(0.002)
-            clock.advance(0.2)
+            clock.advance(step)
 
     passing = asyncio.create_task(pass_time())
     try:

@@ -4,7 +4,14 @@
 import { element } from "./dom.js";
 import { count, duration, moment, size } from "./format.js";
 
-const NAMES = { limit: "Rate limit", queue: "Queue", backoff: "Backoff" };
+const NAMES = { limit: "Rate limit", queue: "Queue", backoff: "Backoff", look: "Look" };
+const LOOKS = {
+  found: "Twilio has what was created",
+  absent: "Twilio has no trace of it",
+  open: "not certain yet",
+  failed: "the list could not be read",
+  refused: "no key may read the list",
+};
 const THEN = {
   retry: "is tried again",
   requeue: "waits again, at the head of the queue",
@@ -26,6 +33,7 @@ export function toneOf({ kind, status, failed }) {
 
 /** What came of a step, in words. */
 export function outcomeOf(step) {
+  if (step.kind === "look") return LOOKS[step.then] ?? "";
   if (step.kind !== "attempt") return WAITS[step.kind] ?? "";
   const status = step.status ? `${step.status}${step.code ? ` (code ${step.code})` : ""}`
     : [step.failed || "given up", step.reason?.replaceAll("_", " ")].filter(Boolean).join(": ");
