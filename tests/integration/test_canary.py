@@ -275,6 +275,7 @@ def test_most_slugs_are_in_the_table() -> None:
         "too_many_streams",
         "buffers_full",
         "answer_too_large",
+        "upstream_absent",
     }
     taken = {slug for slug, _, _ in EXCHANGES} - {""}
     assert taken | apart <= set(KINDS)
