@@ -85,11 +85,12 @@ def _read(environ: Mapping[str, str], *names: str) -> FormerProxy | None:
     for name in names:
         text = environ.get(name) or environ.get(name.upper())
         if text:
-            return _parse(text, name)
+            return parse_proxy(text, name)
     return None
 
 
-def _parse(text: str, name: str) -> FormerProxy:
+def parse_proxy(text: str, name: str) -> FormerProxy:
+    """The proxy in the variable `name`. Raises `UnusableProxy`."""
     parts = urlsplit(text if "://" in text else f"http://{text}")
     try:
         port = parts.port
