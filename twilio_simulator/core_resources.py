@@ -89,6 +89,8 @@ def message_created(context: Context, record: StoredResource) -> None:
         uri = f"{context.received.base_path}/{record.sid}/Media/{sid}"
         fields = build_media(sid, context.account_sid, record, uri)
         keep("media_list", f"{context.account_sid}/{record.sid}", sid, record.created, fields)
+    if context.store.on_message is not None:
+        context.store.on_message(record, parse_form(context.received))
 
 
 def build_media(sid: str, account_sid: str, message: StoredResource, uri: str) -> Fields:

@@ -7,9 +7,10 @@ message bodies are not, so that they stay true in a long benchmark.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from twilio_simulator.resource_values import Fields
+from twilio_simulator.resource_values import Fields, Form
 
 
 @dataclass(slots=True)
@@ -27,6 +28,8 @@ class ResourceStore:
 
     def __init__(self, keep: int = 100_000) -> None:
         self.keep = keep
+        self.on_message: Callable[[StoredResource, Form], None] | None = None
+        """Called with each message that was created, and its form."""
         self.created: Counter[str] = Counter()
         self._collections: dict[tuple[str, str], OrderedDict[str, StoredResource]] = {}
         self._sequence = 0

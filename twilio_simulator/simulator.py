@@ -26,6 +26,7 @@ from twilio_simulator.journal import Journal
 from twilio_simulator.request_service import RequestService
 from twilio_simulator.resource_values import Fields
 from twilio_simulator.simulated_accounts import DEFAULT_ACCOUNT, SimulatedAccount
+from twilio_simulator.status_callbacks import StatusCallbacks
 
 _MAX_LINE_BYTES: Final = 64 * 1024
 _LINGERING_SECONDS: Final = 2.0
@@ -48,11 +49,15 @@ class Simulator:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         journal_size: int = 1000,
         keep_records: int = 100_000,
+        callbacks: StatusCallbacks | None = None,
     ) -> None:
         self._accounts = tuple(accounts)
         self._seed, self._now = seed, now
         self._sids = _generator(seed)
         self.store = ResourceStore(keep_records)
+        self.callbacks = callbacks
+        if callbacks is not None:
+            self.store.on_message = callbacks.message_created
         self.faults = Faults(_generator(seed + 1))
         self.journal = Journal(journal_size)
         self.gate = ConcurrencyGate()
@@ -101,6 +106,8 @@ class Simulator:
             return
         self._listener = self._acceptor = None
         listener.close()
+        if self.callbacks is not None:
+            await self.callbacks.close()
         running = [*self._running, *self._service.late_commits]
         for task in running:
             task.cancel()

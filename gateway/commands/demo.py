@@ -20,6 +20,7 @@ from yarl import URL
 from gateway.app.configuration import ConfigurationSource
 from gateway.app.lifecycle import run_gateway
 from gateway.app.listen_error import ListenError
+from gateway.commands.demo_webhooks import DemoWebhooks
 from gateway.commands.example_files import example_file
 from gateway.commands.key import new_key
 from gateway.config.loading.environment import variable_of
@@ -160,7 +161,11 @@ async def _demonstrate(
             file=sys.stderr,
         )
         return 2
-    simulator = Simulator([account])
+    webhooks = None
+    if resolved.settings.webhooks is None and "main" in resolved.credentials:
+        webhooks = DemoWebhooks(account.sid, account.auth_token, _is_free)
+        source = source._replace(environ={**source.environ, **await webhooks.start()})
+    simulator = Simulator([account], callbacks=None if webhooks is None else webhooks.callbacks())
     try:
         await simulator.start(upstream.host, upstream.port)
     except OSError:
@@ -183,7 +188,7 @@ async def _demonstrate(
             account=MY_ACCOUNT,
             simulator=simulator.url,
         )
-        print(text, flush=True)
+        print(text if webhooks is None else f"{text}\n{webhooks.text()}", flush=True)
         if traffic:
             trouble(simulator.faults)
             calling.append(asyncio.create_task(Traffic(url, keys, random.Random()).run()))  # noqa: S311
@@ -198,3 +203,5 @@ async def _demonstrate(
             task.cancel()
         await asyncio.gather(*calling, return_exceptions=True)
         await asyncio.shield(simulator.stop())
+        if webhooks is not None:
+            await webhooks.close()

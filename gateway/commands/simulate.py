@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import uvloop
 
+from gateway.commands.simulate_inbound import add_inbound
 from twilio_simulator import (
     DEFAULT_ACCOUNT_SID,
     DEFAULT_API_KEY,
@@ -25,6 +26,9 @@ from twilio_simulator import (
     SimulatedAccount,
     SimulatedKey,
     Simulator,
+    StatusCallbacks,
+    WebhookSecret,
+    WebhookSender,
 )
 
 if TYPE_CHECKING:
@@ -72,12 +76,28 @@ def add_parser(subparsers: Subparsers) -> None:
         "--service-sigma", type=float, default=0.0, metavar="X", help="log-normal spread of that time"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of SIDs and chance (default 0)")
+    parser.add_argument(
+        "--callbacks", action="store_true",
+        help="send signed status callbacks of messages that have a StatusCallback",
+    )  # fmt: skip
+    parser.add_argument(
+        "--callbacks-to",
+        default="",
+        metavar="URL",
+        help="reach their hosts here; they are signed as they are",
+    )
     parser.set_defaults(run=run)
+    add_inbound(parser.add_subparsers(title="instead of that", metavar="inbound"))
 
 
 def run(args: argparse.Namespace) -> int:
     """Simulate until SIGINT or SIGTERM: 0, or 2 if the address cannot be had."""
-    simulator = Simulator([read_account(os.environ, args.account_sid)], seed=args.seed)
+    account = read_account(os.environ, args.account_sid)
+    callbacks = None
+    if args.callbacks:
+        sender = WebhookSender([WebhookSecret(account.auth_token)], connect_to=args.callbacks_to)
+        callbacks = StatusCallbacks(sender)
+    simulator = Simulator([account], seed=args.seed, callbacks=callbacks)
     simulator.faults.concurrency_limit = args.concurrency_limit
     simulator.faults.service_seconds = args.service_seconds
     simulator.faults.service_sigma = args.service_sigma

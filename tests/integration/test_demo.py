@@ -53,3 +53,55 @@ async def test_prints_the_page_first_and_has_traffic() -> None:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def test_the_whole_circle() -> None:
+    """A message that arrives is verified, relayed and answered; so are the callbacks of one that is sent."""
+    environ = {
+        "GATEWAY__LISTEN": "127.0.0.1:0",
+        "GATEWAY__ADMIN__LISTEN": "127.0.0.1:0",
+        "GATEWAY__UPSTREAM__CONNECT_TO": f"http://127.0.0.1:{free_port()}",
+        "GATEWAY__LOG__LEVEL": "error",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", "demo", env={**os.environ, **environ}, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(90), aiohttp.ClientSession() as session:
+            text = (await process.stdout.readuntil(b"Body=Hello\n")).decode()
+            text += (
+                (await process.stdout.readuntil(b"Body=Hello\n")).decode() if "inbound" not in text else ""
+            )
+            page = re.search(r"The live page:  (\S+)", text)
+            login = re.search(r"curl -u (\w+):(\S+) (\S+)", text)
+            assert page is not None
+            assert login is not None
+            message = {"To": "+15005550006", "From": "+15005550001", "Body": "Hello"}
+            fields = {"Authorization": aiohttp.encode_basic_auth(login[1], login[2])}
+            async with session.post(login[3], data=message, headers=fields) as answer:
+                assert answer.status == 201
+            command = text[text.index("TWILIO_AUTH_TOKEN=") :].replace("\\\n", " ").split()
+            given = dict(part.split("=", 1) for part in command[:2])
+            sending = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                *command[2:],
+                env={**os.environ, **given},
+                stdout=asyncio.subprocess.PIPE,
+            )
+            output, _ = await sending.communicate()
+            assert sending.returncode == 0
+            assert b"You wrote: Hello" in output
+            events: list[dict[str, object]] = []
+            while len(events) < 3:  # the message, sent and delivered
+                async with session.get(f"{page[1]}api/webhooks") as answer:
+                    events = (await answer.json())["events"]
+            assert {event["outcome"] for event in events} == {"relayed"}
+            process.terminate()
+            await process.stdout.read()
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
