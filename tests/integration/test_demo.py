@@ -38,7 +38,7 @@ async def test_prints_the_page_first_and_has_traffic() -> None:
             page = re.fullmatch(r"The live page:  (http://127\.0\.0\.1:\d+/)\n", first)
             assert page is not None, first
             text = (await process.stdout.readuntil(b"Ctrl+C")).decode()
-            assert "curl -u quickstart:gw_" in text
+            assert "curl -u quickstart:gw" in text
             async with aiohttp.ClientSession() as session:
                 async with session.get(page[1]) as answer:
                     assert "twilio-gateway" in await answer.text()
