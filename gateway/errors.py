@@ -33,7 +33,10 @@ KINDS: dict[str, ErrorKind] = {
         400, 20001, "a header field is repeated, misspelt or holds bytes that are refused"
     ),
     "bad_host": ErrorKind(400, 20001, "the Host field is missing or is not a host name"),
-    "unexpected_body": ErrorKind(400, 20001, "a GET or HEAD came with a body of more than 64 KiB"),
+    "unexpected_body": ErrorKind(
+        400, 20001, "a GET or HEAD came with a body of more than 64 KiB, or CONNECT with any"
+    ),
+    "tunnel_in_tunnel": ErrorKind(400, 20001, "CONNECT inside a tunnel"),
     "incomplete_body": ErrorKind(400, 20001, "the body ended early or its chunks are malformed"),
     "bad_body": ErrorKind(
         400, 20001, "the body cannot be read as its Content-Type says, or cannot be converted"
@@ -43,6 +46,9 @@ KINDS: dict[str, ErrorKind] = {
     "missing_key": ErrorKind(401, 20003, "the request carries no consumer key"),
     "unknown_consumer": ErrorKind(
         401, 20003, "the key, user name, certificate or JWT does not belong to a consumer"
+    ),
+    "two_identities": ErrorKind(
+        401, 20003, "CONNECT and the request inside its tunnel carry keys of two consumers"
     ),
     "expired_key": ErrorKind(401, 20003, "the consumer key is past its `expires`"),
     "expired_certificate": ErrorKind(
@@ -55,6 +61,7 @@ KINDS: dict[str, ErrorKind] = {
         403, 20403, "accounts, keys and tokens need a rule that names them exactly"
     ),
     "foreign_account": ErrorKind(403, 20403, "an AccountSid that the consumer's credential does not own"),
+    "tunnel_refused": ErrorKind(403, 20403, "CONNECT to a host or port that this gateway does not serve"),
     "wrong_region": ErrorKind(403, 20403, "the host names a region that the credential is not for"),
     "form_rule": ErrorKind(
         403, 20403, "a `form` rule of the consumer refuses a sender, recipient or callback"
@@ -75,6 +82,9 @@ KINDS: dict[str, ErrorKind] = {
     "body_too_large": ErrorKind(413, 20413, "the body is longer than the limit"),
     "content_type": ErrorKind(415, 20001, "the route does not take this Content-Type or Content-Encoding"),
     "expectation": ErrorKind(417, 20001, "an Expect other than 100-continue"),
+    "misdirected_request": ErrorKind(
+        421, 20404, "Host or SNI inside a tunnel is another name than that of CONNECT"
+    ),
     "idempotency_conflict": ErrorKind(422, 20422, "this Idempotency-Key was used before with another body"),
     "header_too_large": ErrorKind(
         431, 20001, "the request line or a header field is too long, or there are too many"
@@ -95,7 +105,7 @@ KINDS: dict[str, ErrorKind] = {
     "internal_error": ErrorKind(
         500, 20500, "a fault in the gateway; the log line with this request id says more"
     ),
-    "connect_unsupported": ErrorKind(501, 20500, "CONNECT tunnels are not built yet"),
+    "connect_unsupported": ErrorKind(501, 20500, "CONNECT, while no `ca` is configured"),
     "upgrade_unsupported": ErrorKind(501, 20500, "no longer answered: an upgrade that is offered is ignored"),
     "emit_unsupported": ErrorKind(501, 20500, "`emit: post` works on the `api` product only"),
     "upstream_unreachable": ErrorKind(502, 20500, "no connection to Twilio; nothing was sent"),
@@ -126,6 +136,7 @@ KINDS: dict[str, ErrorKind] = {
     "store_unavailable": ErrorKind(
         503, 20503, "the shared store is unavailable, and `on_store_failure` is `refuse`"
     ),
+    "loop_detected": ErrorKind(508, 20500, "the request came from this deployment itself"),
     "upstream_timeout": ErrorKind(504, 20500, "Twilio did not answer inside the deadline"),
 }
 

@@ -24,6 +24,8 @@ from gateway.identity.request_id import take_request_id, take_trace_context
 from gateway.listener.request import Request
 from gateway.listener.request_body import STREAM_BYTES, BodyStream, drop_body, expects_continue, read_body
 from gateway.listener.response_relay import relay_answer, render_refusal
+from gateway.listener.tunnel_handshake import open_tunnel
+from gateway.listener.tunnels import TunnelBounds
 from gateway.observe.observers import Observers
 from gateway.outcome_resolution.asked_send import answer_held
 from gateway.outcome_resolution.outcome_resolver import OutcomeResolver
@@ -70,7 +72,9 @@ class Handler:
         forwarder: Forwarder,
         observers: Observers,
         clock: Callable[[], float],
+        tunnels: TunnelBounds | None = None,
     ) -> None:
+        self._tunnels = tunnels or TunnelBounds()
         self.draining = False
         self.in_flight = 0
         self._tokens = tokens
@@ -110,7 +114,8 @@ class Handler:
             request.cancel_on_disconnect(False)
             request.release()
             self.in_flight -= 1
-            exchange.finish(self._clock(), self._observers.finish)
+            if request.caller.opening is None:  # else the exchanges are those inside the tunnel
+                exchange.finish(self._clock(), self._observers.finish)
 
     def refuse_unparsed(self, error: GatewayError, address: str) -> bytes:
         """Answer bytes that could not be parsed as a request; they are recorded as an exchange of their own.
@@ -129,20 +134,27 @@ class Handler:
         snapshot = self._snapshots.current
         request.caller.require_room()
         request.cancel_on_disconnect(True)
+        if request.method == "CONNECT":
+            open_tunnel(request, snapshot, self._tunnels)
+            return
         inbound = require_head(request.method, request.target, request.version, request.raw_fields)
+        tunnel = request.caller.tunnel
+        if tunnel is not None:
+            inbound = tunnel.enter(inbound)
         deadlines = snapshot.deadlines  # a call less for User-Agents that came before
-        client = deadlines.kept.get(inbound.single_fields.get(b"user-agent", b"")) or deadlines.recognize(
-            inbound
-        )
+        agent = inbound.single_fields.get(b"user-agent", b"")
+        client = deadlines.kept.get(agent) or deadlines.recognize(inbound)
         exchange.sdk = client.sdk
         if inbound.dropped:
             exchange.ignored = tuple([each.reason for each in inbound.dropped])
         try:
-            caller = authenticate(snapshot.identities, inbound, time.time(), request.caller.certificate)
+            caller = authenticate(snapshot.identities, inbound, time.time(), *request.caller.proofs)
             if isinstance(caller, UnverifiedCaller):
                 caller = await self._tokens.admit(caller, snapshot.identities, inbound, time.time())
         except Refusal as refusal:
             raise self._failures.check(refusal, request.caller.address, time.monotonic()) from None
+        if tunnel is not None:
+            tunnel.identify()
         request.on_turn = partial(self._require_known, snapshot, caller.consumer.name, inbound, request)
         grant, plan = decide_head(snapshot, caller.consumer, inbound, exchange)
         ready = await self._read(request, exchange, snapshot, inbound, grant, plan)
@@ -173,7 +185,7 @@ class Handler:
         current = self._snapshots.current
         if current is before:
             return
-        found = authenticate(current.identities, inbound, time.time(), request.caller.certificate)
+        found = authenticate(current.identities, inbound, time.time(), *request.caller.proofs)
         if name not in current.consumers or (isinstance(found, Caller) and found.consumer.name != name):
             raise Refusal("unknown_consumer", "The consumer was removed while its request waited.")
 
@@ -249,14 +261,9 @@ class Handler:
             raise
 
     async def _read(
-        self,
-        request: Request,
-        exchange: Exchange,
-        snapshot: Snapshot,
-        inbound: Inbound,
-        grant: Grant,
+        self, request: Request, exchange: Exchange, snapshot: Snapshot, inbound: Inbound, grant: Grant,
         plan: BodyPlan,
-    ) -> _Ready:
+    ) -> _Ready:  # fmt: skip
         """Read and judge the body, or prepare to stream it."""
         if plan.stream:
             check_stream(grant, exchange)
@@ -288,12 +295,7 @@ class Handler:
         status, reason, fields, body = render_refusal(error, request.target, exchange, advice)
         exchange.bytes_out = 0 if request.method == "HEAD" else len(body)
         try:
-            request.answer(
-                status,
-                reason,
-                fields,
-                b"" if request.method == "HEAD" else body,
-                closes=error.closes or self.draining,
-            )
+            content = b"" if request.method == "HEAD" else body
+            request.answer(status, reason, fields, content, closes=error.closes or self.draining)
         except ConnectionError:
             exchange.ending = Ending.HUNG_UP

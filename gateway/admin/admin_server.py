@@ -53,6 +53,7 @@ class AdminServer:
         self._status = Status(runtime)
         self._heartbeat = runtime.heartbeat
         self._metrics = metrics
+        self._root_pem = runtime.root_pem
         self._events = Events(runtime, self._status)
         self._guard = Guard(authenticator, host)
         self._connections = AdminConnections()
@@ -87,6 +88,7 @@ class AdminServer:
         router.add_get("/livez", self._livez)
         router.add_get("/readyz", self._readyz)
         router.add_get("/metrics", self._scrape)
+        router.add_get("/root.pem", self._root)
         router.add_get("/api/events", self._events.handle)
         Api(runtime, self._status).add_to(router)
         UnknownsApi(runtime.outcomes, self._auditor).add_to(router)
@@ -137,6 +139,13 @@ class AdminServer:
         known = self._authenticator.is_logged_in(request)
         detail = health.detail if known else {}
         return json_response({"ready": health.ready, **detail}, 200 if health.ready else 503)
+
+    async def _root(self, _: web.Request) -> web.Response:
+        """What clients of tunnels trust. It is public; that it is the right one, its SHA-256 shows."""
+        content = self._root_pem()
+        if not content:
+            raise web.HTTPNotFound(text="No `ca` is configured.\n")
+        return web.Response(body=content, content_type="application/x-pem-file")
 
     async def _scrape(self, request: web.Request) -> web.Response:
         page = self._metrics(request.headers.get("Accept", ""), request.headers.get("Accept-Encoding", ""))

@@ -23,7 +23,9 @@ _HEADERS = {
     "Server": "twilio-gateway",
 }
 _PROBES = frozenset({"/livez", "/readyz"})
-_OPEN = _PROBES | {"/login", "/logout", "/static/icon.svg", "/static/login.css"}
+_ROOT = "/root.pem"
+_ANY_HOST = _PROBES | {_ROOT}
+_OPEN = _ANY_HOST | {"/login", "/logout", "/static/icon.svg", "/static/login.css"}
 _METRICS = "/metrics"
 _API = "/api/"
 _KEPT = ("WWW-Authenticate", "Retry-After", "Allow")
@@ -71,8 +73,9 @@ class Guard:
 
         An address cannot be rebound, so every one is taken: scrapes come by pod or node address. Probes are
         exempt: balancers send a service's name, or HTTP/1.0 without Host, and get one word (admin_server.py).
+        So is the root of `ca`, which is public.
         """
-        if request.path not in _PROBES and not self.is_own(request):
+        if request.path not in _ANY_HOST and not self.is_own(request):
             raise web.HTTPForbidden(
                 text="The Host is not this admin server's: use its address, or a name in `admin.hosts`.\n"
             )

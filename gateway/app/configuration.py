@@ -6,7 +6,7 @@ Made once at the start and once per reload; the gateway applies it in the same w
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.app.options import Options, options_of
 from gateway.app.requirements import find_unmet
@@ -20,6 +20,9 @@ from gateway.identity.jwks_cache import KeySource
 from gateway.policy.snapshot import Snapshot
 from gateway.secret_stores.secret_cache import SecretCache
 
+if TYPE_CHECKING:
+    from gateway.ca.certificate_minter import IssuingAuthority
+
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
@@ -31,6 +34,10 @@ class Configuration:
     tls: TlsMaterial | None
     webhooks: WebhookOptions | None = None
     role: Role = Role.BOTH
+    ca: "IssuingAuthority | None" = None
+    """The intermediate that certificates are minted with."""
+    own_names: frozenset[str] = frozenset()
+    """The gateway's own names, which `tls.mint` shows certificates for."""
 
     @property
     def key_sources(self) -> dict[str, KeySource]:
@@ -51,7 +58,10 @@ def make_configuration(resolved: ResolvedSettings) -> Configuration:
     if unmet:
         raise ConfigError(unmet)
     webhooks = None if resolved.webhooks is None else webhook_options_of(resolved.webhooks)
-    return Configuration(snapshot, options_of(resolved), resolved.tls, webhooks, resolved.role)
+    ca = resolved.settings.ca
+    names = frozenset(() if ca is None else ca.names)
+    options = options_of(resolved)
+    return Configuration(snapshot, options, resolved.tls, webhooks, resolved.role, resolved.ca, names)
 
 
 def with_further_problems(error: ConfigError) -> ConfigError:

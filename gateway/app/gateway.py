@@ -12,6 +12,7 @@ from gateway.app.components import Components, open_components, open_tracing
 from gateway.app.configuration import Configuration
 from gateway.app.file_descriptors import allow_descriptors
 from gateway.app.listen_error import ListenError
+from gateway.app.minting import Minting
 from gateway.app.webhook_port import WebhookPort
 from gateway.background.daemon_thread import call_in_thread
 from gateway.background.loops import BackgroundLoops
@@ -24,6 +25,7 @@ from gateway.identity.jwt_verifier import TokenVerifier
 from gateway.listener.listener import Listener
 from gateway.listener.request_parser import require_c_parser
 from gateway.listener.tls_context import HANDSHAKES_AT_ONCE, ListenerTls
+from gateway.listener.tunnels import TunnelBounds
 from gateway.observe.live.exchange_queue import ExchangeQueue
 from gateway.observe.live.traffic_window import TrafficWindow
 from gateway.observe.log.library_logs import route_libraries
@@ -35,6 +37,7 @@ from gateway.observe.metrics.identity_families import IdentityCollector
 from gateway.observe.metrics.outcome_families import OutcomeCollector
 from gateway.observe.metrics.registry import Metrics
 from gateway.observe.metrics.runtime_families import StateCollector, name_keys
+from gateway.observe.metrics.tunnel_families import TunnelCollector
 from gateway.observe.metrics.webhook_families import WebhookCollector
 from gateway.observe.observers import Observers
 from gateway.observe.runtime import OutcomeRuntime, Runtime, WebhookRuntime
@@ -80,6 +83,7 @@ class Gateway:
         self.components = components = await open_components(
             options, self.observers, self.loops, self._snapshots
         )
+        tunnels = TunnelBounds(self.observers.handshake_failed)
         self._handler = Handler(
             self._snapshots,
             TokenVerifier(components.keys),
@@ -90,8 +94,10 @@ class Gateway:
             components.forwarder,
             self.observers,
             time.perf_counter,
+            tunnels,
         )
         self._tls = self._make_tls()
+        self._minting = minting = Minting(tunnels, self._tls)
         self.listener = Listener(
             "data",
             self._handler.handle,
@@ -104,9 +110,11 @@ class Gateway:
         if self._configuration.webhooks is not None:
             self.webhooks = WebhookPort(self._configuration.webhooks, self.observers, components.buffers)
         self._authenticator = AdminAuthenticator(options.admin.access, self._admin_refused)
-        self.observers.metrics.registry.register(IdentityCollector(self._tls, components.keys))
+        registry = self.observers.metrics.registry
+        registry.register(IdentityCollector(self._tls, components.keys))
+        registry.register(TunnelCollector(tunnels, lambda: minting.minted, lambda: minting.expires))
         if self.auditor.trail is not None:
-            self.observers.metrics.registry.register(AuditCollector(self.auditor.trail))
+            registry.register(AuditCollector(self.auditor.trail))
         needed, allowed = self._allow_descriptors()
         try:
             await self.apply(self._configuration)
@@ -147,8 +155,7 @@ class Gateway:
         self._snapshots.current = snapshot
         self.observers.metrics.configuration.apply(snapshot.config_hash, name_keys(snapshot))
         self.listener.apply(options.listener.limits, options.listener.heads)
-        if self._tls is not None and configuration.tls is not None:
-            self._tls.replace(configuration.tls.context, configuration.tls.expires)
+        self._minting.apply(configuration.ca, configuration.own_names, snapshot.hosts, configuration.tls)
         self._authenticator.apply(options.admin.access, remote=options.admin.remote)
         if self.webhooks is not None and configuration.webhooks is not None:
             await self.webhooks.apply(configuration.webhooks)
@@ -260,6 +267,7 @@ class Gateway:
             else WebhookRuntime(
                 self.webhooks.state, self.observers.metrics.webhooks, self.observers.recent_webhooks
             ),
+            root_pem=lambda: self._minting.root_pem,
         )
 
 

@@ -41,6 +41,11 @@ class IssuingAuthority:
         return to_pem(self.pair.certificate)
 
     @property
+    def root_pem(self) -> bytes:
+        """What clients trust."""
+        return to_pem(self.root)
+
+    @property
     def expires(self) -> float:
         """When the intermediate ends, in seconds since the epoch."""
         return self.pair.certificate.not_valid_after_utc.timestamp()

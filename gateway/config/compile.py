@@ -55,7 +55,10 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
         names |= {"127.0.0.1", "::1"}
     for host in names:
         local.add(f"[{host}]:{resolved.listen.port}" if ":" in host else f"{host}:{resolved.listen.port}")
-    hosts = make_host_table(catalogue.products, catalogue.hosts, settings.upstream.extra_hosts, local)
+    regions = {label for each in resolved.credentials.values() for label in (each.region, each.edge) if label}
+    hosts = make_host_table(
+        catalogue.products, catalogue.hosts, settings.upstream.extra_hosts, local, regions
+    )
     seal = make_seal(resolved.store_key)
     credentials = {name: compile_credential(each, seal) for name, each in resolved.credentials.items()}
     problems: list[Problem] = []

@@ -111,12 +111,6 @@ def require_head(
     where the framing itself is in doubt."""
     if version not in ((1, 1), (1, 0)):
         raise Refusal("malformed_request", "Only HTTP/1.1 and HTTP/1.0 are supported.", closes=True)
-    if method == "CONNECT":
-        raise Refusal(
-            "connect_unsupported",
-            "CONNECT tunnels are not supported yet: send absolute-form requests or set the SDK's base URL.",
-            closes=True,
-        )
     if method not in METHODS:
         raise Refusal(
             "method_not_allowed",
@@ -124,7 +118,7 @@ def require_head(
             closes=True,
             headers=(("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE"),),
         )
-    fields, single_fields, connection, dropped = _read_fields(raw_headers)
+    fields, single_fields, connection, dropped = read_fields(raw_headers)
     length, chunked = _require_framing(method, version, single_fields)
     parts = require_target(target)
     host = _require_host(version, single_fields)
@@ -137,9 +131,10 @@ def require_head(
     )  # fmt: skip
 
 
-def _read_fields(
+def read_fields(
     raw_headers: tuple[tuple[bytes, bytes], ...],
 ) -> tuple[tuple[Field, ...], dict[bytes, bytes], frozenset[bytes], tuple[DroppedField, ...]]:
+    """All fields, those that come once, what Connection names, and what is ignored. Raises `Refusal`."""
     names = b"".join([name for name, _ in raw_headers])
     values = b"".join([value for _, value in raw_headers])
     odd = names.translate(None, _NAME_BYTES) or values.translate(None, _VALUE_BYTES)

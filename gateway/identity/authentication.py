@@ -17,6 +17,7 @@ from urllib.parse import unquote_to_bytes
 from gateway.consumers.consumer import Consumer
 from gateway.errors import Refusal
 from gateway.http.request_head import Inbound
+from gateway.http.tunnel import Tunnel
 from gateway.identity.client_certificates import PeerCertificate, find_certificate_consumer
 from gateway.identity.jwt_claims import Issuer, is_token
 
@@ -24,6 +25,7 @@ from gateway.identity.jwt_claims import Issuer, is_token
 _TWILIO_SID = re.compile(rb"(?:AC|SK)[0-9a-f]{32}")
 _TWILIO_SECRET = re.compile(rb"[0-9A-Za-z]{32}")
 _MIN_SECRET_BYTES = 8
+_CREDENTIAL_FIELDS = (b"authorization", b"proxy-authorization")
 _CHALLENGE = (("WWW-Authenticate", 'Basic realm="twilio-gateway"'),)
 
 
@@ -65,7 +67,8 @@ class UnverifiedCaller(NamedTuple):
     """A caller that presented a JWT. It is identified once the token is verified; then `admit` is called.
 
     `digest` is the token's hex SHA-256, `sent` the token as sent, `certificate_consumer` the consumer of the
-    connection's client certificate.
+    connection's client certificate. `inner_consumer` is the one whose key came inside the tunnel that the
+    token opened. `decided`: the caller is known already, by CONNECT, and the token came inside its tunnel.
     """
 
     username: bytes | None
@@ -73,24 +76,110 @@ class UnverifiedCaller(NamedTuple):
     sent: bytes
     digest: str
     certificate_consumer: Consumer | None
+    inner_consumer: Consumer | None = None
+    decided: Caller | None = None
 
     def __repr__(self) -> str:
         return "UnverifiedCaller()"
 
 
 def authenticate(
-    identities: Identities, inbound: Inbound, now: float, certificate: PeerCertificate | None = None
+    identities: Identities,
+    inbound: Inbound,
+    now: float,
+    certificate: PeerCertificate | None = None,
+    tunnel: Tunnel | None = None,
 ) -> Caller | UnverifiedCaller:
-    """Find the caller. `now` is in seconds since the epoch; `certificate` is the connection's.
+    """Find the caller. `now` is in seconds since the epoch; `certificate` is the connection's, `tunnel` the
+    tunnel that the request came in. A key that CONNECT carried decides; the request's may not contradict it.
 
     Raises `Refusal` (401) with a challenge.
     """
     certificate_consumer = None
     if certificate is not None:
         certificate_consumer = find_certificate_consumer(identities.certificates, certificate, now)
+    if tunnel is not None and tunnel.proxy_authorization is not None:
+        return _authenticate_tunnel(
+            identities, inbound, now, certificate_consumer, tunnel.proxy_authorization
+        )
     shown = _read_key(inbound)
     if shown is None:
         return _require_certificate_consumer(certificate_consumer, certificate, now)
+    return _authenticate_key(identities, inbound, now, certificate_consumer, shown)
+
+
+def is_identified(
+    identities: Identities, tunnel: Tunnel, certificate: PeerCertificate | None, now: float
+) -> bool:
+    """Whether it is known who opens a tunnel. A JWT is not verified for that: it counts as unknown."""
+    if certificate is not None and find_certificate_consumer(identities.certificates, certificate, now):
+        return True
+    if tunnel.proxy_authorization is None:
+        return False
+    try:
+        username, key, _ = _split_credentials(tunnel.proxy_authorization)
+    except Refusal:
+        return False
+    entry = identities.keys.get(digest_of(key))
+    if entry is None or (entry.expires is not None and now >= entry.expires):
+        return False
+    return _is_named(username, entry.consumer)
+
+
+def _authenticate_tunnel(
+    identities: Identities,
+    inbound: Inbound,
+    now: float,
+    certificate_consumer: Consumer | None,
+    proxy_authorization: bytes,
+) -> Caller | UnverifiedCaller:
+    """By the key of CONNECT. What came inside is meant for Twilio, unless it is another consumer's."""
+    shown = _split_credentials(proxy_authorization)
+    found = _authenticate_key(identities, inbound, now, certificate_consumer, shown)
+    inner = [_find_inner(identities, inbound.single_fields.get(name)) for name in _CREDENTIAL_FIELDS]
+    consumers = [each for each in inner if isinstance(each, Consumer)]
+    if isinstance(found, UnverifiedCaller):
+        return found._replace(inner_consumer=consumers[0] if consumers else None)
+    for consumer in consumers:
+        require_one_consumer(found.consumer, consumer)
+    for token in inner:
+        if isinstance(token, bytes):
+            return UnverifiedCaller(None, token, token, digest_of(token), certificate_consumer, decided=found)
+    return found
+
+
+def _find_inner(identities: Identities, value: bytes | None) -> Consumer | bytes | None:
+    """The consumer of a key, a JWT that may be one's, or None for what is Twilio's or nobody's."""
+    if value is None:
+        return None
+    try:
+        _, key, _ = _split_credentials(value)
+    except Refusal:
+        return None
+    entry = identities.keys.get(digest_of(key))
+    if entry is not None:
+        return entry.consumer
+    return key if identities.issuers and is_token(key) else None
+
+
+def require_one_consumer(consumer: Consumer, inner: Consumer | None) -> None:
+    """Raises `Refusal("two_identities")` if another consumer's key came inside a tunnel."""
+    if inner is not None and inner is not consumer:
+        raise Refusal(
+            "two_identities",
+            "The tunnel was opened with the key of one consumer, and the request inside carries that of "
+            "another: send one of the two.",
+            headers=_CHALLENGE,
+        )
+
+
+def _authenticate_key(
+    identities: Identities,
+    inbound: Inbound,
+    now: float,
+    certificate_consumer: Consumer | None,
+    shown: tuple[bytes | None, bytes, bytes],
+) -> Caller | UnverifiedCaller:
     username, key, sent = shown
     digest = digest_of(key)
     entry = identities.keys.get(digest)
@@ -180,8 +269,10 @@ def _read_key(inbound: Inbound) -> tuple[bytes | None, bytes, bytes] | None:
     proxy = inbound.single_fields.get(b"proxy-authorization")
     if proxy is not None and (inbound.authority or value is None):
         value = proxy  # forward-proxy use: Authorization is meant for Twilio, and is replaced
-    if value is None:
-        return None
+    return None if value is None else _split_credentials(value)
+
+
+def _split_credentials(value: bytes) -> tuple[bytes | None, bytes, bytes]:
     scheme, _, rest = value.partition(b" ")
     rest = rest.strip()
     if scheme.lower() == b"bearer" and rest:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gateway.consumers.consumer import Consumer
 from gateway.errors import Refusal
 from gateway.http.request_head import Inbound
-from gateway.identity.authentication import Caller, Identities, UnverifiedCaller, admit
+from gateway.identity.authentication import Caller, Identities, UnverifiedCaller, admit, require_one_consumer
 from gateway.identity.jwks import JwkSet
 from gateway.identity.jwks_cache import IssuerJwks, JwksCache, Lookup
 from gateway.identity.jwt_claims import Issuer, TokenHead, check_claims, read_head, refuse_token
@@ -37,9 +37,19 @@ class TokenVerifier:
         self, unverified: UnverifiedCaller, identities: Identities, inbound: Inbound, now: float
     ) -> Caller:
         """Identify the caller by its token. `now`: seconds since the epoch. Raises `Refusal` (401, 503)."""
-        consumer = self._recall(unverified.digest, identities, now)
-        if consumer is None:
-            consumer = await self._verify(unverified, identities, now)
+        decided = unverified.decided
+        try:
+            consumer = self._recall(unverified.digest, identities, now)
+            if consumer is None:
+                consumer = await self._verify(unverified, identities, now)
+        except Refusal:
+            if decided is not None:  # nobody's token: meant for Twilio
+                return decided
+            raise
+        if decided is not None:
+            require_one_consumer(decided.consumer, consumer)
+            return decided
+        require_one_consumer(consumer, unverified.inner_consumer)
         shown = (unverified.token, unverified.sent)
         return admit(inbound, consumer, unverified.username, shown, unverified.certificate_consumer)
 

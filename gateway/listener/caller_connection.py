@@ -17,6 +17,8 @@ from gateway.listener.connections import Closed, has_unread
 from gateway.listener.request import Request
 from gateway.listener.request_body import BUFFER_BYTES, NO_REQUEST_BODY, RequestBody
 from gateway.listener.request_parser import RequestParser, read_framing
+from gateway.listener.tunnel_handshake import TunnelHandshake
+from gateway.listener.tunnels import OpenTunnel
 
 _REFUSED_SECONDS: Final = 2.0
 """So long a connection that is one too many is kept, to tell it so."""
@@ -30,19 +32,9 @@ class CallerConnection(asyncio.Protocol):
     """Made by a listener for each connection."""
 
     __slots__ = (
-        "_caller",
-        "_held",
-        "_linger_until",
-        "_lingering",
-        "_loop",
-        "_parser",
-        "_reading_paused",
-        "_receiver",
-        "_request",
-        "_scope",
-        "_timer",
-        "_transport",
-    )
+        "_caller", "_held", "_linger_until", "_lingering", "_loop", "_parser", "_reading_paused",
+        "_receiver", "_request", "_scope", "_timer", "_transport",
+    )  # fmt: skip
 
     _transport: asyncio.Transport
     _caller: CallerTransport
@@ -218,7 +210,9 @@ class CallerConnection(asyncio.Protocol):
         self._request = caller.task = None
         if caller.closing:
             return
-        if request.keeps_open and self._receiver is None:
+        if caller.opening is not None:
+            self._open_tunnel(caller.opening)
+        elif request.keeps_open and self._receiver is None:
             self._await_head()
             if self._held:
                 self._loop.call_soon(self._read_held, context=self._scope.context)
@@ -228,6 +222,21 @@ class CallerConnection(asyncio.Protocol):
             self._linger()
         else:
             self._close()
+
+    def _open_tunnel(self, opened: OpenTunnel) -> None:
+        """Hand the connection over, with what came behind CONNECT's head. Another one goes on inside."""
+        held, self._held = self._held, b""
+        self._timer.close()
+        scope, inner = self._scope, CallerConnection(self._scope, self._loop)
+        TunnelHandshake(scope, self._loop, self._transport, self._caller, opened, inner).begin(held)
+        scope.leave(self)
+
+    def begin_inside(self, transport: asyncio.Transport, outer: CallerTransport) -> None:
+        """Begin inside a tunnel, as a connection that is counted already."""
+        self._transport = transport
+        self._caller = outer.inside(transport, self._timer)
+        self._scope.enter(self)
+        self._await_head()
 
     def _read_held(self) -> None:
         """Go on with what came before the last request was answered."""
@@ -262,12 +271,16 @@ class CallerConnection(asyncio.Protocol):
 
     def _await_head(self) -> None:
         limit = self._scope.tracker.limits.idle_seconds
+        if self._caller.tunnel is not None:
+            limit = self._caller.tunnel.within(limit, self._loop.time())
         self._timer.set(_REFUSED_SECONDS if self._caller.refused else limit, self._is_idle)
 
     def _await_rest_of_head(self) -> None:
-        limits = self._scope.tracker.limits
+        limits, tunnel = self._scope.tracker.limits, self._caller.tunnel
         if self._caller.refused:
             self._timer.set(_REFUSED_SECONDS, self._head_is_late)
+        elif tunnel is not None and not tunnel.identified:
+            self._timer.set(tunnel.within(limits.head_seconds, self._loop.time()), self._head_is_late)
         elif limits.head_seconds <= limits.idle_seconds:
             self._timer.set(limits.head_seconds, self._head_is_late)
         else:

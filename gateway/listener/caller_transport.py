@@ -3,14 +3,18 @@
 import asyncio
 import socket
 import struct
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.errors import Refusal
 from gateway.http.buffered_bytes import BufferedBytes
+from gateway.http.tunnel import Tunnel
 from gateway.identity.client_certificates import PeerCertificate, read_certificate
 from gateway.listener.connection_timer import ConnectionTimer
 from gateway.listener.connections import Closed, ConnectionTracker, name_address
 from gateway.listener.tls_context import ListenerTls
+
+if TYPE_CHECKING:
+    from gateway.listener.tunnels import OpenTunnel
 
 _WRITE_BUFFER_BYTES: Final = 16_384
 """With more unsent, writing waits for the caller. The last write adds up to 64 KiB, and is what a caller that
@@ -23,7 +27,6 @@ class CallerTransport:
     """Lives as long as its connection; requests of the connection write to it one after the other."""
 
     __slots__ = (
-        "_client_terms",
         "_drained",
         "_paused",
         "_timer",
@@ -35,12 +38,15 @@ class CallerTransport:
         "buffers",
         "cancels",
         "certificate",
+        "client_terms",
         "gone",
+        "opening",
         "refused",
         "remote",
         "secure",
         "task",
         "too_slow",
+        "tunnel",
     )
 
     def __init__(
@@ -58,7 +64,8 @@ class CallerTransport:
         self._timer = timer
         self._tracker = tracker
         self._tls = tls
-        self._client_terms = tls.client_terms if tls is not None else 0
+        self.client_terms = tls.client_terms if tls is not None else 0
+        """What held for client certificates when this connection was made."""
         self._paused = False
         self._drained: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
@@ -69,6 +76,10 @@ class CallerTransport:
         """The connection is one too many, and its first request is told so."""
         self.gone = False
         """The caller has disconnected, or has closed its sending side, which cannot be told apart here."""
+        self.opening: OpenTunnel | None = None
+        """The tunnel that a CONNECT of this connection has just opened."""
+        self.tunnel: OpenTunnel | None = None
+        """The tunnel that this connection is inside of."""
         self.too_slow = False
         """It was cut off because the caller left its answer unread."""
         peername = transport.get_extra_info("peername")
@@ -86,6 +97,14 @@ class CallerTransport:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    def inside(self, transport: asyncio.Transport, timer: ConnectionTimer) -> "CallerTransport":
+        """The same caller, inside a tunnel: known by the certificate that it showed outside, if any."""
+        inner = CallerTransport(transport, timer, self._tracker, self.buffers, self._tls)
+        inner.certificate = self.certificate
+        inner.client_terms = self.client_terms
+        inner.tunnel = self.opening
+        return inner
+
     def require_room(self) -> None:
         """Raises `Refusal` for a connection that is one too many."""
         if self.refused:
@@ -97,9 +116,14 @@ class CallerTransport:
             )
 
     @property
+    def proofs(self) -> tuple[PeerCertificate | None, Tunnel | None]:
+        """What the connection says of who calls: its client certificate, and the tunnel around it."""
+        return self.certificate, None if self.tunnel is None else self.tunnel.tunnel
+
+    @property
     def outdated(self) -> bool:
         """Whether client certificates are verified otherwise than when this connection was made."""
-        return self._tls is not None and self._tls.client_terms != self._client_terms
+        return self._tls is not None and self._tls.client_terms != self.client_terms
 
     @property
     def local_address(self) -> Any:
@@ -161,6 +185,9 @@ class CallerTransport:
         self.buffers.used -= self._unread
         self._unread = 0
         self._wake(ConnectionResetError(_GONE))
+        tunnel = self.tunnel or self.opening
+        if tunnel is not None:
+            tunnel.end()
         if self.cancels and self.task is not None:
             self.task.cancel()
 

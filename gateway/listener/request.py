@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
 
     from gateway.listener.request_parser import Head
+    from gateway.listener.tunnels import OpenTunnel
 
+_ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
+"""Byte for byte: Twilio's SDK for PHP looks for this reason phrase (docs/facts.md)."""
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -110,6 +113,16 @@ class Request:
         if not self.body.complete and not self.caller.closing:
             self.caller.buffers.require_room(1)
             self.caller.write(_CONTINUE)
+
+    def accept_tunnel(self, opened: "OpenTunnel") -> None:
+        """Answer CONNECT: what follows on this connection is TLS."""
+        try:
+            self.caller.write(_ESTABLISHED)
+        except ConnectionResetError:
+            opened.end()
+            raise
+        self.started = self.ended = True
+        self.caller.opening = opened
 
     def answer(self, status: int, reason: str, fields: bytes, body: bytes, *, closes: bool) -> None:
         """Send a whole answer; `fields` are CRLF-ended lines, the length of `body` among them.

@@ -20,6 +20,7 @@ CHUNKED: Final = -1
 UNREADABLE: Final = -2
 """A body framing: where the body ends cannot be known, so nothing that follows may be read as a request."""
 
+_C: Final = ord("C")
 _EMPTY_LINE: Final = b"\r\n\r\n"
 _HEAD_SHARE: Final = 4
 """A whole head may be so many times as long as one line of it (nginx: `large_client_header_buffers 4 8k`)."""
@@ -64,7 +65,7 @@ class Head(Protocol):
 class RequestParser:
     """Reads one head after the other. After a `Refusal` it must not be used again."""
 
-    __slots__ = ("_fed", "_limits", "_parser", "_tail", "begun")
+    __slots__ = ("_connect", "_fed", "_limits", "_parser", "_tail", "begun")
 
     def __init__(self, limits: HeadLimits) -> None:
         self._limits = limits
@@ -72,6 +73,7 @@ class RequestParser:
         self._parser: Any = _make_parser(limits)
         self._fed = 0
         self._tail = b""
+        self._connect: bytes | None = None  # what has come of a head that may be CONNECT's
         self.begun = False
         """Whether the beginning of a head was received; empty lines before it do not count (RFC 9112 2.2)."""
 
@@ -86,12 +88,20 @@ class RequestParser:
             if start == len(data):
                 return None, start
             self.begun = True
+            if data[start] == _C:
+                self._connect = b""
         end = self._find_end(data, start)
         whole = end >= 0
         piece = data if start == 0 and end in (-1, len(data)) else data[start : end if whole else None]
         self._fed += len(piece)
         if self._fed > _HEAD_SHARE * self._limits.line_bytes:
             raise _too_large()
+        if self._connect is not None:
+            self._connect += piece
+            if not whole:
+                self._tail = (self._tail + piece)[-3:]
+                return None, len(data)
+            piece, self._connect = _with_host(self._connect), None
         try:
             messages, _, _ = self._parser.feed_data(piece)
         except BadHttpMessage as error:
@@ -126,12 +136,24 @@ class RequestParser:
         return found + 4 if found >= 0 else -1
 
 
+def _with_host(head: bytes) -> bytes:
+    """A CONNECT of HTTP/1.1 without Host, which the parser would refuse, with one that nobody reads.
+
+    Some clients send none, and the target says all (RFC 9110 9.3.6).
+    """
+    line, _, rest = head.partition(b"\r\n")
+    if line.startswith(b"CONNECT ") and line.endswith(b" HTTP/1.1") and b"\nhost:" not in head.lower():
+        return line + b"\r\nHost: -\r\n" + rest
+    return head
+
+
 def read_framing(message: Head) -> int:
     """How the body behind a head is framed (RFC 9112 6.3): its length in bytes, `CHUNKED` or `UNREADABLE`."""
     headers = message.headers
     coding = headers.get(_TRANSFER_ENCODING)
-    if message.method == "CONNECT":
-        return UNREADABLE
+    if message.method == "CONNECT":  # it has no body (RFC 9110 9.3.6): with one, what follows is not TLS
+        bodiless = coding is None and not headers.get(_CONTENT_LENGTH, "0").strip("0")
+        return 0 if bodiless else UNREADABLE
     if coding is None:
         declared = headers.get(_CONTENT_LENGTH)
         if declared is None:

@@ -6,6 +6,7 @@ It knows neither files nor settings: whoever makes contexts checks them first.
 import ssl
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from gateway.identity.client_certificates import read_certificate
@@ -43,8 +44,15 @@ class ListenerTls:
         self._on_failure = on_failure
         self._under_way: Counter[str] = Counter()
 
-    def replace(self, context: ssl.SSLContext, expires: float) -> None:
-        """From now on new connections get `context`."""
+    def replace(
+        self,
+        context: ssl.SSLContext,
+        expires: float,
+        choose: Callable[[str | None], ssl.SSLContext | None] | None = None,
+    ) -> None:
+        """From now on new connections get `context`; with `choose`, the one that it gives for the name that
+        is asked for (SNI), or no connection if it gives None. It must demand the same of callers."""
+        context.sni_callback = None if choose is None else partial(_switch, choose)
         if _client_terms(context) != _client_terms(self.context):
             self.client_terms += 1
         context.sslobject_class = _CheckedHandshake
@@ -75,6 +83,20 @@ class ListenerTls:
 
 def _client_terms(context: ssl.SSLContext) -> tuple[ssl.VerifyMode, frozenset[bytes]]:
     return context.verify_mode, frozenset(context.get_ca_certs(binary_form=True))
+
+
+def _switch(
+    choose: Callable[[str | None], ssl.SSLContext | None],
+    handshake: ssl.SSLObject,
+    name: str | None,
+    _: ssl.SSLContext,
+) -> int | None:
+    """An `sni_callback`; what it returns is an alert (RFC 6066 3)."""
+    chosen = choose(name)
+    if chosen is None:
+        return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+    handshake.context = chosen
+    return None
 
 
 class _CheckedHandshake(ssl.SSLObject):

@@ -76,6 +76,8 @@ class Runtime:
     loops: BackgroundLoops
     log_dropped: Callable[[], int]
     traces_dropped: Callable[[], int]
+    root_pem: Callable[[], bytes]
+    """The root of `ca`, empty without one."""
     webhooks: WebhookRuntime | None = None
 
     def read_limiters(self) -> dict[str, LimiterReading]:

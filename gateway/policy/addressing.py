@@ -30,6 +30,9 @@ _FORMER_PRODUCTS = {
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 DEFAULT_EDGES = {"us1": "", "ie1": "dublin", "au1": "sydney", "jp1": "tokyo"}
 """Region to the edge used when the credential names none (docs/facts.md)."""
+EDGES_OF_US1 = frozenset({"ashburn", "umatilla", "frankfurt", "singapore", "sao-paulo", "london", "roaming"})
+"""Edges that are no region's default (https://www.twilio.com/docs/global-infrastructure/edge-locations)."""
+_KNOWN_EDGES = EDGES_OF_US1 | frozenset(filter(None, DEFAULT_EDGES.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class HostTable:
     literals: Mapping[str, str]
     local: frozenset[str] = frozenset()
     """Authorities (host:port) that are this gateway itself, for absolute-form requests sent to it."""
+    regions: frozenset[str] = frozenset()
+    """Regions and edges of the credentials."""
 
     _literal_of: Mapping[str, str] = field(init=False, repr=False)
 
@@ -124,6 +129,18 @@ def _from_host(hosts: HostTable, host: str, path: str) -> Address | None:
     return Address(labels[0], path, "", "", region)
 
 
+def names_served_host(hosts: HostTable, name: str) -> bool:
+    """Whether a name, in lower case, is one of the hosts that may be reached, in its regional forms, too.
+
+    A bounded set: regions and edges are those that Twilio has, or that `hosts.regions` adds.
+    """
+    if _from_host(hosts, name, "/") is None:
+        return False
+    labels = name.removesuffix(_DOMAIN).split(".")
+    known = DEFAULT_EDGES.keys() | _KNOWN_EDGES | hosts.regions
+    return name in hosts.literals or all(label in known for label in labels[1:])
+
+
 def _from_path(hosts: HostTable, path: str) -> Address:
     if path.startswith("/2010-04-01/") or path == "/2010-04-01":
         return Address("api", path, "", "", "", by_path=True)
@@ -177,7 +194,11 @@ def _unknown(why: str, product: str = "") -> Refusal:
 
 
 def make_host_table(
-    products: Iterable[str], literals: Mapping[str, str], extra_hosts: Iterable[str], local: Iterable[str]
+    products: Iterable[str],
+    literals: Mapping[str, str],
+    extra_hosts: Iterable[str],
+    local: Iterable[str],
+    regions: Iterable[str] = (),
 ) -> HostTable:
     """Join the catalogue's hosts with `upstream.extra_hosts`, each of which is a product of its own name."""
     extra = {host.lower(): host.lower() for host in extra_hosts}
@@ -185,4 +206,5 @@ def make_host_table(
         frozenset(products) | frozenset(extra.values()),
         {**literals, **extra},
         frozenset(map(canonical_authority, local)),
+        frozenset(regions),
     )

@@ -22,6 +22,7 @@ REASONS = {
     413: "Content Too Large",
     415: "Unsupported Media Type",
     417: "Expectation Failed",
+    421: "Misdirected Request",
     422: "Unprocessable Content",
     429: "Too Many Requests",
     431: "Request Header Fields Too Large",
@@ -30,8 +31,9 @@ REASONS = {
     502: "Bad Gateway",
     503: "Service Unavailable",
     504: "Gateway Timeout",
+    508: "Loop Detected",
 }
-"""RFC 9110 15."""
+"""RFC 9110 15, RFC 5842 7.2."""
 
 
 class ErrorHelp(NamedTuple):

@@ -6,7 +6,7 @@ reported at once. Pure.
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final, TypeGuard
+from typing import TypeGuard
 
 from gateway.config.checking.identity_contradictions import find_identity_contradictions
 from gateway.config.checking.pydantic_errors import suggest
@@ -17,10 +17,7 @@ from gateway.config.schema.admin_settings import Admin, is_loopback
 from gateway.config.schema.settings import ConcurrencySettings, Settings
 from gateway.config.schema.upstream_settings import Upstream
 from gateway.config.schema.values import LABEL
-from gateway.policy.addressing import DEFAULT_EDGES
-
-_EDGES_OF_US1: Final = frozenset({"ashburn", "umatilla", "frankfurt", "singapore", "sao-paulo", "london"})
-"""Edges that are no region's default (https://www.twilio.com/docs/global-infrastructure/edge-locations)."""
+from gateway.policy.addressing import DEFAULT_EDGES, EDGES_OF_US1
 
 
 def find_contradictions(tree: Mapping[str, object]) -> list[Finding]:
@@ -215,7 +212,7 @@ def _explain_region(region: str) -> tuple[str, str]:
     for own, edge in DEFAULT_EDGES.items():
         if region == edge:
             return f"{region} is an edge", f"write `region: {own}`, whose edge it is"
-    if region in _EDGES_OF_US1:
+    if region in EDGES_OF_US1:
         return f"{region} is an edge", f"write `region: us1` and `edge: {region}`"
     return f"only {', '.join(DEFAULT_EDGES)} have an edge of their own", "add `edge: …` beside it"
 

@@ -187,7 +187,7 @@ def find_certificate_warnings(
             findings.append(
                 Finding(
                     ("upstream", "extra_hosts", index),
-                    "the intermediate of `ca` cannot sign for it: no tunnel leads there",
+                    "the intermediate of `ca` cannot sign for it: clients refuse tunnels that lead there",
                     f"run `gateway ca renew DIR --host {host}`",
                 )
             )

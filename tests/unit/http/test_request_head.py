@@ -51,7 +51,7 @@ def test_other_versions_are_refused(version: tuple[int, int]) -> None:
 
 
 _REFUSED: list[tuple[str, str, Fields, str]] = [
-    ("connect", "CONNECT", (_HOST,), "connect_unsupported"),
+    ("connect", "CONNECT", (_HOST,), "method_not_allowed"),
     ("no host", "GET", (), "bad_host"),
     ("empty host", "GET", ((b"Host", b""),), "bad_host"),
     ("host with a path", "GET", ((b"Host", b"a/b"),), "bad_host"),

@@ -138,7 +138,10 @@ def test_a_head_that_never_ends_is_bounded() -> None:
         (head("Transfer-Encoding: chunked;q=1"), UNREADABLE),
         (head("Transfer-Encoding: xchunked"), UNREADABLE),
         (head("Transfer-Encoding: chunked", line="POST /a HTTP/1.0"), UNREADABLE),
-        (head(line="CONNECT a:1 HTTP/1.1"), UNREADABLE),
+        (head(line="CONNECT a:1 HTTP/1.1"), 0),
+        (head("Content-Length: 0", line="CONNECT a:1 HTTP/1.1"), 0),
+        (head("Content-Length: 1", line="CONNECT a:1 HTTP/1.1"), UNREADABLE),
+        (head("Transfer-Encoding: chunked", line="CONNECT a:1 HTTP/1.1"), UNREADABLE),
     ],
 )
 def test_framing_is_plain_or_unreadable(given: bytes, framing: int) -> None:

@@ -99,8 +99,8 @@ def test_a_host_that_no_tunnel_leads_to_is_a_warning(write: Write, tmp_path: Pat
     hosts = "upstream: {extra_hosts: [files.example.org, other.example.org]}\n"
     warnings = load_resolved(write(GOOD + SETTING + hosts), ENVIRON).warnings
     assert [str(each).partition("upstream")[2] for each in warnings] == [
-        ".extra_hosts.1: the intermediate of `ca` cannot sign for it: no tunnel leads there; run "
-        "`gateway ca renew DIR --host other.example.org`"
+        ".extra_hosts.1: the intermediate of `ca` cannot sign for it: clients refuse tunnels "
+        "that lead there; run `gateway ca renew DIR --host other.example.org`"
     ]
 
 

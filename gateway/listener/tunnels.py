@@ -1,0 +1,129 @@
+"""The tunnels of one listener (CONNECT): which are open, which may be, and what TLS inside them shows.
+
+A tunnel whose caller is not known yet has ten seconds to send a head inside, and is bounded by address, as
+TLS handshakes are: nothing else would keep one address from holding thousands of them.
+"""
+
+import ssl
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from gateway.errors import Refusal
+from gateway.http.request_head import Inbound
+from gateway.http.tunnel import Tunnel, enter_tunnel
+
+UNIDENTIFIED_SECONDS: Final = 10.0
+"""For the handshake, and for the first head inside, together."""
+UNIDENTIFIED_AT_ONCE: Final = 1000
+UNIDENTIFIED_PER_ADDRESS: Final = 500
+
+
+class TunnelBounds:
+    """Counts tunnels, on the listener's loop; read from other threads.
+
+    `contexts` gives the TLS context of a name, minted if need be; it is None while no `ca` is configured, and
+    may be replaced at any time.
+    """
+
+    def __init__(self, on_failure: Callable[[str, str], object] = lambda reason, words: None) -> None:
+        """`on_failure` is called with OpenSSL's reason for a handshake that failed, and its words."""
+        self.contexts: Callable[[str], ssl.SSLContext] | None = None
+        self.open = 0
+        self.opened = 0
+        """Since the start."""
+        self.failures: Counter[str] = Counter()
+        """Handshakes inside that failed, by OpenSSL's name of the reason, a bounded set."""
+        self._unidentified: Counter[str] = Counter()
+        self._on_failure = on_failure
+
+    def require_room(self, address: str) -> None:
+        """Raises `Refusal` (503) if there are too many tunnels whose callers are not known."""
+        crowded = self._unidentified.total() >= UNIDENTIFIED_AT_ONCE
+        if crowded or self._unidentified[address] >= UNIDENTIFIED_PER_ADDRESS:
+            raise Refusal(
+                "too_many_connections",
+                "Too many tunnels without a consumer key are open: put the key into the proxy's URL, or send "
+                "a request inside.",
+                closes=True,
+                headers=(("Retry-After", "1"),),
+            )
+
+    def failed(self, error: ssl.SSLError) -> None:
+        """Count and report a handshake that OpenSSL refused."""
+        reason = error.reason or type(error).__name__
+        self.failures[reason] += 1
+        self._on_failure(reason, "")
+
+    def enter(self, address: str, *, identified: bool) -> None:
+        """A tunnel was opened."""
+        self.open += 1
+        self.opened += 1
+        if not identified:
+            self._unidentified[address] += 1
+
+    def identify(self, address: str) -> None:
+        """The caller of a tunnel is known now."""
+        self._unidentified[address] -= 1
+        if not self._unidentified[address]:
+            del self._unidentified[address]  # addresses that are gone take no memory
+
+    def leave(self, address: str, *, identified: bool) -> None:
+        """A tunnel has ended."""
+        self.open -= 1
+        if not identified:
+            self.identify(address)
+
+
+_NEVER: Final = float("inf")
+
+
+class OpenTunnel:
+    """One tunnel, from the answer to CONNECT to the end of its connection. `until` is the loop's clock."""
+
+    __slots__ = ("_address", "_bounds", "_ended", "context", "identified", "tunnel", "until")
+
+    def __init__(
+        self,
+        bounds: TunnelBounds,
+        address: str,
+        tunnel: Tunnel,
+        context: ssl.SSLContext,
+        until: float,
+        *,
+        identified: bool,
+    ) -> None:
+        self._bounds = bounds
+        self._address = address
+        self._ended = False
+        self.tunnel = tunnel
+        self.context = context
+        self.until = until
+        """Until then the first head inside must have come."""
+        self.identified = identified
+        bounds.enter(address, identified=identified)
+
+    def enter(self, inbound: Inbound) -> Inbound:
+        """A head came inside: from now on it is a connection like others. Raises `Refusal` (421)."""
+        self.until = _NEVER
+        return enter_tunnel(self.tunnel, inbound)
+
+    def within(self, seconds: float, now: float) -> float:
+        """Less for a caller that is not known: its tunnel may not be kept for long without a request."""
+        return seconds if self.identified else max(0.0, min(seconds, self.until - now))
+
+    def identify(self) -> None:
+        """Its caller is known."""
+        if not self.identified and not self._ended:
+            self.identified = True
+            self._bounds.identify(self._address)
+
+    def failed(self, error: ssl.SSLError) -> None:
+        """The handshake was refused."""
+        self._bounds.failed(error)
+
+    def end(self) -> None:
+        """Its connection is gone. A second call does nothing."""
+        if not self._ended:
+            self._ended = True
+            self._bounds.leave(self._address, identified=self.identified)
