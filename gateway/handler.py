@@ -141,9 +141,8 @@ class Handler:
         tunnel = request.caller.tunnel
         if tunnel is not None:
             inbound = tunnel.enter(inbound)
-        deadlines = snapshot.deadlines  # a call less for User-Agents that came before
-        agent = inbound.single_fields.get(b"user-agent", b"")
-        client = deadlines.kept.get(agent) or deadlines.recognize(inbound)
+        agent = inbound.single_fields.get(b"user-agent", b"")  # a call less for those that came before
+        client = snapshot.deadlines.kept.get(agent) or snapshot.deadlines.recognize(inbound)
         exchange.sdk = client.sdk
         if inbound.dropped:
             exchange.ignored = tuple([each.reason for each in inbound.dropped])
@@ -293,9 +292,9 @@ class Handler:
             return
         advice = self._snapshots.current.error_help
         status, reason, fields, body = render_refusal(error, request.target, exchange, advice)
-        exchange.bytes_out = 0 if request.method == "HEAD" else len(body)
+        content = b"" if request.method == "HEAD" else body
+        exchange.bytes_out = len(content)
         try:
-            content = b"" if request.method == "HEAD" else body
             request.answer(status, reason, fields, content, closes=error.closes or self.draining)
         except ConnectionError:
             exchange.ending = Ending.HUNG_UP
