@@ -5,9 +5,11 @@ set -eu
 
 missing=""
 for pair in curl:curl node:nodejs npm:npm wrk:wrk redis-server:redis-server openssl:openssl \
-  chromium:chromium valgrind:valgrind promtool:prometheus systemd-analyze:systemd; do
+  chromium:chromium valgrind:valgrind promtool:prometheus systemd-analyze:systemd \
+  php:php-cli ruby:ruby go:golang-go javac:default-jdk-headless; do
   command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair##*:}"
 done
+php -m 2>/dev/null | grep -qx curl || missing="$missing php-curl"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
