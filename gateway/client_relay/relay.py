@@ -60,6 +60,7 @@ class Relay:
         self._on_failure = on_failure
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
         self.port = 0
 
     async def start(self) -> None:
@@ -69,6 +70,7 @@ class Relay:
 
     async def close(self) -> None:
         """End everything that is under way."""
+        self._closed = True
         if self._server is not None:
             self._server.close()
         for task in self._tasks:
@@ -83,6 +85,9 @@ class Relay:
             await self._serve((reader, writer))
         except (OSError, EOFError, asyncio.LimitOverrunError, TimeoutError):
             pass  # the program or the other end is gone
+        except asyncio.CancelledError:
+            if not self._closed:
+                raise  # by `close`: asyncio's streams would report it
         finally:
             self._tasks.discard(task)
             writer.close()

@@ -122,15 +122,15 @@ def _require_our_credential(entry: Entry) -> None:
 
 
 @asynccontextmanager
-async def open_scene(folder: Path | None = None) -> AsyncIterator[Scene]:
+async def open_scene(folder: Path | None = None, **settings: Any) -> AsyncIterator[Scene]:
     """A simulator, and a gateway in front of it with the consumers above: in this process, or as one of its
     own if it is given a folder."""
     async with Simulator() as simulator:
         gateway: AbstractAsyncContextManager[Running | Spawned]
         if folder is None:
-            gateway = running_gateway(simulator.url, consumers=CONSUMERS)
+            gateway = running_gateway(simulator.url, consumers=CONSUMERS, **settings)
         else:
-            gateway = spawned_gateway(folder, simulator.url, consumers=CONSUMERS)
+            gateway = spawned_gateway(folder, simulator.url, consumers=CONSUMERS, **settings)
         async with gateway as opened:
             scene = Scene(opened, simulator)
             yield scene
