@@ -12,6 +12,7 @@ from twilio_simulator import account_resources as iam
 from twilio_simulator import core_resources as core
 from twilio_simulator import product_resources as products
 from twilio_simulator.actions import create, delete, fetch, list_page, update
+from twilio_simulator.application_resources import build_application, change_application
 from twilio_simulator.media_resources import fetch_media
 from twilio_simulator.received_request import Received
 from twilio_simulator.resource_kinds import Match, ResourceKind, ResourceRoute, Verb
@@ -37,6 +38,10 @@ NUMBERS: Final = ResourceKind(
     "/twilio/phone-numbers/incoming",
     core.build_number, core.change_number,
     filters={"PhoneNumber": "phone_number", "FriendlyName": "friendly_name"},
+)  # fmt: skip
+APPLICATIONS: Final = ResourceKind(
+    "applications", "Application", "Applications", "AP", "/twilio/voice/applications",
+    build_application, change_application, filters={"FriendlyName": "friendly_name"},
 )  # fmt: skip
 ACCOUNTS: Final = ResourceKind(
     "accounts", "Account", "Accounts", "AC", "/twilio/iam/accounts",
@@ -106,6 +111,7 @@ _MEDIA: Final = _ACCOUNT + "/Messages/{MessageSid}/Media"
 ROUTES: Final = (
     *_resource("api", _ACCOUNTS_PATH, ACCOUNTS, ("create", "fetch", "list", "update"), guarded=True),
     *_resource("api", _ACCOUNT + "/Messages", MESSAGES),
+    *_resource("api", _ACCOUNT + "/Applications", APPLICATIONS),
     ResourceRoute("api", _MEDIA, {"GET": Verb(list_page(MEDIA), _permission(MEDIA, "list"))}),
     ResourceRoute(
         "api",

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "explain-webhook": "show whether a webhook's signature matches, or what would have matched",
     "run": "run a program whose calls to Twilio go through the gateway",
     "env": "print the settings of a program, or check where they lead",
+    "webhooks": "list the URLs at Twilio that bypass the gateway or would break",
     "ca": "make, renew or show the CA of tunnels and `tls.mint`",
     "key": "make a consumer's key, or the digest of an old one",
     "tail": "print the latest exchanges of a running gateway",
