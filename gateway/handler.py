@@ -23,7 +23,7 @@ from gateway.identity.jwt_verifier import TokenVerifier
 from gateway.identity.request_id import take_request_id, take_trace_context
 from gateway.listener.request import Request
 from gateway.listener.request_body import STREAM_BYTES, BodyStream, drop_body, expects_continue, read_body
-from gateway.listener.response_relay import relay_answer, render_refusal
+from gateway.listener.response_relay import relay_answer, relay_rest, render_refusal
 from gateway.listener.tunnel_handshake import open_tunnel
 from gateway.listener.tunnels import TunnelBounds
 from gateway.observe.observers import Observers
@@ -196,7 +196,8 @@ class Handler:
             if ask.base is not None:
                 hold = request.hold if ask.outbound.replayable else None
                 answer = await adapt_answer(answer, ask.grant, ask.base, hold)
-            await relay_answer(answer, request, exchange, fields, closes=self.draining)
+            if (rest := relay_answer(answer, request, exchange, fields, closes=self.draining)) is not None:
+                await relay_rest(rest, request, exchange)
         finally:
             answer.close()
             exchange.bytes_in = request.body.total_bytes

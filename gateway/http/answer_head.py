@@ -4,16 +4,17 @@ Whatever two readers could take for two framings is refused. What only spoils on
 """
 
 import re
-from typing import NamedTuple
+from typing import Final
 
+from gateway.http.header_fields import OURS_ANSWER, reaches_caller
 from gateway.http.response import RawFields
 
-CHUNKED = -1
-UNTIL_CLOSE = -2
+CHUNKED: Final = -1
+UNTIL_CLOSE: Final = -2
 """The two values of `AnswerHead.length` that are no number of bytes."""
 
-MAX_HEAD_BYTES = 65_536
-MAX_FIELDS = 512
+MAX_HEAD_BYTES: Final = 65_536
+MAX_FIELDS: Final = 512
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: (.*))?", re.DOTALL)
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -23,27 +24,67 @@ _TEXT = bytes({0x09, *range(0x20, 0x100)} - {0x7F})
 _CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _BREAKS = re.compile(rb"[\x00\r\n]")
 
-_MAX_REMEMBERED = 1024
+_MAX_REMEMBERED: Final = 1024
+_MAX_LINE_BYTES: Final = 512
 
-_PLAIN, _SPACED, _NO_FIELD, _LENGTH_FIELD, _CODING, _CONNECTION, _FRAMING_SPACED = range(7)
-_FRAMING = {
+_PLAIN: Final = 0
+_REQUEST_ID: Final = 1
+_NO_FIELD: Final = 2
+_LENGTH_FIELD: Final = 3
+_CODING: Final = 4
+_CONNECTION: Final = 5
+_NAMES_FIELDS: Final = 6  # a Connection that names fields which are not ours to drop anyhow
+_FRAMING_SPACED: Final = 7
+_KINDS: Final = {
     b"content-length": _LENGTH_FIELD,
     b"transfer-encoding": _CODING,
     b"connection": _CONNECTION,
+    b"twilio-request-id": _REQUEST_ID,
 }
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"connection"})
+
+_UNFIT: Final = -3
+_CLOSE: Final = -4
+_KEEP_ALIVE: Final = -5
+_NEITHER: Final = -6
+
+_NOTHING: Final = ((), (), (), ())
+_Line = tuple[int, tuple[bytes, bytes], bytes, int]
+"""A field line that was read: its kind, (name, value), the line that the caller gets, b'' for none, and what
+it says of the framing: a body's length or `CHUNKED`, or one of the four above.
+"""
 
 
-class AnswerHead(NamedTuple):
+class AnswerHead:
     """`length` is the body's in bytes, `CHUNKED` or `UNTIL_CLOSE`; `fields` as they came, unfit ones dropped.
 
-    `keep_alive` says whether the connection may serve another request after the body.
+    `keep_alive` says whether the connection may serve another request after the body. `relayed` are the lines
+    that the caller gets (`build_answer_fields`), Content-Length as it came; None where they must be built.
+    `request_id` is the value of Twilio-Request-Id, b'' without one.
     """
 
-    status: int
-    reason: str
-    fields: RawFields
-    length: int
-    keep_alive: bool
+    __slots__ = ("fields", "keep_alive", "length", "reason", "relayed", "request_id", "status")
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        fields: RawFields,
+        length: int,
+        keep_alive: bool,
+        relayed: bytes | None = None,
+        request_id: bytes = b"",
+    ) -> None:
+        self.status = status
+        self.reason = reason
+        self.fields = fields
+        self.length = length
+        self.keep_alive = keep_alive
+        self.relayed = relayed
+        self.request_id = request_id
+
+    def __repr__(self) -> str:
+        return f"AnswerHead({self.status}, {self.fields!r}, {self.length}, {self.keep_alive})"
 
 
 def read_answer_head(head: bytes, *, to_head: bool) -> AnswerHead:
@@ -57,27 +98,32 @@ def read_answer_head(head: bytes, *, to_head: bool) -> AnswerHead:
     first = lines[0]
     minor, status, reason = _status_lines.get(first) or _read_status_line(first)
     del lines[0]
-    if len(head.translate(None, _TEXT)) != 2 * len(lines) or b"\r\n " in head or b"\r\n\t" in head:
-        lines = _repair(lines)
-    fields: list[tuple[bytes, bytes]] = []
-    framing: list[tuple[int, bytes]] = []
-    for line in lines:
-        name, colon, value = line.partition(b":")
-        kind = _kinds.get(name)
-        if kind is None:
-            kind = _classify(name)
-        value = value.strip(b" \t")
-        if kind or not colon:
-            if kind == _NO_FIELD or not colon:
-                continue
-            name = name.rstrip(b" \t")
-            if kind != _SPACED:
-                framing.append((kind, value))
-        fields.append((name, value))
+    get = _lines.get
+    try:
+        read = [get(line) or _read_line(line) for line in lines]
+    except _UnfitLineError:
+        return read_answer_head(b"\r\n".join([first, *_repair(lines)]), to_head=to_head)
+    framing: list[tuple[int, int]] = []
+    request_id = b""
+    builds = skips = False
+    for known in read:
+        kind = known[0]
+        if kind:
+            if kind == _REQUEST_ID:
+                request_id = request_id or known[1][1]
+            elif kind == _NO_FIELD:
+                skips = True
+            else:
+                framing.append((kind, known[3]))
+                builds = builds or kind == _NAMES_FIELDS
+    if skips:
+        read = [each for each in read if each[0] != _NO_FIELD]
+    _, fields, sent, _ = zip(*read, strict=True) if read else _NOTHING
     if to_head or status == 204 or status == 304 or status < 200:
         return _without_body(minor, status, reason, fields, framing)
     length, keep_alive = _read_framing(minor, framing)
-    return AnswerHead(status, reason, tuple(fields), length, keep_alive)
+    relayed = None if builds else b"".join(sent)
+    return AnswerHead(status, reason, fields, length, keep_alive, relayed, request_id)
 
 
 def is_event_stream(fields: RawFields) -> bool:
@@ -88,9 +134,10 @@ def is_event_stream(fields: RawFields) -> bool:
     return False
 
 
-# Twilio's answers have the same status lines and names again and again. Bounded, for what comes is not ours.
+# Twilio's answers have the same lines again and again. Bounded, for what comes is not ours.
 _status_lines: dict[bytes, tuple[int, int, str]] = {}
-_kinds: dict[bytes, int] = {}
+_lines: dict[bytes, _Line] = {}
+_names: dict[bytes, tuple[int, bytes, bool]] = {}
 
 
 def _read_status_line(line: bytes) -> tuple[int, int, str]:
@@ -106,20 +153,51 @@ def _read_status_line(line: bytes) -> tuple[int, int, str]:
     return known
 
 
-def _classify(name: bytes) -> int:
-    """What a field name, as it stands before the colon, means for reading on."""
+class _UnfitLineError(Exception):
+    """A line is folded, or holds a control character: the head is to be repaired."""
+
+
+def _read_line(line: bytes) -> _Line:
+    """A field line. Raises `_UnfitLineError`."""
+    if line.translate(None, _TEXT) or line.startswith((b" ", b"\t")):
+        raise _UnfitLineError
+    name, colon, value = line.partition(b":")
+    kind, name, reaches = (_names.get(name) or _classify(name)) if colon else (_NO_FIELD, b"", False)
+    value = value.strip(b" \t")
+    sent = b"%b: %b\r\n" % (name, value) if reaches else b""
+    says = _UNFIT
+    if kind == _LENGTH_FIELD and _LENGTH.fullmatch(value):
+        says = int(value)
+        sent = b"%b: %d\r\n" % (name, says)
+    elif kind == _CODING and value.lower() == b"chunked":
+        says = CHUNKED
+    elif kind == _CONNECTION:
+        tokens = {token.strip(b" \t") for token in value.lower().split(b",")}
+        says = _CLOSE if b"close" in tokens else _KEEP_ALIVE if b"keep-alive" in tokens else _NEITHER
+        kind = _CONNECTION if tokens <= OURS_ANSWER else _NAMES_FIELDS
+    known = kind, (name, value), sent, says
+    if kind != _REQUEST_ID and len(line) <= _MAX_LINE_BYTES:  # no answer has the id of another
+        if len(_lines) >= _MAX_REMEMBERED:
+            _lines.clear()
+        _lines[line] = known
+    return known
+
+
+def _classify(name: bytes) -> tuple[int, bytes, bool]:
+    """What a field name, as it stands before the colon, means; its text; whether callers get the field."""
     stripped = name.rstrip(b" \t")
-    kind = _FRAMING.get(stripped.lower(), _PLAIN)
+    kind = _KINDS.get(stripped.lower(), _PLAIN)
     if _TOKEN.fullmatch(stripped) is None:
         kind = _NO_FIELD
-    elif stripped != name:
+    elif stripped != name and kind in (_LENGTH_FIELD, _CODING):
         # RFC 9112 5.1: white space before the colon is removed, but two readers may see two framings.
-        kind = _FRAMING_SPACED if kind in (_LENGTH_FIELD, _CODING) else kind or _SPACED
-    if len(_kinds) >= _MAX_REMEMBERED:
-        _kinds.clear()
+        kind = _FRAMING_SPACED
+    known = kind, stripped, reaches_caller(stripped)
+    if len(_names) >= _MAX_REMEMBERED:
+        _names.clear()
     if len(name) <= 64:
-        _kinds[name] = kind
-    return kind
+        _names[name] = known
+    return known
 
 
 def _repair(lines: list[bytes]) -> list[bytes]:
@@ -137,33 +215,24 @@ def _repair(lines: list[bytes]) -> list[bytes]:
     return [line for line in kept if _CONTROLS.search(line) is None]
 
 
-def _read_framing(minor: int, framing: list[tuple[int, bytes]]) -> tuple[int, bool]:
+def _read_framing(minor: int, framing: list[tuple[int, int]]) -> tuple[int, bool]:
     """The length of a body that follows, and whether the connection is kept (RFC 9112 6.3, 9.3)."""
     length = UNTIL_CLOSE
     keep_alive = minor == 1
-    for kind, value in framing:
-        if kind == _CONNECTION:
-            keep_alive = _keeps(value, keep_alive)
+    for kind, says in framing:
+        if says <= _CLOSE:
+            keep_alive = says != _CLOSE and (keep_alive or says == _KEEP_ALIVE)
         elif length != UNTIL_CLOSE:
             raise ValueError("more than one framing field")
-        elif kind == _LENGTH_FIELD:
-            if _LENGTH.fullmatch(value) is None:
-                raise ValueError("a Content-Length that is no number")
-            length = int(value)
-        elif kind == _CODING and minor == 1 and value.lower() == b"chunked":
-            length = CHUNKED
-        else:
+        elif kind == _FRAMING_SPACED or says == _UNFIT or (says == CHUNKED and minor != 1):
             raise ValueError("a framing that is not understood")
+        else:
+            length = says
     return length, keep_alive and length != UNTIL_CLOSE
 
 
-def _keeps(value: bytes, keep_alive: bool) -> bool:
-    tokens = {token.strip(b" \t") for token in value.lower().split(b",")}
-    return b"close" not in tokens and (keep_alive or b"keep-alive" in tokens)
-
-
 def _without_body(
-    minor: int, status: int, reason: str, fields: list[tuple[bytes, bytes]], framing: list[tuple[int, bytes]]
+    minor: int, status: int, reason: str, fields: RawFields, framing: list[tuple[int, int]]
 ) -> AnswerHead:
     """204, 304, 1xx and answers to HEAD end with their head, whatever their framing fields announce.
 
@@ -172,8 +241,10 @@ def _without_body(
     try:
         length, keep_alive = _read_framing(minor, framing)
     except ValueError:
-        kept = tuple(field for field in fields if field[0].rstrip(b" \t").lower() not in _FRAMING)
+        kept = tuple(field for field in fields if field[0].lower() not in _FRAMING)
         return AnswerHead(status, reason, kept, 0, False)
     if length == UNTIL_CLOSE:  # no framing field at all, which is the usual case here
-        keep_alive = all(_keeps(value, minor == 1) for _, value in framing) and (minor == 1 or bool(framing))
-    return AnswerHead(status, reason, tuple(fields), 0, keep_alive)
+        keep_alive = minor == 1 or bool(framing)
+        for _, says in framing:
+            keep_alive = keep_alive and says != _CLOSE and (minor == 1 or says == _KEEP_ALIVE)
+    return AnswerHead(status, reason, fields, 0, keep_alive)

@@ -45,7 +45,7 @@ _OURS_INBOUND_PREFIXES = (b"x-forwarded-", b"gateway-")
 # Whatever field it stands in (X-Authorization, X-Original-Authorization …): the key under another user name.
 # Spelt out: with `re.IGNORECASE` the search could not skip to the next colon.
 _CREDENTIALS = re.compile(rb": *(?:[Bb][Aa][Ss][Ii][Cc]|[Bb][Ee][Aa][Rr][Ee][Rr]) ")
-_OURS_ANSWER = _HOP_BY_HOP | {b"content-length", b"x-request-id"}
+OURS_ANSWER = _HOP_BY_HOP | {b"content-length", b"x-request-id"}
 _REQUEST_ID = re.compile(rb"RQ[0-9a-fA-F]{32}")
 _VIA = b"Via: 1.1 twilio-gateway\r\n"
 
@@ -124,7 +124,7 @@ def build_answer_fields(
     lines: list[bytes] = []
     named: set[bytes] = set()
     for name, value in raw_headers:
-        if _reaches_caller(name):
+        if reaches_caller(name):
             lines.append(b"%b: %b\r\n" % (name, value))
             continue
         lower = name.lower()
@@ -136,7 +136,7 @@ def build_answer_fields(
                 lines.append(b"%b: %b\r\n" % (name, value))
         elif lower == b"connection":
             named |= {token.strip().lower() for token in value.split(b",")}
-    named -= _OURS_ANSWER  # all of them are gone, but for the length
+    named -= OURS_ANSWER  # all of them are gone, but for the length
     if named:
         lines = [line for line in lines if line.partition(b":")[0].lower() not in named]
     if content_length is not None:
@@ -146,10 +146,10 @@ def build_answer_fields(
 
 # Answers have the same names again and again. Bounded, because what is asked for is not ours.
 @lru_cache(maxsize=512)
-def _reaches_caller(name: bytes) -> bool:
+def reaches_caller(name: bytes) -> bool:
     """Whether an answer's field crosses as it is, unless Connection names it."""
     lower = name.lower()
-    return lower not in _OURS_ANSWER and not lower.startswith(b"gateway-")
+    return lower not in OURS_ANSWER and not lower.startswith(b"gateway-")
 
 
 def replace_field(

@@ -1,6 +1,9 @@
 """A response on its way to the caller: its head, and as much of its body as was read so far. Pure."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from gateway.http.answer_head import AnswerHead
 
 RawFields = tuple[tuple[bytes, bytes], ...]
 """Field lines as (name, value), in the order and case in which they came."""
@@ -35,16 +38,29 @@ class BodyRest(Protocol):
 class Response:
     """`body` is the whole body if `rest` is None, else its beginning, and `rest` reads on."""
 
-    __slots__ = ("body", "fields", "reason", "rest", "status")
+    __slots__ = ("_head", "body", "fields", "reason", "rest", "status")
 
     def __init__(
-        self, status: int, reason: str, fields: RawFields, body: bytes, rest: BodyRest | None
+        self,
+        status: int,
+        reason: str,
+        fields: RawFields,
+        body: bytes,
+        rest: BodyRest | None,
+        head: "AnswerHead | None" = None,
     ) -> None:
+        self._head = head
         self.status = status
         self.reason = reason
         self.fields = fields
         self.body = body
         self.rest = rest
+
+    @property
+    def unchanged_head(self) -> "AnswerHead | None":
+        """What was read from a connection, while the fields are those that came; None for a kept response."""
+        head = self._head
+        return head if head is not None and head.fields is self.fields else None
 
     def has_body(self, method: str) -> bool:
         """Whether a body follows the head of this response to `method` (RFC 9110 6.4.1)."""

@@ -12,41 +12,56 @@ from gateway.twilio.error_body import ErrorHelp, render_error
 from gateway.twilio.message_segments import MESSAGES, read_sent
 
 
-async def relay_answer(
+def relay_answer(
     answer: Response, request: Request, exchange: Exchange, fields: bytes = b"", *, closes: bool
-) -> None:
-    """Write an upstream's answer. A body that breaks off aborts the connection: nothing else would be true.
+) -> BodyRest | None:
+    """Write an upstream's answer, as far as it is there. Returns the rest, which `relay_rest` writes.
 
     Raises `ConnectionError` if the caller is gone.
     """
-    exchange.status = answer.status
-    exchange.twilio_request_id = read_request_id(find_field(answer.fields, b"twilio-request-id"))
-    if answer.status >= 400:
-        exchange.twilio_code = read_code(answer.body)
-    elif answer.status == 201 and exchange.label == MESSAGES and exchange.attempts:  # not one replayed
-        exchange.segments, exchange.country = read_sent(answer.body)
+    head, body = answer.unchanged_head, answer.body
+    request_id = find_field(answer.fields, b"twilio-request-id") if head is None else head.request_id
+    exchange.status = status = answer.status
+    exchange.twilio_request_id = read_request_id(request_id)
+    if status >= 400:
+        exchange.twilio_code = read_code(body)
+    elif status == 201 and exchange.label == MESSAGES and exchange.attempts:  # not one replayed
+        exchange.segments, exchange.country = read_sent(body)
     if exchange.unknown:
         fields += b"Gateway-Outcome: unknown\r\n"
     ours = fields + _ours(exchange)
-    status, reason, rest = answer.status, answer.reason, answer.rest
+    reason, rest = answer.reason, answer.rest
     if not answer.has_body(request.method):
         fields = build_answer_fields(answer.fields, None, keeps_length=status != 204)
         request.answer(status, reason, fields + ours, b"", closes=closes)
-    elif rest is None:
-        fields = build_answer_fields(answer.fields, len(answer.body), keeps_length=False)
-        request.answer(status, reason, fields + ours, answer.body, closes=closes)
-        exchange.bytes_out = len(answer.body)
+        return None
+    if rest is None:
+        exchange.bytes_out = length = len(body)
+        if head is not None and head.relayed is not None and head.length == length:
+            fields = head.relayed
+        else:
+            fields = build_answer_fields(answer.fields, length, keeps_length=False)
+        request.answer(status, reason, fields + ours, body, closes=closes)
     else:
         declared = find_field(answer.fields, b"content-length")
-        length = int(declared) if declared.isdigit() else None
-        fields = build_answer_fields(answer.fields, length, keeps_length=False)
-        request.begin_answer(status, reason, fields + ours, length, closes=closes)
-        try:
-            request.write(answer.body)
-            answer.body = b""  # for a caller that stalls, it would be kept until the stream ends
-            await _stream(rest, request, exchange)
-        finally:
-            exchange.bytes_out = request.sent_bytes
+        announced = int(declared) if declared.isdigit() else None
+        fields = build_answer_fields(answer.fields, announced, keeps_length=False)
+        request.begin_answer(status, reason, fields + ours, announced, closes=closes)
+        request.write(body)
+        exchange.bytes_out = request.sent_bytes
+        answer.body = b""  # for a caller that stalls, it would be kept until the stream ends
+    return rest
+
+
+async def relay_rest(rest: BodyRest, request: Request, exchange: Exchange) -> None:
+    """Write what follows. A body that breaks off aborts the connection: nothing else would be true.
+
+    Raises `ConnectionError` if the caller is gone.
+    """
+    try:
+        await _stream(rest, request, exchange)
+    finally:
+        exchange.bytes_out = request.sent_bytes
 
 
 def render_refusal(

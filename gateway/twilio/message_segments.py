@@ -40,6 +40,11 @@ _TABLE = (
 _COUNTRIES: Final = {
     code.encode(): name for code, _, name in (entry.partition("=") for entry in _TABLE.split())
 }
+# No code is the beginning of another one.
+_BY_DIGITS: Final = {
+    digits: _COUNTRIES.get(digits) or _COUNTRIES.get(digits[:2]) or _COUNTRIES.get(digits[:1]) or OTHER
+    for digits in [b"%03d" % number for number in range(1000)]
+}
 COUNTRIES: Final = frozenset({*_COUNTRIES.values(), OTHER})
 """Every country that can be told."""
 
@@ -51,22 +56,21 @@ class Sent(NamedTuple):
     country: str
 
 
-_UNREAD = Sent(0, "")
+_UNREAD: Final = Sent(0, "")
 
 
-def read_sent(body: bytes) -> Sent:
-    """What the answer to a created message says; a compressed one is decoded for it."""
+def read_sent(body: bytes) -> tuple[int, str]:
+    """`Sent`: what the answer to a created message says; a compressed one is decoded for it."""
     body = peek(body, _MAX_BYTES)
     for segments, recipient in (_JSON, _XML):
         found = segments.search(body, 0, _MAX_BYTES)
         if found is not None:
             # In what Twilio writes, the recipient follows.
             to = recipient.search(body, found.end()) or recipient.search(body)
-            return Sent(int(found[1]), OTHER if to is None else find_country(to[1]))
+            return int(found[1]), OTHER if to is None else find_country(to[1])
     return _UNREAD
 
 
 def find_country(digits: bytes) -> str:
     """The country of a number's first three digits, `NANP` for +1, `other` for what no one country has."""
-    countries = _COUNTRIES  # no code is the beginning of another one
-    return countries.get(digits) or countries.get(digits[:2]) or countries.get(digits[:1]) or OTHER
+    return _BY_DIGITS.get(digits, OTHER)

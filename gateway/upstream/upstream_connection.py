@@ -174,7 +174,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         if rest is not None:
             rest.end(content, None)
         elif waiter is not None and head is not None:
-            waiter.set_result(Response(head.status, head.reason, head.fields, content, None))
+            waiter.set_result(Response(head.status, head.reason, head.fields, content, None, head))
         transport, upload = self._transport, self._upload
         if upload is not None:  # the answer came before the request was sent
             self._upload = None
@@ -221,7 +221,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.phase = _STREAMING
         self._rest = rest = StreamedBody(self, slow=slow)
         self._let_reader_take_its_time(sending)
-        waiter.set_result(Response(head.status, head.reason, head.fields, reader.take(), rest))
+        waiter.set_result(Response(head.status, head.reason, head.fields, reader.take(), rest, head))
         self._pause(reader)
 
     def take(self) -> bytes:
