@@ -41,10 +41,7 @@ from gateway.repeat_guard.repeat_guard import RepeatGuard
 from gateway.upstream.forwarder import Forwarder
 from gateway.upstream.response_rewriting import PublicBase, adapt_answer, find_base
 
-
-class _Ready(NamedTuple):
-    body: Body
-    stream: BodyStream | None
+_LIMIT, _ANSWERED = PhaseKind.LIMIT, Ending.ANSWERED  # asked for by name, a member costs 1,000 instructions
 
 
 class _Ask(NamedTuple):
@@ -52,7 +49,8 @@ class _Ask(NamedTuple):
 
     grant: Grant
     outbound: Outbound
-    ready: _Ready
+    body: Body
+    stream: BodyStream | None
     request: Request
     deadline: float
     base: PublicBase | None
@@ -156,11 +154,11 @@ class Handler:
             tunnel.identify()
         request.on_turn = partial(self._require_known, snapshot, caller.consumer.name, inbound, request)
         grant, plan = decide_head(snapshot, caller.consumer, inbound, exchange)
-        ready = await self._read(request, exchange, snapshot, inbound, grant, plan)
+        body, stream = await self._read(request, exchange, snapshot, inbound, grant, plan)
         trace = self._observers.upstream_trace(exchange.trace, request.headers)
-        streams = ready.stream is not None
+        streams = stream is not None
         outbound, claim, intent, limit = prepare(
-            snapshot, caller, inbound, grant, ready.body, streams=streams, client=client, trace=trace
+            snapshot, caller, inbound, grant, body, streams=streams, client=client, trace=trace
         )
         urls, secure = (snapshot.public_url, request.base_url), request.caller.secure
         base = find_base(grant, inbound, snapshot.hosts, *urls, secure=secure)
@@ -168,7 +166,7 @@ class Handler:
         deadline = asyncio.get_running_loop().time() + limit.seconds
         if limit.from_head:
             deadline -= self._clock() - exchange.started_at
-        ask = _Ask(grant, outbound, ready, request, deadline, base)
+        ask = _Ask(grant, outbound, body, stream, request, deadline, base)
         if intent is not None:
             await self._send_guarded(intent, ask, exchange)
         elif claim is not None:
@@ -215,7 +213,7 @@ class Handler:
             async with hold:
                 answer, fields = await answer_held(self._resolver, hold, describe, ask, exchange, send)
                 await self._relay(answer, fields, ask, exchange)
-                if exchange.ending is Ending.ANSWERED and not ask.request.gone:
+                if exchange.ending is _ANSWERED and not ask.request.gone:
                     hold.delivered()
         finally:
             exchange.caller_seconds += hold.waited_seconds
@@ -240,15 +238,14 @@ class Handler:
         `whole`: the answer is kept, so that a slow one is not streamed, nor one with bytes to be replaced.
         `held`: the guard records its SID.
         """
-        grant, outbound, ready, request, deadline, _ = ask
+        grant, outbound, body, stream, request, deadline, _ = ask
         fields = b""
         limits = grant.consumer.limits
         if limits is not NO_LIMITS:
             asked = self._clock()
-            fields, reported = await self._limiter.admit(limits, grant, ready.body, deadline)
-            exchange.record_queue(PhaseKind.LIMIT, asked, self._clock())
+            fields, reported = await self._limiter.admit(limits, grant, body, deadline)
+            exchange.record_queue(_LIMIT, asked, self._clock())
             exchange.reported = exchange.reported or reported
-        stream = ready.stream
         try:
             whole = whole or wants_identity(grant)  # a POST in flight is awaited to its end
             answer = await self._forwarder.send(outbound, exchange, request, deadline, stream, whole=whole)
@@ -263,7 +260,7 @@ class Handler:
     async def _read(
         self, request: Request, exchange: Exchange, snapshot: Snapshot, inbound: Inbound, grant: Grant,
         plan: BodyPlan,
-    ) -> _Ready:  # fmt: skip
+    ) -> tuple[Body, BodyStream | None]:  # fmt: skip
         """Read and judge the body, or prepare to stream it."""
         if plan.stream:
             check_stream(grant, exchange)
@@ -271,7 +268,7 @@ class Handler:
         if expects_continue(inbound):
             request.send_continue()
         if plan.stream:
-            return _Ready(NO_BODY, BodyStream(request.body, plan, snapshot.body_seconds))
+            return NO_BODY, BodyStream(request.body, plan, snapshot.body_seconds)
         began = self._clock()
         times = snapshot.body_seconds, snapshot.body_total_seconds
         try:
@@ -280,7 +277,7 @@ class Handler:
             data = await read_body(request.body, plan, *times, request.hold)
         finally:  # a caller that was too slow, or left: that was not our own time
             exchange.caller_seconds += self._clock() - began
-        return _Ready(check_body(grant, plan, data, exchange), None)
+        return check_body(grant, plan, data, exchange), None
 
     def _answer_error(self, error: GatewayError, request: Request, exchange: Exchange) -> None:
         exchange.slug, exchange.status = error.slug, error.status
