@@ -52,6 +52,7 @@ bench: install packages $(VENV)/.bench  ## instructions, CPU beside Caddy and En
 	$(BIN)/python -m tests.bench.footprint
 	$(BIN)/python -m tests.bench.memory
 	$(BIN)/python -m tests.bench.unread_answers
+	$(BIN)/python -m tests.bench.stalls
 	$(BIN)/python -m tests.bench.scrape
 	$(BIN)/python -m tests.bench.hostile
 

@@ -8,10 +8,10 @@ import json
 import re
 from binascii import a2b_qp
 from typing import Any, Final
-from urllib.parse import unquote_to_bytes
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
+from gateway.http.escapes import unescape
 from gateway.http.media_type import read_parameters
 from gateway.http.parameter_names import is_ambiguous
 
@@ -133,7 +133,7 @@ def _split_pairs(text: str) -> Fields:
 
 def _decode(text: str) -> str:
     text = text.replace("+", " ")
-    return unquote_to_bytes(text).decode("utf-8") if "%" in text else text
+    return unescape(text.encode()) if "%" in text else text
 
 
 def read_multipart(body: bytes, boundary: str) -> Fields:

@@ -130,10 +130,14 @@ async def _decoded(answer: Response, hold: Hold | None, *, streams: bool = False
             await _read_whole(answer, hold)
         return True
     await _read_whole(answer, hold)
-    content = decode(answer.body, coding, _MAX_WHOLE_BYTES)
-    if content is None:
+    pieces: list[bytes] = []
+    try:
+        for piece in decode(answer.body, coding, _MAX_WHOLE_BYTES):
+            pieces.append(piece)
+            await asyncio.sleep(0)
+    except ValueError:
         return False
-    answer.body = content
+    answer.body = b"".join(pieces)
     answer.fields = drop_field(answer.fields, b"content-encoding")
     return True
 

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from gateway.http.content_coding import decode
+from gateway.http.content_coding import decode_at_once
 from gateway.http.header_fields import find_field
 from gateway.http.response import RawFields
 from gateway.webhooks.twiml_links import is_twiml, move_url, rewrite_twiml
@@ -37,7 +37,7 @@ def adapt_answer(
     status, fields, body = answer
     coding = find_field(fields, b"content-encoding").lower()
     if coding not in (b"", b"identity"):  # it was asked not to
-        plain = decode(body, coding, MAX_ANSWER_BYTES)
+        plain = decode_at_once(body, coding, MAX_ANSWER_BYTES)
         if plain is None:
             lines = build_outward_fields(fields, {}) + b"Content-Encoding: %b\r\n" % coding
             return AdaptedAnswer(WebhookAnswer(status, lines, body), 0, ())

@@ -15,6 +15,7 @@ from tests.bench import (
     side_by_side,
     soak,
     stages,
+    stalls,
     streaming,
     throughput,
     unread_answers,
@@ -78,6 +79,10 @@ def test_streaming() -> None:
 
 def test_unread_answers() -> None:
     assert unread_answers.main(["--short"]) == 0
+
+
+def test_stalls() -> None:
+    assert stalls.main(["--short"]) == 0
 
 
 def test_footprint() -> None:
