@@ -208,6 +208,7 @@ class Handler:
         hold = self._repeat_guard.hold(
             intent, ask.deadline, in_doubt=lambda: exchange.in_doubt, on_event=count, describe=describe
         )
+        ask.request.on_turn = hold.before_attempts(ask.request.on_turn)
         send = partial(self._admit_and_send, ask, exchange, whole=True, held=True)
         try:
             async with hold:

@@ -188,6 +188,9 @@ class AskedSend:
         outcome = self._outcome
         outcome.started_at = self._attempt_start()
         outcome.ended_at = self._resolver.outcomes.now()
+        outcome.state = (
+            OutcomeState.OPEN
+        )  # for another replica, should this one be killed while a caller waits
         pursuit = self._pursuit
         if pursuit is None:
             pursuit = self._pursuit = self._resolver.pursue(outcome, self._turn, self._exchange)
@@ -240,6 +243,7 @@ class AskedSend:
         self._drop_pursuit()
         outcome = self._outcome
         outcome.started_at, outcome.ended_at = self._resolver.outcomes.now(), 0.0
+        outcome.state = OutcomeState.IN_FLIGHT
         self._began = time.perf_counter()
         self._exchange.in_doubt = False
 

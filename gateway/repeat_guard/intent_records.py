@@ -45,12 +45,14 @@ class IntentEnd(NamedTuple):
 class IntentLease:
     """The right to send one create; its id is that of `outcome`.
 
-    `on_lost` is called if another replica has begun the same. `is_unsure`: a script that enters it was not
-    answered. `on_written` is called once the store has its end. `sids` were made by what it supersedes.
+    `on_lost` is called if another replica has begun the same, `on_written` once the store has its end.
+    `is_unsure`: a script that enters it was not answered. Unless it is renewed it `ends_at` a time of the
+    loop's clock. `sids` were made by what it supersedes.
     """
 
     __slots__ = (
         "end",
+        "ends_at",
         "intent",
         "is_lost",
         "is_unsure",
@@ -72,6 +74,7 @@ class IntentLease:
         self.supersedes: tuple[str, ...] = ()
         self.sids = ""
         self.end: IntentEnd | None = None
+        self.ends_at = 0.0
         self.is_unsure = False
         self.is_written = False
         self.is_lost = False

@@ -5,12 +5,13 @@ left belongs to one replica at a time, by a lease: it looks whether the create w
 a look is and what follows from it is decided elsewhere; here is only what is recorded (docs/design.md 4.7).
 """
 
+import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from gateway.policy.repeat_intent import CreateSubject
+from gateway.policy.repeat_intent import CreateSubject, RepeatIntent
 
 
 class OutcomeState(StrEnum):
@@ -27,9 +28,9 @@ class OutcomeState(StrEnum):
 class OpenOutcome:
     """One guarded create. Times are seconds since the epoch by `OpenOutcomes.now`, 0 for not yet.
 
-    `ends_by` is the attempt's deadline: if its replica was killed, or cannot reach the store, it may have
-    gone on until then, so `ended_at` of such a create is never earlier. `slug` is the failure, `status` that
-    of Twilio's answer, where there is one. Looks are counted over all replicas.
+    `ends_by` is the attempt's deadline. Of a replica that was killed, or cannot reach the store, the attempt
+    ended with the lease: none begins after it. `slug` is the failure, `status` that of Twilio's answer, where
+    there is one. Looks are counted over all replicas.
     """
 
     id: str
@@ -48,6 +49,11 @@ class OpenOutcome:
 
     def __repr__(self) -> str:
         return f"OpenOutcome({self.id}, {self.state})"
+
+
+def new_outcome(intent: RepeatIntent, subject: CreateSubject, now: float, seconds_left: float) -> OpenOutcome:
+    """A create that is about to be sent."""
+    return OpenOutcome(secrets.token_hex(16), intent.scope, subject, intent.seconds, now, now + seconds_left)
 
 
 class Comparison(NamedTuple):
@@ -107,8 +113,12 @@ class OpenOutcomes(Protocol):
         ...
 
 
-LEASE_SECONDS = 15.0
-"""How long a replica may be silent before others take over what it has not ended."""
+LEASE_SECONDS = 3.0
+"""How long a replica may be silent before others take over what it has not ended.
+
+Short, so that a caller who waits for 20 s learns the outcome of a create whose replica was killed: the second
+look, from which absence may follow, comes 15 s after the lease's end.
+"""
 SID_SECONDS = 7200.0
 """How long the SID of a create is remembered as ours: longer than any outcome is asked about."""
 KEPT_SECONDS = 3600.0

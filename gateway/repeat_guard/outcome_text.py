@@ -29,8 +29,8 @@ def write_outcome(outcome: OpenOutcome) -> bytes:
 def read_outcome(id_: str, lease_ends_at: float, text: bytes) -> OpenOutcome | None:
     """The outcome, None if it is of another version. One that is in flight is taken to be open.
 
-    `lease_ends_at` is when its replica was heard of for the last time, and a little more: until its deadline
-    the attempt may have gone on.
+    `lease_ends_at` is when its replica was heard of for the last time, and a little more: it began no attempt
+    later than that.
     """
     found: dict[str, Any] = orjson.loads(text)
     if found.get("version") != _VERSION:
@@ -46,6 +46,6 @@ def read_outcome(id_: str, lease_ends_at: float, text: bytes) -> OpenOutcome | N
     )
     if outcome.state is OutcomeState.IN_FLIGHT:
         outcome.state = OutcomeState.OPEN
-        outcome.ended_at = max(lease_ends_at, outcome.ends_by)
+        outcome.ended_at = lease_ends_at
         outcome.slug = "replica_lost"
     return outcome

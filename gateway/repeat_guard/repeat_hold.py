@@ -5,8 +5,8 @@ holder says what was answered, and whether that reached a caller.
 """
 
 import asyncio
-import secrets
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -16,7 +16,7 @@ from gateway.http.stored_response import copy_response
 from gateway.policy.repeat_intent import CreateSubject, RepeatIntent
 from gateway.repeat_guard.guard_parts import GuardParts
 from gateway.repeat_guard.intent_records import IntentEnd, IntentLease, SharedIntent
-from gateway.repeat_guard.open_outcomes import OpenOutcome, OutcomeState
+from gateway.repeat_guard.open_outcomes import OpenOutcome, OutcomeState, new_outcome
 from gateway.repeat_guard.repeat_rules import (
     RepeatEnding,
     RepeatEvent,
@@ -121,6 +121,20 @@ class RepeatHold:
         else:
             self._end(intent, entry, self._ending(intent, entry, error))
 
+    def before_attempts(self, check: Callable[[], None] | None) -> Callable[[], None] | None:
+        """What is called before each attempt: `check`, and with a store whether the lease still lasts."""
+        shared = self._parts.shared
+        if shared is None:
+            return check
+
+        def require_turn() -> None:
+            if check is not None:
+                check()
+            if self._lease is not None and self._elsewhere is None:
+                shared.require_held(self._lease, refuses=self._parts.options.refuses)
+
+        return require_turn
+
     def answered(self, response: Response, sid: str = "") -> None:
         """Twilio has answered, and created `sid`. Call it before anything is done to the answer.
 
@@ -151,10 +165,8 @@ class RepeatHold:
         return entry
 
     def _new_outcome(self, intent: RepeatIntent) -> OpenOutcome:
-        now = self._parts.now()
         left = self._deadline - asyncio.get_running_loop().time()
-        id_ = secrets.token_hex(16)
-        return OpenOutcome(id_, intent.scope, self._describe(), intent.seconds, now, now + left)
+        return new_outcome(intent, self._describe(), self._parts.now(), left)
 
     async def _enter(self, intent: RepeatIntent, entry: RepeatEntry | None) -> None:
         """Until this request may be sent (`_entry` is a flight of its own) or has an outcome to share."""
@@ -177,7 +189,8 @@ class RepeatHold:
         shared = self._parts.shared
         if shared is None:
             return
-        lease = shared.lease(intent, self._new_outcome(intent), self._count_second_holder)
+        on_lost = partial(self._on_event, RepeatEvent.SECOND_HOLDER)
+        lease = shared.lease(intent, self._new_outcome(intent), on_lost)
         try:
             found = await claim(self._parts, shared, lease, self._deadline, events)
         except BaseException:
@@ -245,15 +258,14 @@ class RepeatHold:
                 table.written(intent.scope, entry)
 
     def _ending(self, intent: RepeatIntent, entry: RepeatEntry, error: BaseException | None) -> RepeatEnding:
-        answer = self._answer
-        if answer is not None:
-            ending = ending_of_response(answer.status, asks=intent.asks)
-            entry.response = None if self._streams else answer
-        else:
-            assert error is not None, "a block that sent says what was answered"
-            ending = ending_of_error(error, in_doubt=self._in_doubt())
-            entry.slug = error.slug if isinstance(error, GatewayError) else "upstream_lost"
-        return RepeatEnding.NOT_SENT if self._absent else ending
+        if self._absent:
+            return RepeatEnding.NOT_SENT
+        if self._answer is not None:
+            entry.response = None if self._streams else self._answer
+            return ending_of_response(self._answer.status, asks=intent.asks)
+        assert error is not None, "a block that sent says what was answered"
+        entry.slug = error.slug if isinstance(error, GatewayError) else "upstream_lost"
+        return ending_of_error(error, in_doubt=self._in_doubt())
 
     def _end(self, intent: RepeatIntent, entry: RepeatEntry, ending: RepeatEnding) -> None:
         """The flight is over: keep its outcome if it is open, or if no caller has it."""
@@ -286,6 +298,3 @@ class RepeatHold:
         outcome.status = self._answer.status if self._answer is not None else 0
         self.outcome = entry.outcome = outcome
         return outcome
-
-    def _count_second_holder(self) -> None:
-        self._on_event(RepeatEvent.SECOND_HOLDER)

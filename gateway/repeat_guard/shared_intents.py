@@ -21,8 +21,9 @@ from gateway.repeat_guard.intent_scripts import BEGIN, FORGET, HAND_BACK, KEEP, 
 from gateway.repeat_guard.open_outcomes import LEASE_SECONDS, OpenOutcome
 from gateway.repeat_guard.outcome_scripts import OWN
 from gateway.repeat_guard.outcome_text import write_outcome
+from gateway.repeat_guard.repeat_rules import store_unavailable
 
-RENEW_SECONDS = LEASE_SECONDS / 3
+RENEW_SECONDS = LEASE_SECONDS / 4
 _CATCH_UP_SECONDS = 0.5
 _LATE_SECONDS = 30.0  # while the store is unavailable, nothing is written
 _LATE_MS = 60_000
@@ -50,6 +51,7 @@ class SharedIntents:
         self.unwritten_max = unwritten_max
         self._store = store
         self._now = now
+        self._lease_seconds = lease_seconds
         self._lease_ms = round(lease_seconds * 1000)
         self._renew_seconds = renew_seconds
         self._sleep = sleep
@@ -87,11 +89,13 @@ class SharedIntents:
 
         Raises `StoreUnavailable`: it is then uncertain which; the same lease may be begun again.
         """
+        asked_at = asyncio.get_running_loop().time()
         try:
             found = await self._enter(BEGIN, lease)
         except BaseException:
             lease.is_unsure = True
             raise
+        lease.ends_at = asked_at + self._lease_seconds
         return None if found is None else read_intent(found, lease.intent.secret)
 
     def hold(self, lease: IntentLease) -> None:
@@ -99,6 +103,14 @@ class SharedIntents:
         self._held[lease.outcome.id] = lease
         if self._renewing is None:
             self._renewing = self._loops.start("repeat_renewals", 2 * self._renew_seconds, self._renew_all)
+
+    def require_held(self, lease: IntentLease, *, refuses: bool) -> None:
+        """An attempt is about to begin. Raises `Refusal` if others may believe by now that there is none.
+
+        While the store is unavailable, and that refuses nothing, this process goes on alone.
+        """
+        if asyncio.get_running_loop().time() >= lease.ends_at and (refuses or self.is_available):
+            raise store_unavailable()
 
     def end(
         self, lease: IntentLease, end: IntentEnd | None, on_written: Callable[[], None] = lambda: None
@@ -150,14 +162,17 @@ class SharedIntents:
     async def _renew_all(self, loop: BackgroundLoop) -> None:
         while True:
             await asyncio.sleep(self._renew_seconds)
-            for lease in list(self._held.values()):
-                if lease.outcome.id in self._held:
-                    await self._renew(lease)
+            soon = asyncio.get_running_loop().time() + self._lease_seconds - self._renew_seconds / 2
+            await asyncio.gather(*(self._renew(each) for each in self._held.values() if each.ends_at < soon))
             loop.beat()
 
     async def _renew(self, lease: IntentLease) -> None:
+        asked_at = asyncio.get_running_loop().time()
         try:
-            if await self._enter(RENEW, lease) == -1:
+            renewed = await self._enter(RENEW, lease)
+            if renewed == 1:
+                lease.ends_at = asked_at + self._lease_seconds
+            elif renewed == -1:
                 self._held.pop(lease.outcome.id, None)
                 self._lost(lease)
         except StoreUnavailable:
