@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gateway.errors import FailurePhase, GatewayError, Refusal, UpstreamFailure
 from gateway.http.response import Response
@@ -98,12 +98,18 @@ class OneProcess(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.now = 0.0
         self.faulted = False
+        self.calm = False
         self.callers: list[Caller] = []
         self.calls: list[Call] = []
         self.made: Counter[str] = Counter()
         self.intended: Counter[str] = Counter()
         self.on_the_way: Counter[str] = Counter()
         self.guards = self.loop.run_until_complete(self._open())
+
+    @initialize(calm=st.booleans())
+    def choose(self, calm: bool) -> None:
+        """Half of the runs are without faults: only there can messages be missed."""
+        self.calm = calm
 
     async def _open(self) -> list[RepeatGuard]:
         return [RepeatGuard(RepeatGuardOptions(), lambda: self.now)]
@@ -191,6 +197,7 @@ class OneProcess(RuleBasedStateMachine):
     @rule(how=st.sampled_from([*MADE, *NOT_MADE]), data=st.data())
     def end(self, how: str, data: st.DataObject) -> None:
         """An attempt ends."""
+        how = "201" if self.calm else how
         self.faulted = self.faulted or how != "201"
         call = data.draw(st.sampled_from(self._on_their_way()), label="which")
         assert call.end is not None
@@ -227,6 +234,7 @@ class OneProcess(RuleBasedStateMachine):
             assert call.task is not None
             call.task.cancel()
 
+    @precondition(lambda self: not self.calm)
     @rule()
     def seconds_pass(self) -> None:
         """All that is remembered has expired; what is on its way has not, and is meant anew."""
@@ -359,6 +367,7 @@ class OverRedis(OneProcess):
         """Once: it is asked again, and that changes nothing."""
         self.stores[which].faults.append(fault)
 
+    @precondition(lambda self: not self.calm)
     @rule(scope=st.sampled_from(SCOPES))
     def a_lease_is_lost(self, scope: str) -> None:
         """As if its replica had been silent for long."""
@@ -367,6 +376,7 @@ class OverRedis(OneProcess):
             _running[0].client.hset(f"{_BASE}:intent:{scope}", "lease", 1)
             self._turn()
 
+    @precondition(lambda self: not self.calm)
     @rule(which=st.integers(0, 1), how=st.sampled_from(["201", "lost"]))
     def a_replica_is_killed(self, which: int, how: str) -> None:
         """What it had sent is done or not; it writes nothing more, and another takes its place."""

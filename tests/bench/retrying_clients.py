@@ -1,0 +1,135 @@
+"""Clients of a gateway that send a create again, each in its way, and what each was told.
+
+Three kinds, as measured (docs/facts.md): one with the Java SDK's rules (three sends on a 5xx, six on a 503),
+one with those of the async Python SDK and `max_retries` (three on any 5xx, at once), and one without a known
+User-Agent that gives up after two seconds and calls again. The service behind them calls again as well, until
+it has a definite answer or has waited for as long as it wants to.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+
+from tests.support.caller import FORM, MESSAGES, RawAnswer, raw_caller, request
+
+IMPATIENT_SECONDS: Final = 2.0
+_PAUSE_SECONDS: Final = 1.0
+_ANSWER_SECONDS: Final = 40.0
+_NOT_SENT: Final = frozenset(
+    (
+        "store_unavailable",
+        "repeat_guard_full",
+        "draining",
+        "upstream_unreachable",
+        "queue_timeout",
+        "queue_full",
+    )
+)
+
+
+@dataclass(frozen=True)
+class ClientKind:
+    """How a client sends again. `sends` gives the sends in all after an answer with this status."""
+
+    name: str
+    user_agent: str
+    sends: Callable[[int], int]
+    pause_seconds: float
+    patience_seconds: float = _ANSWER_SECONDS
+
+
+KINDS: Final = (
+    ClientKind("java", "twilio-java/12.0.0", lambda status: 6 if status == 503 else 3, 0.1),
+    ClientKind("python", "twilio-python/9.13.0", lambda status: 3, 0.0),
+    ClientKind("impatient", "curl/8.0", lambda status: 1, 0.0, IMPATIENT_SECONDS),
+)
+
+
+@dataclass
+class Told:
+    """What the clients of a run know at its end, by label."""
+
+    acknowledged: dict[str, str] = field(default_factory=dict)
+    """The SID that each was given."""
+    unknown: set[str] = field(default_factory=set)
+    not_done: set[str] = field(default_factory=set)
+    answers: Counter[str] = field(default_factory=Counter)
+    heard: dict[str, list[str]] = field(default_factory=dict)
+    """What each label's client heard, and after how many seconds."""
+
+
+class RetryingClient:
+    """Creates one message after the other. `ports` are those of the replicas, any of which may be down."""
+
+    def __init__(self, kind: ClientKind, ports: list[int], told: Told, chance: random.Random) -> None:
+        self._kind = kind
+        self._ports = ports
+        self._told = told
+        self._chance = chance
+
+    async def create(self, label: str, to: str, *, stays_seconds: float | None = None) -> None:
+        """Call until there is a definite answer, or `stays_seconds` after the first that is none."""
+        loop = asyncio.get_running_loop()
+        failed_at: float | None = None
+        self._told.unknown.discard(label)
+        while True:
+            end = await self._call(label, to)
+            if end == "done":
+                return
+            now = loop.time()
+            failed_at = now if failed_at is None or end == "not done" else failed_at
+            if stays_seconds is not None and now - failed_at >= stays_seconds:
+                (self._told.not_done if end == "not done" else self._told.unknown).add(label)
+                return
+            await asyncio.sleep(_PAUSE_SECONDS * self._chance.uniform(0.5, 1.5))
+
+    async def _call(self, label: str, to: str) -> str:
+        """One call of the SDK: 'done', 'not done' or 'unknown', by its last answer."""
+        sends = 0
+        while True:
+            answer = await self._send(label, to)
+            sends += 1
+            if answer is None:
+                return "unknown"
+            if answer.status < 300:
+                self._told.acknowledged[label] = orjson.loads(answer.body)["sid"]
+                return "done"
+            if answer.status < 500 or sends >= self._kind.sends(answer.status):
+                return self._read(answer)
+            await asyncio.sleep(self._kind.pause_seconds)
+
+    def _read(self, answer: RawAnswer) -> str:
+        outcome = answer.value("Gateway-Outcome")
+        if outcome == "absent" or answer.slug in _NOT_SENT or (answer.status == 429 and not outcome):
+            return "not done"
+        return "unknown"
+
+    async def _send(self, label: str, to: str) -> RawAnswer | None:
+        """None if the connection broke, or the client gave up."""
+        body = f"To=%2B{to}&From=%2B15557122661&Body={label}".encode()
+        port = self._chance.choice(self._ports)
+        head = request(f"POST {MESSAGES}", FORM, f"User-Agent: {self._kind.user_agent}", body=body)
+        began = asyncio.get_running_loop().time()
+        answer: RawAnswer | None = None
+        heard = ""
+        try:
+            async with raw_caller(port) as caller:
+                await caller.send(head)
+                try:
+                    answer = await caller.answer(seconds=self._kind.patience_seconds)
+                except TimeoutError:
+                    caller.hang_up()
+                    heard = "gave up"
+        except (OSError, EOFError) as error:
+            heard = type(error).__name__
+        if answer is not None:
+            heard = f"{answer.status} {answer.slug} {answer.value('Gateway-Outcome')}".strip()
+        self._told.answers[heard] += 1
+        seconds = asyncio.get_running_loop().time() - began
+        self._told.heard.setdefault(label, []).append(f"{heard} ({seconds:.1f} s)")
+        return answer
