@@ -187,7 +187,7 @@ def every_day(checkout: Path, process: "subprocess.Popen[str]", environ: dict[st
         r"`((?:gateway|kill) [^`]+)`",
         "\n".join(line.split("|")[1] for line in table.splitlines() if line.count("|") == 3),
     )
-    assert len(commands) == 7
+    assert len(commands) == 9
     for command in commands:
         if command.startswith("gateway tail"):
             with running(f"{command} --admin http://{admin}", checkout, "billing", **environ):
@@ -198,7 +198,8 @@ def every_day(checkout: Path, process: "subprocess.Popen[str]", environ: dict[st
             assert any("configuration unchanged" in line for line in process.stdout)
             continue
         command = command.replace("/2010-04-01/…", f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json")
-        if not command.startswith("gateway key"):
+        command = command.replace("OLD NEW", "gateway.yaml gateway.yaml")
+        if not command.startswith(("gateway key", "gateway diff")):
             command += " --config gateway.yaml"
         said = run(command, checkout, **environ)
         assert said
