@@ -34,7 +34,8 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class GatewayRoute:
     """How the gateway is reached, and as whom: `authorization` is the value of Proxy-Authorization.
 
-    `tls` is None for http. `is_twilio` says which hosts, in lower case, are the gateway's.
+    `tls` is None for http; `server_name` is what its certificate names, '' for `host`. `is_twilio` says which
+    hosts, in lower case, are the gateway's.
     """
 
     host: str
@@ -42,6 +43,7 @@ class GatewayRoute:
     tls: ssl.SSLContext | None
     authorization: str = field(repr=False)
     is_twilio: Callable[[str], bool]
+    server_name: str = ""
 
 
 class _Unreachable(Exception):
@@ -133,7 +135,7 @@ class Relay:
     async def _to_gateway(self, request: ProxyRequest, program: Streams) -> None:
         gateway = self._gateway
         try:
-            server = await _connect(gateway.host, gateway.port, gateway.tls)
+            server = await _connect(gateway.host, gateway.port, gateway.tls, gateway.server_name)
         except _Unreachable as error:
             self._on_failure(str(error))
             raise _Unreachable(f"The Twilio gateway is not there. {error}") from None
@@ -153,12 +155,17 @@ class Relay:
         await _pass_on(program, server, b"", answered=await _read_answer(server))
 
 
-async def _connect(host: str, port: int, tls: ssl.SSLContext | bool | None = None) -> Streams:
+async def _connect(
+    host: str, port: int, tls: ssl.SSLContext | bool | None = None, server_name: str = ""
+) -> Streams:
     """Raises `_Unreachable`."""
     context = ssl.create_default_context() if tls is True else tls or None
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
-            return await asyncio.open_connection(host, port, ssl=context, limit=MAX_HEAD_BYTES)
+            name = (server_name or host) if context is not None else None
+            return await asyncio.open_connection(
+                host, port, ssl=context, server_hostname=name, limit=MAX_HEAD_BYTES
+            )
     except TimeoutError:
         why = f"no connection within {_CONNECT_SECONDS:g} s"
     except ssl.SSLCertVerificationError as error:

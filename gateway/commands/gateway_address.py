@@ -18,31 +18,40 @@ if TYPE_CHECKING:
 
 _PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\r?\n?")
 _LOOPBACK: Final = {"127.0.0.1", "::1", "localhost"}
+_MINTED: Final = "api.twilio.com"
+"""A name that every gateway which mints has a certificate for."""
 
 
 class GatewayAddress(NamedTuple):
-    """`root` is the certificate (PEM) of the gateway's CA. `own_certificate` is what the listener shows,
-    where the gateway is this machine's and it is known; `variables` are those that the configuration refers
-    to."""
+    """`root` is the certificate (PEM) of the gateway's CA; `variables` are those that the configuration
+    refers to.
+
+    Of a TLS listener on this machine, which shows no certificate for 127.0.0.1: `own_certificate` is the file
+    of the one it shows; else it mints one for `server_name`.
+    """
 
     scheme: str
     host: str
     port: int
     root: bytes
     is_twilio: Callable[[str], bool]
-    own_certificate: Path | None = None
     variables: frozenset[str] = frozenset()
+    own_certificate: Path | None = None
+    server_name: str = ""
 
     def tls(self) -> ssl.SSLContext | None:
         """How the gateway itself is spoken to: by its root, or by what the system trusts."""
         if self.scheme == "http":
             return None
-        context = ssl.create_default_context()
+        if self.own_certificate is None and not self.server_name:
+            context = ssl.create_default_context()
+        else:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            if self.own_certificate is not None:
+                context.check_hostname = False
+                context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+                context.load_verify_locations(cafile=self.own_certificate)
         context.load_verify_locations(cadata=self.root.decode("ascii"))
-        if self.own_certificate is not None and self.host in _LOOPBACK:  # its certificate names another host
-            context.check_hostname = False
-            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-            context.load_verify_locations(cafile=self.own_certificate)
         return context
 
 
@@ -96,7 +105,7 @@ def _from_configuration(path: Path, resolved: "ResolvedSettings") -> GatewayAddr
     variables = variable_references(settings)
     if settings.public_url:
         scheme, host, port = _split(settings.public_url)
-        return GatewayAddress(scheme, host, port, certificates[1], is_twilio, None, variables)
+        return GatewayAddress(scheme, host, port, certificates[1], is_twilio, variables)
     host, port = resolved.listen
     if port == 0:
         raise ConfigError(
@@ -107,11 +116,13 @@ def _from_configuration(path: Path, resolved: "ResolvedSettings") -> GatewayAddr
             ]
         )
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound to
-    scheme, own = "http", None
-    if settings.tls is not None:
-        scheme = "https"
-        own = path.parent / settings.tls.cert_file if settings.tls.cert_file else None
-    return GatewayAddress(scheme, host, port, certificates[1], is_twilio, own, variables)
+    address = GatewayAddress("http", host, port, certificates[1], is_twilio, variables)
+    if settings.tls is None:
+        return address
+    if settings.tls.cert_file is None:
+        return address._replace(scheme="https", server_name=_MINTED)
+    shown = path.parent / settings.tls.cert_file
+    return address._replace(scheme="https", own_certificate=shown if host in _LOOPBACK else None)
 
 
 def _from_arguments(url: str, ca: Path) -> GatewayAddress:

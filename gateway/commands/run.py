@@ -87,7 +87,9 @@ async def _run(  # the parts of one call
     from gateway.client_relay.trust_files import write_trust_files
 
     login = "Basic " + base64.b64encode(f"{consumer}:{key}".encode()).decode()
-    route = GatewayRoute(address.host, address.port, address.tls(), login, address.is_twilio)
+    route = GatewayRoute(
+        address.host, address.port, address.tls(), login, address.is_twilio, address.server_name
+    )
     relay = Relay(route, former, _Complaints().add)
     with tempfile.TemporaryDirectory(prefix="gateway-run-") as folder:  # mode 0700
         trust = write_trust_files(Path(folder), address.root, environ, _warn)

@@ -10,8 +10,8 @@ import os
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,11 @@ class Place:
     other_url: str
     environ: dict[str, str]
 
-    async def run(self, name: str, key: str = KEY) -> tuple[int, str, str]:
-        """A program under `gateway run`: exit code, standard output and error."""
+    async def run(self, name: str, key: str = KEY, where: Sequence[str] = ()) -> tuple[int, str, str]:
+        """A program under `gateway run`: exit code, standard output and error.
+
+        `where` says how the gateway is found, by default by its URL and the root.
+        """
         program, *arguments = COMMANDS[name]
         command = [require_tool(program), *arguments]
         if name == "go":  # `go run` would end with a code of its own
@@ -60,9 +63,10 @@ class Place:
         key_file = self.folder / "key"
         key_file.write_text(key)
         key_file.chmod(0o600)
+        where = where or ("--gateway", self.scene.url, "--ca", str(self.root))
+        login = ("--consumer", "app", "--key-file", str(key_file))
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gateway", "run", "--gateway", self.scene.url, "--ca", str(self.root),
-            "--consumer", "app", "--key-file", str(key_file), "--", *command,
+            sys.executable, "-m", "gateway", "run", *where, *login, "--", *command,
             cwd=PROGRAMS, env=self.environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:
@@ -157,3 +161,25 @@ async def test_every_client_is_led_to_the_gateway(place: Place) -> None:
     checked = {line[0]: line[4:] for line in lines if line[1].endswith(".twilio.com")}
     assert set(checked) == {"python", "node", "go", "java", "php", "ruby", "csharp", "curl"}
     assert all(words == ["gateway"] for words in checked.values())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize("tls", ["plain", "certificate", "mint"])
+async def test_by_the_gateways_own_configuration(tls: str, place: Place, tmp_path: Path) -> None:
+    """On its machine the gateway is found by its file, whatever certificate its port shows."""
+    settings: dict[str, Any] = {"listen": f"127.0.0.1:{_free_port()}", "ca": make_authority(tmp_path / "own")}
+    if tls == "certificate":
+        settings["tls"] = Authority().write_pair(tmp_path, "gateway.internal")
+    elif tls == "mint":
+        settings["tls"] = {"mint": True}
+    async with open_scene(tmp_path, **settings) as scene:
+        served = replace(place, scene=scene)
+        code, output, errors = await served.run("curl", where=("--config", str(tmp_path / "gateway.yaml")))
+        assert code == 0, errors
+        assert json.loads(output)["pages"] == 3
+        assert scene.created() == {"messages": 5}
