@@ -61,6 +61,7 @@ KINDS: dict[str, ErrorKind] = {
         403, 20403, "accounts, keys and tokens need a rule that names them exactly"
     ),
     "foreign_account": ErrorKind(403, 20403, "an AccountSid that the consumer's credential does not own"),
+    "stopped": ErrorKind(403, 20403, "an operator has stopped this consumer or destination; ask the contact"),
     "tunnel_refused": ErrorKind(403, 20403, "CONNECT to a host or port that this gateway does not serve"),
     "wrong_region": ErrorKind(403, 20403, "the host names a region that the credential is not for"),
     "form_rule": ErrorKind(

@@ -17,7 +17,7 @@ from gateway.http.request_head import Inbound, require_head
 from gateway.http.response import Response
 from gateway.http.response_head import HTTP_1_0, build_head
 from gateway.idempotency.keyed_requests import Idempotency
-from gateway.identity.authentication import Caller, UnverifiedCaller, authenticate
+from gateway.identity.authentication import UnverifiedCaller, authenticate
 from gateway.identity.failure_throttle import FailureThrottle
 from gateway.identity.jwt_verifier import TokenVerifier
 from gateway.identity.request_id import take_request_id, take_trace_context
@@ -38,6 +38,8 @@ from gateway.policy.snapshot import Snapshot, Snapshots
 from gateway.policy.steps import check_body, check_stream, decide_head, prepare
 from gateway.rate_limits.rate_limiter import RateLimiter
 from gateway.repeat_guard.repeat_guard import RepeatGuard
+from gateway.stops.stop_table import StopTable
+from gateway.stops.turn_check import TurnCheck
 from gateway.upstream.forwarder import Forwarder
 from gateway.upstream.response_rewriting import PublicBase, adapt_answer, find_base
 
@@ -62,6 +64,7 @@ class Handler:
     def __init__(
         self,
         snapshots: Snapshots,
+        stops: StopTable,
         tokens: TokenVerifier,
         limiter: RateLimiter,
         idempotency: Idempotency,
@@ -76,6 +79,7 @@ class Handler:
         self.draining = False
         self.in_flight = 0
         self._tokens = tokens
+        self._turns = TurnCheck(snapshots, stops)
         self._failures = FailureThrottle()
         self._limiter = limiter
         self._idempotency = idempotency
@@ -152,9 +156,11 @@ class Handler:
             raise self._failures.check(refusal, request.caller.address, time.monotonic()) from None
         if tunnel is not None:
             tunnel.identify()
-        request.on_turn = partial(self._require_known, snapshot, caller.consumer.name, inbound, request)
         grant, plan = decide_head(snapshot, caller.consumer, inbound, exchange)
         body, stream = await self._read(request, exchange, snapshot, inbound, grant, plan)
+        self._turns.require_started(grant, body)
+        asked = snapshot, inbound, request.caller.proofs, grant, body
+        request.on_turn = partial(self._turns.require_known, *asked)
         trace = self._observers.upstream_trace(exchange.trace, request.headers)
         streams = stream is not None
         outbound, claim, intent, limit = prepare(
@@ -173,18 +179,6 @@ class Handler:
             await self._relay(*await self._send_once(claim, ask, exchange), ask, exchange)
         else:
             await self._relay(*await self._admit_and_send(ask, exchange), ask, exchange)
-
-    def _require_known(self, before: Snapshot, name: str, inbound: Inbound, request: Request) -> None:
-        """Its turn has come: refuse a request whose consumer or key a reload removed while it waited.
-
-        What it may do was decided when it came, and is not decided again.
-        """
-        current = self._snapshots.current
-        if current is before:
-            return
-        found = authenticate(current.identities, inbound, time.time(), *request.caller.proofs)
-        if name not in current.consumers or (isinstance(found, Caller) and found.consumer.name != name):
-            raise Refusal("unknown_consumer", "The consumer was removed while its request waited.")
 
     async def _relay(self, answer: Response, fields: bytes, ask: _Ask, exchange: Exchange) -> None:
         """Write an answer to the caller, with links rewritten and tokens concealed where that is due."""

@@ -22,21 +22,30 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="twilio-gateway admin"'}
 
 @dataclass(frozen=True, slots=True)
 class AdminAccess:
-    """What the configuration says. `page` and `metrics` are digests of tokens, None where there is none."""
+    """What the configuration says. `page`, `metrics` and `operate` are digests of tokens, None for none."""
 
     page: bytes | None = field(default=None, repr=False)
     metrics: bytes | None = field(default=None, repr=False)
     hosts: frozenset[str] = frozenset()
+    operate: bytes | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, page: str | None, metrics: str | None, hosts: frozenset[str]) -> "AdminAccess":
+    def of(
+        cls, page: str | None, metrics: str | None, hosts: frozenset[str], operate: str | None = None
+    ) -> "AdminAccess":
         """Of the tokens themselves, which are kept as digests."""
-        return cls(_digest(page), _digest(metrics), hosts)
+        return cls(_digest(page), _digest(metrics), hosts, _digest(operate))
+
+    @property
+    def viewers(self) -> tuple[bytes, ...]:
+        """The tokens that open the page; none if it is open."""
+        return () if self.page is None else tuple(each for each in (self.page, self.operate) if each)
 
     def kept_closed(self, new: "AdminAccess") -> "AdminAccess":
         """What holds from `new` on at a port that others reach: leaving a token out opens none, as
         the port itself stays where it is until a restart."""
-        return replace(new, page=new.page or self.page, metrics=new.metrics or self.metrics)
+        page, metrics = new.page or self.page, new.metrics or self.metrics
+        return replace(new, page=page, metrics=metrics)
 
 
 def _digest(token: str | None) -> bytes | None:
@@ -68,27 +77,36 @@ class AdminAuthenticator:
 
     def is_logged_in(self, request: web.Request) -> bool:
         """Whether the request shows an open session, or none is asked for."""
-        page = self.access.page
-        return page is None or self._sessions.holds(request.cookies.get(COOKIE, ""), page, self._clock())
+        viewers = self.access.viewers
+        return not viewers or any(self._has_session(request, token) for token in viewers)
+
+    def may_operate(self, request: web.Request) -> bool:
+        """Whether a request that may see the page may also change something."""
+        operate = self.access.operate
+        if not self.access.viewers:
+            return True
+        if operate is None:
+            return False
+        shown = _bearer(request)
+        by_token = shown is not None and hmac.compare_digest(digest(shown), operate)
+        return by_token or self._has_session(request, operate)
 
     def require_page(self, request: web.Request) -> None:
         """Raises 401 or 429 unless the request may see the page and the API."""
-        page = self.access.page
-        if page is not None and not self.is_logged_in(request):
-            self._require_bearer(request, page, self._page_guesses)
+        if not self.is_logged_in(request):
+            self._require_bearer(request, self.access.viewers, self._page_guesses)
 
     def require_metrics(self, request: web.Request) -> None:
         """Raises 401 or 429 unless the request may see the metrics; who may see the page may."""
         metrics = self.access.metrics
         if metrics is not None and not (self.access.page is not None and self.is_logged_in(request)):
-            self._require_bearer(request, metrics, self._metrics_guesses)
+            self._require_bearer(request, (metrics,), self._metrics_guesses)
 
     def log_in(self, request: web.Request, token: str) -> str | None:
         """A new session's id; None if the token is wrong. Raises 429."""
-        page = self.access.page
-        if page is None or not self._is_right(request, token, page, self._page_guesses):
-            return None
-        return self._sessions.begin(page, self._clock())
+        viewers = self.access.viewers
+        found = self._find(request, token, viewers, self._page_guesses) if viewers else None
+        return None if found is None else self._sessions.begin(found, self._clock())
 
     def log_out(self, request: web.Request) -> bool:
         """End the request's session; False if it had none."""
@@ -98,14 +116,22 @@ class AdminAuthenticator:
         """End a session that was begun a moment ago."""
         self._sessions.end(session)
 
-    def _require_bearer(self, request: web.Request, wanted: bytes, guesses: LoginThrottle) -> None:
-        shown = request.headers.get("Authorization", "")
-        if shown[: len(_BEARER)].lower() != _BEARER:
+    def _has_session(self, request: web.Request, token: bytes) -> bool:
+        return self._sessions.holds(request.cookies.get(COOKIE, ""), token, self._clock())
+
+    def _require_bearer(
+        self, request: web.Request, wanted: tuple[bytes, ...], guesses: LoginThrottle
+    ) -> None:
+        shown = _bearer(request)
+        if shown is None:
             _challenge("A token is needed: Authorization: Bearer TOKEN.")
-        if not self._is_right(request, shown[len(_BEARER) :].strip(), wanted, guesses):
+        if self._find(request, shown, wanted, guesses) is None:
             _challenge("The token is wrong.")
 
-    def _is_right(self, request: web.Request, token: str, wanted: bytes, guesses: LoginThrottle) -> bool:
+    def _find(
+        self, request: web.Request, token: str, wanted: tuple[bytes, ...], guesses: LoginThrottle
+    ) -> bytes | None:
+        """The digest that a token has; each is compared, so that no time tells which. Raises 429."""
         address, now = request.remote or "", self._clock()
         wait = math.ceil(guesses.wait_seconds(address, now))
         if wait:
@@ -113,11 +139,18 @@ class AdminAuthenticator:
                 text=f"Too many wrong tokens came from this address; try again in {wait} s.\n",
                 headers={"Retry-After": str(wait)},
             )
-        if hmac.compare_digest(digest(token), wanted):
-            return True
+        shown = digest(token)
+        found = [each for each in wanted if hmac.compare_digest(shown, each)]
+        if found:
+            return found[0]
         guesses.failed(address, now)
         self._on_refused(address)
-        return False
+        return None
+
+
+def _bearer(request: web.Request) -> str | None:
+    shown = request.headers.get("Authorization", "")
+    return shown[len(_BEARER) :].strip() if shown[: len(_BEARER)].lower() == _BEARER else None
 
 
 def _challenge(text: str) -> NoReturn:

@@ -19,6 +19,7 @@ from gateway.admin.events import Events
 from gateway.admin.login import Login
 from gateway.admin.request_guard import Guard, add_headers, answer_failure
 from gateway.admin.static_files import StaticFiles
+from gateway.admin.stops_api import StopsApi
 from gateway.admin.unknowns_api import UnknownsApi
 from gateway.audit.auditor import Auditor
 from gateway.observe.metrics.exposition import ExpositionPage
@@ -91,6 +92,7 @@ class AdminServer:
         router.add_get("/root.pem", self._root)
         router.add_get("/api/events", self._events.handle)
         Api(runtime, self._status).add_to(router)
+        StopsApi(runtime.stops, self._authenticator, self._auditor).add_to(router)
         UnknownsApi(runtime.outcomes, self._auditor).add_to(router)
         Login(self._authenticator, self._auditor).add_to(router)
         StaticFiles().add_to(router)

@@ -5,6 +5,8 @@ how the parts are built and handed to each other; nothing of ports and their lis
 """
 
 import asyncio
+import os
+import platform
 import random
 import time
 from dataclasses import dataclass
@@ -31,6 +33,8 @@ from gateway.rate_limits.redis_limits import RedisLimits
 from gateway.redis.redis_store import RedisStore
 from gateway.redis.server_clock import ServerClock
 from gateway.repeat_guard.repeat_guard import RepeatGuard
+from gateway.stops.stop_file import StopFile
+from gateway.stops.stop_service import StopService
 from gateway.upstream.account_reader import AccountReader
 from gateway.upstream.forwarder import Forwarder
 
@@ -44,6 +48,7 @@ class Components:
     limiter: RateLimiter
     idempotency: Idempotency
     repeat_guard: RepeatGuard
+    stops: StopService
     resolver: OutcomeResolver
     store: RedisStore | None
     shares: LimitSharing | None
@@ -68,6 +73,7 @@ class Components:
         await self.resolver.close()
         await self.idempotency.close()
         await self.repeat_guard.close()
+        await self.stops.close()
         if self.shares is not None:
             await self.shares.close()
         await self.forwarder.close()
@@ -123,11 +129,25 @@ async def open_components(
             on_event=observers.metrics.count_idempotency_event,
         ),
         repeat_guard,
+        await _open_stops(options, store, observers, loops),
         resolver,
         store,
         shares,
         JwksCache(observers.issuer_changed, time.monotonic, random.uniform, loops),
     )
+
+
+async def _open_stops(
+    options: Options, store: RedisStore | None, observers: Observers, loops: BackgroundLoops
+) -> StopService:
+    """What was stopped is known before the first request comes."""
+    name = platform.node()
+    # Replicas on one machine have admin ports of their own; port 0 tells nothing.
+    name = f"{name}:{options.admin.address.port or f'process-{os.getpid()}'}"
+    file = StopFile(options.stop_file) if options.stop_file is not None else None
+    stops = StopService(name, store, file, observers.stops_not_kept)
+    await stops.open(loops)
+    return stops
 
 
 def open_tracing(options: Tracing) -> Tracer | None:

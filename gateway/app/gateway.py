@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Collection
 
 from gateway import __version__
 from gateway.admin.admin_authentication import AdminAuthenticator
@@ -40,7 +41,7 @@ from gateway.observe.metrics.runtime_families import StateCollector, name_keys
 from gateway.observe.metrics.tunnel_families import TunnelCollector
 from gateway.observe.metrics.webhook_families import WebhookCollector
 from gateway.observe.observers import Observers
-from gateway.observe.runtime import OutcomeRuntime, Runtime, WebhookRuntime
+from gateway.observe.runtime import OutcomeRuntime, Runtime, StopRuntime, WebhookRuntime
 from gateway.observe.status.heartbeat import Heartbeat
 from gateway.observe.status.process_status import ProcessStatus
 from gateway.policy.snapshot import Snapshots
@@ -86,6 +87,7 @@ class Gateway:
         tunnels = TunnelBounds(self.observers.handshake_failed)
         self._handler = Handler(
             self._snapshots,
+            components.stops.table,
             TokenVerifier(components.keys),
             components.limiter,
             components.idempotency,
@@ -216,6 +218,9 @@ class Gateway:
             self.url = f"{scheme}://{_bracketed(listener.address.host)}:{self.listener.port}"
         self.admin_url = f"http://{_bracketed(admin.address.host)}:{self._admin.port}"
 
+    def _consumer_names(self) -> Collection[str]:
+        return self._snapshots.current.consumers.keys()
+
     def _admin_refused(self, address: str) -> None:
         """On the admin thread."""
         self.observers.admin_refused(address)
@@ -253,6 +258,7 @@ class Gateway:
             idempotency=components.idempotency,
             repeat_guard=components.repeat_guard,
             outcomes=OutcomeRuntime(components.resolver, loop, self.observers.outcome_asked),
+            stops=StopRuntime(components.stops, loop, self._consumer_names, self.observers.stop_changed),
             connection_tracker=tracker,
             buffers=components.buffers,
             connections=lambda: tracker.open,

@@ -74,6 +74,7 @@ class Options:
     log: Log
     tracing: Tracing
     audit: AuditOptions | None
+    stop_file: Path | None
     store: Secret | None
     """The URL of Redis; None keeps state in this process."""
     store_prefix: str
@@ -101,6 +102,7 @@ def options_of(resolved: ResolvedSettings) -> Options:
         log=settings.log,
         tracing=settings.tracing,
         audit=_audit(resolved),
+        stop_file=resolved.files[0].parent / settings.stop_file if settings.stop_file else None,
         store=resolved.store,
         store_prefix=settings.store_prefix,
         on_store_failure=OnStoreFailure(settings.on_store_failure),
@@ -135,10 +137,12 @@ def _listener(resolved: ResolvedSettings) -> ListenerOptions:
 
 def _admin(resolved: ResolvedSettings) -> AdminOptions:
     page, metrics = resolved.page_token, resolved.metrics_token
+    operate = resolved.operate_token
     access = AdminAccess.of(
         None if page is None else page.reveal(),
         None if metrics is None else metrics.reveal(),
         frozenset(resolved.settings.admin.hosts),
+        None if operate is None else operate.reveal(),
     )
     address = resolved.admin_listen
     return AdminOptions(address, not is_loopback(address.host), access)

@@ -20,4 +20,9 @@ def add_token_argument(parser: argparse.ArgumentParser) -> None:
 
 def open_client(args: argparse.Namespace) -> AdminClient:
     """The client for `args.admin`. Raises `AdminError` if that is no URL."""
-    return AdminClient(args.admin, os.environ.get(args.token_env, "").strip(), args.token_env)
+    return open_client_at(args.admin, args.token_env)
+
+
+def open_client_at(url: str, token_env: str) -> AdminClient:
+    """The client for an admin port. Raises `AdminError` if that is no URL."""
+    return AdminClient(url, os.environ.get(token_env, "").strip(), token_env)

@@ -61,9 +61,9 @@ class AdminClient:
         finally:
             connection.close()
 
-    def post(self, path: str) -> Any:
-        """The JSON that a POST without a body is answered with. Raises `AdminError`."""
-        connection, response = self._open(path, {}, "POST")
+    def post(self, path: str, body: Mapping[str, object] | None = None) -> Any:
+        """The JSON that a POST is answered with; `body` is sent as JSON. Raises `AdminError`."""
+        connection, response = self._open(path, {}, "POST", body)
         try:
             return self._parse(response.read(_MAX_BYTES))
         except (OSError, HTTPException) as error:
@@ -91,7 +91,11 @@ class AdminClient:
         raise AdminAway(f"the gateway at {self.url} ended the stream")
 
     def _open(
-        self, path: str, query: Mapping[str, object], method: str = "GET"
+        self,
+        path: str,
+        query: Mapping[str, object],
+        method: str = "GET",
+        body: Mapping[str, object] | None = None,
     ) -> tuple[HTTPConnection, HTTPResponse]:
         make = HTTPSConnection if self._secure else HTTPConnection
         connection = make(self._host, self._port, timeout=_SECONDS)
@@ -102,16 +106,19 @@ class AdminClient:
         if query:
             target += f"?{urlencode(query)}"
         try:
-            connection.request(method, target, headers=headers)
+            content = None if body is None else json.dumps(body)
+            if content is not None:
+                headers["Content-Type"] = "application/json"
+            connection.request(method, target, content, headers)
             response = connection.getresponse()
             if response.status == 200:
                 return connection, response
-            status, body = response.status, response.read(_MAX_BYTES)
+            status, said = response.status, response.read(_MAX_BYTES)
         except (OSError, HTTPException) as error:
             connection.close()
             raise self._away(error) from error
         connection.close()
-        raise self._refusal(status, body)
+        raise self._refusal(status, said)
 
     def _refusal(self, status: int, body: bytes) -> AdminError:
         text = _error_text(body)

@@ -21,6 +21,8 @@ COMMANDS: Final = {
     "init": "write a commented configuration file to begin with",
     "serve": "run the gateway",
     "check": "say what is wrong with a configuration",
+    "stop": "send nothing more for a consumer, or to a destination",
+    "start": "send again what was stopped",
     "access": "print who may do what",
     "diff": "say what another configuration changes, and for whom",
     "explain": "show what the gateway would do with a request, without sending it",

@@ -16,6 +16,7 @@ from gateway.observe.metrics.registry import Metrics
 from gateway.observe.traces.tracer import Tracer
 from gateway.redis.availability import StoreState
 from gateway.repeat_guard.open_outcomes import OpenOutcome
+from gateway.stops.stop_table import Stop
 from gateway.upstream.key_health import KeyEvent
 from gateway.webhooks.signature_hints import Hint
 from gateway.webhooks.webhook_record import WebhookEvent
@@ -121,6 +122,16 @@ class Observers:
             self.log.warning("issuer unavailable", issuer=name, reason=failure)
         else:
             self.log.info("issuer available", issuer=name)
+
+    def stop_changed(self, act: str, stop: Stop, address: str) -> None:
+        """An operator stopped or started something."""
+        values = {"consumer": stop.consumer, "prefix": stop.prefix, "address": address}
+        self.log.warning(f"operator {act}", **values)
+
+    def stops_not_kept(self, reason: str) -> None:
+        """The file of stops cannot be read or written; an empty reason says that it could again."""
+        if reason:
+            self.log.error("stops not kept", reason=reason)
 
     def admin_refused(self, address: str) -> None:
         """A caller of the admin port presented a wrong token."""

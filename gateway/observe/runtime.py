@@ -5,7 +5,7 @@ one step, so a concurrent change cannot break a read.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,6 +28,8 @@ from gateway.rate_limits.rate_limiter import RateLimiter
 from gateway.redis.redis_store import RedisStore
 from gateway.repeat_guard.open_outcomes import OpenOutcome
 from gateway.repeat_guard.repeat_guard import RepeatGuard
+from gateway.stops.stop_service import StopService
+from gateway.stops.stop_table import Stop
 from gateway.upstream.forwarder import Forwarder
 
 
@@ -50,6 +52,16 @@ class OutcomeRuntime(NamedTuple):
     on_resolve: Callable[[OpenOutcome, str], None]
 
 
+class StopRuntime(NamedTuple):
+    """Stops: who keeps them, on which loop, whom there is to stop, and what is called after a change, on any
+    thread."""
+
+    service: StopService
+    loop: asyncio.AbstractEventLoop
+    consumers: Callable[[], Collection[str]]
+    on_change: Callable[[str, Stop, str], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """The parts of one process.
@@ -67,6 +79,7 @@ class Runtime:
     idempotency: Idempotency
     repeat_guard: RepeatGuard
     outcomes: OutcomeRuntime
+    stops: StopRuntime
     connection_tracker: ConnectionTracker
     buffers: BufferedBytes
     connections: Callable[[], int]

@@ -1,1 +1,1 @@
-"""Stops: consumers, or recipients by prefix, for which nothing is sent until an operator starts them again."""
+"""Stops: consumers, or recipients by prefix, for which nothing is sent until they are started again."""

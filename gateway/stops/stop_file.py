@@ -23,7 +23,9 @@ class StopFile:
         except FileNotFoundError:
             return {}
         if not isinstance(content, dict) or not isinstance(content.get("stops"), list):
-            raise ValueError(f"{self.path} is no file of stops; move it away, and stop again what must not send")
+            raise ValueError(
+                f"{self.path} is no file of stops; move it away, and stop again what must not send"
+            )
         return parse_stops(content["stops"])
 
     def write(self, stops: Mapping[str, Stop]) -> None:

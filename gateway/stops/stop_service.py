@@ -1,7 +1,7 @@
-"""Stops of all replicas: a change is put into the store, every replica polls it, and says what it has in force.
+"""Stops of all replicas: a change is put into the store; each replica polls it and says what it has in force.
 
-Without a store, and while it is unavailable, a change holds on the replica that was asked, and is put into the
-store once that is back. A store that has lost its memory is told again.
+Without a store, and while it is unavailable, a change holds on the replica that was asked, and is put into
+the store once that is back. A store that has lost its memory is told again.
 """
 
 import asyncio
@@ -55,6 +55,13 @@ class Acknowledgement(NamedTuple):
     done: bool
 
 
+class Change(NamedTuple):
+    """`shared`: whether the store has it; None without a store."""
+
+    shared: bool | None
+    replicas: list[Acknowledgement]
+
+
 class StopService:
     """One per process, on the data loop. `replica` is its name in acknowledgements.
 
@@ -70,8 +77,8 @@ class StopService:
     ) -> None:
         self.table = StopTable()
         self.replica = replica
-        self.known = store is None and file is None
-        """Whether the stops were read, from the store or the file: nothing is served before."""
+        self.known = file is None
+        """Whether the stops were read, from the file or the store: the replica is not ready before."""
         self._store = store
         self._file = file
         self._on_trouble = on_trouble
@@ -98,7 +105,7 @@ class StopService:
         except StoreUnavailable:
             return
 
-    async def change(self, stop: Stop, *, stopped: bool) -> list[Acknowledgement]:
+    async def change(self, stop: Stop, *, stopped: bool) -> Change:
         """Stop or start something, here at once and on every replica. Returns within about five seconds who
         has it in force."""
         self._pending[stop.subject] = stop if stopped else None
@@ -107,8 +114,9 @@ class StopService:
         if self._store is not None:
             version = await self._send_pending(self._store)
         if self._store is None or version is None:
-            return [Acknowledgement(self.replica, done=True)]
-        return await self._await_replicas(self._store, version)
+            shared = None if self._store is None else False
+            return Change(shared, [Acknowledgement(self.replica, done=True)])
+        return Change(True, await self._await_replicas(self._store, version))
 
     async def _run(self, loop: BackgroundLoop) -> None:
         assert self._store is not None
@@ -122,7 +130,9 @@ class StopService:
             if self._pending:
                 await self._send_pending(store)
             now = store.server_clock.now()
-            answer = await store.run(_POLL, _KEYS, [self.replica, self._version, f"{now:.3f}"], is_vital=False)
+            answer = await store.run(
+                _POLL, _KEYS, [self.replica, self._version, f"{now:.3f}"], is_vital=False
+            )
         except StoreUnavailable:
             return
         version = int(answer[0])

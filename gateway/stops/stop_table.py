@@ -76,11 +76,11 @@ class StopTable:
         self.stops = stops
 
     def require_started(self, consumer: str, find_destinations: Callable[[], Iterable[str]]) -> None:
-        """Raises `Refusal` (stopped). Destinations are normalised: digits for numbers; they are looked for only
-        while a prefix is stopped."""
+        """Raises `Refusal` (stopped). Destinations are normalised: digits for numbers; they are looked for
+        only while a prefix is stopped."""
         stops = self.stops
         if f"{ALL}|" in stops or f"{consumer}|" in stops:
             raise Refusal("stopped", "An operator has stopped this consumer; nothing was sent.")
         prefixes = [stop.prefix for stop in self.by_prefix if stop.consumer in (ALL, consumer)]
-        if prefixes and any(each.startswith(tuple(prefixes)) for each in find_destinations()):
+        if prefixes and any(each.lstrip("+").startswith(tuple(prefixes)) for each in find_destinations()):
             raise Refusal("stopped", "An operator has stopped messages and calls to this destination.")

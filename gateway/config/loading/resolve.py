@@ -30,7 +30,7 @@ from gateway.config.problems import ConfigError, Finding, KeyPath
 from gateway.config.schema import addresses, values
 from gateway.config.schema.account_settings import ApiKeySettings, CredentialSettings, Subaccount
 from gateway.config.schema.addresses import UrlForm, parse_address
-from gateway.config.schema.admin_settings import find_weak_tokens
+from gateway.config.schema.admin_settings import ADMIN_TOKENS, find_weak_tokens
 from gateway.config.schema.audit_settings import find_weak_key
 from gateway.config.schema.consumer_settings import ConsumerKey, ConsumerSettings
 from gateway.config.schema.secret_values import RemoteSecret, Secret, SecretError, SecretRef, path_of, resolve
@@ -122,10 +122,9 @@ class _Resolver:
             if self._calls
         }
         self._find_duplicates(consumers)
-        page_token = self._token(settings.admin.page_token, ("admin", "page_token"))
-        metrics_token = self._token(settings.admin.metrics_token, ("admin", "metrics_token"))
+        tokens = [self._token(getattr(settings.admin, name), ("admin", name)) for name in ADMIN_TOKENS]
         audit_key = self._token(settings.audit.key if settings.audit else None, ("audit", "key"))
-        self.findings += [*find_weak_tokens(page_token, metrics_token), *find_weak_key(audit_key)]
+        self.findings += [*find_weak_tokens(*tokens), *find_weak_key(audit_key)]
         named = NamedFiles(self._base_dir, self._files, self._refuse, self._environ)
         files = UnreadFiles() if self._static else named
         tls = files.tls(settings.tls if self._calls else None, ("tls",))
@@ -138,8 +137,9 @@ class _Resolver:
             tls=tls,
             ca=ca,
             admin_listen=parse_address(settings.admin.listen),
-            page_token=page_token,
-            metrics_token=metrics_token,
+            page_token=tokens[0],
+            metrics_token=tokens[1],
+            operate_token=tokens[2],
             audit_key=audit_key,
             store=self._store(settings.store),
             store_key=self._store_key(settings.store_key),

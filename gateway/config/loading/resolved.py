@@ -153,6 +153,7 @@ class ResolvedSettings:
     admin_listen: ListenAddress
     page_token: Secret | None
     metrics_token: Secret | None
+    operate_token: Secret | None
     store_key: Secret | None
     """32 bytes in base64."""
     audit_key: Secret | None

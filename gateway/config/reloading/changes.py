@@ -42,6 +42,7 @@ def describe_changes(old: ResolvedSettings, new: ResolvedSettings) -> tuple[str,
         *_secret("audit.key", old.audit_key, new.audit_key),
         *_secret("admin.page_token", old.page_token, new.page_token),
         *_secret("admin.metrics_token", old.metrics_token, new.metrics_token),
+        *_secret("admin.operate_token", old.operate_token, new.operate_token),
         *_webhooks(old.webhooks, new.webhooks),
         *_named("credentials", old.credentials, new.credentials, _credential),
         *_named("consumers", old.consumers, new.consumers, _consumer),
@@ -68,7 +69,12 @@ def find_waiting(started_with: Mapping[str, object], new: ResolvedSettings) -> t
 def _flat(settings: Settings) -> dict[str, object]:
     """Path -> value of the gateway's own sections, lists in one piece."""
     plain = settings.model_dump(by_alias=True, exclude=_ELSEWHERE)
-    for section, name in (("upstream", "proxy"), ("admin", "page_token"), ("admin", "metrics_token")):
+    for section, name in (
+        ("upstream", "proxy"),
+        ("admin", "page_token"),
+        ("admin", "metrics_token"),
+        ("admin", "operate_token"),
+    ):
         plain[section].pop(name)
     return dict(_leaves("", plain))
 

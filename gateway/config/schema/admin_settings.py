@@ -15,6 +15,7 @@ from gateway.config.schema.secret_values import Secret, SecretRef
 from gateway.config.schema.values import Section
 
 _MIN_TOKEN: Final = 16
+ADMIN_TOKENS: Final = ("page_token", "metrics_token", "operate_token")
 
 
 class Admin(Section):
@@ -33,6 +34,11 @@ class Admin(Section):
     page_token: SecretRef | None = Field(
         default=None,
         description="Opens the page (by a login) and `/api` (as `Authorization: Bearer`). By reference.",
+    )
+    operate_token: SecretRef | None = Field(
+        default=None,
+        description="Opens what `page_token` does, and may also stop and start consumers. "
+        "By reference. Without `page_token` everyone who reaches the port may.",
     )
     metrics_token: SecretRef | None = Field(
         default=None, description="Opens `/metrics` (as `Authorization: Bearer`). By reference."
@@ -53,11 +59,19 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def find_weak_tokens(page: Secret | None, metrics: Secret | None) -> Iterator[Finding]:
-    """Both tokens are exposed to guessing, and the metrics token is also stored in Prometheus."""
-    for name, token in (("page_token", page), ("metrics_token", metrics)):
+def find_weak_tokens(
+    page: Secret | None, metrics: Secret | None, operate: Secret | None
+) -> Iterator[Finding]:
+    """All tokens are exposed to guessing, and the metrics token is also stored in Prometheus."""
+    tokens = dict(zip(ADMIN_TOKENS, (page, metrics, operate), strict=True))
+    for name, token in tokens.items():
         if token is not None and len(token.reveal()) < _MIN_TOKEN:
             message = f"the value of {token.origin} has fewer than {_MIN_TOKEN} characters"
             yield Finding(("admin", name), message, "make one with: openssl rand -hex 32")
-    if page is not None and metrics is not None and page.reveal() == metrics.reveal():
-        yield Finding(("admin", "metrics_token"), "the same as `admin.page_token`", "give it its own value")
+    if page is None and operate is not None:
+        hint = "add `page_token: {env: NAME}` for those who may only view"
+        yield Finding(("admin", "operate_token"), "needs `admin.page_token`", hint)
+    for name in ("metrics_token", "operate_token"):
+        token = tokens[name]
+        if page is not None and token is not None and page.reveal() == token.reveal():
+            yield Finding(("admin", name), "the same as `admin.page_token`", "give it its own value")

@@ -132,6 +132,12 @@ class Settings(BaseSettings):
         "Redis, so that another replica can ask Twilio about the messages of one that was killed "
         "(`credentials.NAME.repeat_guard.ask`). Needs `pip install 'twilio-gateway[cryptography]'`.",
     )
+    stop_file: values.Filled | None = Field(
+        default=None,
+        description="A file in which stops (`gateway stop`) are kept beside Redis, from the folder of the "
+        "configuration, so that a replica starts with them.",
+        json_schema_extra=values.RESTART,
+    )
     on_store_failure: Literal["local", "refuse"] = Field(
         default="local",
         description="While Redis is away: `local` counts in each replica alone, `refuse` answers 503.",

@@ -63,7 +63,7 @@ class Status:
         """What /readyz answers."""
         state, why = self._describe_state()
         return Health(
-            state != "draining",
+            state != "draining" and self._runtime.stops.service.known,
             {
                 "state": state,
                 "why": why,

@@ -175,6 +175,7 @@ def test_everything_resolved_is_compared() -> None:
         "proxy",
         "page_token",
         "metrics_token",
+        "operate_token",
         "credentials",
         "consumers",
         "webhooks",
