@@ -24,6 +24,7 @@ from gateway.identity.jwks_cache import JwksCache
 from gateway.observe.observers import Observers
 from gateway.observe.traces.tracer import Tracer, open_tracer
 from gateway.outcome_resolution.outcome_resolver import OutcomeResolver
+from gateway.outcome_resolution.status_news import StatusNews
 from gateway.policy.snapshot import Snapshots
 from gateway.rate_limits.expiry_table import ExpiryTable
 from gateway.rate_limits.limit_leases import LeasedLimits
@@ -50,6 +51,7 @@ class Components:
     repeat_guard: RepeatGuard
     stops: StopService
     resolver: OutcomeResolver
+    status_news: StatusNews
     store: RedisStore | None
     shares: LimitSharing | None
     keys: JwksCache
@@ -70,6 +72,7 @@ class Components:
     async def close(self) -> None:
         """End the background work, then close the connections."""
         await self.keys.close()
+        await self.status_news.close()
         await self.resolver.close()
         await self.idempotency.close()
         await self.repeat_guard.close()
@@ -117,6 +120,8 @@ async def open_components(
     )
     repeat_guard.set_on_open(resolver.on_open)
     resolver.start()
+    status_news = StatusNews(resolver, store, resolver.outcomes.now, loops)
+    status_news.start()
     return Components(
         buffers,
         forwarder,
@@ -131,6 +136,7 @@ async def open_components(
         repeat_guard,
         await _open_stops(options, store, observers, loops),
         resolver,
+        status_news,
         store,
         shares,
         JwksCache(observers.issuer_changed, time.monotonic, random.uniform, loops),

@@ -110,7 +110,12 @@ class Gateway:
             buffers=components.buffers,
         )
         if self._configuration.webhooks is not None:
-            self.webhooks = WebhookPort(self._configuration.webhooks, self.observers, components.buffers)
+            self.webhooks = WebhookPort(
+                self._configuration.webhooks,
+                self.observers,
+                components.buffers,
+                components.status_news.told,
+            )
         self._authenticator = AdminAuthenticator(options.admin.access, self._admin_refused)
         registry = self.observers.metrics.registry
         registry.register(IdentityCollector(self._tls, components.keys))

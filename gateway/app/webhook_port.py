@@ -1,5 +1,7 @@
 """The webhook port of a process: its listener, its handler, and its client for the services behind it."""
 
+from collections.abc import Callable
+
 from gateway.app.listen_error import ListenError
 from gateway.app.webhook_options import WebhookOptions
 from gateway.http.buffered_bytes import BufferedBytes
@@ -16,11 +18,18 @@ SETTING = "webhooks.listen"
 class WebhookPort:
     """`open`, `apply` for each reload, `drain` and `close`, all on the loop."""
 
-    def __init__(self, options: WebhookOptions, observers: Observers, buffers: BufferedBytes) -> None:
+    def __init__(
+        self,
+        options: WebhookOptions,
+        observers: Observers,
+        buffers: BufferedBytes,
+        on_status: Callable[[str, str], object],
+    ) -> None:
+        """`on_status` is called with the account and the SID of each verified status callback."""
         self._address = options.address
         self._client = InwardClient()
         self.handler = WebhookHandler(
-            options.rules, self._client, observers, body_seconds=options.body_seconds
+            options.rules, self._client, observers, on_status, body_seconds=options.body_seconds
         )
         tls = options.tls
         self.tls = None if tls is None else ListenerTls(tls.context, tls.expires, observers.handshake_failed)

@@ -81,6 +81,14 @@ class OutcomeResolver:
         """How many outcomes this replica asks about."""
         return len(self._pursuits)
 
+    def pursuits_of(self, account: str) -> list[Pursuit]:
+        """What is looked for at an account."""
+        return [each for each in self._pursuits.values() if each.outcome.subject.account == account]
+
+    def pursued_accounts(self) -> set[str]:
+        """The SIDs of the accounts at which something is looked for."""
+        return {each.outcome.subject.account for each in self._pursuits.values()}
+
     def start(self) -> None:
         """Begin to renew leases, and to take over what other replicas have left."""
         self._keeping = self._loops.start("outcome_resolution", 2 * _RENEW_SECONDS, self._keep_leases)

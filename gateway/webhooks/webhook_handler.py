@@ -29,6 +29,7 @@ from gateway.webhooks.webhook_verification import (
     ReceivedEvent,
     Verification,
     find_subject,
+    is_status,
     make_suspect,
     verify_event,
 )
@@ -73,6 +74,7 @@ class WebhookHandler:
         rules: WebhookRules,
         client: InwardClient,
         observer: WebhookObserver,
+        on_status: Callable[[str, str], object],
         clock: Callable[[], float] = time.perf_counter,
         *,
         body_seconds: float = 5.0,
@@ -85,6 +87,7 @@ class WebhookHandler:
         self.limits = RouteLimits()
         self.delivery = WebhookDelivery(client, clock)
         self._observer = observer
+        self._on_status = on_status
         self._clock = clock
         self._budget = BodyBudget()
         self._hint_at = -_HINT_SECONDS
@@ -174,6 +177,8 @@ class WebhookHandler:
         if verification.secret is not None:
             event.secret = verification.secret.origin
             event.sid = find_subject(verification.form)
+            if event.sid and is_status(verification.form):
+                self._on_status(route.sid, event.sid)
             return verification
         self._hint(rules, route, received, verification.reason, event.request_id)
         if not route.reports:

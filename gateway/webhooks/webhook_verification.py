@@ -117,6 +117,12 @@ def find_subject(form: Pairs | None) -> str:
     return ""
 
 
+def is_status(form: Pairs | None) -> bool:
+    """Whether an event tells of a message or call that was sent, and not of one that arrives."""
+    named = dict(form or ())
+    return b"MessageStatus" in named or named.get(b"Direction", b"").startswith(b"outbound")
+
+
 def _names_account_only(sid: str, event: ReceivedEvent, form: Pairs | None) -> bool:
     """Whether every AccountSid that the event names is the account's."""
     wanted = sid.encode("ascii")
