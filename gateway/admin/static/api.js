@@ -1,4 +1,4 @@
-// Asks the gateway's JSON API, read only. A session that has ended leads to the login, everything else to the caller.
+// Asks the gateway's JSON API. A session that has ended leads to the login, everything else to the caller.
 
 /** The JSON at `path`. Raises `Error` if it cannot be had. */
 export async function ask(path, query = {}) {
@@ -9,6 +9,17 @@ export async function ask(path, query = {}) {
   }
   if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
   return answer.json();
+}
+
+/** Send JSON to `path`: its status, and the JSON that it answered with. Raises `Error` if there was no answer. */
+export async function send(path, body) {
+  const answer = await fetch(path, {
+    method: "POST",
+    credentials: "same-origin",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  return { status: answer.status, answer: await answer.json() };
 }
 
 /** `?a=b` of the parameters that say something, or ''. */

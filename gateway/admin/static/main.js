@@ -8,6 +8,7 @@ import { Filters } from "./filters.js";
 import { History } from "./history.js";
 import { PANELS } from "./panels.js";
 import { StateView } from "./state.js";
+import { StopsView } from "./stops.js";
 import { Stream } from "./stream.js";
 import { Tables } from "./tables.js";
 import { WebhooksView } from "./webhooks.js";
@@ -19,6 +20,7 @@ const history = new History();
 const state = new StateView(document);
 const charts = new Charts(document.getElementById("charts-grid"), PANELS, history);
 const tables = new Tables(document);
+const stops = new StopsView(document);
 const webhooks = new WebhooksView(document);
 const list = new ExchangeList(document.getElementById("exchanges"), async (before) => (await exchanges({ before })).exchanges);
 const filters = new Filters(document.getElementById("filters"), () => {
@@ -62,6 +64,7 @@ async function readTables() {
   filters.offer("consumer", consumers);
   filters.offer("route", routes);
   await webhooks.refresh();
+  await stops.refresh();
 }
 
 /** Where the page has a login, /login is also the way out; elsewhere it leads straight back here. */
