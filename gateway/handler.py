@@ -5,20 +5,18 @@ the decisions.
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
 from gateway.consumers.rate_limit_rules import NO_LIMITS
-from gateway.errors import GatewayError, Refusal, UpstreamFailure
+from gateway.decisions import Decisions
+from gateway.errors import GatewayError, UpstreamFailure
 from gateway.exchange import Ending, Exchange, PhaseKind, new_request_id
-from gateway.http.request_head import Inbound, require_head
+from gateway.http.request_head import Inbound
 from gateway.http.response import Response
 from gateway.http.response_head import HTTP_1_0, build_head
 from gateway.idempotency.keyed_requests import Idempotency
-from gateway.identity.authentication import UnverifiedCaller, authenticate
-from gateway.identity.failure_throttle import FailureThrottle
 from gateway.identity.jwt_verifier import TokenVerifier
 from gateway.identity.request_id import take_request_id, take_trace_context
 from gateway.listener.request import Request
@@ -35,7 +33,7 @@ from gateway.policy.idempotency_key import Claim
 from gateway.policy.outbound import Outbound, wants_identity
 from gateway.policy.repeat_intent import RepeatIntent, describe_create
 from gateway.policy.snapshot import Snapshot, Snapshots
-from gateway.policy.steps import check_body, check_stream, decide_head, prepare
+from gateway.policy.steps import check_body, check_stream, prepare
 from gateway.rate_limits.rate_limiter import RateLimiter
 from gateway.repeat_guard.repeat_guard import RepeatGuard
 from gateway.stops.stop_table import StopTable
@@ -78,9 +76,8 @@ class Handler:
         self._tunnels = tunnels or TunnelBounds()
         self.draining = False
         self.in_flight = 0
-        self._tokens = tokens
+        self._decisions = Decisions(tokens)
         self._turns = TurnCheck(snapshots, stops)
-        self._failures = FailureThrottle()
         self._limiter = limiter
         self._idempotency = idempotency
         self._repeat_guard = repeat_guard
@@ -94,8 +91,14 @@ class Handler:
         """Answer a request. Whatever happens, its record is finished once."""
         exchange = Exchange(self._clock())
         identities = self._snapshots.current.identities
-        exchange.request_id = take_request_id(request.headers, identities)
-        exchange.trace = self._observers.begin_trace(take_trace_context(request.headers, identities))
+        if given := request.individual_values(b"x-request-id"):
+            exchange.request_id = take_request_id(given, identities, request.read_secrets())
+        else:
+            exchange.request_id = new_request_id()
+        context = None
+        if parents := request.individual_values(b"traceparent"):
+            context = take_trace_context(parents, identities, request.read_secrets())
+        exchange.trace = self._observers.begin_trace(context)
         self.in_flight += 1
         try:
             await self._exchange(request, exchange)
@@ -139,33 +142,20 @@ class Handler:
         if request.method == "CONNECT":
             open_tunnel(request, snapshot, self._tunnels)
             return
-        inbound = require_head(request.method, request.target, request.version, request.raw_fields)
-        tunnel = request.caller.tunnel
-        if tunnel is not None:
-            inbound = tunnel.enter(inbound)
-        agent = inbound.single_fields.get(b"user-agent", b"")  # a call less for those that came before
-        client = snapshot.deadlines.kept.get(agent) or snapshot.deadlines.recognize(inbound)
-        exchange.sdk = client.sdk
-        if inbound.dropped:
-            exchange.ignored = tuple([each.reason for each in inbound.dropped])
-        try:
-            caller = authenticate(snapshot.identities, inbound, time.time(), *request.caller.proofs)
-            if isinstance(caller, UnverifiedCaller):
-                caller = await self._tokens.admit(caller, snapshot.identities, inbound, time.time())
-        except Refusal as refusal:
-            raise self._failures.check(refusal, request.caller.address, time.monotonic()) from None
-        if tunnel is not None:
-            tunnel.identify()
-        grant, plan = decide_head(snapshot, caller.consumer, inbound, exchange)
-        body, stream = await self._read(request, exchange, snapshot, inbound, grant, plan)
+        decisions = self._decisions
+        found = decisions.recall(request, exchange, snapshot)
+        decision, inbound, caller = found or await decisions.decide(request, exchange, snapshot)
+        grant = decision.grant
+        body, stream = await self._read(request, exchange, snapshot, inbound, grant, decision.plan)
         self._turns.require_started(grant, body)
         asked = snapshot, inbound, request.caller.proofs, grant, body
         request.on_turn = partial(self._turns.require_known, *asked)
-        trace = self._observers.upstream_trace(exchange.trace, request.headers)
+        trace = self._observers.upstream_trace(exchange.trace, request.individual_values)
         streams = stream is not None
         outbound, claim, intent, limit = prepare(
-            snapshot, caller, inbound, grant, body, streams=streams, client=client, trace=trace
-        )
+            snapshot, caller, inbound, grant, body,
+            streams=streams, client=decision.client, trace=trace, decision=decision,
+        )  # fmt: skip
         urls, secure = (snapshot.public_url, request.base_url), request.caller.secure
         base = find_base(grant, inbound, snapshot.hosts, *urls, secure=secure)
         exchange.dropped = outbound.dropped

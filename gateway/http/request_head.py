@@ -5,6 +5,7 @@ HTTP (RFC 9110, 9112) and nothing of consumers, products or Twilio.
 """
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -128,6 +129,29 @@ def require_head(
     return Inbound(
         method, version, parts.scheme, parts.authority, host, parts.path, parts.query,
         fields, single_fields, connection, length, chunked, dropped,
+    )  # fmt: skip
+
+
+def replace_values(
+    inbound: Inbound, names: Sequence[bytes], positions: Sequence[int], values: Sequence[bytes]
+) -> Inbound:
+    """The head of another request that differs in the values of these fields only, by name (lower case) and
+    position. They must be visible ASCII, and a Content-Length a number (`http/head_template.py`)."""
+    fields = list(inbound.fields)
+    single_fields = inbound.single_fields.copy()
+    length = inbound.content_length
+    for index, name in enumerate(names):
+        value = values[index]
+        position = positions[index]
+        fields[position] = (name, fields[position][1], value)
+        if name in single_fields:  # a repeated one is not
+            single_fields[name] = value
+        if name == b"content-length":
+            length = int(value)
+    return Inbound(
+        inbound.method, inbound.version, inbound.scheme, inbound.authority, inbound.host, inbound.path,
+        inbound.query, tuple(fields), single_fields, inbound.connection, length, inbound.chunked,
+        inbound.dropped,
     )  # fmt: skip
 
 

@@ -48,11 +48,12 @@ class Identities:
 class Caller(NamedTuple):
     """A consumer and the secrets it presented (key, JWT, Basic token), which must not appear in other fields.
 
-    The secrets live as long as the request; `repr` shows none of them.
+    `expires`: when the key does, in seconds since the epoch. `repr` shows no secret.
     """
 
     consumer: Consumer
     secrets: tuple[bytes, ...]
+    expires: float = float("inf")
 
     def __repr__(self) -> str:
         return f"Caller({self.consumer.name!r})"
@@ -194,7 +195,8 @@ def _authenticate_key(
             f"This key of consumer {consumer.name} has expired; ask the gateway's operators for a new one.",
             headers=_CHALLENGE,
         )
-    return admit(inbound, consumer, username, (key, sent), certificate_consumer)
+    caller = admit(inbound, consumer, username, (key, sent), certificate_consumer)
+    return caller if entry.expires is None else caller._replace(expires=entry.expires)
 
 
 def admit(

@@ -2,78 +2,74 @@
 
 import binascii
 import re
-from collections.abc import Iterable, Iterator
-
-from multidict import CIMultiDictProxy, istr
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from gateway.exchange import new_request_id
 from gateway.http.trace_context import TraceContext, read_trace_context
 from gateway.identity.authentication import Identities, digest_of
 
-_X_REQUEST_ID, _TRACEPARENT = istr("X-Request-Id"), istr("traceparent")
-_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_MIN_SECRET_BYTES = 8
+CREDENTIAL_FIELDS: Final = (b"authorization", b"proxy-authorization")
+_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_MIN_SECRET_BYTES: Final = 8
 """What is shorter is no key, and may be part of any id by chance."""
-_MIN_PART_BYTES = 16
+_MIN_PART_BYTES: Final = 16
 
 
-def take_request_id(headers: CIMultiDictProxy[str], identities: Identities) -> str:
+def take_request_id(given: Sequence[str], identities: Identities, secrets: Iterable[bytes]) -> str:
     """The caller's X-Request-Id where there is one, fit for logs and without a credential, else a new one."""
-    if _X_REQUEST_ID not in headers:
-        return new_request_id()
-    given = headers.getall(_X_REQUEST_ID)
-    credentials = [*headers.getall("Authorization", ()), *headers.getall("Proxy-Authorization", ())]
-    fit = len(given) == 1 and is_fit_request_id(given[0], identities, credentials)
-    return given[0] if fit else new_request_id()
+    if len(given) == 1 and is_fit_request_id(given[0], identities, secrets):
+        return given[0]
+    return new_request_id()
 
 
-def is_fit_request_id(given: str, identities: Identities, credentials: Iterable[str]) -> bool:
+def is_fit_request_id(given: str, identities: Identities, secrets: Iterable[bytes]) -> bool:
     """Whether an `X-Request-Id` fits the pattern, and is neither a consumer's key nor holds a credential.
 
-    `credentials` are the request's Authorization and Proxy-Authorization values: what they hold may be a
-    secret even where no consumer has it.
+    `secrets` are those of the request's own credentials (`read_secrets`), which may be secrets even where no
+    consumer has them.
     """
     if not _PATTERN.fullmatch(given):
         return False
-    return not _is_credential(given.encode("ascii"), identities, credentials)
+    return not _is_credential(given.encode("ascii"), identities, secrets)
 
 
-def take_trace_context(headers: CIMultiDictProxy[str], identities: Identities) -> TraceContext | None:
-    """The caller's `traceparent` where there is one; None also where an id in it is a credential, as keys of
-    32 hexadecimal digits are."""
-    if _TRACEPARENT not in headers:
-        return None
-    context = read_trace_context(headers.getall(_TRACEPARENT))
+def take_trace_context(
+    parents: Sequence[str], identities: Identities, secrets: Iterable[bytes]
+) -> TraceContext | None:
+    """What the caller's `traceparent` fields say; None also where an id in it is a credential, as keys of 32
+    hexadecimal digits are."""
+    context = read_trace_context(parents)
     if context is None:
         return None
-    credentials = [*headers.getall("Authorization", ()), *headers.getall("Proxy-Authorization", ())]
     for text in (context.trace_id, context.parent_id):
-        if _is_credential(text.encode("ascii"), identities, credentials):
+        if _is_credential(text.encode("ascii"), identities, secrets):
             return None
     return context
 
 
-def _is_credential(data: bytes, identities: Identities, credentials: Iterable[str]) -> bool:
+def _is_credential(data: bytes, identities: Identities, secrets: Iterable[bytes]) -> bool:
     """Whether a text is a consumer's key, holds a credential of its request, or is a large part of one."""
     if digest_of(data) in identities.keys:
         return True
-    for value in credentials:
-        for secret in _secrets(value.encode("utf-8", "surrogateescape")):
-            if len(secret) >= _MIN_SECRET_BYTES and secret in data:
-                return True
-            if len(data) >= _MIN_PART_BYTES and data in secret:
-                return True
+    for secret in secrets:
+        if len(secret) >= _MIN_SECRET_BYTES and secret in data:
+            return True
+        if len(data) >= _MIN_PART_BYTES and data in secret:
+            return True
     return False
 
 
-def _secrets(value: bytes) -> Iterator[bytes]:
-    """The token as sent, and the password in it."""
-    scheme, _, token = value.partition(b" ")
-    token = token.strip() or scheme
-    yield token
-    if scheme.lower() == b"basic":
-        try:
-            _, _, password = binascii.a2b_base64(token).partition(b":")
-        except binascii.Error:
-            return
-        yield password
+def read_secrets(credentials: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Of each Authorization or Proxy-Authorization value the token as sent, and the password in it."""
+    secrets: list[bytes] = []
+    for value in credentials:
+        scheme, _, token = value.partition(b" ")
+        token = token.strip() or scheme
+        secrets.append(token)
+        if scheme.lower() == b"basic":
+            try:
+                secrets.append(binascii.a2b_base64(token).partition(b":")[2])
+            except binascii.Error:
+                continue
+    return tuple(secrets)

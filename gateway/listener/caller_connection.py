@@ -14,8 +14,9 @@ from gateway.listener.caller_transport import CallerTransport
 from gateway.listener.connection_scope import ConnectionScope
 from gateway.listener.connection_timer import ConnectionTimer
 from gateway.listener.connections import Closed, has_unread
+from gateway.listener.known_heads import MAX_HEAD_BYTES, KnownHeads
 from gateway.listener.request import Request
-from gateway.listener.request_body import BUFFER_BYTES, NO_REQUEST_BODY, RequestBody
+from gateway.listener.request_body import BUFFER_BYTES, RequestBody
 from gateway.listener.request_parser import RequestParser, read_framing
 from gateway.listener.tunnel_handshake import TunnelHandshake
 from gateway.listener.tunnels import OpenTunnel
@@ -32,7 +33,7 @@ class CallerConnection(asyncio.Protocol):
     """Made by a listener for each connection."""
 
     __slots__ = (
-        "_caller", "_held", "_linger_until", "_lingering", "_loop", "_parser", "_reading_paused",
+        "_caller", "_heads", "_held", "_linger_until", "_lingering", "_loop", "_parser",
         "_receiver", "_request", "_scope", "_timer", "_transport",
     )  # fmt: skip
 
@@ -46,10 +47,10 @@ class CallerConnection(asyncio.Protocol):
         self._timer = ConnectionTimer(loop, self._is_idle)
         self._request: Request | None = None
         self._receiver: BodyReceiver | None = None  # while the request's body is not complete
+        self._heads: KnownHeads | None = None
         self._held = b""  # received, and for the next request
         self._lingering = False
         self._linger_until = 0.0
-        self._reading_paused = False
 
     # What the event loop calls.
 
@@ -73,11 +74,11 @@ class CallerConnection(asyncio.Protocol):
             self._timer.set(min(left, _LINGER_SILENCE_SECONDS), self._close)
         elif self._request is None:
             self._read_head(self._held + data if self._held else data)
-        elif self._receiver is not None:
+        elif self._receiver is None:
+            self._hold(self._held + data)
+        else:
             self._receiver.receive(data)
             self._body_changed()
-        else:
-            self._hold(self._held + data)
 
     def eof_received(self) -> None:
         """The caller closed its sending side: the transport closes, too, once all is sent."""
@@ -122,6 +123,11 @@ class CallerConnection(asyncio.Protocol):
         """Look for a head in what was received, and start its request."""
         self._held = b""
         began = self._parser.begun
+        known = None if began or self._heads is None else self._heads.find(data)
+        if known is not None:
+            request = Request(self._caller, None, known)
+            self._begin_request(request, known.read_framing(), data, known.template.end)
+            return
         try:
             message, end = self._parser.feed(data)
         except Refusal as refusal:
@@ -131,22 +137,27 @@ class CallerConnection(asyncio.Protocol):
             if self._parser.begun and not began:
                 self._await_rest_of_head()
             return
+        framing, request = read_framing(message), Request(self._caller, message)
+        if not began and end <= MAX_HEAD_BYTES and not message.upgrade:
+            self._heads = self._heads or KnownHeads(self._scope.heads.line_bytes)
+            request.learn_for(self._heads, data[:end], framing)
+        self._begin_request(request, framing, data, end)
+
+    def _begin_request(self, request: Request, framing: int, data: bytes, end: int) -> None:
+        """Handle a request whose head ends at `end`; as much of its body as has come is behind it."""
         self._timer.clear()
-        length = read_framing(message)
-        body = NO_REQUEST_BODY
-        if length == 0:
+        if framing == 0:
             self._held = data[end:]
-        elif 0 < length <= len(data) - end:
-            body = RequestBody.received(data[end : end + length])
-            self._held = data[end + length :]
+        elif 0 < framing <= len(data) - end:
+            request.body = RequestBody.received(data[end : end + framing])
+            self._held = data[end + framing :]
         else:
-            body = RequestBody(self._body_was_read)
-            self._receiver = BodyReceiver(body, length)
+            request.body = body = RequestBody(self._body_was_read)
+            self._receiver = BodyReceiver(body, framing)
             self._receiver.receive(data[end:])
             self._body_changed()
-        self._request = request = Request(self._caller, message, body)
-        context = self._scope.context.copy()
-        self._caller.task = self._loop.create_task(self._serve(request), context=context)
+        self._request = request
+        self._caller.task = self._loop.create_task(self._serve(request), context=self._scope.context.copy())
 
     def _body_changed(self) -> None:
         """Bytes of the body were received or decoded."""
@@ -156,11 +167,11 @@ class CallerConnection(asyncio.Protocol):
             self._receiver = None
             self._hold(receiver.rest)
         elif receiver.body.full or receiver.pending:
-            self._pause_reading()
+            self._caller.pause_reading()
             if not receiver.body.full:  # nobody will say that there is room
                 self._loop.call_soon(self._decode)
         else:
-            self._resume_reading()
+            self._caller.resume_reading()
 
     def _body_was_read(self) -> None:
         """There is room for more. What is pending is decoded in another turn of the loop: it may be much."""
@@ -169,7 +180,7 @@ class CallerConnection(asyncio.Protocol):
             if receiver.pending:
                 self._loop.call_soon(self._decode)
             else:
-                self._resume_reading()
+                self._caller.resume_reading()
 
     def _decode(self) -> None:
         if self._receiver is not None and self._receiver.pending and not self._receiver.body.full:
@@ -179,19 +190,9 @@ class CallerConnection(asyncio.Protocol):
     def _hold(self, data: bytes) -> None:
         self._held = data
         if len(data) >= BUFFER_BYTES:
-            self._pause_reading()
+            self._caller.pause_reading()
         else:
-            self._resume_reading()
-
-    def _pause_reading(self) -> None:
-        if not self._reading_paused and not self._caller.closing:
-            self._reading_paused = True
-            self._transport.pause_reading()
-
-    def _resume_reading(self) -> None:
-        if self._reading_paused and not self._caller.closing:
-            self._reading_paused = False
-            self._transport.resume_reading()
+            self._caller.resume_reading()
 
     # Answering.
 
@@ -243,7 +244,7 @@ class CallerConnection(asyncio.Protocol):
         if self._request is None and self._held and not self._caller.closing:
             self._read_head(self._held)
             if len(self._held) < BUFFER_BYTES and self._receiver is None:
-                self._resume_reading()
+                self._caller.resume_reading()
 
     def _refuse(self, refusal: GatewayError) -> None:
         """Answer bytes that are no request, and close."""
@@ -258,7 +259,7 @@ class CallerConnection(asyncio.Protocol):
         self._held = b""
         self._linger_until = self._loop.time() + _LINGER_SECONDS
         self._timer.set(_LINGER_SILENCE_SECONDS, self._close)
-        self._resume_reading()
+        self._caller.resume_reading()
         if self._transport.can_write_eof():  # TLS cannot
             self._transport.write_eof()
 

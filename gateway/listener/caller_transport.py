@@ -29,6 +29,7 @@ class CallerTransport:
     __slots__ = (
         "_drained",
         "_paused",
+        "_reading_paused",
         "_timer",
         "_tls",
         "_tracker",
@@ -67,6 +68,7 @@ class CallerTransport:
         self.client_terms = tls.client_terms if tls is not None else 0
         """What held for client certificates when this connection was made."""
         self._paused = False
+        self._reading_paused = False
         self._drained: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
         """Of the request that is handled."""
@@ -139,6 +141,18 @@ class CallerTransport:
     def paused(self) -> bool:
         """Whether a writer should call `drain` before it writes more."""
         return self._paused
+
+    def pause_reading(self) -> None:
+        """Receive nothing for now."""
+        if not self._reading_paused and not self.closing:
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Go on receiving."""
+        if self._reading_paused and not self.closing:
+            self._reading_paused = False
+            self._transport.resume_reading()
 
     def write(self, data: bytes) -> None:
         """Send bytes. Raises `ConnectionResetError` if the caller is gone."""

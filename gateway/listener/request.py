@@ -1,15 +1,16 @@
 """A request as its handler sees it: the head, the body, the caller, and the ways to answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from gateway.http.response_head import HTTP_1_0, HTTP_1_1, build_head
+from gateway.identity.request_id import CREDENTIAL_FIELDS, read_secrets
 from gateway.listener.caller_transport import CallerTransport
-from gateway.listener.request_body import RequestBody
+from gateway.listener.known_heads import KnownHead, KnownHeads
+from gateway.listener.request_body import NO_REQUEST_BODY
+from gateway.policy.head_decision import HeadDecision
 
 if TYPE_CHECKING:
-    from multidict import CIMultiDictProxy
-
     from gateway.listener.request_parser import Head
     from gateway.listener.tunnels import OpenTunnel
 
@@ -21,37 +22,57 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 class Request:
     """Answered once: either by `answer`, or by `begin_answer`, `write` and `end_answer`.
 
-    `target` and `raw_fields` are as received; `headers` is the parser's own table of the same fields.
+    `method`, `target` and `version` are as received. `known` is the head of the connection that this one was
+    recognised by, `values` its individual values; else `message` is what the parser read.
     """
 
     __slots__ = (
         "_chunked",
+        "_framing",
+        "_head",
+        "_heads",
         "_length",
+        "_message",
         "_wants_close",
         "body",
         "caller",
         "ended",
-        "headers",
         "held",
         "keeps_open",
+        "known",
         "method",
         "on_turn",
-        "raw_fields",
         "sent_bytes",
         "started",
         "target",
+        "values",
         "version",
     )
 
-    def __init__(self, caller: CallerTransport, message: "Head", body: RequestBody) -> None:
+    def __init__(
+        self, caller: CallerTransport, message: "Head | None", known: KnownHead | None = None
+    ) -> None:
+        """One of `message` and `known`. `body` is replaced where there is one."""
         self.caller = caller
-        self.body = body
-        self.method: str = message.method
-        self.target: str = message.path
-        self.version: tuple[int, int] = message.version
-        self.raw_fields: tuple[tuple[bytes, bytes], ...] = message.raw_headers
-        self.headers: CIMultiDictProxy[str] = message.headers
-        self._wants_close: bool = message.should_close
+        self.body = NO_REQUEST_BODY
+        self.known = known
+        self._message = message
+        self._heads: KnownHeads | None = None
+        self._head = b""
+        self._framing = 0
+        if known is not None:
+            self.values = known.template.values
+            self.method = known.method
+            self.target = known.target
+            self.version = known.version
+            self._wants_close = known.wants_close
+        else:
+            assert message is not None
+            self.values = []
+            self.method = message.method
+            self.target = message.path
+            self.version = message.version
+            self._wants_close = message.should_close
         self._chunked = False
         self._length: int | None = None  # of the body of a streamed answer, where it is announced
         self.on_turn: Callable[[], None] | None = None
@@ -66,6 +87,49 @@ class Request:
         """Whether the answer is complete."""
         self.keeps_open = False
         """Whether the connection is kept behind a complete answer."""
+
+    # The head, as far as the handler is concerned.
+
+    @property
+    def raw_fields(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Names and values as received."""
+        if self.known is not None:
+            return self.known.raw_fields(self.values)
+        assert self._message is not None
+        return self._message.raw_headers
+
+    def individual_values(self, name: bytes) -> Sequence[str]:
+        """The values of a field of `INDIVIDUAL_FIELDS`, in order."""
+        known = self.known
+        if known is not None:
+            found: list[str] = []
+            for index, each in enumerate(known.template.names):
+                if each == name:
+                    found.append(self.values[index].decode("ascii"))
+            return found
+        assert self._message is not None
+        headers = self._message.headers
+        text = name.decode("ascii")
+        return headers.getall(text) if text in headers else ()
+
+    def read_secrets(self) -> tuple[bytes, ...]:
+        """What the caller's credentials hold (`identity/request_id.py`)."""
+        if self.known is not None:
+            return self.known.decision.secrets
+        fields = self.raw_fields
+        return read_secrets([value for name, value in fields if name.lower() in CREDENTIAL_FIELDS])
+
+    def learn_for(self, heads: KnownHeads, head: bytes, framing: int) -> None:
+        """Have `remember` keep the decision for the connection's next heads; `head` are this one's bytes."""
+        self._heads, self._head, self._framing = heads, head, framing
+
+    def remember(self, decision: HeadDecision) -> None:
+        """Keep what was decided by this head for the next ones of its connection."""
+        if self.known is not None:
+            self.known.decision = decision
+        elif self._heads is not None:
+            assert self._message is not None
+            self._heads.keep(self._head, self._message, self._framing, decision)
 
     # The caller, as far as attempts and admission are concerned (`upstream/attempt_options.py`).
 

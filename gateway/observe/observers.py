@@ -1,8 +1,7 @@
 """The single sink for finished exchanges and events: it feeds log, metrics, live page and traces."""
 
 import asyncio
-
-from multidict import CIMultiDictProxy, istr
+from collections.abc import Callable, Sequence
 
 from gateway.config.schema.secret_values import SecretEvent
 from gateway.consumers.credentials import mask_sid
@@ -21,7 +20,6 @@ from gateway.upstream.key_health import KeyEvent
 from gateway.webhooks.signature_hints import Hint
 from gateway.webhooks.webhook_record import WebhookEvent
 
-_TRACESTATE = istr("tracestate")
 _KEY_EVENTS = {
     KeyEvent.REFUSED: "credential key refused",
     KeyEvent.DISABLED: "credential key disabled",
@@ -47,11 +45,11 @@ class Observers:
             return self._tracer.begin(context)
         return None if context is None else Trace(context.trace_id, context.parent_id)
 
-    def upstream_trace(self, trace: Trace | None, headers: CIMultiDictProxy[str]) -> bytes:
-        """Field lines for Twilio; none unless configured."""
+    def upstream_trace(self, trace: Trace | None, states: Callable[[bytes], Sequence[str]]) -> bytes:
+        """Field lines for Twilio; none unless configured. `states` gives the caller's fields of a name."""
         if trace is None or self._tracer is None:
             return b""
-        return self._tracer.upstream_fields(trace, headers.getall(_TRACESTATE, ()))
+        return self._tracer.upstream_fields(trace, states(b"tracestate"))
 
     def finish(self, exchange: Exchange) -> None:
         """An exchange has ended."""

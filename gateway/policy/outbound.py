@@ -1,9 +1,5 @@
 """The request as it goes to Twilio, built once per exchange; attempts only add a key (docs/design.md 3)."""
 
-from typing import NamedTuple
-
-from gateway.consumers.consumer import Consumer
-from gateway.consumers.credentials import Account
 from gateway.http.header_fields import build_request_fields
 from gateway.http.request_head import Inbound
 from gateway.identity.authentication import Caller
@@ -15,42 +11,80 @@ from gateway.retry.retry_policy import is_replayable
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
 
-class Outbound(NamedTuple):
-    """`fields` are header lines without Host, Authorization and framing.
+class OutboundHead:
+    """What is sent before the body, but for credential and framing; it follows from the caller's head and
+    `content_type`, which is the one of the `Body` that it was built for.
 
-    `effective` is the effective method, by which `replayable` was decided. `length` is in bytes: None for a
-    chunked stream, -1 for no framing field at all. `dropped` are names of fields that Twilio does not know.
+    `fields` are header lines without Host, Authorization and framing. `effective` is the effective method, by
+    which `replayable` was decided. `dropped` are names of fields that Twilio does not know.
     """
 
-    method: str
-    effective: str
-    host: str
-    target: str
-    fields: bytes
-    body: bytes
-    length: int | None
-    streams: bool
-    account: Account
-    replayable: bool
-    consumer: Consumer
-    product: str
-    dropped: tuple[bytes, ...] = ()
+    __slots__ = (
+        "account", "consumer", "content_type", "dropped", "effective", "fields", "host", "method", "product",
+        "replayable", "target",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        grant: Grant,
+        method: str,
+        target: str,
+        fields: bytes,
+        dropped: tuple[bytes, ...],
+        content_type: bytes | None,
+    ) -> None:
+        call = grant.call
+        self.method = method
+        self.effective = call.method
+        self.host = grant.host
+        self.target = target
+        self.fields = fields
+        self.dropped = dropped
+        self.content_type = content_type
+        self.account = grant.account
+        self.consumer = grant.consumer
+        self.product = call.address.product
+        self.replayable = is_replayable(call.method, instance=grant.route.instance)
+
+
+class Outbound:
+    """A request as it goes to Twilio. `length` is in bytes: None for a chunked stream, -1 for no framing
+    field at all. The rest is as in `OutboundHead`."""
+
+    __slots__ = (
+        "account", "body", "consumer", "dropped", "effective", "fields", "host", "length", "method",
+        "product", "replayable", "streams", "target",
+    )  # fmt: skip
+
+    def __init__(self, head: OutboundHead, body: bytes, length: int | None, streams: bool) -> None:
+        self.method = head.method
+        self.effective = head.effective
+        self.host = head.host
+        self.target = head.target
+        self.fields = head.fields
+        self.body = body
+        self.length = length
+        self.streams = streams
+        self.account = head.account
+        self.replayable = head.replayable
+        self.consumer = head.consumer
+        self.product = head.product
+        self.dropped = head.dropped
 
     def __repr__(self) -> str:  # a body may hold a message
         return f"Outbound({self.effective} {self.host})"
 
 
-def build_outbound(
+def build_outbound_head(
     inbound: Inbound,
     caller: Caller,
     grant: Grant,
-    body: Body,
+    content_type: bytes | None,
     *,
     allowed: frozenset[bytes] | None,
-    streams: bool = False,
     trace: bytes = b"",
-) -> Outbound:
-    """Build the request from the decisions, the fields of `allowed` names, and the lines of `trace`.
+) -> OutboundHead:
+    """Build it from the decisions, the fields of `allowed` names, and the lines of `trace`.
 
     Raises `Refusal("emit_unsupported")`.
     """
@@ -62,34 +96,23 @@ def build_outbound(
         inbound,
         caller.secrets,
         allowed=allowed,
-        content_type=body.content_type,
+        content_type=content_type,
         keeps_idempotency_key=grant.route.idempotency_key,
         asks_identity=wants_identity(grant),
         trace=trace,
     )
+    target = f"{grant.path}?{query}" if query else grant.path
+    return OutboundHead(grant, method, target, fields, dropped, content_type)
+
+
+def join_body(head: OutboundHead, inbound: Inbound, body: Body, *, streams: bool) -> Outbound:
+    """The request of a head and its body, which is empty if it `streams`."""
+    length: int | None = len(body.data)
     if streams:
         length = inbound.content_length
-    elif body.shape is BodyFormat.NONE and method not in _BODY_METHODS:
+    elif body.shape is BodyFormat.NONE and head.method not in _BODY_METHODS:
         length = -1
-    else:
-        length = len(body.data)
-    target = f"{grant.path}?{query}" if query else grant.path
-    replayable = is_replayable(call.method, instance=grant.route.instance)
-    return Outbound(
-        method=method,
-        effective=call.method,
-        host=grant.host,
-        target=target,
-        fields=fields,
-        body=body.data,
-        length=length,
-        streams=streams,
-        account=grant.account,
-        replayable=replayable,
-        consumer=grant.consumer,
-        product=call.address.product,
-        dropped=dropped,
-    )
+    return Outbound(head, body.data, length, streams)
 
 
 def wants_identity(grant: Grant) -> bool:

@@ -15,9 +15,10 @@ from gateway.policy.addressing import resolve_address
 from gateway.policy.authorization import Grant, authorize, authorize_form, authorize_stream, match_route
 from gateway.policy.bodies import Body, BodyPlan, finish_body, require_body_kind
 from gateway.policy.deadlines import Client, TimeLimit, read_deadline
+from gateway.policy.head_decision import HeadDecision
 from gateway.policy.idempotency_key import Claim, require_claim
 from gateway.policy.methods import translate_method
-from gateway.policy.outbound import Outbound, build_outbound
+from gateway.policy.outbound import Outbound, build_outbound_head, join_body
 from gateway.policy.repeat_intent import RepeatIntent, require_intent
 from gateway.policy.snapshot import Snapshot
 
@@ -68,10 +69,20 @@ def prepare(
     streams: bool,
     client: Client | None = None,
     trace: bytes = b"",
+    decision: HeadDecision | None = None,
 ) -> Prepared:
-    """Build the request as it goes to Twilio. Raises `Refusal`."""
-    allowed = snapshot.request_fields.allowed_for(grant.call.address.product)
-    outbound = build_outbound(inbound, caller, grant, body, allowed=allowed, streams=streams, trace=trace)
+    """Build the request as it goes to Twilio. Raises `Refusal`.
+
+    `decision`: of the same head but for individual values, if it is kept; the head to send is kept in it.
+    """
+    content_type = body.content_type
+    head = decision.outbound if decision is not None else None
+    if head is None or head.content_type != content_type or trace:
+        allowed = snapshot.request_fields.allowed_for(grant.call.address.product)
+        head = build_outbound_head(inbound, caller, grant, content_type, allowed=allowed, trace=trace)
+        if decision is not None and not trace:
+            decision.keep(head, allowed)
+    outbound = join_body(head, inbound, body, streams=streams)
     claim = require_claim(inbound, grant, outbound, body)
     intent = require_intent(snapshot.repeat_routes, inbound, grant, outbound, body)
     deadlines = snapshot.deadlines

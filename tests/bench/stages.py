@@ -28,7 +28,7 @@ from gateway.policy.addressing import resolve_address
 from gateway.policy.authorization import authorize, authorize_form, match_route
 from gateway.policy.bodies import finish_body, require_body_kind
 from gateway.policy.methods import translate_method
-from gateway.policy.outbound import build_outbound
+from gateway.policy.outbound import build_outbound_head, join_body
 from gateway.policy.snapshot import Snapshot
 from gateway.twilio.message_segments import read_sent
 from gateway.upstream.request_bytes import build_request
@@ -78,7 +78,11 @@ def measure_policy(watch: Stopwatch, snapshot: Snapshot) -> None:
     body = watch("finish_body", lambda: finish_body(plan, form))
     watch("authorize_form", lambda: authorize_form(grant, body))
     allowed = snapshot.request_fields.allowed_for(address.product)
-    outbound = watch("build_outbound", lambda: build_outbound(inbound, caller, grant, body, allowed=allowed))
+    head = watch(
+        "build_outbound_head",
+        lambda: build_outbound_head(inbound, caller, grant, body.content_type, allowed=allowed),
+    )
+    outbound = watch("join_body", lambda: join_body(head, inbound, body, streams=False))
     watch("build_request", lambda: build_request(outbound, grant.account.keys[0]))
     lines = [line.partition(b": ") for line in ANSWER_FIELDS.splitlines()]
     fields = (*((name, value) for name, _, value in lines), (b"Content-Length", b"%d" % len(ANSWER_BODY)))

@@ -31,6 +31,7 @@ LADDER: tuple[frozenset[str], ...] = tuple(
             {"client_relay", "idempotency", "listener", "repeat_guard", "stops"},
             {"outcome_resolution", "webhooks"},
             {"explanation", "observe", "secret_stores"},
+            {"decisions"},
             {"admin", "handler"},
             {"app"},
             {"commands"},

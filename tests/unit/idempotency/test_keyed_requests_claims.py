@@ -16,7 +16,7 @@ from gateway.policy.authorization import Grant
 from gateway.policy.bodies import FORM_TYPE, NO_BODY, Body, BodyFormat
 from gateway.policy.idempotency_key import Claim, require_claim
 from gateway.policy.methods import Call
-from gateway.policy.outbound import build_outbound
+from gateway.policy.outbound import build_outbound_head, join_body
 from gateway.twilio.catalogue import load_catalogue
 
 ACCOUNT = Account("AC" + "0" * 31 + "1", (ApiKey("SK…", b"Basic eA=="),))
@@ -47,7 +47,8 @@ def _claim(
     route = load_catalogue().match(product, effective, path)
     owner = Consumer(consumer, frozenset(), CREDENTIAL, RuleSet(()))
     grant = Grant(owner, route, call, account, host, path, "", conceals, "", CREDENTIAL.sids)
-    outbound = build_outbound(inbound, Caller(owner, ()), grant, body, allowed=None, streams=streams)
+    outgoing = build_outbound_head(inbound, Caller(owner, ()), grant, body.content_type, allowed=None)
+    outbound = join_body(outgoing, inbound, body, streams=streams)
     return require_claim(inbound, grant, outbound, body)
 
 

@@ -1,0 +1,82 @@
+"""Who calls, and what follows from the head: recalled if the connection sent such a head before, or decided.
+
+The order of the decisions themselves is `policy/steps.py`'s.
+"""
+
+import time
+from collections.abc import Callable
+
+from gateway.errors import Refusal
+from gateway.exchange import Exchange
+from gateway.http.request_head import Inbound, require_head
+from gateway.identity.authentication import Caller, UnverifiedCaller, authenticate
+from gateway.identity.failure_throttle import FailureThrottle
+from gateway.identity.jwt_verifier import TokenVerifier
+from gateway.listener.request import Request
+from gateway.policy.head_decision import HeadDecision
+from gateway.policy.snapshot import Snapshot
+from gateway.policy.steps import decide_head
+
+
+class Decisions:
+    """One per handler."""
+
+    def __init__(self, tokens: TokenVerifier, wall_clock: Callable[[], float] = time.time) -> None:
+        """`wall_clock` gives seconds since the epoch."""
+        self._tokens = tokens
+        self._wall_clock = wall_clock
+        self._failures = FailureThrottle()
+
+    def recall(
+        self, request: Request, exchange: Exchange, snapshot: Snapshot
+    ) -> tuple[HeadDecision, Inbound, Caller] | None:
+        """What `decide` would return, if it need not be decided again."""
+        known = request.known
+        if known is None:
+            return None
+        decision = known.decision
+        caller = decision.caller
+        if isinstance(caller, UnverifiedCaller):
+            return None
+        inbound = decision.recall(snapshot, self._wall_clock(), known.template, request.values)
+        if inbound is None:
+            return None
+        decision.mark(exchange)
+        return decision, inbound, caller
+
+    async def decide(
+        self, request: Request, exchange: Exchange, snapshot: Snapshot
+    ) -> tuple[HeadDecision, Inbound, Caller]:
+        """The decision, the checked head, and who calls. Raises `Refusal`."""
+        known, tunnel = request.known, request.caller.tunnel
+        inbound = None
+        if known is not None:  # by a JWT, which is verified each time
+            inbound = known.decision.recall(snapshot, self._wall_clock(), known.template, request.values)
+        recalled = known.decision if known is not None and inbound is not None else None
+        if inbound is None:
+            inbound = require_head(request.method, request.target, request.version, request.raw_fields)
+            if tunnel is not None:
+                inbound = tunnel.enter(inbound)
+        client = snapshot.deadlines.recognize(inbound)
+        exchange.sdk = client.sdk
+        exchange.ignored = tuple([each.reason for each in inbound.dropped])
+        try:
+            if recalled is not None:
+                found = recalled.caller
+            else:
+                found = authenticate(snapshot.identities, inbound, self._wall_clock(), *request.caller.proofs)
+            if isinstance(found, UnverifiedCaller):
+                caller = await self._tokens.admit(found, snapshot.identities, inbound, self._wall_clock())
+            else:
+                caller = found
+        except Refusal as refusal:
+            raise self._failures.check(refusal, request.caller.address, time.monotonic()) from None
+        if tunnel is not None:
+            tunnel.identify()
+        if recalled is not None and caller.consumer is recalled.grant.consumer:
+            recalled.mark(exchange)
+            return recalled, inbound, caller
+        grant, plan = decide_head(snapshot, caller.consumer, inbound, exchange)
+        decision = HeadDecision(snapshot, inbound, found, request.caller.certificate, client, grant, plan)
+        request.remember(decision)
+        return decision, inbound, caller
