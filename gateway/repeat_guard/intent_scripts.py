@@ -12,7 +12,7 @@ do not tell their time. Records carry a version; fields that a release does not 
 """
 
 from gateway.redis.redis_store import Script
-from gateway.repeat_guard.open_outcomes import KEPT_SECONDS, LEASE_SECONDS, SID_SECONDS
+from gateway.repeat_guard.open_outcomes import KEPT_SECONDS, LEASE_SECONDS, SID_SECONDS, WAITED_SECONDS
 from gateway.repeat_guard.repeat_rules import MAX_SECONDS
 
 RECORD_VERSION = 1
@@ -21,6 +21,7 @@ _KEPT_MS = round(KEPT_SECONDS * 1000)
 _SID_MS = round(SID_SECONDS * 1000)
 _MAX_MS = round(MAX_SECONDS * 1000)
 _LEASE_MS = round(LEASE_SECONDS * 1000)
+_WAITED_MS = round(WAITED_SECONDS * 1000)
 _INDEX_MS = _KEPT_MS + _MAX_MS
 """No index outlives what it may hold."""
 
@@ -69,7 +70,7 @@ BEGIN = Script.of(
     + """
 if redis.call('GET', KEYS[4]) == ARGV[5] then return false end
 local found = redis.call('HMGET', KEYS[1], 'id', 'state', 'lease', 'seconds', 'started', 'status', 'slug',
-  'answer', 'sid', 'taker')
+  'answer', 'sid', 'taker', 'ended')
 local owner, state = found[1], found[2]
 """
     + _MINE
@@ -86,6 +87,7 @@ if owner and not (state == 'flight' and mine(5)) then
     end
     redis.call('PEXPIRE', KEYS[1], left)
     local looked_at = tonumber(redis.call('ZSCORE', KEYS[3], owner) or 0) > now - {_LEASE_MS}
+      and tonumber(found[11] or found[3]) > now - {_WAITED_MS}
     return {{state, owner, found[6] or 0, found[7] or 'replica_lost', found[8] or '', found[9] or '',
       looked_at and 1 or 0}}
   end
@@ -173,7 +175,8 @@ local owner = redis.call('HGET', KEYS[1], 'id')
     + f"""
 if owner and not mine(10) then return -1 end
 redis.call('HSET', KEYS[1], 'version', {RECORD_VERSION}, 'id', ARGV[10], 'state', ARGV[5], 'seconds', ARGV[3],
-  'status', ARGV[6], 'slug', ARGV[7], 'answer', ARGV[8], 'lease', 0)
+  'status', ARGV[6], 'slug', ARGV[7], 'answer', ARGV[8], 'lease', 0,
+  'ended', now)
 redis.call('HSETNX', KEYS[1], 'started', now)
 local started = tonumber(redis.call('HGET', KEYS[1], 'started'))
 redis.call('PEXPIRE', KEYS[1], math.max(1, math.min(tonumber(ARGV[3]), started + {_MAX_MS} - now)))

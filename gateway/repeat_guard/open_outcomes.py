@@ -123,3 +123,5 @@ SID_SECONDS = 7200.0
 """How long the SID of a create is remembered as ours: longer than any outcome is asked about."""
 KEPT_SECONDS = 3600.0
 """How long an outcome that nobody resolves is listed, from its end."""
+WAITED_SECONDS = 20.0
+"""How long after an attempt's end a repeat waits for what looks show: by then most is known."""

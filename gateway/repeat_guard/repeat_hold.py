@@ -16,7 +16,7 @@ from gateway.http.stored_response import copy_response
 from gateway.policy.repeat_intent import CreateSubject, RepeatIntent
 from gateway.repeat_guard.guard_parts import GuardParts
 from gateway.repeat_guard.intent_records import IntentEnd, IntentLease, SharedIntent
-from gateway.repeat_guard.open_outcomes import OpenOutcome, OutcomeState, new_outcome
+from gateway.repeat_guard.open_outcomes import WAITED_SECONDS, OpenOutcome, OutcomeState, new_outcome
 from gateway.repeat_guard.repeat_rules import (
     RepeatEnding,
     RepeatEvent,
@@ -176,11 +176,13 @@ class RepeatHold:
             if reports:
                 self._on_event(RepeatEvent.REPORTED)
                 return
-            if entry.ending is not None and not (entry.is_pursued and self._has_time()):
+            until = self._waits_until(entry)
+            if entry.ending is not None and until <= asyncio.get_running_loop().time():
                 self._share(intent, entry)
                 return
             events.count_once(RepeatEvent.WAITED)
-            if not await entry.changed(self._deadline) and entry.ending is None:
+            self._parts.table.refresh(intent.scope, entry)  # the caller may give up before it is answered
+            if not await entry.changed(until) and entry.ending is None:
                 self._on_event(RepeatEvent.IN_FLIGHT)
                 raise in_flight()
             if entry.is_forgotten:
@@ -216,8 +218,15 @@ class RepeatHold:
         self._parts.table.forget(intent.scope, entry)
         self._entry = None
 
-    def _has_time(self) -> bool:
-        return asyncio.get_running_loop().time() < self._deadline
+    def _waits_until(self, entry: RepeatEntry) -> float:
+        """Until when a repeat waits for a change, by the loop's clock; 0 for not at all."""
+        outcome = entry.outcome
+        if entry.ending is None:
+            return self._deadline
+        if outcome is None or not entry.is_pursued:
+            return 0.0
+        loop, left = asyncio.get_running_loop(), outcome.ended_at + WAITED_SECONDS - self._parts.now()
+        return min(self._deadline, loop.time() + left)
 
     def _share(self, intent: RepeatIntent, entry: RepeatEntry) -> None:
         self._on_event(RepeatEvent.SHARED)

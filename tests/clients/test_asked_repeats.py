@@ -67,14 +67,17 @@ async def java(scene: Asking) -> Ended:
 
 
 async def impatient(scene: Asking) -> Ended:
-    """No User-Agent that is known: gives up at 2 s and calls again, until it is answered."""
+    """No User-Agent that is known: gives up at 2 s, three times, and calls again until it is answered.
+
+    A client that gave up in the very moment in which its answer comes would be another one's caller.
+    """
     given = request(f"POST {MESSAGES}", FORM, body=TEXT)
     async with passing_time(scene.clock):
-        for _ in range(20):
+        for seconds in (2, 2, 2, *[60] * 10):
             async with raw_caller(scene.gateway.port) as caller:
                 await caller.send(given)
                 try:
-                    answer = await caller.answer(seconds=2)
+                    answer = await caller.answer(seconds=seconds)
                 except TimeoutError:
                     caller.hang_up()
                     continue

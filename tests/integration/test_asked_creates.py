@@ -1,4 +1,4 @@
-"""Creates with faults drawn at random, of clients that call again: one message each, and none lost silently."""
+"""Creates with faults at random, of clients that call again: one message each, and none lost silently."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ FAULTS = [
     "garbage",
     "truncate",
     *(f"{name}={status}" for name in ("status", "status-after") for status in (500, 502, 503, 504)),
-    "delay=0..6",
+    "delay=2.5..3.5",
     "reset-after, rewrite-body=smart",
     "reset-after, rewrite-body=trial",
     "reset-after, replace-sender=+15005550009",
@@ -28,7 +28,10 @@ FAULTS = [
 ]
 CREATES, AT_ONCE = 150, 15
 PATIENCE = [2, 9, 30]
-"""After how many seconds a client gives up and calls again."""
+"""After how many seconds a client gives up and calls again, three times; then it waits.
+
+No answer comes in the very moment in which a client gives up: it would count as taken.
+"""
 
 
 async def call_until_done(scene: Asking, number: int, patience: float) -> list[str]:
@@ -36,11 +39,11 @@ async def call_until_done(scene: Asking, number: int, patience: float) -> list[s
     body = f"To=%2B1500{number:07d}&From=%2B15005550001&Body=text+{number}".encode()
     given = request(f"POST {MESSAGES}", FORM, body=body)
     told: list[str] = []
-    for _ in range(60):
+    for seconds in (patience, patience, patience, *[60.0] * 60):
         async with raw_caller(scene.gateway.port) as caller:
             await caller.send(given)
             try:
-                answer = await caller.answer(seconds=patience)
+                answer = await caller.answer(seconds=seconds)
             except TimeoutError:
                 caller.hang_up()
                 told.append("gave up")
