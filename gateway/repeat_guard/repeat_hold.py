@@ -16,7 +16,7 @@ from gateway.http.stored_response import copy_response
 from gateway.policy.repeat_intent import CreateSubject, RepeatIntent
 from gateway.repeat_guard.guard_parts import GuardParts
 from gateway.repeat_guard.intent_records import IntentEnd, IntentLease, SharedIntent
-from gateway.repeat_guard.open_outcomes import WAITED_SECONDS, OpenOutcome, OutcomeState, new_outcome
+from gateway.repeat_guard.open_outcomes import OpenOutcome, OutcomeState, new_outcome
 from gateway.repeat_guard.repeat_rules import (
     RepeatEnding,
     RepeatEvent,
@@ -176,7 +176,7 @@ class RepeatHold:
             if reports:
                 self._on_event(RepeatEvent.REPORTED)
                 return
-            until = self._waits_until(entry)
+            until = entry.waits_until(self._deadline, self._parts.now())
             if entry.ending is not None and until <= asyncio.get_running_loop().time():
                 self._share(intent, entry)
                 return
@@ -217,16 +217,6 @@ class RepeatHold:
     def _let_go(self, intent: RepeatIntent, entry: RepeatEntry) -> None:
         self._parts.table.forget(intent.scope, entry)
         self._entry = None
-
-    def _waits_until(self, entry: RepeatEntry) -> float:
-        """Until when a repeat waits for a change, by the loop's clock; 0 for not at all."""
-        outcome = entry.outcome
-        if entry.ending is None:
-            return self._deadline
-        if outcome is None or not entry.is_pursued:
-            return 0.0
-        loop, left = asyncio.get_running_loop(), outcome.ended_at + WAITED_SECONDS - self._parts.now()
-        return min(self._deadline, loop.time() + left)
 
     def _share(self, intent: RepeatIntent, entry: RepeatEntry) -> None:
         self._on_event(RepeatEvent.SHARED)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from gateway.http.response import Response
 from gateway.repeat_guard.intent_records import IntentLease
-from gateway.repeat_guard.open_outcomes import OpenOutcome, OutcomeState
+from gateway.repeat_guard.open_outcomes import WAITED_SECONDS, OpenOutcome, OutcomeState
 from gateway.repeat_guard.repeat_rules import MAX_SECONDS, RepeatEnding, guard_full
 
 
@@ -73,6 +73,19 @@ class RepeatEntry:
             or self.is_written
             or (outcome is not None and outcome.state is OutcomeState.ABSENT)
         )
+
+    def waits_until(self, deadline: float, now: float) -> float:
+        """Until when a repeat waits for a change, at most until its `deadline`; 0 for not at all.
+
+        Both are by the loop's clock, `now` by that of outcomes.
+        """
+        outcome = self.outcome
+        if self.ending is None:
+            return deadline
+        if outcome is None or not self.is_pursued:
+            return 0.0
+        left = outcome.ended_at + WAITED_SECONDS - now
+        return min(deadline, asyncio.get_running_loop().time() + left)
 
     async def changed(self, deadline: float) -> bool:
         """Wait until it may have changed; False if `deadline`, by the loop's clock, passes before."""
