@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -193,9 +194,11 @@ def test_a_retired_pool_ends_with_its_last_answer(run: Run) -> None:
     run(scenario())
 
 
-def tls_server(ca: trustme.CA, *names: str, common_name: str | None = None) -> ssl.SSLContext:
+def tls_server(
+    ca: trustme.CA, *names: str, common_name: str | None = None, expires: datetime | None = None
+) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert(*names, common_name=common_name).configure_cert(context)
+    ca.issue_cert(*names, common_name=common_name, not_after=expires).configure_cert(context)
     return context
 
 
@@ -294,6 +297,8 @@ def test_d4_certificates(run: Run, tmp_path_factory: pytest.TempPathFactory) -> 
         assert await refuse(tls_server(other, "localhost")) == "certificate_untrusted"
         assert await refuse(tls_server(ca, "other.test")) == "certificate_name"
         assert await refuse(tls_server(ca, "other.test", common_name="localhost")) == "certificate_name"
+        expired = tls_server(ca, "localhost", expires=datetime(2020, 1, 2, tzinfo=UTC))
+        assert await refuse(expired) == "certificate_expired"
         async with listening(answering(b"400 Not TLS")) as host:
             assert await reason(f"https://{host}", ca_file=str(file), connect_seconds=0.2) in (
                 "tls",
