@@ -31,7 +31,7 @@ from tests.bench.processes import (
 from tests.support.compiled_tree import compiled_tree
 from tests.support.tls import Authority
 
-_AT_ONCE = 50  # TLS handshakes beyond that take longer than the gateway waits for a connection
+_AT_ONCE = 20  # TLS handshakes beyond that take longer than the gateway waits for a connection
 _RECEIVE_BYTES = 4096  # else the kernel reads megabytes for callers that read nothing
 _REST_SECONDS = 30.0
 """A state is measured, not a time: so long after its end a crowd's memory is given back."""
@@ -65,7 +65,7 @@ def unread(server: Started, count: int) -> Iterator[None]:
 def serving(folder: Path, tree: Path, count: int, *, tls: bool) -> Iterator[Started]:
     """A gateway that streams so many answers to one consumer, warm."""
     cores = Cores.found()
-    upstream_settings: dict[str, Any] = {"connections": 2 * count}
+    upstream_settings: dict[str, Any] = {"connections": 2 * count, "connect_seconds": 20}
     files = None
     folder.mkdir()
     if tls:
