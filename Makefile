@@ -72,7 +72,7 @@ lock: install              ## resolve the dependencies anew, with hashes
 	  --group pyproject.toml:compile -c deploy/requirements.lock -c tests/requirements.lock \
 	  -o deploy/requirements-compile.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --extra aws --extra cryptography --extra gcp --extra jwt --extra otel --extra redis \
+	  --extra aws --extra cryptography --extra dns --extra gcp --extra jwt --extra otel --extra redis \
 	  -c deploy/requirements.lock -c tests/requirements.lock pyproject.toml -o deploy/requirements-image.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --upgrade tests/bench/requirements.in -o tests/bench/requirements.lock

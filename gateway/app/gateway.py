@@ -14,11 +14,13 @@ from gateway.app.configuration import Configuration
 from gateway.app.file_descriptors import allow_descriptors
 from gateway.app.listen_error import ListenError
 from gateway.app.minting import Minting
+from gateway.app.upstream_loops import require_no_loop, upstream_names
 from gateway.app.webhook_port import WebhookPort
 from gateway.background.daemon_thread import call_in_thread
 from gateway.background.loops import BackgroundLoops
 from gateway.build_info import build_kind
 from gateway.config.loading.resolved import Role
+from gateway.config.problems import ConfigError
 from gateway.config.reloading.teardown import forget_keys
 from gateway.config.schema.observe_settings import Log
 from gateway.handler import Handler
@@ -79,7 +81,8 @@ class Gateway:
         self.admin_url = ""
 
     async def start(self) -> None:
-        """Apply the configuration and open both ports. Raises `ListenError` if one cannot be opened."""
+        """Apply the configuration and open both ports. Raises `ListenError` if one cannot be opened,
+        and `ConfigError` if Twilio's names lead to this gateway."""
         options = self._configuration.options
         self.components = components = await open_components(
             options, self.observers, self.loops, self._snapshots
@@ -125,8 +128,10 @@ class Gateway:
         needed, allowed = self._allow_descriptors()
         try:
             await self.apply(self._configuration)
+            if self._serves_data:
+                await require_no_loop(options, upstream_names(self._snapshots.current))
             await self._listen()
-        except ListenError:
+        except (ListenError, ConfigError):
             await components.close()
             if self.webhooks is not None:
                 await self.webhooks.close()

@@ -164,6 +164,7 @@ def _transport(resolved: ResolvedSettings) -> TransportOptions:
         proxy=URL(resolved.proxy.reveal()) if resolved.proxy else None,
         ca_file=str(trusted.path) if trusted else None,
         ca_digest=trusted.digest if trusted else b"",
+        nameservers=upstream.nameservers,
         connections=upstream.connections,
         connect_seconds=upstream.connect_seconds,
         deadline_seconds=upstream.deadline_seconds,

@@ -3,6 +3,7 @@
 So that `gateway check` and a reload find what a start would find. Connects to nothing.
 """
 
+import importlib.util
 from collections.abc import Iterator
 
 from gateway.config.compile_credentials import make_seal
@@ -20,6 +21,7 @@ _BAD_VARIABLE = (
     "an OTEL_* variable has a value that OpenTelemetry cannot use",
     "see the variables of https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/",
 )
+_NO_DNS = ("needs the aiodns package", "pip install 'twilio-gateway[dns]'")
 _NO_REDIS = ("needs the redis package", "pip install 'twilio-gateway[redis]', or write `store: memory`")
 _NO_CRYPTOGRAPHY = (
     "needs the cryptography package",
@@ -32,7 +34,8 @@ def find_unmet(resolved: ResolvedSettings) -> list[Problem]:
     """Everything that is missing or unusable, with its place in the file."""
     problem = resolved.origins.problem
     return [
-        problem(path, *texts) for path, texts in (*_tracing(resolved), *_store(resolved), *_seal(resolved))
+        problem(path, *texts)
+        for path, texts in (*_tracing(resolved), *_dns(resolved), *_store(resolved), *_seal(resolved))
     ]
 
 
@@ -51,6 +54,11 @@ def _tracing(resolved: ResolvedSettings) -> Iterator[_Unmet]:
         yield place, _NO_EXPORTER
     except ValueError:
         yield place, _BAD_VARIABLE
+
+
+def _dns(resolved: ResolvedSettings) -> Iterator[_Unmet]:
+    if resolved.settings.upstream.nameservers and importlib.util.find_spec("aiodns") is None:
+        yield ("upstream", "nameservers"), _NO_DNS
 
 
 def _store(resolved: ResolvedSettings) -> Iterator[_Unmet]:

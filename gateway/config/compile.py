@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gateway.background.breathing import breathe
 from gateway.config.checking.hints import rule_hint
-from gateway.config.compile_credentials import compile_credential, make_seal
+from gateway.config.compile_credentials import compile_credential, deployment_via, make_seal
 from gateway.config.loading.resolved import (
     ResolvedConsumer,
     ResolvedIssuer,
@@ -85,7 +85,9 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
     snapshot = Snapshot(
         catalogue=catalogue,
         hosts=hosts,
-        identities=Identities(keys, certificates, _issuers(resolved.issuers, rules)),
+        identities=Identities(
+            keys, certificates, _issuers(resolved.issuers, rules), deployment_via(resolved)
+        ),
         jwk_sets=rings,
         request_fields=make_request_fields(settings.upstream.request_fields, settings.upstream.extra_hosts),
         limits=BodyLimits(settings.callers.body_bytes, settings.callers.stream_bytes),

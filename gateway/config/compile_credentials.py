@@ -1,12 +1,14 @@
 """A Twilio account and its subaccounts, compiled: the `Authorization` values of their keys."""
 
+import hashlib
 import hmac
 from collections.abc import Iterable
 from typing import Final
 
-from gateway.config.loading.resolved import ResolvedAccount, ResolvedCredential, ResolvedKey
+from gateway.config.loading.resolved import ResolvedAccount, ResolvedCredential, ResolvedKey, ResolvedSettings
 from gateway.config.schema.secret_values import Secret
 from gateway.consumers.credentials import Account, ApiKey, Credential, basic_value, mask_sid
+from gateway.http.header_fields import VIA_NAME
 from gateway.redis.value_seal import ValueSeal, read_key
 
 _DIGESTS: Final = b"twilio-gateway: digests of what is asked about"
@@ -54,3 +56,14 @@ def _account(sid: str, keys: Iterable[ResolvedKey], auth_token: Secret | None) -
     if auth_token is not None:
         compiled.append(ApiKey(mask_sid(sid), basic_value(sid, auth_token.reveal())))
     return Account(sid, tuple(compiled))
+
+
+def deployment_via(resolved: ResolvedSettings) -> bytes:
+    """Our name in Via: the same in all replicas of a deployment, another one in other deployments, so that
+    gateways may be chained. Made of what Twilio knows of us anyway."""
+    digest = hashlib.sha256(resolved.settings.store_prefix.encode())
+    for name, credential in sorted(resolved.credentials.items()):
+        digest.update(
+            " ".join(["", name, credential.account_sid, *(key.sid for key in credential.keys)]).encode()
+        )
+    return b"%b-%b" % (VIA_NAME, digest.hexdigest()[:12].encode())

@@ -47,7 +47,8 @@ _OURS_INBOUND_PREFIXES = (b"x-forwarded-", b"gateway-")
 _CREDENTIALS = re.compile(rb": *(?:[Bb][Aa][Ss][Ii][Cc]|[Bb][Ee][Aa][Rr][Ee][Rr]) ")
 OURS_ANSWER = _HOP_BY_HOP | {b"content-length", b"x-request-id"}
 _REQUEST_ID = re.compile(rb"RQ[0-9a-fA-F]{32}")
-_VIA = b"Via: 1.1 twilio-gateway\r\n"
+VIA_NAME = b"twilio-gateway"
+"""Our name in Via (RFC 9110 7.6.3). Requests have a mark of the deployment behind it."""
 
 
 def build_request_fields(
@@ -59,6 +60,7 @@ def build_request_fields(
     keeps_idempotency_key: bool,
     asks_identity: bool,
     trace: bytes = b"",
+    via: bytes = VIA_NAME,
 ) -> tuple[bytes, tuple[bytes, ...]]:
     """The outbound field lines but Host, Authorization and framing, each with CRLF; and the names dropped.
 
@@ -103,7 +105,7 @@ def build_request_fields(
         joined = b"".join(lines)
     if asks_identity:
         joined += b"Accept-Encoding: identity\r\n"
-    return joined + _VIA, dropped
+    return b"%bVia: 1.1 %b\r\n" % (joined, via), dropped
 
 
 def _holds_secret(lines: bytes, secrets: Collection[bytes]) -> bool:

@@ -185,6 +185,8 @@ def read_fields(
                 single_fields[lower] = value
         elif lower == b"connection":
             connection |= {token.strip().lower() for token in value.split(b",")}
+        elif lower == b"via":  # a list, of which it matters only whether it names us
+            single_fields[lower] = single_fields.get(lower, b"") + b", " + value
     for each in dropped:
         single_fields.pop(each.name, None)
     return tuple(fields), single_fields, connection, dropped

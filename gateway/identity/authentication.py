@@ -5,7 +5,6 @@ Keys are stored only as the SHA-256 of their bytes. The index is a dict over dig
 depends on the digest of a guess, never on a key. User names are then compared in constant time.
 """
 
-import binascii
 import hashlib
 import hmac
 import re
@@ -19,6 +18,7 @@ from gateway.errors import Refusal
 from gateway.http.request_head import Inbound
 from gateway.http.tunnel import Tunnel
 from gateway.identity.client_certificates import PeerCertificate, find_certificate_consumer
+from gateway.identity.credential_fields import CHALLENGE, split_credentials
 from gateway.identity.jwt_claims import Issuer, is_token
 
 # A shorter "key" (a legacy one, typed by hand) could occur by chance in other fields.
@@ -26,7 +26,6 @@ _TWILIO_SID = re.compile(rb"(?:AC|SK)[0-9a-f]{32}")
 _TWILIO_SECRET = re.compile(rb"[0-9A-Za-z]{32}")
 _MIN_SECRET_BYTES = 8
 _CREDENTIAL_FIELDS = (b"authorization", b"proxy-authorization")
-_CHALLENGE = (("WWW-Authenticate", 'Basic realm="twilio-gateway"'),)
 
 
 class KeyEntry(NamedTuple):
@@ -43,6 +42,8 @@ class Identities:
     keys: Mapping[str, KeyEntry] = field(repr=False)
     certificates: Mapping[str, Consumer] = field(default_factory=dict)
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
+    via: bytes = b""
+    """What this deployment's own requests carry in Via: one of them that comes back is nobody's."""
 
 
 class Caller(NamedTuple):
@@ -94,8 +95,16 @@ def authenticate(
     """Find the caller. `now` is in seconds since the epoch; `certificate` is the connection's, `tunnel` the
     tunnel that the request came in. A key that CONNECT carried decides; the request's may not contradict it.
 
-    Raises `Refusal` (401) with a challenge.
+    Raises `Refusal` (401) with a challenge, and 508 for a request of this deployment's own.
     """
+    passed = inbound.single_fields.get(b"via")
+    if passed is not None and identities.via and identities.via in passed:
+        raise Refusal(
+            "loop_detected",
+            "The gateway's own request came back to it: Twilio's names lead to the gateway where it runs. "
+            "Set `upstream.nameservers` to resolvers that know Twilio's own addresses.",
+            closes=True,
+        )
     certificate_consumer = None
     if certificate is not None:
         certificate_consumer = find_certificate_consumer(identities.certificates, certificate, now)
@@ -118,7 +127,7 @@ def is_identified(
     if tunnel.proxy_authorization is None:
         return False
     try:
-        username, key, _ = _split_credentials(tunnel.proxy_authorization)
+        username, key, _ = split_credentials(tunnel.proxy_authorization)
     except Refusal:
         return False
     entry = identities.keys.get(digest_of(key))
@@ -135,7 +144,7 @@ def _authenticate_tunnel(
     proxy_authorization: bytes,
 ) -> Caller | UnverifiedCaller:
     """By the key of CONNECT. What came inside is meant for Twilio, unless it is another consumer's."""
-    shown = _split_credentials(proxy_authorization)
+    shown = split_credentials(proxy_authorization)
     found = _authenticate_key(identities, inbound, now, certificate_consumer, shown)
     inner = [_find_inner(identities, inbound.single_fields.get(name)) for name in _CREDENTIAL_FIELDS]
     consumers = [each for each in inner if isinstance(each, Consumer)]
@@ -154,7 +163,7 @@ def _find_inner(identities: Identities, value: bytes | None) -> Consumer | bytes
     if value is None:
         return None
     try:
-        _, key, _ = _split_credentials(value)
+        _, key, _ = split_credentials(value)
     except Refusal:
         return None
     entry = identities.keys.get(digest_of(key))
@@ -170,7 +179,7 @@ def require_one_consumer(consumer: Consumer, inner: Consumer | None) -> None:
             "two_identities",
             "The tunnel was opened with the key of one consumer, and the request inside carries that of "
             "another: send one of the two.",
-            headers=_CHALLENGE,
+            headers=CHALLENGE,
         )
 
 
@@ -187,13 +196,13 @@ def _authenticate_key(
     if entry is None:
         if identities.issuers and is_token(key):
             return UnverifiedCaller(username, key, sent, digest, certificate_consumer)
-        raise Refusal("unknown_consumer", _explain_unknown(username, key), headers=_CHALLENGE)
+        raise Refusal("unknown_consumer", _explain_unknown(username, key), headers=CHALLENGE)
     consumer = entry.consumer
     if entry.expires is not None and now >= entry.expires and _is_named(username, consumer):
         raise Refusal(
             "expired_key",
             f"This key of consumer {consumer.name} has expired; ask the gateway's operators for a new one.",
-            headers=_CHALLENGE,
+            headers=CHALLENGE,
         )
     caller = admit(inbound, consumer, username, (key, sent), certificate_consumer)
     return caller if entry.expires is None else caller._replace(expires=entry.expires)
@@ -211,12 +220,12 @@ def admit(
     `shown` is the secret, alone and as it was sent. Raises `Refusal` (401, or 400 if the URL contains it).
     """
     if not _is_named(username, consumer):
-        raise Refusal("unknown_consumer", "The user name does not belong to this key.", headers=_CHALLENGE)
+        raise Refusal("unknown_consumer", "The user name does not belong to this key.", headers=CHALLENGE)
     if certificate_consumer is not None and certificate_consumer is not consumer:
         raise Refusal(
             "unknown_consumer",
             "The key and the client certificate belong to different consumers.",
-            headers=_CHALLENGE,
+            headers=CHALLENGE,
         )
     secrets: tuple[bytes, ...] = shown
     if len(shown[0]) < _MIN_SECRET_BYTES:
@@ -240,18 +249,18 @@ def _require_certificate_consumer(
         raise Refusal(
             "missing_key",
             "Send your consumer key: HTTP Basic with the consumer's name, or Authorization: Bearer.",
-            headers=_CHALLENGE,
+            headers=CHALLENGE,
         )
     if now >= certificate.expires:
         raise Refusal(
             "expired_certificate",
             "The client certificate has expired; reconnect with its successor.",
-            headers=_CHALLENGE,
+            headers=CHALLENGE,
         )
     raise Refusal(
         "unknown_consumer",
         "The client certificate does not belong to a consumer, and no key was sent.",
-        headers=_CHALLENGE,
+        headers=CHALLENGE,
     )
 
 
@@ -271,22 +280,7 @@ def _read_key(inbound: Inbound) -> tuple[bytes | None, bytes, bytes] | None:
     proxy = inbound.single_fields.get(b"proxy-authorization")
     if proxy is not None and (inbound.authority or value is None):
         value = proxy  # forward-proxy use: Authorization is meant for Twilio, and is replaced
-    return None if value is None else _split_credentials(value)
-
-
-def _split_credentials(value: bytes) -> tuple[bytes | None, bytes, bytes]:
-    scheme, _, rest = value.partition(b" ")
-    rest = rest.strip()
-    if scheme.lower() == b"bearer" and rest:
-        return None, rest, rest
-    if scheme.lower() == b"basic":
-        try:
-            username, colon, password = binascii.a2b_base64(rest, strict_mode=True).partition(b":")
-        except binascii.Error:
-            colon = b""
-        if colon and password:
-            return username, password, rest
-    raise Refusal("missing_key", "Authorization must be Basic or Bearer, well formed.", headers=_CHALLENGE)
+    return None if value is None else split_credentials(value)
 
 
 def _is_named(username: bytes | None, consumer: Consumer) -> bool:

@@ -1,6 +1,6 @@
 """The request as it goes to Twilio, built once per exchange; attempts only add a key (docs/design.md 3)."""
 
-from gateway.http.header_fields import build_request_fields
+from gateway.http.header_fields import VIA_NAME, build_request_fields
 from gateway.http.request_head import Inbound
 from gateway.identity.authentication import Caller
 from gateway.policy.authorization import Grant
@@ -83,6 +83,7 @@ def build_outbound_head(
     *,
     allowed: frozenset[bytes] | None,
     trace: bytes = b"",
+    via: bytes = VIA_NAME,
 ) -> OutboundHead:
     """Build it from the decisions, the fields of `allowed` names, and the lines of `trace`.
 
@@ -100,6 +101,7 @@ def build_outbound_head(
         keeps_idempotency_key=grant.route.idempotency_key,
         asks_identity=wants_identity(grant),
         trace=trace,
+        via=via,
     )
     target = f"{grant.path}?{query}" if query else grant.path
     return OutboundHead(grant, method, target, fields, dropped, content_type)

@@ -79,7 +79,10 @@ def prepare(
     head = decision.outbound if decision is not None else None
     if head is None or head.content_type != content_type or trace:
         allowed = snapshot.request_fields.allowed_for(grant.call.address.product)
-        head = build_outbound_head(inbound, caller, grant, content_type, allowed=allowed, trace=trace)
+        via = snapshot.identities.via
+        head = build_outbound_head(
+            inbound, caller, grant, content_type, allowed=allowed, trace=trace, via=via
+        )
         if decision is not None and not trace:
             decision.keep(head, allowed)
     outbound = join_body(head, inbound, body, streams=streams)

@@ -7,9 +7,10 @@ Without a proxy TLS is begun here, so that it can be kept from reading far ahead
 
 import asyncio
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aiohttp import ClientError, ClientRequest, ClientTimeout, TCPConnector
+from aiohttp import AsyncResolver, ClientError, ClientRequest, ClientTimeout, TCPConnector
 from yarl import URL
 
 from gateway.upstream.tls_client import Opened, read_less, start_tls
@@ -27,6 +28,8 @@ class TransportOptions:
     ca_file: str | None = None
     ca_digest: bytes = b""
     """Of what `ca_file` holds: with another content, other options, and so another pool."""
+    nameservers: tuple[str, ...] = ()
+    """Resolvers (IP address, or address:port) instead of the system's."""
     connections: int = 1000
     connect_seconds: float = 5.0
     deadline_seconds: float = 25.0
@@ -41,8 +44,9 @@ class ConnectionOpener:
         self._seconds = options.connect_seconds
         self._loop = asyncio.get_running_loop()
         self._context = make_tls_context(options.ca_file)
+        self._resolver = make_resolver(options.nameservers)
         self._connector = TCPConnector(
-            limit=0, force_close=True, ttl_dns_cache=_DNS_SECONDS, ssl=self._context
+            limit=0, force_close=True, ttl_dns_cache=_DNS_SECONDS, ssl=self._context, resolver=self._resolver
         )
 
     async def open(self, origin: URL, deadline: float) -> Opened:
@@ -82,6 +86,15 @@ class ConnectionOpener:
     async def close(self) -> None:
         """Let go of the resolver, and of connections that are being made."""
         await self._connector.close()
+        if self._resolver is not None:
+            await self._resolver.close()
+
+
+def make_resolver(nameservers: Sequence[str]) -> AsyncResolver | None:
+    """Asks these servers only, and no hosts file, which may name us as Twilio. None for the system's way."""
+    if not nameservers:
+        return None
+    return AsyncResolver(nameservers=list(nameservers), lookups="b", timeout=2, tries=2)
 
 
 def make_tls_context(ca_file: str | None) -> ssl.SSLContext:

@@ -53,6 +53,7 @@ _PURE_FILES = (
     "outcome_resolution/look_verdict.py",
     "identity/authentication.py",
     "identity/client_certificates.py",
+    "identity/credential_fields.py",
     "identity/failure_throttle.py",
     "identity/jwks.py",
     "identity/jwt_claims.py",

@@ -25,6 +25,12 @@ class Upstream(Section):
         default=None,
         description="Certificates to trust (PEM) instead of the system's, for a proxy that re-signs.",
     )
+    nameservers: tuple[values.NameServer, ...] = Field(
+        default=(),
+        description="Resolvers (`10.0.0.2`, `10.0.0.2:5353`) that are asked for Twilio's addresses "
+        "instead of the system's and its hosts file: where those lead Twilio's names to the gateway. Needs "
+        "the `dns` extra.",
+    )
     extra_hosts: tuple[values.Host, ...] = Field(
         default=(), description="Literal host names that may be reached besides those of Twilio's catalogue."
     )

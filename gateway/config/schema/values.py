@@ -111,6 +111,11 @@ STORE_KEY = TextPattern(
 LABEL = TextPattern(
     r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", "not a region's or edge's name", "write it as us1 or dublin"
 )
+NAME_SERVER = TextPattern(
+    r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?::[0-9]{1,5})?|[0-9a-f:]*:[0-9a-f:]+|\[[0-9a-f:]+\](?::[0-9]{1,5})?",
+    "not the address of a name server",
+    "write an IP address, with a port if it is not 53: 10.0.0.2 or 10.0.0.2:5353",
+)
 RATE = TextPattern(
     r"[1-9][0-9]{0,8}/[smhd]", "not a rate", "write a whole number per s, m, h or d: 20/s, 600/m"
 )
@@ -136,6 +141,7 @@ AccountSid = Annotated[str, ACCOUNT_SID]
 KeySid = Annotated[str, KEY_SID]
 ServiceSid = Annotated[str, SERVICE_SID]
 ApplicationSid = Annotated[str, APPLICATION_SID]
+NameServer = Annotated[str, NAME_SERVER]
 Host = Annotated[str, HOST]
 FieldName = Annotated[str, FIELD_NAME]
 HostPattern = Annotated[str, HOST_PATTERN]

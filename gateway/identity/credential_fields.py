@@ -1,0 +1,23 @@
+"""What an Authorization or Proxy-Authorization field holds (RFC 9110 11, RFC 7617, RFC 6750). Pure."""
+
+import binascii
+
+from gateway.errors import Refusal
+
+CHALLENGE = (("WWW-Authenticate", 'Basic realm="twilio-gateway"'),)
+
+
+def split_credentials(value: bytes) -> tuple[bytes | None, bytes, bytes]:
+    """(Basic user name or None for Bearer, key, the token as sent). Raises `Refusal("missing_key")`."""
+    scheme, _, rest = value.partition(b" ")
+    rest = rest.strip()
+    if scheme.lower() == b"bearer" and rest:
+        return None, rest, rest
+    if scheme.lower() == b"basic":
+        try:
+            username, colon, password = binascii.a2b_base64(rest, strict_mode=True).partition(b":")
+        except binascii.Error:
+            colon = b""
+        if colon and password:
+            return username, password, rest
+    raise Refusal("missing_key", "Authorization must be Basic or Bearer, well formed.", headers=CHALLENGE)
