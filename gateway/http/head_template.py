@@ -5,6 +5,7 @@ judged like the template. Such a value is a single word of visible ASCII here, a
 neither can move the end of a line, of a field or of the head. Everything else has to be read from the start.
 """
 
+import re
 from typing import Final
 
 from gateway.http.request_head import OVERRIDE_FIELDS
@@ -41,8 +42,8 @@ assert not INDIVIDUAL_FIELDS & {b"connection", b"host", b"authorization", *OVERR
 _MAX_VALUE_BYTES: Final = 256
 _MAX_LENGTH_DIGITS: Final = 12
 _MAX_INDIVIDUAL: Final = 8
-_VISIBLE: Final = bytes(range(0x21, 0x7F))
-_DIGITS: Final = b"0123456789"
+_WORD: Final = re.compile(rb"[!-~]+")
+_ZERO: Final = ord("0")
 _BLANKS: Final = (b" ", b"\t")
 
 
@@ -90,7 +91,9 @@ class HeadTemplate:
             values.append(data[begin:at])
         last = self._last
         end = at + len(last)
-        if data[at:end] != last or end > self._max_bytes or b"".join(values).translate(None, _VISIBLE):
+        if data[at:end] != last or end > self._max_bytes:
+            return False
+        if values and _WORD.fullmatch(b"".join(values)) is None:
             return False
         if self.length_at >= 0 and not _is_length(values[self.length_at]):
             return False
@@ -140,13 +143,9 @@ def cut_head(head: bytes, max_bytes: int) -> HeadTemplate | None:
 
 
 def _is_word(value: bytes) -> bool:
-    return 0 < len(value) <= _MAX_VALUE_BYTES and not value.translate(None, _VISIBLE)
+    return len(value) <= _MAX_VALUE_BYTES and _WORD.fullmatch(value) is not None
 
 
 def _is_length(value: bytes) -> bool:
     """Whether it is a number of bytes as everybody writes it: digits, none of them a leading zero."""
-    return (
-        len(value) <= _MAX_LENGTH_DIGITS
-        and not value.translate(None, _DIGITS)
-        and (value[:1] != b"0" or len(value) == 1)
-    )
+    return value.isdigit() and len(value) <= _MAX_LENGTH_DIGITS and (value[0] != _ZERO or len(value) == 1)

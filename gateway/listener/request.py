@@ -102,11 +102,10 @@ class Request:
         """The values of a field of `INDIVIDUAL_FIELDS`, in order."""
         known = self.known
         if known is not None:
-            found: list[str] = []
-            for index, each in enumerate(known.template.names):
-                if each == name:
-                    found.append(self.values[index].decode("ascii"))
-            return found
+            names = known.template.names
+            if name not in names:
+                return ()
+            return [self.values[index].decode("ascii") for index, each in enumerate(names) if each == name]
         assert self._message is not None
         headers = self._message.headers
         text = name.decode("ascii")

@@ -26,6 +26,7 @@ class HeadDecision:
     """
 
     __slots__ = (
+        "_account", "_consumer", "_credential", "_label", "_method", "_product", "_reported", "_sdk",
         "caller", "client", "grant", "ignored", "inbound", "outbound", "plan", "secrets", "snapshot",
         "valid_until",
     )  # fmt: skip
@@ -54,6 +55,10 @@ class HeadDecision:
         self.plan = plan
         self.ignored: tuple[str, ...] = tuple([each.reason for each in inbound.dropped])
         self.outbound: OutboundHead | None = None
+        self._sdk = client.sdk  # as `mark` needs them: a look-up in a tuple's class each is more
+        self._consumer, self._credential = grant.consumer.name, grant.consumer.credential.name
+        self._method, self._product = grant.call.method, grant.call.address.product
+        self._label, self._account, self._reported = grant.route.label, grant.account.sid, grant.reported
         fields = inbound.single_fields
         self.secrets = read_secrets([fields[name] for name in CREDENTIAL_FIELDS if name in fields])
 
@@ -72,15 +77,15 @@ class HeadDecision:
 
     def mark(self, exchange: Exchange) -> None:
         """Record what is recorded while a head is judged."""
-        exchange.sdk = self.client.sdk
+        exchange.sdk = self._sdk
         exchange.ignored = self.ignored
-        grant = self.grant
-        consumer = grant.consumer
-        exchange.consumer = consumer.name
-        exchange.method, exchange.product = grant.call.method, grant.call.address.product
-        exchange.label = grant.route.label
-        exchange.account, exchange.reported = grant.account.sid, grant.reported
-        exchange.credential = consumer.credential.name
+        exchange.consumer = self._consumer
+        exchange.method = self._method
+        exchange.product = self._product
+        exchange.label = self._label
+        exchange.account = self._account
+        exchange.reported = self._reported
+        exchange.credential = self._credential
 
     def keep(self, head: OutboundHead, allowed: frozenset[bytes] | None) -> None:
         """Keep the head that is sent, unless individual values may be part of it (`build_outbound_head`)."""
