@@ -11,7 +11,6 @@ from urllib.parse import unquote
 from gateway.consumers.allow_rules import strip_suffix
 from gateway.consumers.credentials import Account, Credential
 from gateway.errors import Refusal
-from gateway.twilio.catalogue import SUFFIXES
 
 # The look-behind comes after the two letters, so that the search can skip to the next A.
 _SID = re.compile(r"[Aa][Cc](?<![0-9A-Za-z][Aa][Cc])[0-9a-fA-F]{32}(?![0-9A-Za-z])")
@@ -34,6 +33,7 @@ _KEYS = re.compile(
     ),
     re.ASCII | re.IGNORECASE,
 )
+_REPRESENTATION = re.compile(r"\.(?:json|csv|xml|html|hal|txt|ya?ml|mp3|wav|pdf)\Z", re.IGNORECASE)
 
 
 class Pinned(NamedTuple):
@@ -100,7 +100,8 @@ def is_management(product: str, path: str) -> bool:
 def strip_blank_segments(path: str) -> str:
     """The path without last segments that name nothing: `/Accounts/AC…/.json`, `/%20`, `/~`, `/`.
 
-    A segment names something if a letter or a digit is left of it without its representation suffix.
+    A segment names something if a letter or a digit is left of it without its representation suffix, in any
+    case, be it one of Twilio's or one that Twilio had or has elsewhere.
     """
     head, slash, last = path.rpartition("/")
     if last[:1].isalnum():
@@ -112,7 +113,7 @@ def strip_blank_segments(path: str) -> str:
 
 
 def _strip_representation(segment: str) -> str:
-    return segment.rpartition(".")[0] if segment.endswith(SUFFIXES) else segment
+    return _REPRESENTATION.sub("", segment)
 
 
 def refuse_account() -> Refusal:

@@ -151,7 +151,23 @@ def test_other_endpoints(product: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "end", ["/.json", "/.csv", "/.xml", "/%20", "/~", "/", "/%20/~.json", "/-", "/%2B", "/~/"]
+    "end",
+    [
+        "/.json",
+        "/.csv",
+        "/.xml",
+        "/.JSON",
+        "/.html",
+        "/%20.Xml",
+        "/-.hal",
+        "/%20",
+        "/~",
+        "/",
+        "/%20/~.json",
+        "/-",
+        "/%2B",
+        "/~/",
+    ],
 )
 def test_b3_a_last_segment_that_names_nothing_is_the_account_itself(end: str) -> None:
     assert is_management("api", f"{_A}/{OWN}{end}")
