@@ -11,9 +11,15 @@ from gateway.consumers.allow_rules import NAMED_SETS
 
 RULE_HINT: Final = "see 'allow' in docs/configuration.md"
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_API_VERSION: Final = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}")
 _MAX_PORT: Final = 65_535
 _MAX_RATE: Final = 1_000_000
 _WITH_UNIT: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?) *([a-zA-Z%]{1,8})")
+_RATE_IN_WORDS: Final = re.compile(
+    r"([1-9][0-9]{0,8}) *(?:/|per|a|an) *(s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?)"
+)
+_LABEL: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_HOST: Final = re.compile(r"(?:\*\.)?[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?")
 _SECONDS: Final[Mapping[str, float]] = {
     **dict.fromkeys(("ms", "msec"), 0.001),
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
@@ -41,6 +47,30 @@ def text_hint(path: KeyPath, value: object) -> str:
     return ""
 
 
+def form_hint(path: KeyPath, value: object) -> str:
+    """For a text that has not the form it should have: `20/min`, `https://hooks.example.com`, `IE1`."""
+    names = [part for part in path if isinstance(part, str)]
+    name = names[-1] if names else ""
+    if not isinstance(value, str):
+        return ""
+    if name == "rate" and (match := _RATE_IN_WORDS.fullmatch(value.strip().lower())):
+        return f"write {match[1]}/{match[2][0]}"
+    if name in ("callback_hosts", "extra_hosts", "hosts"):
+        return _host_of(value)
+    if name in ("region", "edge") and path[0] == "credentials" and _LABEL.fullmatch(value.strip().lower()):
+        return f"write {value.strip().lower()}"
+    return ""
+
+
+def _host_of(value: str) -> str:
+    """Of a URL or an authority, its host."""
+    try:
+        host = urlsplit(value if "://" in value else f"//{value}").hostname or ""
+    except ValueError:
+        return ""
+    return f"write {host}" if host != value and _HOST.fullmatch(host) else ""
+
+
 def number_hint(path: KeyPath, value: object) -> str:
     """For a number with a unit: `30s`, `10MB`, `20%`. '' if it is no such thing."""
     match = _WITH_UNIT.fullmatch(value.strip()) if isinstance(value, str) else None
@@ -63,11 +93,20 @@ def rule_hint(text: str, products: Iterable[str]) -> str:
     if len(parts) == 1:
         return _close(parts[0], NAMED_SETS) or RULE_HINT
     method, product = parts[0], parts[1]
+    if len(parts) == 2 and product.startswith("/"):
+        return _without_product(method.upper(), product, products)
     if method not in _METHODS and method.upper() in _METHODS:
         return f"write {method.upper()}"
     if product.endswith(".twilio.com"):
         return f"write {product.partition('.')[0]}"
     return (_close(product, products) if product not in products else "") or RULE_HINT
+
+
+def _without_product(method: str, path: str, products: Iterable[str]) -> str:
+    first, _, rest = path[1:].partition("/")
+    if first in products:
+        return f"write {method} {first} /{rest}"
+    return f"write {method} api {path}" if _API_VERSION.fullmatch(first) else RULE_HINT
 
 
 def _from_url(method: str, url: str) -> str:

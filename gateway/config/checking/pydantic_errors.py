@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from gateway.config.checking.hints import number_hint, text_hint
+from gateway.config.checking.hints import form_hint, number_hint, text_hint
 from gateway.config.problems import Finding, KeyPath, looks_like_a_secret
 from gateway.config.schema.secret_values import MAPPING, REFERENCE, TEXT
 from gateway.config.schema.settings import Settings
@@ -33,6 +33,10 @@ REMOVED: Final[Mapping[KeyPath, tuple[str, str]]] = {
 """A setting that is no more -> what to say of it, and what to write instead."""
 
 _BY_NAME: Final = ("credentials", "consumers")
+_TELLING: Final[Mapping[str, frozenset[str]]] = {
+    "credentials": frozenset({"account_sid", "subaccounts"}),
+    "consumers": frozenset({"credential", "allow"}),
+}
 _NOT_IN_THE_FILE: Final = frozenset({TEXT, MAPPING, REFERENCE, "[key]"})
 
 _MAPPING: Final = ("must be a mapping", "write `name: value` beneath it")
@@ -86,14 +90,15 @@ def explain(error: ValidationError, tree: Mapping[str, object]) -> list[Finding]
 
 
 def _outdented(tree: Mapping[str, object], section: str) -> frozenset[str]:
-    """Names beside an empty section whose values have what those in it have: they lack their indentation."""
-    if tree.get(section, {}) not in (None, {}):
-        return frozenset()
+    """Names beside a section whose values have what those in it have: they lack their indentation. If it is
+    not empty, they must have something that nothing else has."""
+    is_empty = tree.get(section, {}) in (None, {})
     known = set(known_names(())), set(known_names((section, "x")))
     return frozenset(
         name
         for name, value in tree.items()
         if name not in known[0] and isinstance(value, dict) and value and value.keys() <= known[1]
+        if is_empty or value.keys() & _TELLING[section]
     )
 
 
@@ -103,7 +108,8 @@ def _section_of(path: KeyPath, outdented: Mapping[str, frozenset[str]]) -> str:
 
 def _explain_one(kind: str, path: KeyPath, context: Mapping[str, Any], tree: Mapping[str, object]) -> Finding:
     if kind == "gateway":  # fields.refuse
-        return Finding(path, str(context["message"]), str(context["hint"]))
+        hint = form_hint(path, _value_at(tree, path)) or str(context["hint"])
+        return Finding(path, str(context["message"]), hint)
     if kind == "extra_forbidden" and (renamed := RENAMED.get(path)):
         return Finding(path, f"is now called `{renamed}`", _spell_out(path, renamed))
     if kind == "extra_forbidden" and path in REMOVED:

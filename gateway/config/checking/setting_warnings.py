@@ -138,6 +138,12 @@ def _credentials(settings: Settings) -> Iterator[Finding]:
     )
     for name, credential in settings.credentials.items():
         path: KeyPath = ("credentials", name)
+        if credential.region == "jp1":
+            yield Finding(
+                (*path, "region"),
+                "Twilio's pages no longer name jp1 among the regions that process data",
+                "ask Twilio, or use us1, ie1 or au1 (docs/facts.md)",
+            )
         if credential.auth_token is not None:
             yield Finding((*path, "auth_token"), *advice)
         for index, subaccount in enumerate(credential.subaccounts):

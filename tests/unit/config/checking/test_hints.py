@@ -12,6 +12,14 @@ VALUES = cases(
     ("admin_listen", "admin: {listen: 9000}", "admin.listen: must be text; write 127.0.0.1:9000"),
     ("no_port", "listen: 123456", "listen: must be text; put it in quotes."),
     ("rate", "    limits: [{rate: 20}]", "consumers.billing.limits.0.rate: must be text; write 20/s"),
+    ("rate_in_words", "    limits: [{rate: 20/min}]", "limits.0.rate: not a rate; write 20/m"),
+    ("rate_spaced", "    limits: [{rate: '20 / sec'}]", "limits.0.rate: not a rate; write 20/s"),
+    ("rate_per", "    limits: [{rate: 600 per hour}]", "limits.0.rate: not a rate; write 600/h"),
+    ("rate_odd", "    limits: [{rate: 20/x}]", "limits.0.rate: not a rate; write a whole number per s, m, h"),
+    ("url", "    form: {callback_hosts: ['https://hooks.example.com/x']}", "; write hooks.example.com"),
+    ("port", "    form: {callback_hosts: ['hooks.example.com:8443']}", "; write hooks.example.com"),
+    ("upper_host", "    form: {callback_hosts: [Hooks.Example.com]}", "; write hooks.example.com"),
+    ("extra_host", "upstream: {extra_hosts: ['https://partner.example.com']}", "; write partner.example.com"),
     ("seconds", "drain_seconds: 30s", "drain_seconds: must be a number; write 30"),
     ("minutes", "drain_seconds: 5 min", "drain_seconds: must be a number; write 300"),
     ("milliseconds", "drain_seconds: 500ms", "drain_seconds: must be a number; write 0.5"),
@@ -37,6 +45,9 @@ def test_d8_values(write: Write, text: str, expected: str) -> None:
         ("get api /2010-04-01/x", "write GET"),
         ("https://verify.twilio.com/v2/Services", "write GET verify /v2/Services"),
         ("post https://verify.twilio.com/v2/Services?x=1", "write POST verify /v2/Services"),
+        ("GET /2010-04-01/Accounts", "write GET api /2010-04-01/Accounts"),
+        ("GET /verify/v2/Services", "write GET verify /v2/Services"),
+        ("get /v2/Services", "see 'allow' in docs/configuration.md"),
         ("GET https://[", "see 'allow' in docs/configuration.md"),
         ("GET api 2010-04-01", "see 'allow' in docs/configuration.md"),
     ],
@@ -51,6 +62,7 @@ def test_d8_rules(rule: str, expected: str) -> None:
         ("dublin", "credentials.main.region: dublin is an edge; write `region: ie1`, whose edge it is"),
         ("tokyo", "credentials.main.region: tokyo is an edge; write `region: jp1`, whose edge it is"),
         ("ashburn", "credentials.main.region: ashburn is an edge; write `region: us1` and `edge: ashburn`"),
+        ("IE1", "credentials.main.region: not a region's or edge's name; write ie1"),
         ("br1", "credentials.main.region: only us1, ie1, au1, jp1 have an edge of their own; add `edge"),
     ],
 )
@@ -73,3 +85,13 @@ def test_d8_a_credential_without_its_indentation(write: Write) -> None:
     found = complaints(write(text))
     assert "gateway.yaml:2: main: stands beside the sections; indent it below `credentials`" in found
     assert not [line for line in found if "credentials: is empty" in line]
+
+
+def test_d8_a_consumer_at_the_margin_beside_others(write: Write) -> None:
+    """Where the section is not empty, too: the last consumer of a file, pasted without its indentation."""
+    pasted = (
+        f"reminders:\n  keys: []\n  credential: main\n  allow: [verify]\nm: {{account_sid: AC{'0' * 32}}}\n"
+    )
+    found = complaints(write(GOOD + pasted))
+    assert "gateway.yaml:10: reminders: stands beside the sections; indent it below `consumers`" in found
+    assert "gateway.yaml:14: m: stands beside the sections; indent it below `credentials`" in found

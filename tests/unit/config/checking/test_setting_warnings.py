@@ -59,6 +59,11 @@ def test_d3_not_warned(write: Write, text: str) -> None:
     assert warnings(write(f"{READ_ONLY}{text}\n")) == []
 
 
+def test_d3_a_region_without_support(write: Write) -> None:
+    found = warnings(write(f"{READ_ONLY}".replace("main:\n", "main:\n    region: jp1\n", 1)))
+    assert [each for each in found if each.startswith("credentials.main.region: Twilio's pages")]
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "warned"),
     [

@@ -20,7 +20,7 @@ CREDENTIAL = cases(
     ("no_keys", "keys: []", "2: credentials.main: has neither an API key nor an auth token; add `keys:"),
     ("no_sid", "keys: [{secret: {env: KEY_SECRET}}]", "3: credentials.main.keys.0.sid: missing; add `sid: …"),
     ("region", "region: br1", "3: credentials.main.region: only us1, ie1, au1, jp1 have an edge of their ow"),
-    ("region_form", "region: US1", "3: credentials.main.region: not a region's or edge's name; write it as"),
+    ("region_form", "region: US1", "3: credentials.main.region: not a region's or edge's name; write us1"),
     ("edge", "edge: a.b", "3: credentials.main.edge: not a region's or edge's name"),
     ("subaccount", "subaccounts: [AC1]", "3: credentials.main.subaccounts.0: not an AccountSid"),
     ("own_account", f"subaccounts: [{ACCOUNT_SID}]", "3: credentials.main.subaccounts.0: this account is li"),
