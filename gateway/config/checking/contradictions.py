@@ -193,10 +193,19 @@ def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def find_missing_consumers(tree: Mapping[str, object]) -> Iterator[Finding]:
+    """Without consumers nothing could be called; a file may be for webhooks alone."""
+    if "consumers" not in tree and not isinstance(tree.get("webhooks"), dict):
+        description = Settings.model_fields["consumers"].description
+        yield Finding(("consumers",), "missing", f"add `consumers: …`. {description}")
+
+
 def _credentials(tree: Mapping[str, object]) -> Iterator[Finding]:
+    used = {consumer.get("credential") for _, consumer in _sections(tree, "consumers")}
     for name, credential in _sections(tree, "credentials"):
         path: KeyPath = ("credentials", name)
-        if not credential.get("keys") and not credential.get("auth_token"):
+        proven = credential.get("keys") or credential.get("auth_token")
+        if not proven and (name in used or not isinstance(tree.get("webhooks"), dict)):
             yield Finding(
                 path,
                 "has neither an API key nor an auth token",

@@ -149,7 +149,7 @@ def _credentials(settings: Settings) -> Iterator[Finding]:
         for index, subaccount in enumerate(credential.subaccounts):
             if not isinstance(subaccount, str) and subaccount.auth_token is not None:
                 yield Finding((*path, "subaccounts", index, "auth_token"), *advice)
-        if name not in used:
+        if name not in used and not (settings.webhooks and not credential.keys):
             yield Finding(path, "no consumer uses it", "remove it, or name it as a consumer's `credential`")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_settings import InitSettingsSource
 
-from gateway.config.checking.contradictions import find_contradictions
+from gateway.config.checking.contradictions import find_contradictions, find_missing_consumers
 from gateway.config.checking.pydantic_errors import explain
 from gateway.config.checking.rules import find_bad_rules
 from gateway.config.checking.setting_warnings import find_warnings
@@ -73,6 +73,7 @@ def check_content(
     # Where a value could not be read, what stands in its place is not the author's.
     unread = {finding.path for finding in document.findings}
     findings += [finding for finding in invalid if finding.path not in unread]
+    findings += find_missing_consumers(tree)
     if findings or settings is None:
         findings += find_bad_rules(tree)
         if follow:
@@ -93,7 +94,7 @@ def _find_sound(tree: Mapping[str, object]) -> Settings | None:
     """What is left of a configuration without all that is wrong with it; None if that is nothing."""
     for _ in range(_MAX_ROUNDS):
         settings, invalid = _validate(tree)
-        findings = [*invalid, *find_contradictions(tree)]
+        findings = [*invalid, *find_contradictions(tree), *find_missing_consumers(tree)]
         if settings is not None and not findings:
             return settings
         tree = with_entries(without(tree, [finding.path for finding in findings]))

@@ -174,8 +174,11 @@ class Settings(BaseSettings):
         json_schema_extra={"additionalProperties": False},
     )
     consumers: Mapping[values.Name, ConsumerSettings] = Field(
+        default_factory=dict,
+        validate_default=False,
         min_length=1,
-        description="Internal services, by name, which is also their user name.",
+        description="Internal services, by name, which is also their user name. At least one, but where "
+        "there is nothing besides `webhooks`.",
         json_schema_extra={"additionalProperties": False},
     )
     jwt: tuple[IssuerSettings, ...] = Field(
