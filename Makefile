@@ -55,6 +55,7 @@ bench: install packages $(VENV)/.bench  ## instructions, CPU beside Caddy and En
 	$(BIN)/python -m tests.bench.stalls
 	$(BIN)/python -m tests.bench.scrape
 	$(BIN)/python -m tests.bench.hostile
+	$(BIN)/python -m tests.bench.webhooks
 
 wheel: install             ## dist/: a wheel with compiled hot modules for this machine's processor, and a pure one
 	GATEWAY_BUILD=compiled $(BIN)/python -m pip wheel -q --no-deps --no-build-isolation -w dist .

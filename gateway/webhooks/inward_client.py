@@ -181,6 +181,8 @@ class InwardClient:
                 ) as answer,
             ):
                 connected = True
+                if answer.status < 200:  # an upgrade that nobody asked for
+                    raise ServiceFailure("broken")
                 content = await _read_body(answer)
                 return ServiceAnswer(answer.status, answer.raw_headers, content)
         except TimeoutError:

@@ -129,7 +129,7 @@ def _names_account_only(sid: str, event: ReceivedEvent, form: Pairs | None) -> b
     for name, value in (*(read_pairs(event.query) or ()), *(form or ())):
         if name == b"AccountSid" and value != wanted:
             return False
-    if form is None and event.body[:1] == b"{":
+    if form is None and event.body.lstrip()[:1] == b"{":
         try:
             document = orjson.loads(event.body)
         except orjson.JSONDecodeError:
