@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +20,12 @@ CALLS = MESSAGES.replace("Messages", "Calls")
 
 @dataclass
 class Asking:
-    """What a test sees and does."""
+    """What a test sees and does. `step` is how fast time passes (`passing_time`)."""
 
     clock: MovedClock
     simulator: Simulator
     gateway: Running
+    step: float = 0.2
 
     async def create(
         self, *fields: str, body: bytes = TEXT, target: str = MESSAGES, fault: str = ""
@@ -33,7 +34,7 @@ class Asking:
         if fault:
             self.simulator.faults.add(fault, method="POST", count=1)
         given = request(f"POST {target}", FORM, *fields, body=body)
-        async with passing_time(self.clock), raw_caller(self.gateway.port) as caller:
+        async with passing_time(self.clock, self.step), raw_caller(self.gateway.port) as caller:
             await caller.send(given)
             return await caller.answer(seconds=120)
 
@@ -73,3 +74,26 @@ async def asking_scene(environ: Mapping[str, str] | None = None, **settings: Any
         ) as gateway,
     ):
         yield Asking(clock, simulator, gateway)
+
+
+@asynccontextmanager
+async def asking_replicas(
+    redis_url: str, environ: Mapping[str, str] | None = None, **settings: Any
+) -> AsyncIterator[list[Asking]]:
+    """Two gateways that share a Redis, whose time passes with the loop's."""
+    loop = asyncio.get_running_loop()
+    clock = MovedClock(loop)
+    ahead = time.time() - loop.time()
+    given = asking_settings(store=redis_url, **settings)
+    known = {**ENVIRON, **(environ or {})}
+    async with Simulator(now=lambda: loop.time() + ahead) as simulator, AsyncExitStack() as stack:
+        replicas = []
+        for _ in range(2):
+            gateway = await stack.enter_async_context(running_gateway(simulator.url, known, **given))
+            store = gateway.gateway.components.store
+            assert store is not None
+            store.server_clock._monotonic = loop.time
+            store.server_clock._offset = ahead
+            store.server_clock.set = lambda *_: None  # type: ignore[method-assign]
+            replicas.append(Asking(clock, simulator, gateway, step=0.02))  # Redis has 80 ms to answer
+        yield replicas

@@ -1,0 +1,130 @@
+"""Replicas that ask Twilio, on one Redis: what one leaves, another finds out; nothing can be read there."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.repeat_guard.intent_records import account_keys
+from tests.support.asking import Asking, asking_replicas
+from tests.support.moved_clock import passing_time
+from tests.support.redis import RedisServer
+from tests.support.running import ENVIRON
+
+SHORT = "Gateway-Timeout: 3"
+KEY = base64.b64encode(bytes(range(32))).decode()
+
+
+@pytest.fixture
+async def replicas(server: RedisServer) -> AsyncIterator[list[Asking]]:
+    async with asking_replicas(server.url, {"STORE_KEY": KEY}, store_key={"env": "STORE_KEY"}) as replicas:
+        yield replicas
+
+
+async def lose(one: Asking, fault: str) -> None:
+    """A create whose caller learns nothing."""
+    answer = await one.create(SHORT, fault=fault)
+    assert (answer.status, answer.value("Gateway-Outcome")) == (502, "unknown")
+
+
+def die(one: Asking, server: RedisServer) -> None:
+    """As if the process had been killed: it looks no more, and its leases end."""
+    resolver = one.gateway.gateway.components.resolver
+    for pursuit in resolver._pursuits.values():
+        assert pursuit.task is not None
+        pursuit.task.cancel()
+    resolver._pursuits.clear()
+    assert resolver._keeping is not None
+    resolver._keeping.cancel()
+    name = f"gateway:{account_keys(ENVIRON['TWILIO_ACCOUNT_SID'])[0]}:leases"
+    for id_ in server.client.zrange(name, 0, -1):
+        server.client.zadd(name, {id_: server.client.time()[0] * 1000 - 1})
+
+
+async def until_resolved(two: Asking) -> dict[str, int]:
+    """What the other replica has found out."""
+    resolver = two.gateway.gateway.components.resolver
+    async with passing_time(two.clock, two.step):
+        while not resolver.resolved:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.5)
+    return {state.value: count for state, count in resolver.resolved.items()}
+
+
+@pytest.mark.parametrize(("fault", "end"), [("reset-after", "found"), ("reset-before", "absent")])
+async def test_what_a_killed_replica_leaves_is_found_out_by_another(
+    replicas: list[Asking], server: RedisServer, fault: str, end: str
+) -> None:
+    one, two = replicas
+    one.simulator.faults.add("list-lag=5", method="GET")
+    await lose(one, fault)
+    die(one, server)
+    assert await until_resolved(two) == {end: 1}
+    answer = await two.create()
+    assert (answer.status, answer.value("Gateway-Outcome")) == (201, "found" if end == "found" else "")
+    assert one.created == 1
+    assert json.loads(answer.body)["sid"] == one.sids()[0]
+
+
+async def test_a_replica_that_stops_leaves_its_outcomes_at_once(replicas: list[Asking]) -> None:
+    one, two = replicas
+    one.simulator.faults.add("list-lag=5", method="GET")
+    await lose(one, "reset-after")
+    async with passing_time(two.clock, two.step):
+        await one.gateway.gateway.components.resolver.close()
+    assert await until_resolved(two) == {"found": 1}
+
+
+async def test_without_a_key_another_replica_cannot_ask(server: RedisServer) -> None:
+    async with asking_replicas(server.url) as (one, two):
+        one.simulator.faults.add("list-lag=5", method="GET")
+        await lose(one, "reset-after")
+        die(one, server)
+        made = len(one.looks)
+        assert await until_resolved(two) == {"unknown": 1}
+        assert len(two.looks) == made
+        answer = await two.create(SHORT)
+        assert (answer.status, answer.value("Gateway-Outcome")) == (502, "shared")
+
+
+async def test_a_repeat_at_another_replica_waits_for_the_looks_of_the_first(replicas: list[Asking]) -> None:
+    one, two = replicas
+    one.simulator.faults.add("list-lag=5", method="GET")
+    await lose(one, "reset-after")
+    answer = await two.create()
+    assert (answer.status, answer.value("Gateway-Outcome")) == (201, "found")
+    assert json.loads(answer.body)["sid"] == one.sids()[0]
+    assert one.created == 1
+    assert not two.gateway.gateway.components.resolver.resolved
+
+
+async def test_what_another_replica_made_is_no_candidate(replicas: list[Asking]) -> None:
+    """The same text for the same recipient, made moments before: by a guarded create, and with a key."""
+    one, two = replicas
+    assert [(await two.create(field)).status for field in ("X-None: 1", "Idempotency-Key: one")] == [201, 201]
+    lost = await one.create(fault="reset-before")
+    assert (lost.status, lost.value("Gateway-Outcome")) == (502, "absent")
+    found = await one.create(fault="reset-after")
+    assert (found.status, found.value("Gateway-Outcome")) == (201, "found")
+    assert one.created == 3
+
+
+async def test_nothing_of_it_can_be_read_in_the_store(replicas: list[Asking], server: RedisServer) -> None:
+    one, _ = replicas
+    one.simulator.faults.add("list-lag=5", method="GET")
+    await lose(one, "reset-after")
+    held = b"".join(_values(server))
+    assert b"sealed_to" in held
+    for secret in (b"5005550006", b"5005550001", b"15005550006", b'hi"', KEY.encode()):
+        assert secret not in held
+
+
+def _values(server: RedisServer) -> list[bytes]:
+    """What the hashes hold, and the names of all keys."""
+    found: list[bytes] = []
+    for name in server.names():
+        found.append(name.encode())
+        if server.client.type(name) == b"hash":
+            found += [part for pair in server.client.hgetall(name).items() for part in pair]
+    return found
