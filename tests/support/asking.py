@@ -55,10 +55,11 @@ class Asking:
         return [each.sid for each in self.simulator.store.newest_first(kind, account)]
 
 
-def asking_settings(**settings: Any) -> dict[str, Any]:
-    """Settings with a credential that asks."""
+def asking_settings(keys: list[Any] | None = None, **settings: Any) -> dict[str, Any]:
+    """Settings with a credential that asks, with other `keys` if they are given."""
     main = configuration("http://127.0.0.1:1")["credentials"]["main"]
-    return {"credentials": {"main": {**main, "repeat_guard": {"ask": True}}}, **settings}
+    asking = {**main, "keys": keys or main["keys"], "repeat_guard": {"ask": True}}
+    return {"credentials": {"main": asking}, **settings}
 
 
 @asynccontextmanager

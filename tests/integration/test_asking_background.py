@@ -1,0 +1,130 @@
+"""Looks behind the callers' backs: few, rare, none where Twilio is away; and what a reload changes."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gateway.app.configuration import make_configuration
+from gateway.config.loading.resolve import load_resolved
+from gateway.outcome_resolution.look_verdict import LookVerdict
+from tests.support.asking import TEXT, Asking, asking_scene
+from tests.support.moved_clock import passing_time
+from tests.support.running import ENVIRON, configuration
+from twilio_simulator import KeyKind, SimulatedKey
+
+SHORT = "Gateway-Timeout: 3"
+HOST = "api.twilio.com"
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[Asking]:
+    async with asking_scene() as scene:
+        yield scene
+
+
+async def lose(scene: Asking, count: int) -> None:
+    """Creates to different recipients, whose callers learn nothing: lists lag."""
+    scene.simulator.faults.add("list-lag=5", method="GET")
+    scene.simulator.faults.add("reset-after", method="POST", count=count)
+    bodies = [TEXT.replace(b"0006", b"%04d" % number) for number in range(count)]
+    answers = await asyncio.gather(*(scene.create(SHORT, body=body) for body in bodies))
+    assert {each.value("Gateway-Outcome") for each in answers} == {"unknown"}
+
+
+async def until_resolved(scene: Asking) -> None:
+    resolver = scene.gateway.gateway.components.resolver
+    async with passing_time(scene.clock):
+        while resolver.pursued:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(1)
+
+
+async def test_an_account_has_few_looks_at_once(scene: Asking) -> None:
+    """A twentieth of a limit of 10 is one."""
+    await lose(scene, 6)
+    scene.simulator.faults.add("delay=0.5", method="GET")
+    scene.simulator.gate.max_concurrent = 0
+    await until_resolved(scene)
+    assert scene.simulator.gate.max_concurrent == 1
+    assert scene.gateway.gateway.components.resolver.resolved == {"found": 6}
+
+
+async def test_there_is_no_look_while_twilio_cannot_be_reached(scene: Asking) -> None:
+    await lose(scene, 1)
+    breakers = scene.gateway.gateway.components.forwarder.breakers
+    for _ in range(12):
+        breakers.failed(HOST, time.monotonic(), "refused")
+    made = len(scene.looks)
+    async with passing_time(scene.clock):
+        await asyncio.sleep(10)
+    assert len(scene.looks) == made
+    breakers.succeeded(HOST)
+    await until_resolved(scene)
+    assert scene.gateway.gateway.components.resolver.resolved == {"found": 1}
+
+
+async def test_looks_become_rare(scene: Asking) -> None:
+    """Ten minutes of them are some twenty."""
+    await scene.create(SHORT, fault="second-sender, reset-after")
+    async with passing_time(scene.clock, step=2):
+        while scene.gateway.gateway.components.resolver.pursued:  # noqa: ASYNC110
+            await asyncio.sleep(10)
+    looks = scene.gateway.gateway.components.resolver.looks
+    assert 5 < looks[LookVerdict.OPEN] < 30
+
+
+async def test_pages_are_read_until_they_are_too_old(scene: Asking) -> None:
+    """Many messages to one recipient, of other exchanges, moments before."""
+    for number in range(110):
+        other = await scene.create("Gateway-Repeat: allow", body=TEXT + b"%d" % number)
+        assert other.status == 201
+    assert (await scene.create(fault="reset-after")).value("Gateway-Outcome") == "found"
+    pages = [each for each in scene.looks if "PageToken" in each.target]
+    assert len(pages) == 2
+
+
+async def test_a_credential_that_no_longer_asks_is_left_alone(scene: Asking, tmp_path: Path) -> None:
+    await lose(scene, 1)
+    path = tmp_path / "gateway.yaml"
+    path.write_text(yaml.safe_dump(configuration(scene.simulator.url)))
+    await scene.gateway.gateway.apply(make_configuration(load_resolved(path, ENVIRON)))
+    made = len(scene.looks)
+    await until_resolved(scene)
+    assert len(scene.looks) == made
+    assert not scene.gateway.gateway.components.resolver.resolved
+
+
+async def test_a_fault_of_ours_is_reported(scene: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolver = scene.gateway.gateway.components.resolver
+
+    async def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    await lose(scene, 1)
+    monkeypatch.setattr(resolver._looks, "look", fail)
+    await until_resolved(scene)
+    lines = [line for line in scene.gateway.log() if line["event"] == "internal error"]
+    assert [line["error"] for line in lines] == ["ZeroDivisionError"]
+
+
+@pytest.mark.parametrize("alone", [False, True])
+async def test_a_key_that_may_not_list_is_followed_by_one_that_may(alone: bool) -> None:
+    """A restricted key that may only send; it is held to be as good as before."""
+    main = configuration("http://127.0.0.1:1")["credentials"]["main"]
+    sending = SimulatedKey(
+        "SK" + "0a" * 16,
+        "may-only-send",
+        KeyKind.RESTRICTED,
+        ("/twilio/messaging/messages/create",),
+    )
+    first = {"sid": sending.sid, "secret": {"env": "SENDING"}}
+    keys = [first] if alone else [first, *main["keys"]]
+    async with asking_scene({"SENDING": sending.secret}, keys=keys) as scene:
+        scene.simulator.directory.add_key(ENVIRON["TWILIO_ACCOUNT_SID"], sending)
+        answer = await scene.create(fault="reset-after")
+        assert answer.value("Gateway-Outcome") == ("unknown" if alone else "found")
+        assert len(scene.looks) == (1 if alone else 2)
+        assert not [line for line in scene.gateway.log() if "credential key" in line["event"]]
