@@ -196,7 +196,7 @@ def _authenticate_key(
     if entry is None:
         if identities.issuers and is_token(key):
             return UnverifiedCaller(username, key, sent, digest, certificate_consumer)
-        raise Refusal("unknown_consumer", _explain_unknown(username, key), headers=CHALLENGE)
+        raise Refusal("unknown_consumer", _explain_unknown(identities, username, key), headers=CHALLENGE)
     consumer = entry.consumer
     if entry.expires is not None and now >= entry.expires and _is_named(username, consumer):
         raise Refusal(
@@ -264,8 +264,10 @@ def _require_certificate_consumer(
     )
 
 
-def _explain_unknown(username: bytes | None, key: bytes) -> str:
-    """Say more where the pair has the form of Twilio's own credentials; none of it is quoted."""
+def _explain_unknown(identities: Identities, username: bytes | None, key: bytes) -> str:
+    """Say more of the common mistakes; none of it is quoted."""
+    if username is not None and digest_of(username) in identities.keys:
+        return "The key stands where the user name belongs: the consumer's name comes first, then its key."
     if username is not None and _TWILIO_SID.fullmatch(username) and _TWILIO_SECRET.fullmatch(key):
         return (
             "This looks like a SID and secret of Twilio. The gateway holds those itself: authenticate with "

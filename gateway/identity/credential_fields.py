@@ -20,4 +20,13 @@ def split_credentials(value: bytes) -> tuple[bytes | None, bytes, bytes]:
             colon = b""
         if colon and password:
             return username, password, rest
-    raise Refusal("missing_key", "Authorization must be Basic or Bearer, well formed.", headers=CHALLENGE)
+    raise Refusal("missing_key", _explain(scheme.lower(), rest), headers=CHALLENGE)
+
+
+def _explain(scheme: bytes, rest: bytes) -> str:
+    """What is missing. None of it is quoted."""
+    if scheme == b"basic" and rest:
+        return "Basic takes the consumer's name as user name and its key as password; one of them is missing."
+    if scheme in (b"basic", b"bearer"):
+        return "Authorization holds no key."
+    return "Authorization must begin with Basic or Bearer; a bare key is sent as `Bearer KEY`."

@@ -27,6 +27,13 @@ _FORMER_PRODUCTS = {
 }
 """Names that Twilio's products once had, or that its SDKs have for them."""
 
+_NO_PRODUCT = " A product belongs before the version: /verify/v2/…, /messaging/v1/…"
+_VERSIONS = {
+    "Accounts": " The version belongs before it: /2010-04-01/Accounts/…",
+    **dict.fromkeys(("v1", "v2", "v3"), _NO_PRODUCT),
+}
+"""What is often left out before these."""
+
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 DEFAULT_EDGES = {"us1": "", "ie1": "dublin", "au1": "sydney", "jp1": "tokyo"}
 """Region to the edge used when the credential names none (docs/facts.md)."""
@@ -184,7 +191,7 @@ def _strip_port(host: str) -> str:
 
 def _unknown(why: str, product: str = "") -> Refusal:
     former = _FORMER_PRODUCTS.get(product)
-    hint = f" {product}: {former}." if former is not None else ""
+    hint = f" {product}: {former}." if former is not None else _VERSIONS.get(product, "")
     return Refusal(
         "unknown_address",
         f"{why}{hint} Address Twilio in one of four ways: an absolute URL "

@@ -46,6 +46,8 @@ class UrlForm:
     """A user and password may be given by `{env:}` or `{file:}`; in the file they would be a secret."""
     word: str | None = None
     """A word that may stand in a URL's place."""
+    path_pattern: str = ".*"
+    """What the path must be, where there may be one."""
 
     @property
     def hint(self) -> str:
@@ -86,6 +88,7 @@ class UrlForm:
         except ValueError:  # a port out of range, a broken IPv6 address
             return None
         good = good and (self.path or parts.path in ("", "/")) and (self.query or "?" not in text)
+        good = good and re.fullmatch(self.path_pattern, parts.path) is not None
         return parts if good and "#" not in text else None
 
 
@@ -104,6 +107,7 @@ STORE: Final = UrlForm(
     query=True,
     by_reference=True,
     word=MEMORY,
+    path_pattern=r"(?:/(?:[0-9]{1,5})?)?",  # redis-py takes any other for database 0
 )
 
 Listen = Annotated[str, AfterValidator(_check_address)]

@@ -248,3 +248,23 @@ def test_d9_twilios_own_credentials_are_recognised(username: str, key: bytes, hi
     assert ("The gateway holds those itself" in refusal.value.detail) == hinted
     assert username not in refusal.value.detail
     assert key.decode() not in refusal.value.detail
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        (_basic(KEY.decode(), b"billing"), "the consumer's name comes first, then its key"),
+        (b"Basic " + base64.b64encode(b"billing:"), "one of them is missing"),
+        (b"Basic " + base64.b64encode(b"billing"), "one of them is missing"),
+        (KEY, "a bare key is sent as `Bearer KEY`"),
+        (b"Token " + KEY, "must begin with Basic or Bearer"),
+        (b"Bearer", "holds no key"),
+    ],
+    ids=["swapped", "no password", "no colon", "bare", "another scheme", "nothing"],
+)
+def test_d9_common_mistakes_are_recognised(value: bytes, hint: str) -> None:
+    with pytest.raises(Refusal) as refusal:
+        _call((b"Authorization", value))
+    assert refusal.value.status == 401
+    assert hint in refusal.value.detail
+    assert KEY.decode() not in refusal.value.detail

@@ -37,6 +37,8 @@ TOP_LEVEL = cases(
     ("not_a_list", "upstream: {extra_hosts: ex.org}", "10: upstream.extra_hosts: must be a list"),
     ("store", "store: redis", "10: store: not a URL that can be used here; write memory, or a URL like"),
     ("store_password", "store: 'redis://:pw@h'", "10: store: a user name or password must not stand"),
+    ("d2_store_name", "store: 'redis://h/sessions'", "10: store: not a URL that can be used here; write"),
+    ("d2_store_path", "store: 'redis://h/0/1'", "10: store: not a URL that can be used here; write"),
     ("store_query", "store: 'redis://h/0?password=pw'", "10: store: a user name or password"),
     ("switch", "reuse_port: maybe", "10: reuse_port: must be true or false"),
     ("removed", "retry: {post_on_503: false}", "10: retry.post_on_503: is gone: Twilio may have acted on a"),
