@@ -28,6 +28,12 @@ class PhaseKind(StrEnum):
     LOOK = "look"  # asked Twilio whether the create was done
 
 
+_ANSWERED, _ATTEMPT = (
+    Ending.ANSWERED,
+    PhaseKind.ATTEMPT,
+)  # asked for by name, a member costs 1,000 instructions
+
+
 class Phase(NamedTuple):
     """One stretch of an exchange's timeline. `started_at` is on the exchange's clock, both times in seconds.
 
@@ -159,7 +165,7 @@ class Exchange:
         self.in_doubt = False
         self.reported = ""
         self.unknown = False
-        self.ending = Ending.ANSWERED
+        self.ending = _ANSWERED
         self.finished = False
         self.trace: Trace | None = None
         self.steps: list[Phase] = []
@@ -183,9 +189,7 @@ class Exchange:
         """An attempt has ended, as `Phase` says."""
         seconds = now - started_at
         self.upstream_seconds += seconds
-        self.steps.append(
-            Phase(PhaseKind.ATTEMPT, started_at, seconds, status, code, failed, self.key, then, reason)
-        )
+        self.steps.append(Phase(_ATTEMPT, started_at, seconds, status, code, failed, self.key, then, reason))
 
     def record_look(self, started_at: float, now: float, status: int, then: str) -> None:
         """Twilio was asked whether the create was done. Its time is counted by who waits for it."""

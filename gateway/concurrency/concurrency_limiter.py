@@ -26,6 +26,8 @@ class PermitOutcome(Enum):
     DROPPED = "dropped"  # a signal: Twilio had too many requests at once
 
 
+_SUCCESS, _DROPPED = PermitOutcome.SUCCESS, PermitOutcome.DROPPED  # slow to get at by name
+
 _DETAILS = {
     "queue_full": "Too many requests wait for Twilio; try again shortly.",
     "queue_timeout": "Twilio was too busy until this request's deadline.",
@@ -152,10 +154,10 @@ class ConcurrencyLimiter:
     def give_back(self, outcome: PermitOutcome, since: float) -> None:
         """Take back a permit that was granted at `since` (the monotonic clock)."""
         self.in_flight -= 1
-        if outcome is PermitOutcome.SUCCESS:
+        if outcome is _SUCCESS:
             seconds = self._monotonic() - since
             self.adaptive_limit.succeeded(self._clock(), waiting=self._queue.length > 0, seconds=seconds)
-        elif outcome is PermitOutcome.DROPPED:
+        elif outcome is _DROPPED:
             self.adaptive_limit.dropped(self._clock(), in_flight=self.in_flight)
         if self._queue.length:
             self._pump()
@@ -230,14 +232,14 @@ class ConcurrencyLimiters:
     def __init__(self, options: AdaptiveLimitOptions, queue_size: int) -> None:
         self._options = options
         self._queue_size = queue_size
-        self._limiters: dict[LimiterKey, ConcurrencyLimiter] = {}
+        self._limiters: dict[tuple[str, str, str], ConcurrencyLimiter] = {}
 
-    def get(self, key: LimiterKey) -> ConcurrencyLimiter:
-        """The limiter of an account, region and product."""
+    def get(self, key: tuple[str, str, str]) -> ConcurrencyLimiter:
+        """The limiter of an account, region and product, in the order of `LimiterKey`."""
         limiter = self._limiters.get(key)
         if limiter is None:
             limiter = ConcurrencyLimiter(AdaptiveLimit(self._options, random.uniform), self._queue_size)
-            self._limiters[key] = limiter
+            self._limiters[LimiterKey(*key)] = limiter
         return limiter
 
     def apply(self, options: AdaptiveLimitOptions, queue_size: int) -> None:
@@ -248,4 +250,5 @@ class ConcurrencyLimiters:
             limiter.apply(options, queue_size)
 
     def __iter__(self) -> Iterator[tuple[LimiterKey, ConcurrencyLimiter]]:
-        return iter(self._limiters.copy().items())  # copied in one step: the admin thread iterates, too
+        # Copied in one step: the admin thread iterates, too.
+        return iter([(LimiterKey(*key), limiter) for key, limiter in self._limiters.copy().items()])

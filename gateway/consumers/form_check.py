@@ -34,6 +34,9 @@ class FormFinding(NamedTuple):
     unknown: str
 
 
+_NO_FINDING = FormFinding("", "")
+
+
 class _Unlisted(NamedTuple):
     """What is known of a field whose exact name the operation does not list, or lists as a document."""
 
@@ -111,7 +114,7 @@ def check_form(
             refused = refused or "the body has too many documents to check"
         if not refused:
             refused = _check_unlisted(route, rules, found, name, value.strip(), is_json=is_json)
-    return FormFinding(refused, unknown)
+    return FormFinding(refused, unknown) if refused or unknown else _NO_FINDING
 
 
 def check_query(route: Route, rules: FormRules, query: Fields) -> str:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, Iterable
 
 from yarl import URL
 
-from gateway.concurrency.concurrency_limiter import ConcurrencyLimiters, LimiterKey
+from gateway.concurrency.concurrency_limiter import ConcurrencyLimiters
 from gateway.consumers.credentials import Credential
 from gateway.exchange import Exchange
 from gateway.http.buffered_bytes import BufferedBytes
@@ -81,7 +81,7 @@ class Forwarder:
             self._shared,
             outbound,
             exchange,
-            self.limiters.get(LimiterKey(outbound.account.sid, region, outbound.product)),
+            self.limiters.get((outbound.account.sid, region, outbound.product)),
             self.keyring.order(outbound.account),
             self.origin_of(outbound.host),
             caller=caller,

@@ -20,6 +20,7 @@ MAX_SDKS = 10
 OTHER_CODE = 0
 """Stands for Twilio codes beyond `MAX_CODES`."""
 _OURS = ("upstream_", "internal_")
+_ANSWERED = Ending.ANSWERED  # looked up once: an enumeration's members are slow to get at
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -99,10 +100,13 @@ class Breakdowns:
 
     def add(self, exchanges: Iterable[Exchange]) -> None:
         """Count exchanges; those of a slice that is over, in the newest."""
+        second, current = -1, _Slice(0)
         for exchange in exchanges:
             at, slug = exchange.ended_at_epoch, exchange.slug
-            current = self._slice(int(at) // _SLICE_SECONDS)
-            failed = exchange.status >= 400 or exchange.ending is not Ending.ANSWERED
+            if int(at) != second:
+                second = int(at)
+                current = self._slice(second // _SLICE_SECONDS)
+            failed = exchange.status >= 400 or exchange.ending is not _ANSWERED
             refused = failed and is_refusal(slug)
             bucket = bucket_of(exchange.ended_at - exchange.started_at)
             caller = _of(current.consumers, exchange.consumer)
@@ -111,7 +115,7 @@ class Breakdowns:
                 caller.sdks[sdk] += 1
             else:
                 caller.count_sdk(sdk)
-            self._count_second(int(at), exchange.consumer)
+            self._count_second(second, exchange.consumer)
             if exchange.label:
                 name = (exchange.product, exchange.label, exchange.method)
                 _of(current.routes, name).count(at, failed, refused, bucket)

@@ -90,13 +90,18 @@ class History:
             if int(exchange.ended_at_epoch) != t:
                 t = int(exchange.ended_at_epoch)
                 second = self._second(t)
-            second.classes[exchange.status_class % 10] += 1
-            bucket = bucket_of(exchange.ended_at - exchange.started_at)
-            second.total[bucket] = second.total.get(bucket, 0) + 1
-            bucket = bucket_of(exchange.overhead_seconds)
-            second.overhead[bucket] = second.overhead.get(bucket, 0) + 1
-            second.signals += exchange.signals
-            second.retries += exchange.retries
+            second.classes[(exchange.status // 100 or exchange.status_class) % 10] += 1
+            seconds = exchange.ended_at - exchange.started_at
+            bucket = bucket_of(seconds)
+            totals, overheads = second.total, second.overhead
+            totals[bucket] = totals.get(bucket, 0) + 1
+            # What `overhead_seconds` says, without the cost of asking.
+            own = seconds - exchange.upstream_seconds - exchange.queued_seconds
+            bucket = bucket_of(own - exchange.backoff_seconds - exchange.caller_seconds)
+            overheads[bucket] = overheads.get(bucket, 0) + 1
+            if exchange.signals or exchange.retries:
+                second.signals += exchange.signals
+                second.retries += exchange.retries
 
     def close(self, now: float, limiters: Mapping[str, LimiterReading]) -> None:
         """Close every second before `now`. If the clock was set back, later points are discarded."""

@@ -5,9 +5,9 @@ phone number, query, body, header value or secret in the record to begin with.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from typing import NamedTuple
 
 from gateway.consumers.credentials import mask_sid
@@ -111,13 +111,12 @@ class Recent:
 
     def __init__(self, now: float, most: int = MAX_KEPT) -> None:
         self.last_seq = int(now * 1_000_000)  # no process numbers a million exchanges a second
-        self._kept: deque[Numbered] = deque(maxlen=most)
+        self._kept: deque[Exchange] = deque(maxlen=most)  # the last one has the number `last_seq`
 
-    def add(self, exchanges: Iterable[Exchange]) -> None:
+    def add(self, exchanges: Sequence[Exchange]) -> None:
         """Number exchanges and keep them."""
-        for exchange in exchanges:
-            self.last_seq += 1
-            self._kept.append(Numbered(self.last_seq, exchange))
+        self.last_seq += len(exchanges)
+        self._kept.extend(exchanges)
 
     def find(
         self, wanted: Filter, most: int, *, after: int | None = None, before: int | None = None
@@ -130,8 +129,8 @@ class Recent:
         return sum(1 for _ in self._matching(wanted, after, None))
 
     def _matching(self, wanted: Filter, after: int | None, before: int | None) -> Iterator[Numbered]:
-        for each in reversed(self._kept):
-            if after is not None and each.seq <= after:
+        for seq, exchange in zip(count(self.last_seq, -1), reversed(self._kept), strict=False):
+            if after is not None and seq <= after:
                 return
-            if (before is None or each.seq < before) and wanted.admits(each.exchange):
-                yield each
+            if (before is None or seq < before) and wanted.admits(exchange):
+                yield Numbered(seq, exchange)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gateway.exchange import Exchange
 from gateway.observe.live.breakdowns import Breakdowns
 from gateway.observe.live.exchange_queue import ExchangeQueue
 from gateway.observe.live.history import History, LimiterReading
@@ -49,22 +48,22 @@ class TrafficWindow:
             self.history.add(exchanges)
             self.tables.add(exchanges)
             for exchange in exchanges:
-                self._record_keys(exchange)
+                for step in exchange.steps:
+                    if step.key:
+                        self._record_key(step.key, step.status, exchange.ended_at_epoch)
         return self._clock()
 
     def close_second(self, limiters: Mapping[str, LimiterReading]) -> None:
         """Close the seconds that are over; `limiters` are readings of this moment."""
         self.history.close(self.refresh(), limiters)
 
-    def _record_keys(self, exchange: Exchange) -> None:
-        for step in exchange.steps:
-            if step.key:
-                use = self.keys.get(step.key)
-                if use is None:
-                    use = self.keys[step.key] = KeyUse(exchange.ended_at_epoch)
-                if step.status == _REFUSED:
-                    use.refused += 1
-                    use.refused_in_a_row += 1
-                    use.last_401_at = exchange.ended_at_epoch
-                elif 200 <= step.status < _TOO_MANY:
-                    use.refused_in_a_row = 0
+    def _record_key(self, key: str, status: int, at: float) -> None:
+        use = self.keys.get(key)
+        if use is None:
+            use = self.keys[key] = KeyUse(at)
+        if status == _REFUSED:
+            use.refused += 1
+            use.refused_in_a_row += 1
+            use.last_401_at = at
+        elif 200 <= status < _TOO_MANY:
+            use.refused_in_a_row = 0

