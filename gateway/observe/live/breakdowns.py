@@ -100,25 +100,27 @@ class Breakdowns:
 
     def add(self, exchanges: Iterable[Exchange]) -> None:
         """Count exchanges; those of a slice that is over, in the newest."""
-        second, current = -1, _Slice(0)
+        second, current, counts = -1, _Slice(0), dict[str, int]()
         for exchange in exchanges:
-            at, slug = exchange.ended_at_epoch, exchange.slug
+            at, slug, consumer = exchange.ended_at_epoch, exchange.slug, exchange.consumer
             if int(at) != second:
                 second = int(at)
                 current = self._slice(second // _SLICE_SECONDS)
+                counts = self._second(second)
             failed = exchange.status >= 400 or exchange.ending is not _ANSWERED
             refused = failed and is_refusal(slug)
             bucket = bucket_of(exchange.ended_at - exchange.started_at)
-            caller = _of(current.consumers, exchange.consumer)
+            caller = current.consumers.get(consumer) or _of(current.consumers, consumer)
             caller.count(at, failed, refused, bucket)
             if (sdk := exchange.sdk) in caller.sdks:
                 caller.sdks[sdk] += 1
             else:
                 caller.count_sdk(sdk)
-            self._count_second(second, exchange.consumer)
+            counts[consumer] = counts.get(consumer, 0) + 1
             if exchange.label:
                 name = (exchange.product, exchange.label, exchange.method)
-                _of(current.routes, name).count(at, failed, refused, bucket)
+                route = current.routes.get(name) or _of(current.routes, name)
+                route.count(at, failed, refused, bucket)
             if slug:
                 _of(current.slugs, slug).count(at, failed, refused, bucket)
             if code := exchange.twilio_code:
@@ -165,12 +167,11 @@ class Breakdowns:
         first = int(now) // _SLICE_SECONDS - _SLICES
         return [each for each in self._slices if each.number > first]
 
-    def _count_second(self, second: int, consumer: str) -> None:
+    def _second(self, second: int) -> dict[str, int]:
         seconds = self._seconds
         if not seconds or seconds[-1][0] != second:
             seconds.append((second, {}))
-        counts = seconds[-1][1]
-        counts[consumer] = counts.get(consumer, 0) + 1
+        return seconds[-1][1]
 
 
 def is_refusal(slug: str) -> bool:

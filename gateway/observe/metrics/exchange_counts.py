@@ -64,6 +64,7 @@ DURATIONS: Final = (TOTAL, UPSTREAM, QUEUE, OVERHEAD)
 """Few buckets, for there are four durations of each consumer: 200 of them fill half of a megabyte."""
 _TOTAL, _UPSTREAM, _QUEUE, _OVERHEAD = (each.bounds for each in DURATIONS)
 _, _UPSTREAM_AT, _QUEUE_AT, _OVERHEAD_AT = (each.at for each in DURATIONS)
+_LEAST_QUEUE, _LEAST_OVERHEAD = _QUEUE[0], _OVERHEAD[0]  # nearly all are below, and need no look
 _SUMS_AT = 20
 _TOTAL_SUM, _UPSTREAM_SUM, _QUEUE_SUM, _OVERHEAD_SUM = range(_SUMS_AT, _SUMS_AT + len(DURATIONS))
 _EMPTY = [0] * _SUMS_AT + [0.0] * len(DURATIONS)
@@ -149,11 +150,11 @@ class ExchangeCounts:
         # What `overhead_seconds` says, without the cost of asking.
         own = seconds - upstream - queued - exchange.backoff_seconds - exchange.caller_seconds
         cell[bisect_left(_TOTAL, seconds)] += 1
-        cell[_OVERHEAD_AT + bisect_left(_OVERHEAD, own)] += 1
+        cell[_OVERHEAD_AT + (bisect_left(_OVERHEAD, own) if own > _LEAST_OVERHEAD else 0)] += 1
         cell[_TOTAL_SUM] += seconds
         cell[_OVERHEAD_SUM] += own if own > 0 else 0.0
         if exchange.steps:  # it came as far as waiting or being sent
-            cell[_QUEUE_AT + bisect_left(_QUEUE, queued)] += 1
+            cell[_QUEUE_AT + (bisect_left(_QUEUE, queued) if queued > _LEAST_QUEUE else 0)] += 1
             cell[_QUEUE_SUM] += queued
             if exchange.attempts:
                 cell[_UPSTREAM_AT + bisect_left(_UPSTREAM, upstream)] += 1
