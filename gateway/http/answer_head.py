@@ -6,6 +6,7 @@ Whatever two readers could take for two framings is refused. What only spoils on
 import re
 from typing import Final
 
+from gateway.http.answer_shapes import AnswerShapes
 from gateway.http.header_fields import OURS_ANSWER, reaches_caller
 from gateway.http.response import RawFields
 
@@ -87,11 +88,20 @@ class AnswerHead:
         return f"AnswerHead({self.status}, {self.fields!r}, {self.length}, {self.keep_alive})"
 
 
-def read_answer_head(head: bytes, *, to_head: bool) -> AnswerHead:
+_SHAPES: Final = AnswerShapes()
+
+
+def read_answer_head(head: bytes, *, to_head: bool, shapes: AnswerShapes = _SHAPES) -> AnswerHead:
     """Read a head without its last empty line. `to_head`: it answers a HEAD. Raises `ValueError`.
 
     An interim answer (1xx) has length 0 (RFC 9112 6.3).
     """
+    if not to_head and len(head) <= MAX_HEAD_BYTES:
+        alike = shapes.read(head)
+        if alike is not None:
+            first, fields, relayed, announced, request_id = alike
+            _, status, reason = _status_lines.get(first) or _read_status_line(first)
+            return AnswerHead(status, reason, fields, int(announced), True, relayed, request_id)
     lines = head.split(b"\r\n")
     if len(lines) > MAX_FIELDS + 1 or len(head) > MAX_HEAD_BYTES:
         raise ValueError("too many or too long header fields")
@@ -102,7 +112,7 @@ def read_answer_head(head: bytes, *, to_head: bool) -> AnswerHead:
     try:
         read = [get(line) or _read_line(line) for line in lines]
     except _UnfitLineError:
-        return read_answer_head(b"\r\n".join([first, *_repair(lines)]), to_head=to_head)
+        return read_answer_head(b"\r\n".join([first, *_repair(lines)]), to_head=to_head, shapes=shapes)
     framing: list[tuple[int, int]] = []
     request_id = b""
     builds = skips = False
@@ -122,8 +132,19 @@ def read_answer_head(head: bytes, *, to_head: bool) -> AnswerHead:
     if to_head or status == 204 or status == 304 or status < 200:
         return _without_body(minor, status, reason, fields, framing)
     length, keep_alive = _read_framing(minor, framing)
-    relayed = None if builds else b"".join(sent)
-    return AnswerHead(status, reason, fields, length, keep_alive, relayed, request_id)
+    if builds:
+        return AnswerHead(status, reason, fields, length, keep_alive, None, request_id)
+    if length >= 0 and keep_alive and not skips:
+        _learn(shapes, first, lines, read)
+    return AnswerHead(status, reason, fields, length, keep_alive, b"".join(sent), request_id)
+
+
+def _learn(shapes: AnswerShapes, first: bytes, lines: list[bytes], read: list[_Line]) -> None:
+    """Remember the shape of a whole head whose framing is plain."""
+    kinds, fields, sent, _ = zip(*read, strict=True)
+    if kinds.count(_REQUEST_ID) <= 1 and kinds.count(_LENGTH_FIELD) == 1:
+        id_at = kinds.index(_REQUEST_ID) if _REQUEST_ID in kinds else -1
+        shapes.learn(first, lines, fields, sent, id_at, kinds.index(_LENGTH_FIELD))
 
 
 def is_event_stream(fields: RawFields) -> bool:
