@@ -33,7 +33,7 @@ from gateway.upstream.account_reader import AccountReader
 
 _OWN: Final = "(gateway)"
 _RENEW_SECONDS: Final = LEASE_SECONDS / 3
-_MAX_TAKEN_AT_ONCE: Final = 20
+_MAX_TAKEN_AT_ONCE: Final = 200
 _AWAY_SECONDS: Final = 1.0
 """How long to wait before asking again whether Twilio, or the store, can be reached."""
 _PERSON_SECONDS: Final = 5.0

@@ -151,7 +151,10 @@ redis.call('HDEL', KEYS[2], ARGV[3])
 redis.call('ZREM', KEYS[3], ARGV[3])
 if KEYS[5] then redis.call('HDEL', KEYS[5], ARGV[3]) end
 if redis.call('HGET', KEYS[1], 'taker') == ARGV[3] then redis.call('HSET', KEYS[1], 'lease', 0) end
-if owner and mine(3) and redis.call('HGET', KEYS[1], 'state') == 'flight' then redis.call('DEL', KEYS[1]) end
+if owner and mine(3) then
+  local found = redis.call('HMGET', KEYS[1], 'state', 'slug')
+  if found[1] == 'flight' or found[2] == 'replica_lost' then redis.call('DEL', KEYS[1]) end
+end
 return 1
 """
 )

@@ -70,7 +70,7 @@ SETTINGS: dict[str, Any] = {
     "drain_seconds": 30,
     "retry": {"initial_backoff_seconds": 0.05},
     "concurrency": {"initial": 200, "floor": 100},
-    "upstream": {"deadline_seconds": 10, "deadline_seconds_max": 25},
+    "upstream": {"deadline_seconds": 3, "deadline_seconds_max": 25},
     "log": {"level": "error"},
 }
 
@@ -89,6 +89,8 @@ class Run:
     def note(self, text: str, sid: str) -> None:
         """Twilio has created a message."""
         self.made.setdefault(text, []).append(sid)
+        if len(self.made[text]) > 1:
+            print(f"twice: {text}: {', '.join(self.told.heard.get(text, []))}", flush=True)
 
     def problems(self, labels: Sequence[str]) -> dict[str, list[str]]:
         """What must not be, by its name; nothing if all is well."""

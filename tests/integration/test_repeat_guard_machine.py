@@ -296,7 +296,7 @@ class OneProcess(RuleBasedStateMachine):
                     for caller in () if self.faulted else self._idle():
                         self._start(caller, 0)
                     await self._come_to_rest()
-                    if not any(each.runs for each in self.calls):
+                    if not any(each.runs for each in self.calls) and (self.faulted or not self._idle()):
                         return
 
         self.loop.run_until_complete(settle())
