@@ -35,6 +35,7 @@ from gateway.observe.log.library_logs import route_libraries
 from gateway.observe.log.line_writer import LineWriter
 from gateway.observe.log.structured_log import Logger, open_log
 from gateway.observe.metrics.audit_families import AuditCollector
+from gateway.observe.metrics.consumer_key_families import ConsumerKeyCollector
 from gateway.observe.metrics.exposition import Exposition
 from gateway.observe.metrics.identity_families import IdentityCollector
 from gateway.observe.metrics.outcome_families import OutcomeCollector
@@ -123,6 +124,7 @@ class Gateway:
         registry = self.observers.metrics.registry
         registry.register(IdentityCollector(self._tls, components.keys))
         registry.register(TunnelCollector(tunnels, lambda: minting.minted, lambda: minting.expires))
+        registry.register(ConsumerKeyCollector(lambda: self._snapshots.current))
         if self.auditor.trail is not None:
             registry.register(AuditCollector(self.auditor.trail))
         needed, allowed = self._allow_descriptors()

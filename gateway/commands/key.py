@@ -4,9 +4,14 @@
 
 import argparse
 import getpass
+import json
+import os
 import secrets
 import string
 import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
@@ -14,6 +19,8 @@ if TYPE_CHECKING:
 
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
+_DEFAULT_CONFIG: Final = Path("config/gateway.yaml")
+_SHOWN: Final = 8
 KEY_PREFIX: Final = "gw"
 """Secret scanners and people recognise a leaked key by it, and by its length."""
 _ALPHABET: Final = string.ascii_letters + string.digits
@@ -23,7 +30,25 @@ _KEY_LETTERS: Final = 43  # 62 ** 43 > 2 ** 256
 _EPILOG = """\
 examples:
   gateway key new billing
+  gateway key new billing --expires 2027-06-30 --json
+  gateway key list
   gateway key digest < old-token.txt
+"""
+_NEW_EPILOG: Final = """\
+examples:
+  gateway key new billing
+  gateway key new billing --expires 2027-06-30
+  gateway key new billing --quiet 2> entry.yaml | vault kv put -mount=secret billing key=-
+
+With --quiet the key alone goes to standard output, and its entry of the configuration to standard error.
+"""
+_LIST_EPILOG: Final = """\
+examples:
+  gateway key list
+  gateway key list --expiring 30 --json
+
+Keys are shown by the first digits of their digest, as the log of a reload and the metrics have them.
+exit codes: 0 done, 2 wrong usage or configuration
 """
 _DIGEST_EPILOG = """\
 example:
@@ -43,7 +68,7 @@ The gateway knows it by its digest. Add it to the configuration file:
   consumers:
     {name}:
       keys:
-        - "{digest}"
+        - {entry}
 """
 
 _ALIAS_TEXT: Final = """
@@ -51,7 +76,7 @@ twilio-go sends no user name but letters and digits: give {name} another one in 
 
 
 def add_parser(subparsers: "Subparsers") -> None:
-    """Add `key` with its two subcommands to the command line."""
+    """Add `key` with its subcommands to the command line."""
     raw = argparse.RawDescriptionHelpFormatter
     summary = "make a consumer's key, or the digest of an old one"
     parser = subparsers.add_parser(
@@ -66,11 +91,32 @@ def add_parser(subparsers: "Subparsers") -> None:
         "new",
         help="make a key",
         description="Make a key of 256 bits. It is printed once and kept nowhere.",
-        epilog="example:\n  gateway key new billing\n",
+        epilog=_NEW_EPILOG,
         formatter_class=raw,
     )
     new.add_argument("name", metavar="NAME", type=_read_name, help="the consumer that the key is for")
+    new.add_argument(
+        "--expires", metavar="DATE", type=_read_date, help="when it ends: 2027-06-30, or with a time and zone"
+    )
+    how = new.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="print one JSON object: key, digest, entry")
+    how.add_argument("--quiet", action="store_true", help="print the key alone, for a pipe")
     new.set_defaults(run=run_new)
+    listed = actions.add_parser(
+        "list",
+        help="list the keys of all consumers, and when they end",
+        description="List the keys of all consumers: by their digest, with the date they end at.",
+        epilog=_LIST_EPILOG,
+        formatter_class=raw,
+    )
+    listed.add_argument(
+        "--config", type=Path, default=_DEFAULT_CONFIG, metavar="PATH", help=f"default: {_DEFAULT_CONFIG}"
+    )
+    listed.add_argument(
+        "--expiring", type=int, metavar="DAYS", help="only those that end within so many days"
+    )
+    listed.add_argument("--json", action="store_true", help="print one JSON object per key")
+    listed.set_defaults(run=run_list)
     digest = actions.add_parser(
         "digest",
         help="print the digest of a secret read from standard input",
@@ -86,9 +132,47 @@ def run_new(args: argparse.Namespace) -> int:
     from gateway.config.schema.values import digest_line
 
     key = new_key()
-    alias = "" if args.name.isalnum() else _ALIAS_TEXT.format(name=args.name)
-    print(_NEW_TEXT.format(name=args.name, key=key, digest=digest_line(key), alias=alias), end="")
+    digest = digest_line(key)
+    entry = f'"{digest}"' if args.expires is None else f'{{digest: "{digest}", expires: {args.expires}}}'
+    if args.json:
+        made = {"consumer": args.name, "key": key, "digest": digest, "expires": args.expires, "entry": entry}
+        print(json.dumps(made))
+    elif args.quiet:
+        print(key)
+        print(f"- {entry}", file=sys.stderr)
+    else:
+        alias = "" if args.name.isalnum() else _ALIAS_TEXT.format(name=args.name)
+        print(_NEW_TEXT.format(name=args.name, key=key, entry=entry, alias=alias), end="")
     return 0
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """Print the keys of a configuration: 0."""
+    from gateway.config.loading.resolve import load_resolved
+    from gateway.secret_stores.secret_cache import SecretCache
+
+    now = time.time()
+    rows = [
+        (name, f"sha256:{key.digest[:_SHOWN]}", key.expires)
+        for name, consumer in sorted(load_resolved(args.config, os.environ, SecretCache()).consumers.items())
+        for key in consumer.keys
+        if args.expiring is None or (key.expires or float("inf")) - now < args.expiring * 86_400
+    ]
+    width = max((len(name) for name, _, _ in rows), default=0)
+    for name, digest, expires in rows:
+        ends = None if expires is None else datetime.fromtimestamp(expires, UTC).isoformat()
+        if args.json:
+            print(json.dumps({"consumer": name, "key": digest, "expires": ends}))
+        else:
+            print(f"{name:<{width}}  {digest}  {_in_words(ends, expires, now)}")
+    return 0
+
+
+def _in_words(ends: str | None, expires: float | None, now: float) -> str:
+    if ends is None or expires is None:
+        return "does not end"
+    days = int((expires - now) // 86_400)
+    return f"ended {ends}" if expires <= now else f"ends {ends}, in {days} days"
 
 
 def new_key() -> str:
@@ -107,6 +191,21 @@ def run_digest(args: argparse.Namespace) -> int:
         print(f"gateway key digest: {error}; try `gateway key digest < FILE`", file=sys.stderr)
         return 2
     return 0
+
+
+def _read_date(text: str) -> str:
+    """A date or a time with its zone, as the configuration has it."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("write it like 2027-06-30 or 2027-06-30T12:00:00Z") from None
+    if len(text) <= len("2027-06-30"):
+        found = found.replace(tzinfo=UTC)
+    if found.tzinfo is None:
+        raise argparse.ArgumentTypeError("a time needs its zone: 2027-06-30T12:00:00Z")
+    if found <= datetime.now(UTC):
+        raise argparse.ArgumentTypeError("it has passed; give a date to come")
+    return found.isoformat().replace("+00:00", "Z")
 
 
 def _read_name(text: str) -> str:

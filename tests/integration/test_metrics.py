@@ -26,7 +26,7 @@ from tests.support.metrics import (
     total,
 )
 from tests.support.prometheus import running_prometheus
-from tests.support.running import ACCOUNT_SID, ENVIRON, Running, running_gateway
+from tests.support.running import ACCOUNT_SID, ENVIRON, KEY, Running, consumer, digest, running_gateway
 from tests.support.tls import Authority
 from tests.support.upstream import RawUpstream, gated, raw, reply
 from tests.support.webhooks import WEBHOOK_ENVIRON, settings
@@ -149,7 +149,10 @@ async def _exposition(folder: Path, upstream: RawUpstream) -> str:
     webhooks = settings("http://127.0.0.1:9", tls=pair)
     environ = WEBHOOK_ENVIRON | {"AUDIT_KEY": "an-audit-key-of-32-characters-or-more"}
     audit = {"file": str(folder / "audit.log"), "key": {"env": "AUDIT_KEY"}}
-    async with running_gateway(upstream.url, environ, tls=pair, webhooks=webhooks, audit=audit) as gateway:
+    ending = {"app": consumer(keys=[{"digest": digest(KEY), "expires": "2099-01-01T00:00:00Z"}])}
+    async with running_gateway(
+        upstream.url, environ, tls=pair, webhooks=webhooks, audit=audit, consumers=ending
+    ) as gateway:
         answer = await ask(gateway.port, request(f"GET {MESSAGES}"), tls=authority.trusting())
         assert answer.status == 200
         return await fetch(gateway.admin_url)

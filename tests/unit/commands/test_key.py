@@ -2,8 +2,10 @@
 
 import hashlib
 import io
+import json
 import re
 import string
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from gateway.__main__ import main
 from gateway.commands.key import new_key
 from gateway.config.loading.load import load_settings
 from gateway.config.problems import looks_like_a_secret
-from gateway.config.schema.values import DIGEST
+from gateway.config.schema.values import DIGEST, digest_line
 
 
 def test_new(capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,3 +91,50 @@ def test_a_key_works_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str
     credentials = f"credentials: {{main: {{account_sid: {sid}, auth_token: {{env: T}}}}}}\n"
     path.write_text(f"{pasted.rstrip()}\n    credential: main\n{credentials}")
     assert load_settings(path, {}).settings.consumers.keys() == {"billing"}
+
+
+def test_a_key_that_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["key", "new", "billing", "--expires", "2099-06-30", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert (made["consumer"], made["expires"]) == ("billing", "2099-06-30T00:00:00Z")
+    assert yaml.safe_load(made["entry"])["digest"] == made["digest"] == digest_line(made["key"])
+
+
+def test_a_key_for_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["key", "new", "billing", "--quiet"]) == 0
+    captured = capsys.readouterr()
+    assert re.fullmatch(r"gw[A-Za-z0-9]{43}\n", captured.out)
+    assert yaml.safe_load(captured.err) == [digest_line(captured.out.strip())]
+
+
+@pytest.mark.parametrize("date", ["2020-01-01", "soon", "2099-06-30T12:00:00", "30.06.2099"])
+def test_a_date_that_cannot_be_used(date: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["key", "new", "billing", "--expires", date])
+    assert caught.value.code == 2
+    assert "--expires" in capsys.readouterr().err
+
+
+def test_keys_are_listed_by_when_they_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    soon = (datetime.now(UTC) + timedelta(days=9, hours=1)).isoformat()
+    keys = [
+        f'{{digest: "sha256:{"1a" * 32}", expires: {soon}}}',
+        f'{{digest: "sha256:{"2b" * 32}", expires: 2099-01-01T00:00:00Z}}',
+        f'"sha256:{"3c" * 32}"',
+    ]
+    sid = "AC" + "0a" * 16
+    path = tmp_path / "gateway.yaml"
+    path.write_text(
+        f"credentials: {{main: {{account_sid: {sid}, auth_token: {{env: HOME}}}}}}\n"
+        f"consumers: {{billing: {{credential: main, keys: [{', '.join(keys)}]}}}}\n"
+    )
+    assert main(["key", "list", "--config", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:3] for line in lines] == [
+        ["billing", "sha256:1a1a1a1a", "ends"],
+        ["billing", "sha256:2b2b2b2b", "ends"],
+        ["billing", "sha256:3c3c3c3c", "does"],
+    ]
+    assert lines[0].endswith("in 9 days")
+    assert main(["key", "list", "--config", str(path), "--expiring", "14", "--json"]) == 0
+    assert [json.loads(line)["key"] for line in capsys.readouterr().out.splitlines()] == ["sha256:1a1a1a1a"]
