@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from gateway.twilio.catalogue import load_catalogue
+from tests.support.authority import make_authority
 from tests.support.caller import FORM, MESSAGES, ask, raw_caller, request
 from tests.support.metrics import (
     OPENMETRICS,
@@ -150,9 +151,8 @@ async def _exposition(folder: Path, upstream: RawUpstream) -> str:
     environ = WEBHOOK_ENVIRON | {"AUDIT_KEY": "an-audit-key-of-32-characters-or-more"}
     audit = {"file": str(folder / "audit.log"), "key": {"env": "AUDIT_KEY"}}
     ending = {"app": consumer(keys=[{"digest": digest(KEY), "expires": "2099-01-01T00:00:00Z"}])}
-    async with running_gateway(
-        upstream.url, environ, tls=pair, webhooks=webhooks, audit=audit, consumers=ending
-    ) as gateway:
+    parts = {"webhooks": webhooks, "audit": audit, "consumers": ending, "ca": make_authority(folder / "ca")}
+    async with running_gateway(upstream.url, environ, tls=pair, **parts) as gateway:
         answer = await ask(gateway.port, request(f"GET {MESSAGES}"), tls=authority.trusting())
         assert answer.status == 200
         return await fetch(gateway.admin_url)
