@@ -22,13 +22,8 @@ from gateway.upstream.account_reader import AccountReader
 
 ACCOUNT, TO, NOW = "AC" + "0" * 32, "+15005550006", 1_700_000_000.0
 BASE = f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
-ACCESS = Access(
-    Account(ACCOUNT, (ApiKey("SK", b"Basic x"),)),
-    "us1",
-    "api.twilio.com",
-    ListFilter(SubjectKind.MESSAGE, TO),
-    b"k",
-)
+OWN = Account(ACCOUNT, (ApiKey("SK", b"Basic x"),))
+ACCESS = Access(OWN, "us1", "api.twilio.com", ListFilter(SubjectKind.MESSAGE, TO), b"k")
 SUBJECT = CreateSubject("app", "main", ACCOUNT, "api", "/Messages", to=TO, to_digest="d", asks=True)
 TURN = Turn("app", Priority.NORMAL, 1e9)
 
@@ -54,14 +49,12 @@ def answer(status: int = 200, body: bytes = b"", *, dated: bool = True) -> Respo
 
 
 def page(*sids: int, following: str | None = None, to: str = TO, age: float = 0.0) -> Response:
-    created = formatdate(NOW - age)
-    messages = [
-        {"sid": f"SM{sid:032x}", "date_created": created, "direction": "outbound-api", "to": to}
-        for sid in sids
-    ]
-    created = created.replace("-0000", "+0000")
-    for each in messages:
-        each["date_created"] = created
+    shown = {
+        "date_created": formatdate(NOW - age).replace("-0000", "+0000"),
+        "direction": "outbound-api",
+        "to": to,
+    }
+    messages = [{"sid": f"SM{sid:032x}", **shown} for sid in sids]
     return answer(body=orjson.dumps({"messages": messages, "next_page_uri": following}))
 
 
