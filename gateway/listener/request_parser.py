@@ -121,7 +121,9 @@ class RequestParser:
         self.begun = False
         self._fed = 0
         self._tail = b""
-        if message.upgrade:  # llhttp would take what follows for another protocol
+        if (
+            message.upgrade and message.method != "CONNECT"
+        ):  # llhttp would take what follows for another protocol
             self._parser = _make_parser(self._limits)
         return message, end
 

@@ -144,7 +144,10 @@ class TunnelTransport(asyncio.Transport):
             self._flush()  # an alert says why
             self._outer.close()
             return
-        self._flush()
+        if (
+            self._tls.version() != "TLSv1.3"
+        ):  # there, only tickets are left, which go out with the first answer
+            self._flush()
         if not self._closing and self._on_secure is not None:
             self._inner = self._on_secure(self)
             self._forget()

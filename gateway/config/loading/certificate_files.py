@@ -86,6 +86,7 @@ def make_server_context(oldest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2) -> ssl.
     context.minimum_version = oldest
     context.options |= ssl.OP_NO_RENEGOTIATION  # a caller could keep us busy with it
     context.set_alpn_protocols(["http/1.1"])
+    context.num_tickets = 1  # of TLS 1.3: a second one costs as much as it saves
     return context
 
 

@@ -1,0 +1,229 @@
+"""What tunnels cost: CPU of a request in a kept one, of a new one beside nginx, memory when idle, minting.
+
+`python -m tests.bench.tunnels [--requests 4000] [--connections 400] [--idle 500] [--rounds 3]`. Everything is
+measured in one run, plain and tunnel by turns. nginx (Debian: nginx-light) ends TLS with a certificate of the
+same kind and hands each request to the same upstream; without it, that line is left out.
+"""
+
+import argparse
+import shutil
+import socket
+import ssl
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
+
+from gateway.ca.authority_files import load_key, read_certificates
+from gateway.ca.certificate_authority import SigningPair, make_leaf, to_pem
+from gateway.ca.certificate_minter import CertificateMinter, IssuingAuthority, MintedContexts
+from gateway.config.loading.certificate_files import make_server_context
+from tests.bench.memory import rss_bytes
+from tests.bench.processes import (
+    FIELDS,
+    MEDIA_PATH,
+    Cores,
+    Started,
+    cpu_seconds,
+    pinned,
+    started_gateway,
+    started_upstream,
+)
+from tests.support.authority import make_authority
+from tests.support.tunnel import ESTABLISHED, connect_head
+
+HOST = "api.twilio.com"
+REQUEST = (
+    f"GET {MEDIA_PATH}?Size=1024 HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: {FIELDS['Authorization']}\r\n\r\n"
+).encode()
+_NGINX = """\
+daemon off; master_process off; error_log /dev/null crit; pid {folder}/nginx.pid;
+events {{ worker_connections 2048; }}
+http {{
+  access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p;
+  fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  upstream twilio {{ server {upstream}; keepalive 16; }}
+  server {{
+    listen 127.0.0.1:{port} ssl; ssl_certificate {folder}/leaf.pem; ssl_certificate_key {folder}/leaf.key;
+    location / {{ proxy_pass http://twilio; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+  }}
+}}
+"""
+
+
+def plain(url: str) -> socket.socket:
+    """A connection to the data port."""
+    parts = urlsplit(url)
+    return socket.create_connection((parts.hostname or "", parts.port or 0), 30)
+
+
+def inside(url: str, context: ssl.SSLContext) -> socket.socket:
+    """One inside a tunnel, which the gateway has no session of."""
+    sock = plain(url)
+    sock.sendall(connect_head(HOST))
+    assert sock.recv(len(ESTABLISHED), socket.MSG_WAITALL) == ESTABLISHED
+    return context.wrap_socket(sock, server_hostname=HOST)
+
+
+def ask(sock: socket.socket) -> None:
+    """A request and its whole answer of 1 KiB."""
+    sock.sendall(REQUEST)
+    received = b""
+    while len(received.partition(b"\r\n\r\n")[2]) < 1024:
+        data = sock.recv(65536)
+        assert data, received
+        received += data
+    assert received.startswith(b"HTTP/1.1 200"), received
+
+
+def kept_seconds(gateway: Started, connections: Sequence[socket.socket], requests: int) -> float:
+    """CPU time of a request."""
+    before = cpu_seconds(gateway)
+    for number in range(requests):
+        ask(connections[number % len(connections)])
+    return (cpu_seconds(gateway) - before) / requests
+
+
+def measure_kept(gateway: Started, context: ssl.SSLContext, requests: int, rounds: int) -> list[float]:
+    """The ratio of a tunnel's CPU time to the plain port's, of each round."""
+    with ExitStack() as stack:
+        bare = [stack.enter_context(plain(gateway.url)) for _ in range(8)]
+        tunnels = [stack.enter_context(inside(gateway.url, context)) for _ in range(8)]
+        for each in (bare, tunnels):
+            kept_seconds(gateway, each, requests // 4)
+        ratios = []
+        for _ in range(rounds):
+            by_port = kept_seconds(gateway, bare, requests)
+            by_tunnel = kept_seconds(gateway, tunnels, requests)
+            print(f"kept: plain {by_port * 1e6:.0f} µs, tunnel {by_tunnel * 1e6:.0f} µs of CPU a request")
+            ratios.append(by_tunnel / by_port)
+        return ratios
+
+
+@contextmanager
+def started_nginx(core: int | None, folder: Path, pki: Path, upstream: str) -> Iterator[Started | None]:
+    """nginx with one process and a leaf of the same CA; None where it is not installed."""
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if program is None:
+        yield None
+        return
+    certificate, _ = read_certificates(pki / "ca.pem")
+    issuer = SigningPair(certificate, load_key((pki / "ca.key").read_bytes(), certificate))
+    leaf = make_leaf(issuer, HOST, datetime.now(UTC))
+    (folder / "leaf.pem").write_bytes(to_pem(leaf.certificate) + to_pem(certificate))
+    (folder / "leaf.key").write_bytes(leaf.key_pem)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = folder / "nginx.conf"
+    config.write_text(_NGINX.format(folder=folder, port=port, upstream=urlsplit(upstream).netloc))
+    with pinned(core):
+        process = subprocess.Popen([program, "-c", str(config), "-p", str(folder)], stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 10
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                if time.monotonic() > until:
+                    raise
+        yield Started(f"https://127.0.0.1:{port}", process.pid)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def new_seconds(server: Started, context: ssl.SSLContext, connections: int, *, tunnels: bool) -> float:
+    """CPU time of a new connection with one request."""
+    before = cpu_seconds(server)
+    for _ in range(connections):
+        if tunnels:
+            sock = inside(server.url, context)
+        else:
+            sock = context.wrap_socket(plain(server.url), server_hostname=HOST)
+        with sock:
+            ask(sock)
+    return (cpu_seconds(server) - before) / connections
+
+
+def measure_idle(gateway: Started, context: ssl.SSLContext, count: int) -> float:
+    """Resident memory of an idle tunnel that was used once, in bytes."""
+    with ExitStack() as stack:
+        for _ in range(50):
+            ask(stack.enter_context(inside(gateway.url, context)))
+        before = rss_bytes(gateway)
+        for _ in range(count):
+            ask(stack.enter_context(inside(gateway.url, context)))
+        return (rss_bytes(gateway) - before) / count
+
+
+def measure_minting(pki: Path, count: int = 50) -> float:
+    """CPU time from a name that is asked for the first time to its TLS context, in seconds."""
+    certificate, root = read_certificates(pki / "ca.pem")
+    pair = SigningPair(certificate, load_key((pki / "ca.key").read_bytes(), certificate))
+    minter = CertificateMinter(IssuingAuthority(pair, root))
+    contexts = MintedContexts(minter, make_server_context)
+    now = datetime.now(UTC)
+    times = []
+    for number in range(count):
+        began = time.process_time()
+        contexts.context_for(f"a{number}.twilio.com", now)
+        contexts.context_for(f"a{number}.twilio.com", now)
+        times.append(time.process_time() - began)
+    assert minter.minted == count
+    return statistics.median(times)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the four figures: 0."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--requests", type=int, default=4000)
+    parser.add_argument("--connections", type=int, default=400)
+    parser.add_argument("--idle", type=int, default=500)
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args(arguments)
+    cores = Cores.found()
+    with TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        pki = folder / "pki"
+        ca = make_authority(pki)
+        context = ssl.create_default_context(cafile=str(pki / "root.pem"))
+        upstream = stack.enter_context(started_upstream(cores.load))
+        gateway = stack.enter_context(started_gateway(cores.measured, upstream.url, folder, ca=ca))
+        other = folder / "by_name"
+        other.mkdir()
+        by_name = stack.enter_context(
+            started_gateway(cores.measured, upstream.url, other, ca=ca, tls={"mint": True})
+        )
+        ratios = measure_kept(gateway, context, args.requests, args.rounds)
+        print(f"kept: {statistics.median(ratios):.2f} times the plain port")
+        nginx = stack.enter_context(started_nginx(cores.measured, folder, pki, upstream.url))
+        found = []
+        for _ in range(args.rounds):
+            ours = new_seconds(gateway, context, args.connections, tunnels=True)
+            named = new_seconds(by_name, context, args.connections, tunnels=False)
+            text = f"new: tunnel {ours * 1e6:.0f} µs of CPU, by name {named * 1e6:.0f} µs"
+            if nginx is not None:
+                theirs = new_seconds(nginx, context, args.connections, tunnels=False)
+                text += f", nginx {theirs * 1e6:.0f} µs"
+                found.append((ours / theirs, named / theirs))
+            print(text)
+        if found:
+            tunnel_ratio, named_ratio = (statistics.median(each) for each in zip(*found, strict=True))
+            print(f"new: {tunnel_ratio:.2f} times nginx in a tunnel, {named_ratio:.2f} by name")
+        print(f"idle: {measure_idle(gateway, context, args.idle) / 1024:.1f} KiB")
+        print(f"minting: {measure_minting(pki) * 1e3:.2f} ms")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
