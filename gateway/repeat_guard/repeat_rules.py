@@ -54,10 +54,13 @@ class RepeatEvents:
             self.count(event)
 
 
+_OPEN, _DEFINITE = RepeatEnding.OPEN, RepeatEnding.DEFINITE  # slow to get at by name
+
+
 def ending_of_response(status: int, *, asks: bool = False) -> RepeatEnding:
     """Of an answer of Twilio's. A 503 says that Twilio was busy, and is definite unless it can be asked."""
     is_open = status in _OPEN_STATUSES or status > 504 or (asks and status == 503)
-    return RepeatEnding.OPEN if is_open else RepeatEnding.DEFINITE
+    return _OPEN if is_open else _DEFINITE
 
 
 def ending_of_error(error: BaseException, *, in_doubt: bool) -> RepeatEnding:

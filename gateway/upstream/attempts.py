@@ -35,6 +35,7 @@ from gateway.upstream.streamed_body import StreamedBody
 from gateway.upstream.upstream_connection import UpstreamConnection
 
 _CODED = frozenset({401, 429})
+_PLAIN = {status: Outcome(status) for status in (200, 201, 202, 204)}
 # Asked for by name, an enumeration's member costs 1,000 instructions each time.
 _HAND_BACK, _QUEUE, _SUCCESS = NextStep.HAND_BACK, PhaseKind.QUEUE, PermitOutcome.SUCCESS
 _SAYS_NOTHING = frozenset({429, 502, 503, 504})  # about how many requests Twilio takes at once
@@ -166,7 +167,8 @@ class Attempts:
 
     def _finish(self, permit: Permit, answer: Response) -> Outcome:
         """An answer came: give the permit back, or leave it with a body that is only slow."""
-        outcome = Outcome(answer.status, read_code(answer.body) if answer.status in _CODED else 0)
+        status = answer.status
+        outcome = _PLAIN.get(status) or Outcome(status, read_code(answer.body) if status in _CODED else 0)
         verdict = _verdict_on(outcome, self._outbound.product)
         rest = answer.rest
         if isinstance(rest, StreamedBody) and rest.slow and rest.is_open:
