@@ -198,7 +198,7 @@ class Handler:
             async with hold:
                 answer, fields = await answer_held(self._resolver, hold, describe, ask, exchange, send)
                 await self._relay(answer, fields, ask, exchange)
-                if exchange.ending is _ANSWERED and not ask.request.gone:
+                if exchange.ending is _ANSWERED and not ask.request.hung_up:
                     hold.delivered()
         finally:
             exchange.caller_seconds += hold.waited_seconds

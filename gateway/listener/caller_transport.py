@@ -10,7 +10,7 @@ from gateway.http.buffered_bytes import BufferedBytes
 from gateway.http.tunnel import Tunnel
 from gateway.identity.client_certificates import PeerCertificate, read_certificate
 from gateway.listener.connection_timer import ConnectionTimer
-from gateway.listener.connections import Closed, ConnectionTracker, name_address
+from gateway.listener.connections import Closed, ConnectionTracker, has_hung_up, name_address
 from gateway.listener.tls_context import ListenerTls
 
 if TYPE_CHECKING:
@@ -153,6 +153,11 @@ class CallerTransport:
         if self._reading_paused and not self.closing:
             self._reading_paused = False
             self._transport.resume_reading()
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the caller is gone, or has left without our loop having seen it yet."""
+        return self.gone or has_hung_up(self._transport)
 
     def write(self, data: bytes) -> None:
         """Send bytes. Raises `ConnectionResetError` if the caller is gone."""

@@ -14,6 +14,8 @@ from typing import Any
 _TOLD_SHARE = 10
 """One in ten more connections than there may be are told; what comes on top of those is cut off unheard."""
 _LEAST_TOLD = 100
+_HUNG_UP = getattr(select, "POLLRDHUP", 0)
+"""Errors and a reset are told of in any case; Linux tells of an orderly end as well."""
 _IPV6_PREFIX = 64  # what one subscriber has (RFC 6177)
 
 
@@ -89,4 +91,14 @@ def has_unread(transport: asyncio.BaseTransport | None) -> bool:
         return False
     looking = select.poll()
     looking.register(sock.fileno(), select.POLLIN)
+    return bool(looking.poll(0))
+
+
+def has_hung_up(transport: asyncio.BaseTransport | None) -> bool:
+    """Whether the kernel knows that the caller has closed or reset its connection, though we may not yet."""
+    sock = None if transport is None else transport.get_extra_info("socket")
+    if sock is None or sock.fileno() < 0:
+        return False
+    looking = select.poll()
+    looking.register(sock.fileno(), _HUNG_UP)
     return bool(looking.poll(0))

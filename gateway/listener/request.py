@@ -137,6 +137,11 @@ class Request:
         """Whether nobody waits for the answer any more."""
         return self.caller.gone
 
+    @property
+    def hung_up(self) -> bool:
+        """The same, asked of the kernel: a busy loop sees late that its caller has left."""
+        return self.caller.hung_up
+
     def cancel_on_disconnect(self, enabled: bool, /) -> None:
         """Whether the exchange is cancelled when the caller disconnects."""
         self.caller.cancels = enabled

@@ -12,6 +12,7 @@ import random
 import socket
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -147,7 +148,7 @@ class RetryingClient:
         reading = asyncio.create_task(caller.answer(seconds=_ANSWER_SECONDS))
         try:
             await asyncio.wait({reading}, timeout=self._kind.patience_seconds)
-            while not reading.done() and _has_unread(caller):
+            while not reading.done() and not _left(caller):
                 await asyncio.wait({reading}, timeout=0.01)
             if reading.done():
                 return reading.result()
@@ -158,11 +159,15 @@ class RetryingClient:
             await asyncio.gather(reading, return_exceptions=True)
 
 
-def _has_unread(caller: RawCaller) -> bool:
-    """Whether bytes of an answer have arrived."""
+def _left(caller: RawCaller) -> bool:
+    """Leave at once, without a turn of the loop; False if bytes of an answer have arrived."""
     there = caller.writer.get_extra_info("socket")
-    with socket.socket(fileno=os.dup(there.fileno())) as peeking:
-        try:
-            return bool(peeking.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-        except (BlockingIOError, ConnectionError):
-            return False
+    if there is None or there.fileno() < 0:
+        return True
+    with socket.socket(fileno=os.dup(there.fileno())) as leaving:
+        with suppress(BlockingIOError, ConnectionError):
+            if leaving.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+                return False
+        with suppress(OSError):
+            leaving.shutdown(socket.SHUT_RDWR)
+    return True

@@ -197,7 +197,7 @@ async def test_what_is_found_has_the_format_that_was_asked_for(
     assert told(found) == FOUND
     assert found.value("Content-Type").startswith(media_type)
     assert f"<Sid>{scene.sids()[0]}</Sid>".encode() in found.body
-    assert scene.gateway.exchanges()[-1]["status"] == 201
+    assert (await scene.gateway.exchange_logged(1))[-1]["status"] == 201
 
 
 @pytest.mark.parametrize("fault", ["401", "status=403"])

@@ -1,6 +1,8 @@
 """The repeat guard over sockets: callers without a key that send a create again."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator
 
 import pytest
@@ -87,6 +89,20 @@ async def test_a_client_without_patience_that_calls_again_sends_one_message(
     assert len(upstream.received) == 1
     assert (await create(gateway)).value("Gateway-Outcome") == ""  # the answer was taken: another message
     assert len(upstream.received) == 2
+
+
+async def test_a_caller_that_left_a_moment_ago_has_no_answer(gateway: Running, upstream: RawUpstream) -> None:
+    """Its reset is in the kernel, and the answer is written before our loop has seen it."""
+    gate = asyncio.Event()
+    upstream.then(gated(b"", gate, answer(b'{"sid": "SM7"}', status="201 Created")))
+    with socket.create_connection(("127.0.0.1", gateway.port)) as first:
+        first.sendall(send())
+        await upstream.arrived()
+        first.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gate.set()
+    found = await create(gateway)
+    assert (found.status, found.body, found.value("Gateway-Outcome")) == (201, b'{"sid": "SM7"}', "shared")
+    assert len(upstream.received) == 1
 
 
 async def test_equal_messages_of_two_connected_callers_are_two(
