@@ -31,6 +31,8 @@ ABSENT_FIELD: Final = b"Gateway-Outcome: absent\r\n"
 """The field line of an answer to a create that Twilio has no trace of."""
 _FIRST_LOOK_SECONDS: Final = 1.0
 """An attempt in flight is not looked for before that, however short its deadline is."""
+_NOT_SENT_SECONDS: Final = 0.5
+"""How long to wait for a create that still waits for its turn."""
 _RESEND_SECONDS: Final = 2.0
 """What must be left to send again."""
 
@@ -157,7 +159,7 @@ class AskedSend:
         answer: Response | None = None
         fields, failure = b"", None
         async with Interruption() as interruption:
-            timer = loop.call_at(first_look, self._look_in_flight, interruption)
+            self._timer = loop.call_at(first_look, self._look_in_flight, interruption)
             try:
                 answer, fields = await send()
             except UpstreamFailure as error:
@@ -165,7 +167,7 @@ class AskedSend:
                     raise
                 failure = error
             finally:
-                timer.cancel()
+                self._timer.cancel()
                 if self._pursuit is not None:
                     self._pursuit.on_found = None
                 if not self._exchange.in_doubt:
@@ -178,7 +180,11 @@ class AskedSend:
         return _Lost(answer, fields, failure)
 
     def _look_in_flight(self, interruption: Interruption) -> None:
-        """Its answer is late: begin to look, and end the attempt if it is found."""
+        """Its answer is late: begin to look, and end the attempt if it is found. Not before it was sent."""
+        if not self._exchange.in_doubt:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(_NOT_SENT_SECONDS, self._look_in_flight, interruption)
+            return
         self._outcome.started_at = self._attempt_start()
         self._pursuit = self._resolver.pursue(self._outcome, self._turn, self._exchange)
         self._pursuit.on_found = interruption.interrupt
@@ -188,9 +194,7 @@ class AskedSend:
         outcome = self._outcome
         outcome.started_at = self._attempt_start()
         outcome.ended_at = self._resolver.outcomes.now()
-        outcome.state = (
-            OutcomeState.OPEN
-        )  # for another replica, should this one be killed while a caller waits
+        outcome.state = OutcomeState.OPEN  # to other replicas, should this one be killed meanwhile
         pursuit = self._pursuit
         if pursuit is None:
             pursuit = self._pursuit = self._resolver.pursue(outcome, self._turn, self._exchange)

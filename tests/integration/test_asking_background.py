@@ -128,3 +128,16 @@ async def test_a_key_that_may_not_list_is_followed_by_one_that_may(alone: bool) 
         assert answer.value("Gateway-Outcome") == ("unknown" if alone else "found")
         assert len(scene.looks) == (1 if alone else 2)
         assert not [line for line in scene.gateway.log() if "credential key" in line["event"]]
+
+
+async def test_a_create_that_waits_for_its_turn_is_not_looked_for() -> None:
+    """It was not sent yet: there is nothing to be found, and Twilio is busy as it is."""
+    async with asking_scene(concurrency={"initial": 1, "ceiling": 1}) as scene:
+        scene.simulator.faults.add("delay=12", method="POST", count=1)
+        others = TEXT.replace(b"0006", b"0007")
+        first = asyncio.create_task(scene.create("Gateway-Timeout: 40", body=others))
+        await scene.simulator.journal.arrived()
+        second = await scene.create("Gateway-Timeout: 4")
+        assert (second.status, second.slug) == (429, "queue_timeout")
+        assert scene.looks == []
+        assert (await first).status == 201

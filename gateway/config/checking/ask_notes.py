@@ -24,7 +24,7 @@ def find_ask_notes(settings: Settings) -> Iterator[Finding]:
     if asking and guard.mode == "report":
         yield Finding(
             ("repeat_guard", "mode"),
-            "`report` holds nothing, so that Twilio is not asked either",
+            "`report` holds nothing: a repeat is sent while Twilio is still asked about the first",
             "write `mode: enforce`, or remove `ask`",
         )
     if asking and settings.store != "memory" and settings.store_key is None:
