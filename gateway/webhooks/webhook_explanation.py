@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from gateway.webhooks.public_address import read_address
 from gateway.webhooks.signature_hints import find_hint
-from gateway.webhooks.webhook_routes import WebhookRoute, WebhookRules
+from gateway.webhooks.webhook_routes import WebhookRules, nearest_route
 from gateway.webhooks.webhook_verification import ReceivedEvent, make_suspect, verify_event
 
 _REASONS = {
@@ -76,18 +76,8 @@ def _note(rules: WebhookRules, url: str) -> str:
 
 
 def _nearest(rules: WebhookRules, path: bytes) -> str:
-    """Which route the path misses by a slash, by case or by doubled slashes."""
-    wanted = _simplify(path)
-    near = [route.path for route in rules.routes if _is_near(route, wanted)]
-    if near:
-        return f"no route has this path, byte for byte; {near[0]} is close"
+    """Which route the path misses, if it is close to one."""
+    near = nearest_route(rules, path)
+    if near is not None:
+        return f"no route has this path, byte for byte; {near.path} is close"
     return f"no route has this path; there are {', '.join(route.path for route in rules.routes) or 'none'}"
-
-
-def _is_near(route: WebhookRoute, wanted: bytes) -> bool:
-    own = _simplify(route.base)
-    return wanted == own or (route.open_ended and wanted.startswith(own + b"/"))
-
-
-def _simplify(path: bytes) -> bytes:
-    return b"/" + b"/".join(part for part in path.lower().split(b"/") if part)

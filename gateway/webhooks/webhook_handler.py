@@ -24,7 +24,7 @@ from gateway.webhooks.webhook_fields import find_value
 from gateway.webhooks.webhook_record import WebhookEvent, WebhookOutcome
 from gateway.webhooks.webhook_repeats import WebhookAnswer
 from gateway.webhooks.webhook_replies import outcome_of, unparsed_answer, write_answer, write_status
-from gateway.webhooks.webhook_routes import WebhookRoute, WebhookRules, split_target
+from gateway.webhooks.webhook_routes import WebhookRoute, WebhookRules, nearest_route, split_target
 from gateway.webhooks.webhook_verification import (
     ReceivedEvent,
     Verification,
@@ -36,6 +36,7 @@ from gateway.webhooks.webhook_verification import (
 
 _METHODS: Final = frozenset({"GET", "POST"})
 _HINT_SECONDS: Final = 1.0
+_MAX_HINTED_PATH: Final = 1_000
 _PROMPT_SECONDS: Final = 0.001
 """A body that came faster has no step of its own."""
 
@@ -134,6 +135,8 @@ class WebhookHandler:
         parts = split_target(request.target)
         route = rules.match(parts[0]) if parts is not None and event.method else None
         if parts is None or route is None:
+            if parts is not None and any(name.lower() == SIGNATURE_FIELD for name, _ in request.raw_fields):
+                self._hint_route(rules, parts[0], event.request_id)
             raise _Unwelcome(WebhookOutcome.NO_ROUTE, 404)
         event.route, event.account = route.path, route.account
         deadline = asyncio.get_running_loop().time() + route.timeout_seconds
@@ -186,6 +189,17 @@ class WebhookHandler:
             raise _Unwelcome(WebhookOutcome.BAD_SIGNATURE, 403)
         event.would_refuse = verification.reason
         return verification
+
+    def _hint_route(self, rules: WebhookRules, path: bytes, request_id: str) -> None:
+        """Say which route a signed request misses; the path itself is a stranger's, and is not logged."""
+        now = self._clock()
+        if now - self._hint_at < _HINT_SECONDS or len(path) > _MAX_HINTED_PATH:
+            return
+        near = nearest_route(rules, path)
+        if near is not None:
+            self._hint_at = now
+            hint = Hint("url", f"the path is close to {near.path}: a slash, capitals, or a doubled slash")
+            self._observer.webhook_hint(near.path, request_id, "no_route", hint)
 
     def _hint(
         self, rules: WebhookRules, route: WebhookRoute, received: ReceivedEvent, reason: str, request_id: str

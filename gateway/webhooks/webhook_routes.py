@@ -128,3 +128,17 @@ def is_plain_rest(rest: bytes) -> bool:
     if _REST.fullmatch(rest) is None:
         return False
     return not any(segment in (b".", b"..") for segment in rest.split(b"/"))
+
+
+def nearest_route(rules: WebhookRules, path: bytes) -> WebhookRoute | None:
+    """The route that a path without one misses by a slash, by case or by doubled slashes; for hints."""
+    wanted = _simplify(path)
+    for route in rules.routes:
+        own = _simplify(route.base)
+        if wanted == own or (route.open_ended and wanted.startswith(own + b"/")):
+            return route
+    return None
+
+
+def _simplify(path: bytes) -> bytes:
+    return b"/" + b"/".join(part for part in path.lower().split(b"/") if part)

@@ -64,6 +64,17 @@ async def test_what_differs_is_said_in_the_log(signed: str, part: str, text: str
         assert (hint["would_match"], hint["hint"]) == (part, text)
 
 
+@pytest.mark.parametrize("target", ["/sms/orders/", "//sms/orders", "/SMS/orders"])
+async def test_a_path_that_misses_its_route_is_said_in_the_log(target: str) -> None:
+    async with webhook_scene() as scene:
+        assert (await scene.twilio.post(target, message())).status == 404
+        await scene.logged(1)
+        (hint,) = scene.hints()
+        assert (hint["would_match"], hint["route"]) == ("url", "/sms/orders")
+        assert (await scene.twilio.send("/sms/orders/", message())).status == 404  # unsigned: no word of it
+        assert len(scene.hints()) == 1
+
+
 OUT = ["/voice/orders/../admin", "/voice/orders/%2e%2e/admin", "/voice/orders/a%2fb", "/voice/orders/a%5cb",
        "/voice/orders/a%00", "/voice/orders/./a", "/voice/orders/%252e%252e/a"]  # fmt: skip
 

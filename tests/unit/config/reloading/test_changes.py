@@ -183,3 +183,30 @@ def test_everything_resolved_is_compared() -> None:
     in_settings = {"settings", "role", "listen", "admin_listen", "config_hash", "warnings", "origins"}
     in_files = {"tls", "ca", "ca_file", "issuers", "files"}
     assert {field.name for field in fields(ResolvedSettings)} == said | in_settings | in_files
+
+
+def test_webhooks(tmp_path: Path) -> None:
+    """Routes by path, secrets by where they come from; a value of neither is shown."""
+
+    def section(**changes: object) -> dict[str, object]:
+        secret = {"account": "main", "auth_token": {"env": "TOKEN"}}
+        route = {"path": "/sms", "account": "main", "to": "http://orders/sms", "sign_with": {"env": "OURS"}}
+        webhooks = {"listen": "127.0.0.1:0", "public_url": "https://h.example.com", "secrets": [secret]}
+        return base() | {"webhooks": {**webhooks, "routes": [{**route, **changes}]}}
+
+    environ = {**ENVIRON, "TOKEN": "first-token", "OURS": "first-secret", "NEW": "second-secret"}
+    path = tmp_path / "gateway.yaml"
+
+    def read(settings: dict[str, object], **values: str) -> ResolvedSettings:
+        path.write_text(yaml.safe_dump(settings))
+        return load_resolved(path, environ | values)
+
+    before = read(section())
+    assert describe_changes(before, read(section())) == ()
+    rotated = describe_changes(before, read(section(), TOKEN="second-token"))
+    assert rotated == ("webhooks.secrets: AC0a0a…0a0a env:TOKEN: changed",)
+    changed = describe_changes(before, read(section(timeout=5, sign_with={"env": "NEW"})))
+    assert "webhooks.routes: /sms changed" in changed
+    assert "webhooks.routes: /sms: sign_with: changed" in changed
+    assert any("/other added" in line for line in describe_changes(before, read(section(path="/other"))))
+    assert "token" not in str(rotated).replace("env:TOKEN", "")
