@@ -75,6 +75,8 @@ def cases(number: int) -> Iterator[tuple[str, Case]]:
     yield "form of 1 MiB, letters", Case(_form(b"Body=" + salt + _filled(b"x")))
     yield "form of 1 MiB, %2B", Case(_form(b"Body=" + salt + _filled(b"%2B")))
     yield "form of 1 MiB, %25 %2B", Case(_form(b"Body=" + salt + _filled(b"%25%2B")))
+    yield "form of 1 MiB, %25;", Case(_form(b"Body=" + salt + b";" + _filled(b"%25%2B")))
+    yield "form of 1 MiB, broken escapes", Case(_form(b"Body=" + salt + _filled(b"%a")))
     yield "form of 1 MiB, escaped UTF-8", Case(_form(b"Body=" + salt + _filled(b"%C3%BC")))
     yield "form of 1 MiB, raw UTF-8 and %2B", Case(_form(b"Body=" + salt + _filled("ü%2B".encode())))
     yield "form of 1 MiB, plus signs", Case(_form(b"Body=" + salt + _filled(b"+a")))

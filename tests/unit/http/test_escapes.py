@@ -59,3 +59,10 @@ def test_texts_of_odd_pieces(text: bytes) -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes(text: bytes) -> None:
     assert _ours(text) == _theirs(text)
+
+
+@pytest.mark.parametrize("broken", [b"%", b"%a", b"%zz"])
+def test_c5_broken_escapes_are_bounded(broken: bytes) -> None:
+    few = broken * 9_000
+    assert _ours(few) == _theirs(few)
+    assert _ours(broken * 25_000) is None

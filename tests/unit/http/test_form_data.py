@@ -13,6 +13,7 @@ from gateway.http.form_data import (
     is_suspect_json,
     read_json,
     read_multipart,
+    read_semicolons,
     read_urlencoded,
 )
 
@@ -189,3 +190,9 @@ def test_unreadable_json(body: bytes) -> None:
 )
 def test_suspects(body: bytes, is_json: bool, suspect: bool) -> None:
     assert (is_suspect_json if is_json else is_suspect_form)(body) == suspect
+
+
+def test_c5_a_long_form_is_not_read_twice() -> None:
+    with pytest.raises(Unreadable, match="%3B"):
+        read_semicolons(b"Body=a;b" + b"x" * 140_000)
+    assert read_semicolons(b"Body=a;b=c" + b"x" * 100_000)[1] == ("b", "c" + "x" * 100_000)
