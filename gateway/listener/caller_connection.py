@@ -70,8 +70,7 @@ class CallerConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
         if self._lingering:
-            left = self._linger_until - self._loop.time()
-            self._timer.set(min(left, _LINGER_SILENCE_SECONDS), self._close)
+            self._timer.set(min(self._linger_until - self._loop.time(), _LINGER_SILENCE_SECONDS), self._close)
         elif self._request is None:
             self._read_head(self._held + data if self._held else data)
         elif self._receiver is None:
@@ -90,6 +89,8 @@ class CallerConnection(asyncio.Protocol):
         if self._receiver is not None:
             self._receiver.body.fail(ConnectionResetError("the caller is gone"))
         self._caller.lost()
+        if self._heads is not None:
+            self._scope.head_budget.leave(self._heads)
         self._scope.tracker.leave(self._caller.address)
         self._scope.leave(self)
 
@@ -139,7 +140,7 @@ class CallerConnection(asyncio.Protocol):
             return
         framing, request = read_framing(message), Request(self._caller, message)
         if not began and end <= MAX_HEAD_BYTES and not message.upgrade:
-            self._heads = self._heads or KnownHeads(self._scope.heads.line_bytes)
+            self._heads = self._heads or KnownHeads(self._scope.heads.line_bytes, self._scope.head_budget)
             request.learn_for(self._heads, data[:end], framing)
         self._begin_request(request, framing, data, end)
 

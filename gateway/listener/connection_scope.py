@@ -8,6 +8,7 @@ from typing import Protocol
 from gateway.errors import GatewayError
 from gateway.http.buffered_bytes import BufferedBytes
 from gateway.listener.connections import ConnectionLimits, ConnectionTracker
+from gateway.listener.known_heads import HeadBudget
 from gateway.listener.request import Request
 from gateway.listener.request_parser import HeadLimits
 from gateway.listener.tls_context import ListenerTls
@@ -50,6 +51,7 @@ class ConnectionScope:
         self.buffers = buffers
         self.tls = tls
         self.tracker = ConnectionTracker(limits)
+        self.head_budget = HeadBudget()
         self.context = contextvars.copy_context()
         """Every request runs in a copy of it, so that none sees what another one set."""
         self.connections: set[OpenConnection] = set()

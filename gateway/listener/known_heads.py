@@ -4,6 +4,7 @@ A caller keeps its connection and sends few kinds of heads over it. They live as
 hold its callers' credentials: nothing here is ever logged.
 """
 
+from collections import OrderedDict
 from typing import Final
 
 from gateway.http.head_template import HeadTemplate, cut_head
@@ -55,13 +56,40 @@ class KnownHead:
         return tuple(fields)
 
 
+class HeadBudget:
+    """Bounds what the connections of one listener know together: a head takes 7 KiB."""
+
+    __slots__ = ("_max_heads", "_order", "heads")
+
+    def __init__(self, max_heads: int = 2000) -> None:
+        self.heads = 0
+        self._max_heads = max_heads
+        self._order: OrderedDict[KnownHeads, None] = OrderedDict()  # by when each last kept one
+
+    def changed(self, known: "KnownHeads", difference: int) -> None:
+        """A connection keeps so many more. Beyond the bound, who kept one longest ago forgets its own."""
+        self.heads += difference
+        self._order[known] = None
+        self._order.move_to_end(known)
+        while self.heads > self._max_heads:
+            oldest, _ = self._order.popitem(last=False)
+            self.heads -= oldest.forget()
+
+    def leave(self, known: "KnownHeads") -> None:
+        """A connection has ended."""
+        self._order.pop(known, None)
+        self.heads -= known.forget()
+        known.close()
+
+
 class KnownHeads:
     """Of one connection: the one that came last is in front."""
 
-    __slots__ = ("_heads", "_max_bytes", "_pause", "_vain")
+    __slots__ = ("_budget", "_heads", "_max_bytes", "_pause", "_vain")
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, budget: HeadBudget) -> None:
         """`max_bytes` is the parser's bound of a line: a whole head within it breaks none of its limits."""
+        self._budget = budget
         self._heads: list[KnownHead] = []
         self._max_bytes = min(max_bytes, MAX_HEAD_BYTES)
         self._vain = 0
@@ -90,8 +118,20 @@ class KnownHeads:
         if template is None or not _is_same(template, message):
             return
         heads = self._heads
+        before = len(heads)
         heads.insert(0, KnownHead(template, message, framing, decision))
         del heads[_MAX_HEADS:]
+        self._budget.changed(self, len(heads) - before)
+
+    def close(self) -> None:
+        """Keep none from now on."""
+        self._max_bytes = 0
+
+    def forget(self) -> int:
+        """Drop all; returns how many."""
+        count = len(self._heads)
+        self._heads.clear()
+        return count
 
 
 def _is_same(template: HeadTemplate, message: Head) -> bool:
