@@ -101,12 +101,6 @@ class ExchangeCollector(Collector):
             ("event",),
             _filled(IdempotencyEvent, self._counts.idempotency_events),
         )
-        yield counter(
-            "gateway_repeats",
-            "Creates that came again without an Idempotency-Key, and what the repeat guard did.",
-            ("consumer", "route", "event"),
-            self._counts.repeats.items(),
-        )
 
     def _collect_requests(self) -> Iterator[Metric]:
         yield counter(

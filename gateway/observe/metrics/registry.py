@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from gateway.observe.metrics.configuration_info import ConfigurationRecord
 from gateway.observe.metrics.exchange_counts import ExchangeCounts
 from gateway.observe.metrics.exchange_families import ConfigurationCollector, ExchangeCollector, gauge
+from gateway.observe.metrics.repeat_families import RepeatCollector
 from gateway.observe.metrics.webhook_counts import WebhookCounts
 
 Table = Callable[[], Mapping[str, float]]
@@ -37,6 +38,7 @@ class Metrics:
         self.secret_ages: Table = dict
         """Set by the secret cache: seconds since each secret was last confirmed, by its name."""
         self.registry.register(ExchangeCollector(self.counts, self.configuration))
+        self.registry.register(RepeatCollector(self.counts))
         self.registry.register(ConfigurationCollector(self.configuration))
         self.registry.register(_SecretAges(self))
         ProcessCollector(registry=self.registry)
