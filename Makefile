@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help wheel compiled-tests install run test quick quick-unit quick-property check integration-tests other-tests format lint types bench lock catalogue docs clean packages
+.PHONY: help zoo wheel compiled-tests install run test quick quick-unit quick-property check integration-tests other-tests format lint types bench lock catalogue docs clean packages
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## ?/\1\t/' | expand -t 12
@@ -56,6 +56,9 @@ bench: install packages $(VENV)/.bench  ## instructions, CPU beside Caddy and En
 	$(BIN)/python -m tests.bench.scrape
 	$(BIN)/python -m tests.bench.hostile
 	$(BIN)/python -m tests.bench.webhooks
+
+zoo: install packages      ## pinned real clients through the gateway; writes docs/compatibility.md (minutes)
+	$(BIN)/python -m tests.clients.zoo.run --write
 
 wheel: install             ## dist/: a wheel with compiled hot modules for this machine's processor, and a pure one
 	GATEWAY_BUILD=compiled $(BIN)/python -m pip wheel -q --no-deps --no-build-isolation -w dist .
