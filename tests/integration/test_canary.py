@@ -274,6 +274,7 @@ def test_most_slugs_are_in_the_table() -> None:
         "too_many_failures",
         "too_many_streams",
         "buffers_full",
+        "stopped",
         "answer_too_large",
         "upstream_absent",
         "tunnel_in_tunnel",  # test_tunnels.py
