@@ -6,6 +6,7 @@ import pytest
 
 from tests.bench import (
     footprint,
+    guard_cost,
     hostile,
     instructions,
     latency,
@@ -31,6 +32,10 @@ def test_throughput() -> None:
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
 def test_webhooks() -> None:
     assert webhooks.main(["--short"]) == 0
+
+
+def test_guard_cost() -> None:
+    assert guard_cost.main(["--creates", "80", "--callers", "4"]) == 0
 
 
 def test_memory() -> None:

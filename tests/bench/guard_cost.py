@@ -1,0 +1,116 @@
+"""What the repeat guard costs a create: off, in this process, and shared through Redis.
+
+`python -m tests.bench.guard_cost [--creates 4000]`: another text each time, a gateway process for each kind,
+which take turns. CPU is the gateway process's own; the rest is the caller's view.
+"""
+
+import argparse
+import asyncio
+import os
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import uvloop
+
+from gateway.commands.simulate import read_account
+from tests.support.caller import FORM, MESSAGES, raw_caller, request
+from tests.support.redis import redis_server
+from tests.support.running import ENVIRON, Spawned, spawned_gateway
+from twilio_simulator import Simulator
+
+_ROUNDS = 8
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Kind:
+    """One way of guarding, and what was measured."""
+
+    name: str
+    settings: dict[str, Any]
+    cpu_seconds: float = 0.0
+    seconds: list[float] = field(default_factory=list)
+
+    def describe(self, base: "Kind") -> str:
+        """For people, with what it costs beyond `base`."""
+        microseconds, before = (1e6 * each.cpu_seconds / max(1, len(each.seconds)) for each in (self, base))
+        p50, p50_before = (1000 * statistics.median(each.seconds) for each in (self, base))
+        return (
+            f"{self.name:6} {microseconds:6.0f} µs of CPU a create ({microseconds - before:+.0f}), "
+            f"p50 {p50:.2f} ms ({p50 - p50_before:+.2f})"
+        )
+
+
+def _cpu_seconds(spawned: Spawned) -> float:
+    fields = Path(f"/proc/{spawned.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+async def _round(kind: Kind, spawned: Spawned, creates: int, first: int, callers: int) -> bool:
+    """Some creates; whether all were made."""
+    before, share = _cpu_seconds(spawned), max(1, creates // callers)
+    parts = [range(start, start + share) for start in range(first, first + creates, share)]
+    made = await asyncio.gather(*(_create(kind, spawned, part) for part in parts))
+    kind.cpu_seconds += _cpu_seconds(spawned) - before
+    return all(made)
+
+
+async def _create(kind: Kind, spawned: Spawned, numbers: range) -> bool:
+    """One after the other, on one connection."""
+    well = True
+    async with raw_caller(int(spawned.url.rpartition(":")[2])) as caller:
+        for number in numbers:
+            body = f"To=%2B15558675310&From=%2B15557122661&Body={kind.name}-{number}".encode()
+            began = time.perf_counter()
+            await caller.send(request(f"POST {MESSAGES}", FORM, body=body))
+            answer = await caller.answer()
+            kind.seconds.append(time.perf_counter() - began)
+            well = well and answer.status == 201
+    return well
+
+
+async def measure(creates: int, callers: int) -> bool:
+    """Measure and print; whether every create was made."""
+    well, share = True, max(1, creates // _ROUNDS)
+    with redis_server() as server, TemporaryDirectory() as folder:
+        kinds = [
+            Kind("off", {"repeat_guard": {"seconds": 0}}),
+            Kind("local", {"repeat_guard": {"store": "local"}}),
+            Kind("shared", {"repeat_guard": {"store": "shared"}, "store": server.url}),
+        ]
+        async with Simulator([read_account(ENVIRON, None)]) as simulator, AsyncExitStack() as stack:
+            running = []
+            for kind in kinds:
+                place = Path(folder) / kind.name
+                place.mkdir()
+                running.append(
+                    await stack.enter_async_context(spawned_gateway(place, simulator.url, **kind.settings))
+                )
+            for number in range(_ROUNDS):
+                for kind, spawned in zip(kinds, running, strict=True):
+                    well = await _round(kind, spawned, share, number * share, callers) and well
+    for kind in kinds:
+        print(kind.describe(kinds[0]))
+    return well
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0, or 1 if a create failed."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--creates", type=int, default=4000, help="of each kind")
+    parser.add_argument("--callers", type=int, default=1, help="at the same time")
+    args = parser.parse_args(arguments)
+    return 0 if uvloop.run(measure(args.creates, args.callers)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
