@@ -12,7 +12,8 @@ import yaml
 from gateway.app.configuration import make_configuration
 from gateway.config.loading.resolve import load_resolved
 from gateway.config.reloading.live_settings import LIVE
-from tests.support.running import ENVIRON, Running, configuration
+from tests.support.authority import make_authority
+from tests.support.running import ENVIRON, Running, configuration, consumer
 
 Witness = Callable[[Any], object]
 """What a running gateway works by."""
@@ -63,6 +64,11 @@ WITNESSES: dict[str, tuple[Any, Witness, object]] = {
         lambda g: b"x-mine" in g._snapshots.current.request_fields.allowed,
         True,
     ),
+    "upstream.nameservers": (
+        ["127.0.0.1"],
+        lambda g: g.components.forwarder.pool.options.nameservers,
+        ("127.0.0.1",),
+    ),
     "upstream.connections": (7, lambda g: g.components.forwarder.pool.options.connections, 7),
     "upstream.connect_seconds": (
         6,
@@ -107,6 +113,11 @@ ELSEWHERE = {
     "secret_stores.": "tests/integration/test_remote_secrets.py",
     "jwt.*": "tests/integration/test_jwt.py",
     "webhooks.": "tests/integration/test_webhook_reloads.py",
+    "ca": "below",
+    "admin.operate_token": "below",
+    "defaults": "below",
+    "groups.*": "below",
+    "include": "below",
     "repeat_guard.seconds": "tests/integration/test_repeat_guard.py",
     "repeat_guard.routes": "tests/integration/test_repeat_guard.py",
 }
@@ -159,3 +170,39 @@ async def test_a_client_may_have_another_time_out(gateway: Running, tmp_path: Pa
     names = ("twilio-go", "acme-sms", "twilio-node", "twilio-php")
     assert [deadlines.by_client[name] for name in names] == [3, 2, 28, 28]
     assert deadlines.max_seconds == 28
+
+
+async def test_an_authority_comes_is_replaced_and_goes(gateway: Running, tmp_path: Path) -> None:
+    roots = []
+    for folder in ("first", "second", None):
+        await apply(gateway, tmp_path, ca=None if folder is None else make_authority(tmp_path / folder))
+        roots.append(gateway.gateway._minting.root_pem)
+    assert roots[0].startswith(b"-----BEGIN CERTIFICATE-----")
+    assert len(set(roots)) == 3
+    assert roots[2] == b""
+
+
+async def test_an_operators_token(gateway: Running, tmp_path: Path) -> None:
+    admin = {"listen": "127.0.0.1:0", "page_token": {"env": "PAGE"}, "operate_token": {"env": "METRICS"}}
+    await apply(gateway, tmp_path, admin=admin)
+    assert gateway.gateway._authenticator.access.operate is not None
+
+
+async def test_what_consumers_share_takes_effect(gateway: Running, tmp_path: Path) -> None:
+    """Defaults, groups and included files are written out in the consumers."""
+    (tmp_path / "team.yaml").write_text(
+        yaml.safe_dump({"consumers": {"late": consumer("a-late-key-0123456789")}})
+    )
+    await apply(
+        gateway,
+        tmp_path,
+        include="*team.yaml",
+        defaults={"legacy": True},
+        groups={"slow": {"priority": "low"}},
+        consumers={"app": consumer() | {"groups": ["slow"]}},
+    )
+    consumers = gateway.gateway._snapshots.current.consumers
+    assert {name: (each.legacy, each.priority.name) for name, each in consumers.items()} == {
+        "app": (True, "LOW"),
+        "late": (True, "NORMAL"),
+    }
