@@ -85,6 +85,10 @@ def _tls(tree: Mapping[str, object]) -> Iterator[Finding]:
     """Callers' certificates are of use only with the CAs that may have issued them."""
     tls = _section(tree, "tls")
     yield from _shown_certificate(tree, tls)
+    webhooks = _section(tree, "webhooks").get("tls")
+    if isinstance(webhooks, dict) and not (webhooks.get("cert_file") and webhooks.get("key_file")):
+        hint = "add `cert_file: …` and `key_file: …`; certificates are minted on `listen` only"
+        yield Finding(("webhooks", "tls"), "there is no certificate to show", hint)
     asks = tls.get("client_certificates") in ("optional", "required")
     if asks and not tls.get("client_ca_file"):
         hint = "add `client_ca_file: …`, the CAs whose client certificates are accepted"

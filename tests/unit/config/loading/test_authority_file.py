@@ -140,3 +140,8 @@ def test_minting_beside_a_certificate(write: Write, tmp_path: Path) -> None:
     resolved = load_resolved(write(GOOD + SETTING + "tls: {mint: true}\n"), ENVIRON)
     assert resolved.tls is not None
     assert (resolved.tls.mints, resolved.tls.expires) == (True, 0)
+
+
+def test_webhooks_show_a_certificate_of_a_file(write: Write) -> None:
+    found = complaints(write(GOOD + "webhooks: {tls: {mint: true}}\n"))
+    assert any("webhooks.tls: there is no certificate to show; add `cert_file: …`" in line for line in found)
