@@ -248,9 +248,9 @@ class RepeatHold:
         if entry.ending is RepeatEnding.OPEN:
             table.refresh(intent.scope, entry)
         elif self._delivered:
-            table.forget(intent.scope, entry)
             if lease is not None and lease.end is not None and shared is not None:
-                shared.end(lease, IntentEnd(sid=lease.end.sid))
+                shared.end(lease, IntentEnd(sid=lease.end.sid))  # before who waits asks the store
+            table.forget(intent.scope, entry)
         else:
             table.keep(intent.scope, entry, RepeatEnding.DEFINITE)
             if lease is not None and lease.is_written:
@@ -272,10 +272,6 @@ class RepeatHold:
         is_open = ending is RepeatEnding.OPEN
         outcome = self._open(intent, entry) if is_open else self.outcome
         keeps = is_open or (ending is RepeatEnding.DEFINITE and not self._delivered)
-        if keeps:
-            table.keep(intent.scope, entry, ending)
-        else:
-            table.forget(intent.scope, entry)
         if lease is not None and shared is not None:
             status = self._answer.status if self._answer is not None else 0
             state = "" if not keeps else OutcomeState.OPEN if is_open else "done"
@@ -286,6 +282,10 @@ class RepeatHold:
             self._parts.local.end(outcome)
         elif outcome is not None:
             self._parts.local.drop(outcome, self._sid)
+        if keeps:
+            table.keep(intent.scope, entry, ending)
+        else:
+            table.forget(intent.scope, entry)
         if is_open and outcome is not None:
             self._parts.on_open(outcome)
 
