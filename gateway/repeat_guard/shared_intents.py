@@ -28,6 +28,7 @@ _CATCH_UP_SECONDS = 0.5
 _LATE_SECONDS = 30.0  # while the store is unavailable, nothing is written
 _LATE_MS = 60_000
 _SUPERSEDES_MAX = 8
+_TRIES = 60
 
 
 class SharedIntents:
@@ -238,10 +239,12 @@ class SharedIntents:
             lease.on_lost()
 
     async def _try(self, script: Script, keys: tuple[str, ...], args: tuple[bytes | str | int, ...]) -> None:
-        try:
-            await self._run(script, keys, args)
-        except StoreUnavailable:
-            return  # its lease ends, and the answer is given to another caller
+        for _ in range(_TRIES):  # afterwards its lease ends, and the answer is given to another caller
+            try:
+                await self._run(script, keys, args)
+                return
+            except StoreUnavailable:
+                await self._sleep(_CATCH_UP_SECONDS)
 
     async def _catch_up(self, loop: BackgroundLoop) -> None:
         """Write what is queued, oldest first. A lease stays queued meanwhile, to be superseded."""
