@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help zoo wheel compiled-tests install run test quick quick-unit quick-property check integration-tests other-tests format lint types bench lock catalogue docs clean packages
+.PHONY: help zoo wheel compiled-tests install run test quick quick-unit quick-property check integration-tests driving-tests other-tests format lint types bench lock catalogue docs clean packages
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## ?/\1\t/' | expand -t 12
@@ -26,14 +26,17 @@ check: format lint types   ## the same, with what is installed; PYTEST="tests/un
 ifdef PYTEST
 	$(BIN)/pytest $(PYTEST)
 else
-	@$(MAKE) --no-print-directory -j2 --output-sync=target integration-tests other-tests compiled-tests
+	@$(MAKE) --no-print-directory -j3 --output-sync=target integration-tests compiled-tests driving-tests other-tests
 endif
 
 # Side by side, because these mostly wait: for time-outs, drains, browsers.
 integration-tests:
 	$(BIN)/pytest tests/integration
+# What drives other programs: benchmarks, browsers, clients, images.
+driving-tests:
+	$(BIN)/pytest tests/bench tests/browser tests/clients tests/deploy
 other-tests:
-	$(BIN)/pytest --ignore=tests/integration
+	$(BIN)/pytest --ignore=tests/integration --ignore=tests/bench --ignore=tests/browser --ignore=tests/clients --ignore=tests/deploy
 # The compiled build, in a copy of the checkout below build/: docs/adr/0014-compiled-wheels.md.
 compiled-tests:
 	$(BIN)/python -m tests.support.compiled_tree --pytest tests/unit tests/property tests/raw tests/clients
@@ -76,7 +79,7 @@ lock: install              ## resolve the dependencies anew, with hashes
 	  --group pyproject.toml:compile -c deploy/requirements.lock -c tests/requirements.lock \
 	  -o deploy/requirements-compile.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --extra aws --extra cryptography --extra dns --extra gcp --extra jwt --extra otel --extra redis \
+	  --extra aws --extra completion --extra cryptography --extra dns --extra gcp --extra jwt --extra otel --extra redis \
 	  -c deploy/requirements.lock -c tests/requirements.lock pyproject.toml -o deploy/requirements-image.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --upgrade tests/bench/requirements.in -o tests/bench/requirements.lock

@@ -78,17 +78,12 @@ async def _resolve(destination: _Destination, nameservers: Sequence[str]) -> lis
     """Addresses, none if there are none now."""
     resolver = make_resolver(nameservers)
     try:
-        if resolver is not None:
-            found = await resolver.resolve(destination.host, destination.port, socket.AF_UNSPEC)
-            return [each["host"] for each in found]
-        loop = asyncio.get_running_loop()
-        infos = await loop.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)
-        return [str(info[4][0]) for info in infos]
+        found = await resolver.resolve(destination.host, destination.port, socket.AF_UNSPEC)
+        return [each["host"] for each in found]
     except (OSError, UnicodeError):
         return []
     finally:
-        if resolver is not None:
-            await resolver.close()
+        await resolver.close()
 
 
 def is_of_this_machine(address: str) -> bool:

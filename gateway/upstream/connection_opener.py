@@ -10,7 +10,14 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aiohttp import AsyncResolver, ClientError, ClientRequest, ClientTimeout, TCPConnector
+from aiohttp import (
+    AsyncResolver,
+    ClientError,
+    ClientRequest,
+    ClientTimeout,
+    TCPConnector,
+    ThreadedResolver,
+)
 from yarl import URL
 
 from gateway.upstream.tls_client import Opened, read_less, start_tls
@@ -86,14 +93,16 @@ class ConnectionOpener:
     async def close(self) -> None:
         """Let go of the resolver, and of connections that are being made."""
         await self._connector.close()
-        if self._resolver is not None:
-            await self._resolver.close()
+        await self._resolver.close()
 
 
-def make_resolver(nameservers: Sequence[str]) -> AsyncResolver | None:
-    """Asks these servers only, and no hosts file, which may name us as Twilio. None for the system's way."""
+def make_resolver(nameservers: Sequence[str]) -> AsyncResolver | ThreadedResolver:
+    """Asks these servers only, and no hosts file, which may name us as Twilio; without any, the system's way.
+
+    aiohttp would leave the system's way for aiodns as soon as that is installed.
+    """
     if not nameservers:
-        return None
+        return ThreadedResolver()
     return AsyncResolver(nameservers=list(nameservers), lookups="b", timeout=2, tries=2)
 
 

@@ -83,7 +83,7 @@ async def test_without_a_key_another_replica_cannot_ask(server: RedisServer) -> 
         die(one, server)
         made = len(one.looks)
         assert await until_resolved(two) == {"unknown": 1}
-        assert len(two.looks) == made
+        assert len(two.looks) <= made + 1  # what the dead replica had sent may arrive yet
         answer = await two.create(SHORT)
         assert (answer.status, answer.value("Gateway-Outcome")) == (502, "shared")
 

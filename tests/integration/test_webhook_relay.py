@@ -260,5 +260,6 @@ async def test_each_account_has_its_own_secrets() -> None:
         assert (await scene.twilio.post("/sms/orders", message(), token=SECOND_TOKEN)).status == 403
         assert (await scene.twilio.post("/sub", form)).status == 403
         assert (await scene.twilio.post("/sub", message(), token=SECOND_TOKEN)).status == 403
+        await scene.logged(5)
         hint = scene.hints()[0]
         assert (hint["would_match"], hint["route"]) == ("secret", "/sms/orders")

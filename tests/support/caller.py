@@ -122,7 +122,11 @@ async def raw_caller(
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     sock.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+    try:
+        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+    except BaseException:
+        sock.close()
+        raise
     reader, writer = await asyncio.open_connection(
         sock=sock, limit=receive_buffer or 1 << 16, ssl=tls, server_hostname="localhost" if tls else None
     )

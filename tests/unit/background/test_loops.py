@@ -18,6 +18,8 @@ UNSUPERVISED = {
         "_serve",
         "_write",
     },  # end with the connection; the next script makes another
+    "client_relay/program.py": {"_send_on"},  # `gateway run`: ends with the program
+    "client_relay/relay.py": {"_copy"},  # ends with its connection
 }
 """Functions with a loop that are started as a task or thread and may end."""
 
