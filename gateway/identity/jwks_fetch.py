@@ -5,7 +5,14 @@ import ssl
 from pathlib import Path
 from typing import NamedTuple
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp import (
+    ClientError,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    TCPConnector,
+    ThreadedResolver,
+)
 
 from gateway.background.daemon_thread import run_in_thread
 from gateway.background.own_fetches import retrying
@@ -31,7 +38,7 @@ async def fetch_jwks(address: KeyAddress) -> JwkSet:
     """Fetch, in up to three tries that share one bound in time. Raises `FetchError`."""
     try:
         trust, headers = await run_in_thread(lambda: _read_files(address))
-        connector = TCPConnector(ssl=trust, force_close=True)
+        connector = TCPConnector(ssl=trust, force_close=True, resolver=ThreadedResolver())
         async with (
             ClientSession(
                 connector=connector,

@@ -84,7 +84,8 @@ class StoreHttp:
 @asynccontextmanager
 async def open_http(store: str, ca_file: Path | None = None) -> AsyncIterator[StoreHttp]:
     """A session for one round. Raises SecretError if the certificates cannot be read."""
-    connector = aiohttp.TCPConnector(ssl=True if ca_file is None else _context(ca_file))
+    trust = True if ca_file is None else _context(ca_file)
+    connector = aiohttp.TCPConnector(ssl=trust, resolver=aiohttp.ThreadedResolver())
     async with aiohttp.ClientSession(
         connector=connector, timeout=aiohttp.ClientTimeout(), cookie_jar=aiohttp.DummyCookieJar()
     ) as session:

@@ -23,6 +23,7 @@ from aiohttp import (
     ConnectionTimeoutError,
     DummyCookieJar,
     TCPConnector,
+    ThreadedResolver,
 )
 from aiohttp_retry import RetryClient, RetryOptionsBase
 from yarl import URL
@@ -110,6 +111,7 @@ class _Pool:
             limit=0,  # routes bound how many events are under way
             ttl_dns_cache=_DNS_SECONDS,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
+            resolver=ThreadedResolver(),
             ssl=True if trust.context is None else trust.context,
         )
         self.session = ClientSession(
