@@ -4,11 +4,12 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.caller import FORM, MESSAGES, RawAnswer, ask, raw_caller, request
-from tests.support.running import Running, running_gateway
+from tests.support.running import Running, running_gateway, spawned_gateway
 from tests.support.upstream import RawUpstream, Step, answer, gated, hang, raw, raw_upstream, reply
 
 TEXT = b"To=%2B15005550006&From=%2B15005550001&Body=hi"
@@ -195,3 +196,29 @@ async def until_waiting(gateway: Running) -> None:
     async with asyncio.timeout(20):
         while "waited" not in counted(gateway):  # noqa: ASYNC110 - a counter tells nobody
             await asyncio.sleep(0)
+
+
+def create_and_leave(port: int, times: int) -> list[bytes]:
+    """One create after the other, each over a connection that is closed as soon as its answer is here."""
+    statuses = []
+    for _ in range(times):
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as sock:
+            sock.sendall(send())
+            got = b""
+            while b'"SM1"' not in got:
+                block = sock.recv(4096)
+                assert block, got
+                got += block
+        statuses.append(got.split(b"\r\n", 1)[0])
+    return statuses
+
+
+async def test_callers_that_leave_with_their_answer_have_had_it(
+    upstream: RawUpstream, tmp_path: Path
+) -> None:
+    """Every equal message is sent, however soon its caller closes the connection behind the answer."""
+    async with spawned_gateway(tmp_path, upstream.url) as gateway:
+        port = int(gateway.url.rpartition(":")[2])
+        statuses = await asyncio.to_thread(create_and_leave, port, 200)
+    assert set(statuses) == {b"HTTP/1.1 201 Created"}
+    assert len(upstream.received) == 200

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from gateway.http.answer_head import AnswerHead, read_answer_head
 from gateway.http.answer_shapes import AnswerShapes
+from tests.support.native import attributes_of
 
 _VALUES = st.sampled_from(
     [
@@ -29,7 +30,7 @@ def _told(head: bytes, shapes: AnswerShapes) -> object:
         found = read_answer_head(head, to_head=False, shapes=shapes)
     except ValueError as error:
         return str(error)
-    return [getattr(found, name) for name in AnswerHead.__slots__]
+    return [getattr(found, name) for name in attributes_of(AnswerHead)]
 
 
 @given(

@@ -12,6 +12,7 @@ from gateway.policy.outbound import build_outbound_head
 from gateway.policy.steps import decide_head
 from gateway.twilio.request_fields import TWILIO_FIELDS
 from tests.support.judging import AUTHORIZATION, FORM, KEY, MESSAGES, TOKEN, consumer, snapshot
+from tests.support.native import attributes_of
 
 APP = consumer()
 SNAPSHOT = snapshot(APP)
@@ -112,5 +113,5 @@ def test_it_marks_an_exchange_as_deciding_does() -> None:
     decided.ignored = tuple(each.reason for each in inbound.dropped)
     decide_head(SNAPSHOT, APP, inbound, decided)
     decide(inbound=inbound).mark(recalled_one)
-    for name in Exchange.__slots__:
+    for name in attributes_of(Exchange):
         assert getattr(decided, name) == getattr(recalled_one, name), name
