@@ -312,8 +312,8 @@ class OverRedis(OneProcess):
     replicas = 2
 
     def require_messages(self) -> None:
-        """Each text has been sent. Where two callers at two replicas mean the same one at the same time, and one
-        hangs up and calls again, they may have one message between them (ADR 24)."""
+        """Each text has been sent. Where two callers at two replicas mean the same one at the same time, and
+        one hangs up and calls again, they may have one message between them (ADR 24)."""
         assert self.made.keys() == self.intended.keys(), "a message without faults"
 
     async def _open(self) -> list[RepeatGuard]:
