@@ -55,10 +55,12 @@ class IntentLease:
         "ends_at",
         "intent",
         "is_lost",
+        "is_queued",
         "is_unsure",
         "is_written",
         "keys",
         "on_lost",
+        "on_refused",
         "on_written",
         "outcome",
         "sids",
@@ -70,6 +72,7 @@ class IntentLease:
         self.outcome = outcome
         self.on_lost = on_lost
         self.on_written: Callable[[], None] = _nothing
+        self.on_refused: Callable[[], None] = _nothing
         self.keys = IntentKeys.of(outcome)
         self.supersedes: tuple[str, ...] = ()
         self.sids = ""
@@ -77,6 +80,7 @@ class IntentLease:
         self.ends_at = 0.0
         self.is_unsure = False
         self.is_written = False
+        self.is_queued = False
         self.is_lost = False
 
 

@@ -277,7 +277,7 @@ class RepeatHold:
             state = "" if not keeps else OutcomeState.OPEN if is_open else "done"
             end = IntentEnd(state, self._sid, status, entry.slug, entry.response, intent.asks)
             entry.lease = lease
-            shared.end(lease, end, lambda: table.written(intent.scope, entry))
+            shared.end(lease, end, lambda: table.written(intent.scope, entry), entry.wake)
         elif is_open and outcome is not None:
             self._parts.local.end(outcome)
         elif outcome is not None:

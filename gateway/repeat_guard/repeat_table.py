@@ -74,13 +74,25 @@ class RepeatEntry:
             or (outcome is not None and outcome.state is OutcomeState.ABSENT)
         )
 
+    @property
+    def is_being_written(self) -> bool:
+        """Whether the store will have its definite answer in a moment. Until then no caller gets it: one of
+        another replica may be given it by the store at the same time.
+        """
+        lease = self.lease
+        return (
+            self.ending is RepeatEnding.DEFINITE
+            and lease is not None
+            and not (self.is_written or lease.is_queued or lease.is_lost)
+        )
+
     def waits_until(self, deadline: float, now: float) -> float:
         """Until when a repeat waits for a change, at most until its `deadline`; 0 for not at all.
 
         Both are by the loop's clock, `now` by that of outcomes.
         """
         outcome = self.outcome
-        if self.ending is None:
+        if self.ending is None or self.is_being_written:
             return deadline
         if outcome is None or not self.is_pursued:
             return 0.0

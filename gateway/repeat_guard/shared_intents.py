@@ -114,13 +114,22 @@ class SharedIntents:
             raise store_unavailable()
 
     def end(
-        self, lease: IntentLease, end: IntentEnd | None, on_written: Callable[[], None] = lambda: None
+        self,
+        lease: IntentLease,
+        end: IntentEnd | None,
+        on_written: Callable[[], None] = lambda: None,
+        on_refused: Callable[[], None] = lambda: None,
     ) -> None:
-        """Write how it ended; None: it is given up before anything was sent. Not waited for."""
+        """Write how it ended; None: it is given up before anything was sent. Not waited for.
+
+        `on_refused` is called if the store did not take it: it is written later, or the intent is another's.
+        """
         self._held.pop(lease.outcome.id, None)
         lease.end = end
         lease.is_written = False
         lease.on_written = on_written
+        lease.on_refused = on_refused
+        lease.is_queued = False
         self._spawn(self._write_or_queue(lease))
 
     def taken(self, lease: IntentLease, found: SharedIntent, *, delivered: bool) -> None:
@@ -183,6 +192,8 @@ class SharedIntents:
         if await self._write(lease):
             return
         self._unwritten[lease.intent.scope] = lease
+        lease.is_queued = True
+        lease.on_refused()
         if len(self._unwritten) > self.unwritten_max:
             self._unwritten.popitem(last=False)
         if self._catching_up is None:
@@ -211,6 +222,7 @@ class SharedIntents:
             return False
         if written == -1:
             self._lost(lease)
+            lease.on_refused()
         else:
             lease.is_written = True
             lease.on_written()
