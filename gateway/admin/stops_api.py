@@ -62,7 +62,7 @@ class StopsApi:
             return _refuse(404, f"no consumer is called {stop.consumer}")
         values = {"consumer": stop.consumer, "prefix": stop.prefix, "address": address}
         if stopped:
-            await self._auditor.note(act, **values)  # done in any case: whoever stops has a reason to
+            await self._auditor.note(act, **values)  # a stop is done in any case
         else:
             try:
                 await self._auditor.require(act, **values)

@@ -17,7 +17,7 @@ _PAUSE_SECONDS: Final = 0.0005
 _SWITCH_SECONDS: Final = 0.0002
 
 
-class _Turn(threading.local):
+class _ShortTurn(threading.local):
     """When this thread's turn ends; None while it may compute as long as it likes."""
 
     ends: float | None = None
@@ -45,7 +45,7 @@ class _SwitchInterval:
                 sys.setswitchinterval(self._usual)
 
 
-_turn = _Turn()
+_turn = _ShortTurn()
 _switch_interval = _SwitchInterval()
 
 

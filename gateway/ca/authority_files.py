@@ -88,7 +88,7 @@ class AuthorityFiles:
                 )
 
     def _write_intermediate(self, pair: SigningPair, root: x509.Certificate) -> None:
-        # The key first: whoever reads between the two finds a pair that does not match, keeps what it has,
+        # The key first: a reader between the two finds a pair that does not match, keeps what it has,
         # and reads again when the certificate changes.
         self._write(KEY, pair.key_pem, 0o600)
         self._write(CERTIFICATE, to_pem(pair.certificate) + to_pem(root), 0o644)

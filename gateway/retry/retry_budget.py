@@ -10,7 +10,7 @@ _SLICE_SECONDS = 0.5
 
 
 @dataclass(slots=True)
-class _Slice:
+class _BudgetSlice:
     began: float
     requests: int = 0
     retries: int = 0
@@ -25,7 +25,7 @@ class RetryBudget:
     def __init__(self, share: float = 0.2, floor: int = 3) -> None:
         self.share = share
         self.floor = floor
-        self._slices: deque[_Slice] = deque()
+        self._slices: deque[_BudgetSlice] = deque()
         self._requests = 0
         self._retries = 0
         self.exhausted = 0
@@ -53,7 +53,7 @@ class RetryBudget:
         requests = sum(each.requests for each in recent)
         return max(self.floor, self.share * requests) - sum(each.retries for each in recent)
 
-    def _slice(self, now: float) -> _Slice:
+    def _slice(self, now: float) -> _BudgetSlice:
         """The slice of `now`; what is older than the window is forgotten."""
         slices = self._slices
         while slices and now - slices[0].began > _WINDOW_SECONDS:
@@ -61,5 +61,5 @@ class RetryBudget:
             self._requests -= old.requests
             self._retries -= old.retries
         if not slices or now - slices[-1].began >= _SLICE_SECONDS:
-            slices.append(_Slice(now))
+            slices.append(_BudgetSlice(now))
         return slices[-1]

@@ -38,7 +38,7 @@ class Stop(NamedTuple):
 
 
 def read_stop(values: Mapping[str, Any], at: float, by: str) -> Stop:
-    """What somebody asks to stop or start. Raises `ValueError` with a text that says what is accepted."""
+    """What an operator asks to stop or start. Raises `ValueError` with a text that says what is accepted."""
     consumer, prefix = values.get("consumer"), values.get("prefix") or ""
     if not isinstance(consumer, str) or not _CONSUMER.fullmatch(consumer):
         raise ValueError("consumer is a consumer's name, or all")

@@ -1,4 +1,4 @@
-// What is stopped, and, for a login that may operate, stopping and starting it. Whoever presses says so twice: the
+// What is stopped, and, for a login that may operate, stopping and starting it. A press is confirmed: the
 // button names what it does, and asks.
 
 import { ask, send } from "./api.js";
