@@ -60,6 +60,7 @@ async def call_until_done(scene: Asking, number: int, patience: float) -> list[s
 async def test_every_create_happens_once(seed: int) -> None:
     chance = Random(seed)
     async with asking_scene(upstream={"deadline_seconds": 28}) as scene:
+        scene.simulator.faults.add("reset-before", method="POST", count=12)  # so that some are told "absent"
         for fault in FAULTS:
             scene.simulator.faults.add(fault, method="POST", probability=0.03)
         scene.simulator.faults.add("list-lag=0..5", method="GET", probability=0.5)
