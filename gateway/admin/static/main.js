@@ -59,12 +59,12 @@ async function readAll() {
   await readTables();
 }
 
+/** All at once, so that a tab that is hidden meanwhile has no further question to ask. */
 async function readTables() {
-  const { consumers, routes } = await tables.refresh();
+  if (document.hidden) return;
+  const [{ consumers, routes }] = await Promise.all([tables.refresh(), webhooks.refresh(), stops.refresh()]);
   filters.offer("consumer", consumers);
   filters.offer("route", routes);
-  await webhooks.refresh();
-  await stops.refresh();
 }
 
 /** Where the page has a login, /login is also the way out; elsewhere it leads straight back here. */
