@@ -110,7 +110,7 @@ def _check(args: argparse.Namespace) -> int:
     for text in _find_further(environ):
         print(f"warning: {text}")
     if not args.client:
-        print("python-async obeys no proxy's variable: DNS or `base_url` leads it here (docs/clients.md)")
+        print("python-async obeys no proxy's variable: DNS or `base_url` leads it here (docs/clients/)")
     return 0 if good else 1
 
 

@@ -26,7 +26,7 @@ examples:
 
 A proxy on 127.0.0.1 leads Twilio's hosts to the gateway, as this consumer, for as long as the program runs;
 other hosts are reached as before. The program finds it by the usual variables, and trusts the gateway's root.
-Neither the key nor secrets of Twilio's are in its environment. docs/clients.md says what each client needs.
+Neither the key nor secrets of Twilio's are in its environment. docs/clients/ says what each client needs.
 exit codes: the program's; 2 wrong usage, 126 and 127 if the program cannot be started
 """
 

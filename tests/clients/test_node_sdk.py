@@ -164,5 +164,5 @@ async def test_the_address_in_kubernetes_works_with_node(node: str) -> None:
 async def test_hosts_as_the_documentation_has_them(
     node: str, host: str, options: dict[str, str], asked: str
 ) -> None:
-    """docs/clients.md, "Base URLs": what the SDK makes of an address."""
+    """docs/clients/, "Base URLs": what the SDK makes of an address."""
     assert await _asked_host(node, f"http://{host}", **options) == asked

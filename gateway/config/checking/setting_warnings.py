@@ -163,7 +163,7 @@ def _consumers(settings: Settings, now: datetime) -> Iterator[Finding]:
             yield Finding(
                 ("consumers", name),
                 "twilio-go sends no user name but letters and digits, and this one has others",
-                f"write `usernames: [{plain}]` if a Go service may use it (docs/clients.md)",
+                f"write `usernames: [{plain}]` if a Go service may use it (docs/clients/)",
             )
         yield from _expiries(name, consumer, now)
 
