@@ -1,7 +1,8 @@
-"""The fenced blocks of a page, and what becomes of each: run, written as a file, compared, or neither and why.
+"""The fenced blocks of a page: those that are run, written as a file or compared, and those that say why not.
 
-The info string says it: "sh run" is run, "python send.py" is a file, "text output" is what the block before it
-prints (`…` stands for anything), "sh zoo" is run by `make zoo`. Any other block follows a line "*Not run by the tests: REASON.*".
+The info string decides: "sh run" is run, "sh zoo" is run by `make zoo`, "python send.py" is a file,
+"text output" is what the block before it prints (`…` stands for anything). Any other block follows a line
+"*Not run by the tests: REASON.*".
 """
 
 import re
