@@ -17,6 +17,7 @@ from gateway.admin.admin_connections import AdminConnections, AdminProtocol
 from gateway.admin.api import Api, json_response
 from gateway.admin.events import Events
 from gateway.admin.login import Login
+from gateway.admin.replicas_api import ReplicasApi, view_sources
 from gateway.admin.request_guard import Guard, add_headers, answer_failure
 from gateway.admin.static_files import StaticFiles
 from gateway.admin.stops_api import StopsApi
@@ -25,6 +26,7 @@ from gateway.audit.auditor import Auditor
 from gateway.observe.metrics.exposition import ExpositionPage
 from gateway.observe.runtime import Runtime
 from gateway.observe.status.health import Status
+from gateway.replicas.replica_view import ReplicaView, ViewOptions
 
 _SWITCH_SECONDS = (
     0.001  # measured: a large scrape then costs the data loop's p99 a quarter (docs/design.md 5)
@@ -47,6 +49,7 @@ class AdminServer:
         authenticator: AdminAuthenticator,
         metrics: Callable[[str, str], ExpositionPage],
         auditor: Auditor,
+        view: ViewOptions,
     ) -> None:
         self.port = port
         self._host = host
@@ -55,7 +58,9 @@ class AdminServer:
         self._heartbeat = runtime.heartbeat
         self._metrics = metrics
         self._root_pem = runtime.root_pem
-        self._events = Events(runtime, self._status)
+        self._api = Api(runtime, self._status, view.replica)
+        self._view = ReplicaView(view, view_sources(self._api, runtime, self._status), runtime.loops)
+        self._events = Events(runtime, self._status, self._api, self._view)
         self._guard = Guard(authenticator, host)
         self._connections = AdminConnections()
         self._auditor = auditor
@@ -91,7 +96,8 @@ class AdminServer:
         router.add_get("/metrics", self._scrape)
         router.add_get("/root.pem", self._root)
         router.add_get("/api/events", self._events.handle)
-        Api(runtime, self._status).add_to(router)
+        self._api.add_to(router)
+        ReplicasApi(self._api, self._view, runtime).add_to(router)
         StopsApi(runtime.stops, self._authenticator, self._auditor).add_to(router)
         UnknownsApi(runtime.outcomes, self._auditor).add_to(router)
         Login(self._authenticator, self._auditor).add_to(router)
@@ -113,11 +119,13 @@ class AdminServer:
         )
         self.port = self._listening.sockets[0].getsockname()[1]
         self._events.start()
+        self._view.start()
 
     async def _close(self) -> None:
         if self._listening is not None:
             self._listening.close()
         await self._events.close()
+        await self._view.close()
         if self._runner is not None:
             await self._runner.cleanup()
 

@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable, Iterable
 import orjson
 from aiohttp import web
 
-from gateway.admin.query_parameters import PAGE, read_filter, read_page, require_known
+from gateway.admin.query_parameters import PageQuery, require_known
 from gateway.admin.webhook_api import describe_webhooks
 from gateway.consumers.consumer import Consumer
 from gateway.consumers.credentials import Credential, mask_sid
 from gateway.consumers.rate_limit_rules import Per
 from gateway.http.user_agent import split_sdk
 from gateway.observe.live.breakdowns import Breakdown
-from gateway.observe.live.recent_exchanges import UNKNOWN_CONSUMER, Filter
+from gateway.observe.live.recent_exchanges import UNKNOWN_CONSUMER, Filter, Numbered
 from gateway.observe.live.traffic_window import KeyUse
 from gateway.observe.runtime import Runtime
 from gateway.observe.status.health import Status
@@ -25,50 +25,49 @@ _CODE_URL = "https://www.twilio.com/docs/api/errors/"
 _NONE: frozenset[str] = frozenset()
 
 Answer = Callable[[web.Request], dict[str, object]]
+Rows = list[dict[str, object]]
 
 
 class Api:
     """One per admin port."""
 
-    def __init__(self, runtime: Runtime, status: Status) -> None:
+    def __init__(self, runtime: Runtime, status: Status, replica: str) -> None:
         self._runtime = runtime
+        self._replica = replica
         self._traffic_window = runtime.traffic_window
         self._status = status
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Register the paths."""
-        plain: dict[str, Callable[[], dict[str, object]]] = {
-            "state": self._status.describe,
-            "history": self._history,
-            "consumers": self._consumers,
-            "routes": self._routes,
-            "credentials": self._credentials,
-            "codes": self._codes,
-        }
-        for name, make in plain.items():
-            router.add_get(f"/api/{name}", _answering(_without_parameters(make)))
         runtime = self._runtime
+        router.add_get("/api/state", _answering(_without_parameters(self._status.describe)))
+        router.add_get("/api/history", _answering(_without_parameters(self._history)))
         router.add_get("/api/limits", _answering(self._limits))
         router.add_get("/api/webhooks", _answering(lambda request: describe_webhooks(runtime, request)))
-        router.add_get("/api/exchanges", _answering(self._exchanges))
-        router.add_get("/api/exchanges/{request_id}", _answering(self._exchange))
 
     def _history(self) -> dict[str, object]:
         self._traffic_window.refresh()
         return self._traffic_window.history.columns()
 
-    def _consumers(self) -> dict[str, object]:
+    def tables(self) -> dict[str, Rows]:
+        """All tables, as replicas publish them."""
+        return {
+            "consumers": self._consumers(),
+            "routes": self._routes(),
+            "credentials": self._credentials(),
+            **self._codes(),
+        }
+
+    def _consumers(self) -> Rows:
         now = self._traffic_window.refresh()
         breakdowns, rates = self._traffic_window.tables.consumers(now), self._traffic_window.tables.rates(now)
         configured = self._runtime.snapshot().consumers
-        return {
-            "consumers": [
-                self._consumer(
-                    name, configured.get(name), breakdowns.get(name, Breakdown()), rates.get(name, 0.0)
-                )
-                for name in {**configured, **breakdowns}
-            ]
-        }
+        return [
+            self._consumer(
+                name, configured.get(name), breakdowns.get(name, Breakdown()), rates.get(name, 0.0)
+            )
+            for name in {**configured, **breakdowns}
+        ]
 
     def _consumer(
         self, name: str, consumer: Consumer | None, breakdown: Breakdown, rate: float
@@ -80,6 +79,7 @@ class Api:
             "errors": breakdown.errors,
             "refusals": breakdown.refusals,
             **breakdown.quantiles(),
+            "durations": list(breakdown.durations.items()),
             "limits": self._limits_of(consumer) if consumer is not None else [],
             "priority": consumer.priority.name.lower() if consumer is not None else None,
             "last_at": breakdown.last_at or None,
@@ -109,27 +109,26 @@ class Api:
         names: Iterable[str] = [wanted] if wanted else consumers
         return {"limits": {name: self._limits_of(consumers[name]) for name in names}}
 
-    def _routes(self) -> dict[str, object]:
+    def _routes(self) -> Rows:
         breakdowns = self._traffic_window.tables.routes(self._traffic_window.refresh())
         ordered = sorted(breakdowns.items(), key=lambda item: (-item[1].requests, item[0]))
-        return {
-            "routes": [
-                {
-                    "product": name.product,
-                    "route": name.label,
-                    "method": name.method,
-                    "requests": breakdown.requests,
-                    "errors": breakdown.errors,
-                    **breakdown.quantiles(),
-                }
-                for name, breakdown in ordered
-            ]
-        }
+        return [
+            {
+                "product": name.product,
+                "route": name.label,
+                "method": name.method,
+                "requests": breakdown.requests,
+                "errors": breakdown.errors,
+                **breakdown.quantiles(),
+                "durations": list(breakdown.durations.items()),
+            }
+            for name, breakdown in ordered
+        ]
 
-    def _credentials(self) -> dict[str, object]:
+    def _credentials(self) -> Rows:
         self._traffic_window.refresh()
         credentials = self._runtime.snapshot().credentials
-        return {"credentials": [self._credential(each) for each in credentials.values()]}
+        return [self._credential(each) for each in credentials.values()]
 
     def _credential(self, credential: Credential) -> dict[str, object]:
         account, keyring = credential.account, self._runtime.forwarder.keyring
@@ -154,7 +153,7 @@ class Api:
             "subaccounts": len(credential.subaccounts),
         }
 
-    def _codes(self) -> dict[str, object]:
+    def _codes(self) -> dict[str, Rows]:
         now = self._traffic_window.refresh()
         codes, slugs = self._traffic_window.tables.codes(now), self._traffic_window.tables.slugs(now)
         return {
@@ -173,23 +172,15 @@ class Api:
             ],
         }
 
-    def _exchanges(self, request: web.Request) -> dict[str, object]:
-        wanted = read_filter(request.query, PAGE)
-        page = read_page(request.query)
+    def exchanges(self, wanted: Filter, page: PageQuery) -> Rows:
+        """The latest exchanges of this replica, newest first."""
         self._traffic_window.refresh()
         found = self._traffic_window.recent.find(wanted, page.limit, after=page.after, before=page.before)
-        return {
-            "exchanges": [each.as_json() for each in found],
-            "last_seq": self._traffic_window.recent.last_seq,
-        }
+        return [self.row(each) for each in found]
 
-    def _exchange(self, request: web.Request) -> dict[str, object]:
-        require_known(request.query, _NONE)
-        self._traffic_window.refresh()
-        found = self._traffic_window.recent.find(Filter(request_id=request.match_info["request_id"]), 1)
-        if not found:
-            raise LookupError("no exchange with this request id is among the latest; the log has older ones")
-        return found[0].as_json()
+    def row(self, each: Numbered) -> dict[str, object]:
+        """An exchange of this replica."""
+        return {**each.as_json(), "replica": self._replica}
 
 
 def _without_parameters(make: Callable[[], dict[str, object]]) -> Answer:
@@ -206,9 +197,20 @@ def _sdk(sdk: str, requests: int) -> dict[str, object]:
 
 
 def _answering(make: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(request: web.Request) -> dict[str, object]:
+        return make(request)
+
+    return answering(answer)
+
+
+def answering(
+    make: Callable[[web.Request], Awaitable[dict[str, object]]],
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """A handler that answers JSON: 400 for what was asked wrongly, 404 for what is not there."""
+
     async def handle(request: web.Request) -> web.Response:
         try:
-            return json_response(make(request))
+            return json_response(await make(request))
         except ValueError as error:
             return json_response({"error": str(error)}, 400)
         except LookupError as error:

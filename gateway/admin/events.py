@@ -9,16 +9,20 @@ import asyncio
 import socket
 import struct
 import time
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import orjson
 from aiohttp import web
 
-from gateway.admin.api import json_response
-from gateway.admin.query_parameters import read_filter, read_number
+from gateway.admin.api import Api, json_response
+from gateway.admin.query_parameters import ALL_REPLICAS, read_filter, read_number, read_replica
 from gateway.background.loops import BackgroundLoop
 from gateway.observe.live.recent_exchanges import Filter
 from gateway.observe.runtime import Runtime
 from gateway.observe.status.health import Status
+from gateway.replicas.replica_view import ReplicaView
+from gateway.replicas.row_filter import Row
 
 MAX_STREAMS = 50
 _MAX_EXCHANGES = 50
@@ -34,15 +38,26 @@ _HEADERS = {
 }
 
 
+class _Wanted(NamedTuple):
+    """What a reader follows: this replica, or all, or another, as the view has them."""
+
+    filter: Filter
+    replica: str
+
+
 class Events:
     """One per admin port; everything runs on its loop."""
 
-    def __init__(self, runtime: Runtime, status: Status) -> None:
+    def __init__(self, runtime: Runtime, status: Status, api: Api, view: ReplicaView) -> None:
         self._runtime = runtime
+        self._api = api
+        self._view = view
+        self._merged_streams = 0
         self._status = status
         self._streams = 0
         self._ticked = asyncio.Condition()
         self._tick = b""
+        self._replicas = b""
         self._ticks = 0
         self._closing = False
         self._ticking: asyncio.Task[None] | None = None
@@ -66,6 +81,7 @@ class Events:
             await asyncio.sleep(1 - now % 1 + _AFTER_SECOND)
             self._runtime.traffic_window.close_second(self._runtime.read_limiters())
             self._tick = self._make_tick() if self._streams else b""
+            self._replicas = await self._make_replicas() if self._merged_streams else b""
             self._ticks += 1
             async with self._ticked:
                 self._ticked.notify_all()
@@ -76,10 +92,17 @@ class Events:
         point = last.as_json() if last is not None else None
         return _event("tick", {"state": self._status.describe(), "point": point})
 
+    async def _make_replicas(self) -> bytes:
+        """The event that goes with a tick to those who follow all replicas."""
+        self._view.watch()
+        listing = await self._view.listing()
+        return _event("replicas", {**listing.as_json(), "note": self._view.note_of(listing)})
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Stream until the reader leaves, is too slow, or the gateway stops."""
         try:
-            wanted = read_filter(request.query, frozenset({"after"}))
+            wanted = read_filter(request.query, frozenset({"after", "replica"}))
+            replica = read_replica(request.query)
             after = read_number(request.query, "after")
         except ValueError as error:
             return json_response({"error": str(error)}, 400)
@@ -88,20 +111,25 @@ class Events:
         resumed = request.headers.get("Last-Event-ID", "")
         if resumed.isascii() and resumed.isdigit() and len(resumed) <= 16:
             after = int(resumed)
+        merged = replica not in ("", self._view.replica)
         self._streams += 1
+        self._merged_streams += merged
         try:
-            return await self._stream(request, wanted, after)
+            return await self._stream(request, _Wanted(wanted, replica if merged else ""), after)
         finally:
             self._streams -= 1
+            self._merged_streams -= merged
 
-    async def _stream(self, request: web.Request, wanted: Filter, after: int | None) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, wanted: _Wanted, after: int | None) -> web.StreamResponse:
         response = web.StreamResponse(headers=_HEADERS)
         await response.prepare(request)
         _bound_buffer(request)
         self._runtime.traffic_window.refresh()
-        seq = self._runtime.traffic_window.recent.last_seq if after is None else after
+        seq = self._last_number(wanted) if after is None else after
         ticks = self._ticks
         block = b"retry: %d\n\n" % _RETRY_MS + self._make_tick()
+        if wanted.replica:
+            block += await self._make_replicas()
         while True:
             exchanges, seq = self._make_exchanges(wanted, seq)
             if not await _written(response, block + exchanges, request):
@@ -112,18 +140,30 @@ class Events:
                 return response
             ticks = self._ticks
             block = self._tick or self._make_tick()
+            if wanted.replica:
+                block += self._replicas
             if ticks % _HEARTBEAT_TICKS == 0:
                 block = b": still here\n\n" + block
 
-    def _make_exchanges(self, wanted: Filter, seq: int) -> tuple[bytes, int]:
+    def _last_number(self, wanted: _Wanted) -> int:
+        return self._view.feed.last_number if wanted.replica else self._runtime.traffic_window.recent.last_seq
+
+    def _make_exchanges(self, wanted: _Wanted, seq: int) -> tuple[bytes, int]:
         """The event with what came after `seq`, and up to which number that goes."""
-        recent = self._runtime.traffic_window.recent
-        found = recent.find(wanted, _MAX_EXCHANGES, after=seq)
-        skipped = recent.count(wanted, after=seq) - len(found) if len(found) == _MAX_EXCHANGES else 0
-        if not found:
-            return b"", recent.last_seq
-        content = {"exchanges": [each.as_json() for each in found], "skipped": skipped}
-        return _event("exchanges", content, recent.last_seq), recent.last_seq
+        last = self._last_number(wanted)
+        rows: Sequence[Row]
+        if wanted.replica:
+            name = "" if wanted.replica == ALL_REPLICAS else wanted.replica
+            rows, skipped = self._view.feed.find(wanted.filter, name, _MAX_EXCHANGES, seq)
+        else:
+            recent = self._runtime.traffic_window.recent
+            found = recent.find(wanted.filter, _MAX_EXCHANGES, after=seq)
+            more = len(found) == _MAX_EXCHANGES
+            skipped = recent.count(wanted.filter, after=seq) - len(found) if more else 0
+            rows = [self._api.row(each) for each in found]
+        if not rows:
+            return b"", last
+        return _event("exchanges", {"exchanges": rows, "skipped": skipped}, last), last
 
 
 def _bound_buffer(request: web.Request) -> None:

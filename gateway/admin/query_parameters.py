@@ -13,7 +13,9 @@ from gateway.consumers.credentials import mask_sid
 from gateway.errors import KINDS
 from gateway.observe.live.recent_exchanges import MAX_KEPT, Filter
 
+ALL_REPLICAS = "all"
 _DEFAULT_LIMIT = 100
+_REPLICA = re.compile(r"[\x21-\x7e]{1,300}")
 _TEXT = re.compile(r"[\x21-\x7e…][\x20-\x7e…]{0,199}")
 _STATUS = re.compile(r"[1-5](?:xx|[0-9][0-9])", re.IGNORECASE)
 _ACCOUNT = re.compile(r"AC[0-9a-fA-F]{32}")
@@ -48,6 +50,14 @@ def read_number(query: MultiMapping[str], name: str) -> int | None:
     """A parameter that is a number; None if it is left out or empty."""
     given = query.get(name, "")
     return _number(name, given) if given else None
+
+
+def read_replica(query: MultiMapping[str]) -> str:
+    """Whose exchanges or tables are wanted: 'all', a replica's name, or '' for this one."""
+    given = query.get("replica", "")
+    if given and not _REPLICA.fullmatch(given):
+        raise ValueError("replica is all, or a name that /api/replicas has")
+    return given
 
 
 PAGE = frozenset(PageQuery._fields)

@@ -6,12 +6,11 @@ from collections.abc import Collection
 
 from gateway import __version__
 from gateway.admin.admin_authentication import AdminAuthenticator
-from gateway.admin.admin_connections import MAX_CONNECTIONS
 from gateway.admin.admin_server import AdminServer
 from gateway.app.auditing import open_auditor
 from gateway.app.components import Components, open_components, open_tracing
 from gateway.app.configuration import Configuration
-from gateway.app.file_descriptors import allow_descriptors
+from gateway.app.file_descriptors import allow_needed
 from gateway.app.listen_error import ListenError
 from gateway.app.minting import Minting
 from gateway.app.upstream_loops import require_no_loop, upstream_names
@@ -27,7 +26,7 @@ from gateway.handler import Handler
 from gateway.identity.jwt_verifier import TokenVerifier
 from gateway.listener.listener import Listener
 from gateway.listener.request_parser import require_c_parser
-from gateway.listener.tls_context import HANDSHAKES_AT_ONCE, ListenerTls
+from gateway.listener.tls_context import ListenerTls
 from gateway.listener.tunnels import TunnelBounds
 from gateway.observe.live.exchange_queue import ExchangeQueue
 from gateway.observe.live.traffic_window import TrafficWindow
@@ -48,8 +47,7 @@ from gateway.observe.runtime import OutcomeRuntime, Runtime, StopRuntime, Webhoo
 from gateway.observe.status.heartbeat import Heartbeat
 from gateway.observe.status.process_status import ProcessStatus
 from gateway.policy.snapshot import Snapshots
-
-_SPARE_DESCRIPTORS = 500  # for listeners, Redis, files, and connections over the limit
+from gateway.replicas.replica_view import ViewOptions
 
 
 class Gateway:
@@ -127,7 +125,7 @@ class Gateway:
         registry.register(ConsumerKeyCollector(lambda: self._snapshots.current))
         if self.auditor.trail is not None:
             registry.register(AuditCollector(self.auditor.trail))
-        needed, allowed = self._allow_descriptors()
+        needed, allowed = allow_needed(options, with_tls=self._tls is not None)
         try:
             await self.apply(self._configuration)
             if self._serves_data:
@@ -217,8 +215,14 @@ class Gateway:
         registry.register(OutcomeCollector(self.components.resolver))
         if self.webhooks is not None:
             registry.register(WebhookCollector(self.observers.metrics.webhooks, self.webhooks.state))
+        options = self._configuration.options
         self._admin = AdminServer(
-            *admin.address, runtime, self._authenticator, Exposition(registry).page, self.auditor
+            *admin.address,
+            runtime,
+            self._authenticator,
+            Exposition(registry).page,
+            self.auditor,
+            ViewOptions(self.components.stops.replica, options.store, options.store_prefix),
         )
         try:
             self._admin.start()
@@ -247,15 +251,6 @@ class Gateway:
     def _make_tls(self) -> ListenerTls | None:
         tls = self._configuration.tls
         return None if tls is None else ListenerTls(tls.context, tls.expires, self.observers.handshake_failed)
-
-    def _allow_descriptors(self) -> tuple[int, int]:
-        """How many open files are needed, and how many the system allows now."""
-        options = self._configuration.options
-        needed = options.listener.limits.connections + options.transport.connections
-        needed += MAX_CONNECTIONS + _SPARE_DESCRIPTORS
-        if self._tls is not None:
-            needed += HANDSHAKES_AT_ONCE
-        return needed, allow_descriptors(needed)
 
     def _runtime(self) -> Runtime:
         components, tracker, handler = self.components, self.listener.tracker, self._handler

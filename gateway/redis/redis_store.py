@@ -61,7 +61,7 @@ class RedisStore:
 
     Needs the extra `twilio-gateway[redis]`; raises `ImportError` without it. `url` may contain a password,
     and is stored only in the connection. Every key begins with `prefix` and a colon. `questions` counts the
-    scripts that were sent.
+    scripts that were sent. `name` begins the names of its background loops.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class RedisStore:
         clock: Callable[[], float] = time.time,
         answer_seconds: float = ANSWER_SECONDS,
         probe_every_seconds: float = PROBE_EVERY_SECONDS,
+        name: str = "store",
     ) -> None:
         from redis.exceptions import ResponseError
 
@@ -83,6 +84,7 @@ class RedisStore:
         self._answer_seconds = answer_seconds
         self._probe_every_seconds = probe_every_seconds
         self._prefix = prefix + ":"
+        self._name = name
         self._loops = loops if loops is not None else BackgroundLoops()
         self.server_clock = ServerClock(clock)
         """The server's time, for what replicas compare."""
@@ -102,7 +104,9 @@ class RedisStore:
         """Probe once, so that a wrong address is reported at the start. An unavailable store is no error."""
         if reason := await self._probe():
             self._breaker.open(reason)
-        self._keeping_time = self._loops.start("store_clock", 2 * CLOCK_EVERY_SECONDS, self._keep_time)
+        self._keeping_time = self._loops.start(
+            f"{self._name}_clock", 2 * CLOCK_EVERY_SECONDS, self._keep_time
+        )
 
     async def run(
         self,
@@ -155,7 +159,9 @@ class RedisStore:
 
     def _changed(self, state: StoreState) -> None:
         if not state.available and not self._closed:
-            self._probing = self._loops.start("store_probe", 2 * PROBE_SECONDS, self._probe_until_back)
+            self._probing = self._loops.start(
+                f"{self._name}_probe", 2 * PROBE_SECONDS, self._probe_until_back
+            )
         self._on_change(state)
 
     async def _probe_until_back(self, loop: BackgroundLoop) -> None:

@@ -31,7 +31,7 @@ LADDER: tuple[frozenset[str], ...] = tuple(
             {"client_relay", "idempotency", "listener", "repeat_guard", "stops"},
             {"outcome_resolution", "webhooks"},
             {"explanation", "observe", "secret_stores"},
-            {"decisions"},
+            {"decisions", "replicas"},
             {"admin", "handler"},
             {"app"},
             {"commands"},
@@ -58,6 +58,9 @@ _PURE_FILES = (
     "identity/jwks.py",
     "identity/jwt_claims.py",
     "identity/request_id.py",
+    "replicas/merged_tables.py",
+    "replicas/replica_listing.py",
+    "replicas/row_filter.py",
     "rate_limits/destinations.py",
     "rate_limits/gcra.py",
 )

@@ -1,0 +1,255 @@
+"""This replica among the others: it publishes what it has seen, answers their questions, and asks them.
+
+Everything runs on the loop of the admin port, over a connection of its own, so that no amount of what is
+shown can delay an admission. Without a store, and while it is unavailable, the view is that of one replica.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+from gateway.background.loops import BackgroundLoop, BackgroundLoops
+from gateway.config.schema.secret_values import Secret
+from gateway.observe.live.recent_exchanges import Filter, Recent
+from gateway.redis.availability import StoreState, StoreUnavailable
+from gateway.redis.redis_store import RedisStore
+from gateway.replicas.merged_feed import MergedFeed
+from gateway.replicas.merged_tables import Tables
+from gateway.replicas.published_rows import write_about, write_answer, write_row, write_tables
+from gateway.replicas.replica_listing import LIVE, Listing, Replica, describe_gone
+from gateway.replicas.row_filter import Row, admits_row, is_row
+from gateway.replicas.view_store import VIEWED_SECONDS, Published, Question, ViewStore
+
+ROUND_SECONDS: Final = 0.5
+ANSWER_SECONDS: Final = 2.5
+_POLL_SECONDS: Final = 0.1
+_STORE_SECONDS: Final = 1.0
+_TABLE_ROUNDS: Final = 20
+"""Tables are published every tenth second, and in every other round while all are looked at."""
+_ROWS_UNVIEWED, _ROWS_VIEWED = 25, 250
+_NO_STORE: Final = "without `store`, this is one replica: name the admin port of each by --admin"
+
+
+class ViewSources(NamedTuple):
+    """What is published of this replica, called on the admin thread.
+
+    `about` is what it says of itself, `answer` what it has for a query of /api/exchanges (`ValueError` if
+    it does not know that), `recent` gives its exchanges.
+    """
+
+    about: Callable[[], Mapping[str, object]]
+    tables: Callable[[], Tables]
+    answer: Callable[[str], list[Row]]
+    recent: Callable[[], Recent]
+
+
+class ViewOptions(NamedTuple):
+    """`store` is the URL of Redis, None for none."""
+
+    replica: str
+    store: Secret | None
+    prefix: str
+
+
+class Found(NamedTuple):
+    """Exchanges, newest first; the replicas that were asked successfully, and in `note` what is missing."""
+
+    rows: list[Row]
+    replicas: list[str]
+    note: str
+
+
+class ReplicaView:
+    """One per process; everything is called on the admin loop."""
+
+    def __init__(self, options: ViewOptions, sources: ViewSources, loops: BackgroundLoops) -> None:
+        self.replica = options.replica
+        self.feed = MergedFeed(time.time())
+        self._options = options
+        self._sources = sources
+        self._loops = loops
+        self._redis: RedisStore | None = None
+        self._store: ViewStore | None = None
+        self._rounds = 0
+        self._published = 0
+        self._viewed = False
+        self._watched_until = 0.0
+        self._known: dict[str, int] = {}
+        self._running: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to publish, on the running loop."""
+        self._published = self._known[self.replica] = self._sources.recent().last_seq
+        self._running = self._loops.start("replica_view", 10 * ROUND_SECONDS, self._run)
+
+    async def close(self) -> None:
+        """Say that this replica stops."""
+        if self._running is None:
+            return
+        self._running.cancel()
+        await asyncio.gather(self._running, return_exceptions=True)
+        if self._store is not None and self._redis is not None:
+            with suppress(StoreUnavailable):
+                await self._publish(self._store, stopped=True)
+            await self._redis.close()
+
+    async def listing(self) -> Listing:
+        """The replicas. All of them publish more for a while."""
+        store, note = self._store, _NO_STORE
+        if self._redis is not None and store is not None:
+            try:
+                return Listing(self.replica, True, "", await store.replicas())
+            except StoreUnavailable as error:
+                note = f"Redis is unavailable ({error}): this is one replica"
+        elif self._options.store is not None:
+            note = "Redis has not been asked yet: this is one replica"
+        own = Replica(self.replica, LIVE, time.time(), self._sources.about())
+        return Listing(self.replica, False, note, [own])
+
+    def note_of(self, listing: Listing) -> str:
+        """What the reader of all replicas should know."""
+        now = time.time() if self._redis is None else self._redis.server_clock.now()
+        return "; ".join(filter(None, [listing.note, *describe_gone(listing, now)]))
+
+    async def tables(self, listing: Listing, replica: str) -> dict[str, Tables]:
+        """The tables of the live replicas (`replica` is ''), this one first, or of one that may be gone."""
+        wanted = listing.live if not replica else [replica]
+        found: dict[str, Tables] = {}
+        if not replica or replica == self.replica:
+            found[self.replica] = self._sources.tables()
+        others = [name for name in wanted if name != self.replica]
+        if self._store is not None and others:
+            try:
+                found |= {name: _as_tables(each) for name, each in (await self._store.tables(others)).items()}
+            except StoreUnavailable:
+                return found
+        return found
+
+    async def search(self, query: str, wanted: Filter, most: int, replica: str = "") -> Found:
+        """Exchanges of all replicas (`replica` is ''), or of one. Those that do not answer have what they
+        published."""
+        listing = await self.listing()
+        rows = self._sources.answer(query) if replica in ("", self.replica) else []
+        answered = [self.replica] if replica in ("", self.replica) else []
+        asked = [name for name in listing.live if replica in ("", name)]
+        silent = [each.name for each in listing.replicas if each.name not in (self.replica, *asked)]
+        silent = [name for name in silent if replica in ("", name)]
+        notes = [self.note_of(listing)]
+        if self._store is not None and listing.shared and (asked or silent):
+            try:
+                for answer in await self._ask(self._store, query, asked, replica):
+                    rows += filter(is_row, answer["exchanges"])
+                    answered.append(answer["replica"])
+                silent += [name for name in asked if name not in answered]
+                late = [name for name in asked if name not in answered]
+                notes += [f"{name} did not answer: only what it published" for name in late]
+                for published in (await self._store.latest(dict.fromkeys(silent, 0))).values():
+                    rows += [row for row in published if admits_row(wanted, row)]
+            except StoreUnavailable as error:
+                notes.append(f"Redis is unavailable ({error})")
+        rows.sort(key=lambda row: row["at"], reverse=True)
+        return Found(rows[:most], answered, "; ".join(filter(None, notes)))
+
+    def watch(self) -> None:
+        """The feed is read: keep it up for a while."""
+        self._watched_until = time.monotonic() + VIEWED_SECONDS
+
+    async def _ask(self, store: ViewStore, query: str, names: list[str], to: str) -> list[dict[str, Any]]:
+        if not names:
+            return []
+        question = await store.ask(query, to)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + ANSWER_SECONDS
+        found: list[dict[str, Any]] = []
+        read = 0
+        while len(found) < len(names) and loop.time() < deadline:
+            await asyncio.sleep(_POLL_SECONDS)
+            new = await store.answers(question, read)
+            read += len(new)
+            found += [
+                each
+                for each in new
+                if each.get("replica") in names and isinstance(each.get("exchanges"), list)
+            ]
+        return found
+
+    async def _run(self, loop: BackgroundLoop) -> None:
+        if self._store is None and self._options.store is not None:
+            await self._open(self._options.store)
+        while True:
+            if self._store is not None:
+                try:
+                    await self._answer(self._store, await self._publish(self._store))
+                except StoreUnavailable:
+                    self._viewed = False
+            if time.monotonic() < self._watched_until:
+                await self._feed()
+            loop.beat()
+            await asyncio.sleep(ROUND_SECONDS)
+
+    async def _open(self, url: Secret) -> None:
+        redis = RedisStore(
+            url.reveal(),
+            _ignore,
+            prefix=self._options.prefix,
+            loops=self._loops,
+            answer_seconds=_STORE_SECONDS,
+            name="view",
+        )
+        await redis.open()
+        self._redis, self._store = redis, ViewStore(redis, self.replica)
+
+    async def _publish(self, store: ViewStore, *, stopped: bool = False) -> Published:
+        recent = self._sources.recent()
+        most = _ROWS_VIEWED if self._viewed else _ROWS_UNVIEWED
+        new = reversed(recent.find(Filter(), most, after=self._published))
+        rows = [(each.seq, text) for each in new if (text := write_row(self.replica, each))]
+        self._published = recent.last_seq
+        due = self._rounds % (2 if self._viewed else _TABLE_ROUNDS) == 0
+        self._rounds += 1
+        tables = write_tables(self._sources.tables()) if due or stopped else b""
+        about = write_about(self._sources.about(), stopped=stopped)
+        published = await store.publish(about, tables, rows)
+        self._viewed = published.viewed
+        return published
+
+    async def _answer(self, store: ViewStore, published: Published) -> None:
+        for question in published.questions:
+            if self._is_asked(question):
+                try:
+                    rows = self._sources.answer(question.query)
+                except ValueError:
+                    continue  # a later release asks for what this one does not know
+                await store.answer(question, write_answer(self.replica, rows))
+
+    def _is_asked(self, question: Question) -> bool:
+        return question.replica != self.replica and question.to in ("", self.replica)
+
+    async def _feed(self) -> None:
+        """Take in what was published since, and what this replica has itself."""
+        recent = self._sources.recent()
+        rows: list[Row] = [
+            {**each.as_json(), "replica": self.replica}
+            for each in recent.find(Filter(), _ROWS_VIEWED, after=self._known[self.replica])
+        ]
+        self._known[self.replica] = recent.last_seq
+        listing = await self.listing()
+        if self._store is not None and listing.shared:
+            known = {name: self._known.get(name, 0) for name in listing.live}
+            try:
+                for name, published in (await self._store.latest(known)).items():
+                    rows += published
+                    self._known[name] = max((row["seq"] for row in published), default=known[name])
+            except StoreUnavailable:
+                pass
+        self.feed.add(rows)
+
+
+def _as_tables(content: Mapping[str, object]) -> Tables:
+    return {name: rows for name, rows in content.items() if isinstance(rows, list)}
+
+
+def _ignore(_: StoreState) -> None:
+    """The data loop's own connection is the one whose state is shown and logged."""

@@ -1,0 +1,200 @@
+"""Several replicas in one view: what one of them shows of all, over a real Redis, with real processes."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.integration.test_stops import replicas
+from tests.support.attempts import POST
+from tests.support.caller import ask
+from tests.support.redis import RedisServer, redis_server
+from tests.support.running import Spawned, consumer, running_gateway
+from tests.support.upstream import RawUpstream
+
+SECONDS = 30
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
+
+
+async def send(gateway: Spawned, request_id: str) -> None:
+    """A request that carries this X-Request-Id."""
+    port = int(gateway.url.rpartition(":")[2])
+    body = POST.replace(b"\r\n\r\n", f"\r\nX-Request-Id: {request_id}\r\n\r\n".encode(), 1)
+    assert (await ask(port, body)).status == 200
+
+
+async def get(gateway: Spawned, path: str) -> Any:
+    """The JSON of the admin port."""
+    async with aiohttp.ClientSession() as session, session.get(gateway.admin_url + path) as answer:
+        return await answer.json()
+
+
+async def until(gateway: Spawned, path: str, met: Callable[[Any], bool]) -> Any:
+    """Ask again and again until the answer is as expected."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            found = await get(gateway, path)
+            if met(found):
+                return found
+            await asyncio.sleep(0.1)
+
+
+def states(listing: Any) -> list[str]:
+    return sorted(each["state"] for each in listing["replicas"])
+
+
+@asynccontextmanager
+async def all_seen(
+    folder: Path, upstream: RawUpstream, count: int, **settings: Any
+) -> AsyncIterator[list[Spawned]]:
+    """Replicas that have heard of each other."""
+    async with AsyncExitStack() as stack:
+        found = await replicas(stack, folder, upstream, count, **settings)
+        for each in found:
+            await until(each, "/api/replicas", lambda listing: states(listing) == ["live"] * count)
+        yield found
+
+
+async def name_of(gateway: Spawned) -> str:
+    return str((await get(gateway, "/api/replicas"))["here"])
+
+
+async def test_one_replica_shows_all(upstream: RawUpstream, tmp_path: Path, redis: RedisServer) -> None:
+    async with all_seen(tmp_path, upstream, 3, store=redis.url) as (first, second, third):
+        for number, each in enumerate((first, second, third, third)):
+            await send(each, f"one-{number}")
+        names = [await name_of(each) for each in (first, second, third)]
+
+        found = await get(first, "/api/exchanges?replica=all")
+        assert {(row["request_id"], row["replica"]) for row in found["exchanges"]} == {
+            ("one-0", names[0]), ("one-1", names[1]), ("one-2", names[2]), ("one-3", names[2]),
+        }  # fmt: skip
+        assert (sorted(found["replicas"]), found["note"]) == (sorted(names), "")
+        only = await get(first, f"/api/exchanges?replica={names[2]}")
+        assert [row["request_id"] for row in only["exchanges"]] == ["one-3", "one-2"]
+        assert (await get(first, "/api/exchanges/one-3?replica=all"))["replica"] == names[2]
+        assert "error" in await get(first, "/api/exchanges/one-3")
+
+        def counted(tables: Any) -> bool:
+            return bool(tables["consumers"][0]["requests"] == 4)
+
+        tables = await until(first, "/api/consumers?replica=all", counted)
+        (row,) = tables["consumers"]
+        assert (row["name"], sorted(row["replicas"]), row["p95"] > 0) == ("app", sorted(names), True)
+        (route,) = (await get(first, "/api/routes?replica=all"))["routes"]
+        assert route["requests"] == 4
+        credentials = (await get(first, "/api/credentials?replica=all"))["credentials"]
+        assert sorted(each["replica"] for each in credentials) == sorted(names)
+
+
+async def test_a_killed_replica_is_shown_as_vanished(
+    upstream: RawUpstream, tmp_path: Path, redis: RedisServer
+) -> None:
+    async with all_seen(tmp_path, upstream, 2, store=redis.url) as (first, second):
+        name = await name_of(second)
+        await send(second, "last-words")
+        await until(first, "/api/exchanges?replica=all", lambda found: bool(found["exchanges"]))
+        await asyncio.to_thread(until_published, redis, name)
+        second.process.kill()
+        await second.process.wait()
+        listing = await until(first, "/api/replicas", lambda found: states(found) == ["live", "vanished"])
+        assert f"{name} vanished: last seen " in listing["note"]
+        found = await get(first, "/api/exchanges?replica=all")
+        assert [row["request_id"] for row in found["exchanges"]] == ["last-words"]
+        assert name in found["note"]
+
+
+def until_published(redis: RedisServer, name: str) -> None:
+    while not redis.client.xlen(f"gateway:{{view:1}}:latest:{name}"):
+        pass
+
+
+async def test_a_replica_that_stops_says_so(
+    upstream: RawUpstream, tmp_path: Path, redis: RedisServer
+) -> None:
+    async with all_seen(tmp_path, upstream, 2, store=redis.url) as (first, second):
+        second.process.terminate()
+        await second.process.wait()
+        await until(first, "/api/replicas", lambda found: states(found) == ["live", "stopped"])
+
+
+async def test_while_redis_is_away_one_replica_is_shown(
+    upstream: RawUpstream, tmp_path: Path, redis: RedisServer
+) -> None:
+    async with all_seen(tmp_path, upstream, 2, store=redis.url) as (first, _):
+        await send(first, "here")
+        redis.stop()
+        listing = await until(first, "/api/replicas", lambda found: not found["shared"])
+        assert "this is one replica" in listing["note"]
+        found = await get(first, "/api/exchanges?replica=all")
+        assert [row["request_id"] for row in found["exchanges"]] == ["here"]
+        assert (await get(first, "/api/consumers?replica=all"))["consumers"][0]["requests"] == 1
+        await redis.restart()
+        await until(first, "/api/replicas", lambda found: states(found) == ["live", "live"])
+
+
+async def test_what_is_shared_expires_and_holds_no_secret(
+    upstream: RawUpstream, tmp_path: Path, redis: RedisServer
+) -> None:
+    async with all_seen(tmp_path, upstream, 1, store=redis.url) as (only,):
+        await send(only, "shared")
+        await asyncio.to_thread(until_published, redis, await name_of(only))
+        await get(only, "/api/exchanges?replica=all")
+        names = [name for name in redis.names() if "view" in name]
+        assert len(names) >= 5
+        for name in names:
+            assert name.startswith("gateway:{view:1}:")
+            assert 0 < redis.client.ttl(name) <= 3600
+        text = b"".join(redis.client.dump(name) for name in names)
+        for secret in (
+            b"gw_test-key",
+            b"simulator-only-api-secret",
+            b"15551112222",
+            b"AC00112233445566778899aabbccddeeff",
+        ):
+            assert secret not in text
+
+
+async def test_followers_see_exchanges_of_all(
+    upstream: RawUpstream, tmp_path: Path, redis: RedisServer
+) -> None:
+    async with all_seen(tmp_path, upstream, 2, store=redis.url) as (first, second):
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{first.admin_url}/api/events?replica=all&consumer=app") as stream,
+        ):
+            seen: set[str] = set()
+            listed = False
+            await send(first, "follow-1")
+            await send(second, "follow-2")
+            async with asyncio.timeout(SECONDS):
+                async for line in stream.content:
+                    if line.startswith(b"data:"):
+                        content = json.loads(line[5:])
+                        seen |= {each["request_id"] for each in content.get("exchanges", ())}
+                        listed = listed or len(content.get("replicas", ())) == 2
+                    if seen == {"follow-1", "follow-2"} and listed:
+                        break
+
+
+async def test_without_a_store_it_says_that_it_is_one(upstream: RawUpstream) -> None:
+    async with running_gateway(upstream.url, consumers={"app": consumer()}) as gateway:
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"{gateway.admin_url}/api/replicas") as answer:
+                listing = await answer.json()
+            assert (listing["shared"], states(listing)) == (False, ["live"])
+            assert "without `store`" in listing["note"]
+            async with session.get(f"{gateway.admin_url}/api/consumers?replica=other:1") as answer:
+                assert answer.status == 404
+            async with session.get(f"{gateway.admin_url}/api/exchanges?replica=all&after=1") as answer:
+                assert answer.status == 400
