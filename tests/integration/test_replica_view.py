@@ -168,33 +168,35 @@ async def test_what_is_shared_expires_and_holds_no_secret(
 async def test_followers_see_exchanges_of_all(
     upstream: RawUpstream, tmp_path: Path, redis: RedisServer
 ) -> None:
-    async with all_seen(tmp_path, upstream, 2, store=redis.url) as (first, second):
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(f"{first.admin_url}/api/events?replica=all&consumer=app") as stream,
-        ):
-            seen: set[str] = set()
-            listed = False
-            await send(first, "follow-1")
-            await send(second, "follow-2")
-            async with asyncio.timeout(SECONDS):
-                async for line in stream.content:
-                    if line.startswith(b"data:"):
-                        content = json.loads(line[5:])
-                        seen |= {each["request_id"] for each in content.get("exchanges", ())}
-                        listed = listed or len(content.get("replicas", ())) == 2
-                    if seen == {"follow-1", "follow-2"} and listed:
-                        break
+    async with (
+        all_seen(tmp_path, upstream, 2, store=redis.url) as (first, second),
+        aiohttp.ClientSession() as session,
+        session.get(f"{first.admin_url}/api/events?replica=all&consumer=app") as stream,
+        asyncio.timeout(SECONDS),
+    ):
+        seen: set[str] = set()
+        listed = False
+        await send(first, "follow-1")
+        await send(second, "follow-2")
+        async for line in stream.content:
+            if line.startswith(b"data:"):
+                content = json.loads(line[5:])
+                seen |= {each["request_id"] for each in content.get("exchanges", ())}
+                listed = listed or len(content.get("replicas", ())) == 2
+            if seen == {"follow-1", "follow-2"} and listed:
+                break
 
 
 async def test_without_a_store_it_says_that_it_is_one(upstream: RawUpstream) -> None:
-    async with running_gateway(upstream.url, consumers={"app": consumer()}) as gateway:
-        async with aiohttp.ClientSession() as session:
-            async with session.get(f"{gateway.admin_url}/api/replicas") as answer:
-                listing = await answer.json()
-            assert (listing["shared"], states(listing)) == (False, ["live"])
-            assert "without `store`" in listing["note"]
-            async with session.get(f"{gateway.admin_url}/api/consumers?replica=other:1") as answer:
-                assert answer.status == 404
-            async with session.get(f"{gateway.admin_url}/api/exchanges?replica=all&after=1") as answer:
-                assert answer.status == 400
+    async with (
+        running_gateway(upstream.url, consumers={"app": consumer()}) as gateway,
+        aiohttp.ClientSession(gateway.admin_url) as session,
+    ):
+        async with session.get("/api/replicas") as answer:
+            listing = await answer.json()
+        assert (listing["shared"], states(listing)) == (False, ["live"])
+        assert "without `store`" in listing["note"]
+        async with session.get("/api/consumers?replica=other:1") as answer:
+            assert answer.status == 404
+        async with session.get("/api/exchanges?replica=all&after=1") as answer:
+            assert answer.status == 400
