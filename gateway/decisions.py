@@ -71,6 +71,7 @@ class Decisions:
                 caller = found
         except Refusal as refusal:
             raise self._failures.check(refusal, request.caller.address, time.monotonic()) from None
+        exchange.consumer_key = caller.key
         if tunnel is not None:
             tunnel.identify()
         if recalled is not None and caller.consumer is recalled.grant.consumer:

@@ -158,7 +158,10 @@ class GatewayError(Exception):
 
 
 class Refusal(GatewayError):
-    """The gateway refuses the request. `headers` are added to the answer where a standard asks for them."""
+    """The gateway refuses the request. `headers` are added to the answer where a standard asks for them.
+
+    `rule` and `limit` are the configuration's names of what refuses, for the record; '' if it has none.
+    """
 
     def __init__(
         self,
@@ -167,10 +170,14 @@ class Refusal(GatewayError):
         *,
         closes: bool = False,
         headers: tuple[tuple[str, str], ...] = (),
+        rule: str = "",
+        limit: str = "",
     ) -> None:
         super().__init__(slug, detail)
         self.closes = closes
         self.headers = headers
+        self.rule = rule
+        self.limit = limit
 
 
 class FailurePhase(StrEnum):

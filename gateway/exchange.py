@@ -71,6 +71,9 @@ class Trace(NamedTuple):
 UNKNOWN_SDK = "other"
 """The SDK of a caller that uses none that is known, or does not say so."""
 
+CONCURRENCY = "concurrency"
+"""The name of the learned limit on requests in flight, which delays where no rate limit does."""
+
 _MIN_WAIT_SECONDS = 0.001  # anything shorter is overhead of the call, not a wait
 
 
@@ -82,7 +85,11 @@ class Exchange:
     `credential` and `key` name what it was sent with, neither of them a secret. `segments` is what a message
     that was sent counts for, `country` where it goes, as far as its calling code tells.
     `sdk` is the caller's client library and its version (`http/user_agent.py`).
-    `address` is where it came from, only for unknown callers. `dropped` are names of header fields that
+    `address` is where it came from. `consumer_key` is the beginning of the digest of the consumer's key.
+    `resource_sid` is what the path addresses, `created_sid` what the answer to a create names; both as they
+    may be shown (`twilio/resource_sids.py`). `rule` is what allowed or refused it and `limit` what delayed or
+    refused it, by their names in the configuration. `outcome` is what Gateway-Outcome says of it, '' for
+    definite; an `unknown` one is told by that flag. `dropped` are names of header fields that
     were not sent on (lower case); they are a caller's bytes, and only `label_dropped` makes labels of them.
     `ignored` says why fields were neither read nor sent on, one reason a field (`DropReason`).
     """
@@ -96,7 +103,9 @@ class Exchange:
         "bytes_out",
         "caller_seconds",
         "consumer",
+        "consumer_key",
         "country",
+        "created_sid",
         "credential",
         "dropped",
         "ended_at",
@@ -108,13 +117,17 @@ class Exchange:
         "in_doubt",
         "key",
         "label",
+        "limit",
         "method",
+        "outcome",
         "product",
         "queued_seconds",
         "reason",
         "reported",
         "request_id",
+        "resource_sid",
         "retries",
+        "rule",
         "sdk",
         "segments",
         "signals",
@@ -142,6 +155,12 @@ class Exchange:
         self.credential = ""
         self.account = ""
         self.address = ""
+        self.consumer_key = ""
+        self.resource_sid = ""
+        self.created_sid = ""
+        self.rule = ""
+        self.limit = ""
+        self.outcome = ""
         self.key = ""
         self.status = 0
         self.slug = ""
@@ -176,6 +195,8 @@ class Exchange:
         self.queued_seconds += seconds
         if seconds >= _MIN_WAIT_SECONDS:
             self.steps.append(Phase(kind, started_at, seconds))
+            if kind is PhaseKind.QUEUE:
+                self.limit = self.limit or CONCURRENCY
 
     def record_backoff(self, started_at: float, seconds: float) -> None:
         """It is going to wait before its next attempt."""
@@ -194,6 +215,11 @@ class Exchange:
     def record_look(self, started_at: float, now: float, status: int, then: str) -> None:
         """Twilio was asked whether the create was done. Its time is counted by who waits for it."""
         self.steps.append(Phase(PhaseKind.LOOK, started_at, now - started_at, status, then=then))
+
+    @property
+    def told_outcome(self) -> str:
+        """What is known of its effect: '' (definite), unknown, shared, found, absent, done."""
+        return self.outcome or ("unknown" if self.unknown else "")
 
     @property
     def seconds(self) -> float:

@@ -31,6 +31,7 @@ from gateway.policy.authorization import Grant
 from gateway.policy.bodies import NO_BODY, Body, BodyPlan
 from gateway.policy.idempotency_key import Claim
 from gateway.policy.outbound import Outbound, wants_identity
+from gateway.policy.refusal_names import note_error
 from gateway.policy.repeat_intent import RepeatIntent, describe_create
 from gateway.policy.snapshot import Snapshot, Snapshots
 from gateway.policy.steps import check_body, check_stream, prepare
@@ -90,6 +91,7 @@ class Handler:
     async def handle(self, request: Request) -> None:
         """Answer a request. Whatever happens, its record is finished once."""
         exchange = Exchange(self._clock())
+        exchange.address = request.caller.remote
         identities = self._snapshots.current.identities
         if given := request.individual_values(b"x-request-id"):
             exchange.request_id = take_request_id(given, identities, request.read_secrets())
@@ -129,7 +131,8 @@ class Handler:
         """
         exchange = Exchange(self._clock())
         exchange.request_id = new_request_id()
-        exchange.slug, exchange.status, exchange.address = error.slug, error.status, address
+        exchange.address = address
+        note_error(exchange, error)
         status, reason, fields, body = render_refusal(error, "", exchange, self._snapshots.current.error_help)
         exchange.bytes_out = len(body)
         exchange.finish(self._clock(), self._observers.finish)
@@ -229,7 +232,7 @@ class Handler:
         limits = grant.consumer.limits
         if limits is not NO_LIMITS:
             asked = self._clock()
-            fields, reported = await self._limiter.admit(limits, grant, body, deadline)
+            fields, reported, exchange.limit = await self._limiter.admit(limits, grant, body, deadline)
             exchange.record_queue(_LIMIT, asked, self._clock())
             exchange.reported = exchange.reported or reported
         try:
@@ -266,10 +269,7 @@ class Handler:
         return check_body(grant, plan, data, exchange), None
 
     def _answer_error(self, error: GatewayError, request: Request, exchange: Exchange) -> None:
-        exchange.slug, exchange.status = error.slug, error.status
-        if not exchange.consumer:  # the only way to find the service with the wrong key
-            exchange.address = request.caller.remote
-        exchange.unknown = isinstance(error, UpstreamFailure) and error.unknown
+        note_error(exchange, error)
         if request.started:  # a second head would be read as part of the first answer's body
             exchange.ending = Ending.ABORTED
             request.abort()

@@ -36,8 +36,10 @@ _REST = "**"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One compiled rule. `text` is what the configuration says; `method` and `product` may be '*'."""
+    """One compiled rule. `name` is what the configuration says, `text` the rule itself, which is another for
+    named sets; `method` and `product` may be '*'."""
 
+    name: str
     text: str
     method: str
     product: str
@@ -116,11 +118,11 @@ def parse_rules(texts: Iterable[str], products: frozenset[str]) -> RuleSet:
     """Compile `allow:`. Raises `ValueError` that names the rule and says what is wrong with it."""
     rules: list[Rule] = []
     for text in texts:
-        rules.extend(_parse_rule(part, products) for part in NAMED_SETS.get(text, (text,)))
+        rules.extend(_parse_rule(text, part, products) for part in NAMED_SETS.get(text, (text,)))
     return RuleSet(tuple(rules))
 
 
-def _parse_rule(text: str, products: frozenset[str]) -> Rule:
+def _parse_rule(name: str, text: str, products: frozenset[str]) -> Rule:
     parts = text.split()
     if len(parts) != 3:
         raise ValueError(
@@ -137,7 +139,7 @@ def _parse_rule(text: str, products: frozenset[str]) -> Rule:
         raise ValueError(f"{text!r}: the path begins with /")
     path_segments = tuple(_parse_segment(text, segment) for segment in split_path(path))
     accounts = frozenset(filter(_ACCOUNT_SID.fullmatch, path_segments))
-    return Rule(text, method, product, path_segments, _is_exact(method, product, path), accounts)
+    return Rule(name, text, method, product, path_segments, _is_exact(method, product, path), accounts)
 
 
 def _parse_segment(text: str, segment: str) -> str:

@@ -111,6 +111,21 @@ class FormRules:
         return "acts by settings of its own and is not listed in form.applications"
 
 
+_RULES_BY_REASON = {
+    "is not a sender ": "form.from",
+    "is not a Messaging Service ": "form.messaging_services",
+    "is not a recipient ": "form.to",
+    "is not a URL on a host ": "form.callback_hosts",
+    "its host is not in form.callback_hosts": "form.callback_hosts",
+    "is not listed in form.applications": "form.applications",
+}
+
+
+def name_form_rule(reason: str) -> str:
+    """The setting that refuses, by what a check says; `form` for what is refused because of any of them."""
+    return next((name for part, name in _RULES_BY_REASON.items() if part in reason), "form")
+
+
 def _check_twiml(value: str) -> str:
     if len(value) > _MAX_TWIML_CHARACTERS:
         return "is longer than Twilio takes"

@@ -10,7 +10,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from gateway.consumers.consumer import Consumer
@@ -25,6 +25,7 @@ from gateway.identity.jwt_claims import Issuer, is_token
 _TWILIO_SID = re.compile(rb"(?:AC|SK)[0-9a-f]{32}")
 _TWILIO_SECRET = re.compile(rb"[0-9A-Za-z]{32}")
 _MIN_SECRET_BYTES = 8
+SHOWN_DIGITS: Final = 8  # of a digest: they tell keys apart, and no key can be derived from them
 _CREDENTIAL_FIELDS = (b"authorization", b"proxy-authorization")
 
 
@@ -49,12 +50,14 @@ class Identities:
 class Caller(NamedTuple):
     """A consumer and the secrets it presented (key, JWT, Basic token), which must not appear in other fields.
 
-    `expires`: when the key does, in seconds since the epoch. `repr` shows no secret.
+    `expires`: when the key does, in seconds since the epoch. `key` is the beginning of its digest, '' for a
+    certificate or a JWT. `repr` shows no secret.
     """
 
     consumer: Consumer
     secrets: tuple[bytes, ...]
     expires: float = float("inf")
+    key: str = ""
 
     def __repr__(self) -> str:
         return f"Caller({self.consumer.name!r})"
@@ -205,7 +208,8 @@ def _authenticate_key(
             headers=CHALLENGE,
         )
     caller = admit(inbound, consumer, username, (key, sent), certificate_consumer)
-    return caller if entry.expires is None else caller._replace(expires=entry.expires)
+    expires = caller.expires if entry.expires is None else entry.expires
+    return Caller(caller.consumer, caller.secrets, expires, digest[:SHOWN_DIGITS])
 
 
 def admit(

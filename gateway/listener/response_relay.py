@@ -4,10 +4,13 @@ import time
 
 from gateway.errors import GatewayError, UpstreamFailure
 from gateway.exchange import Ending, Exchange
+from gateway.http.content_coding import peek
 from gateway.http.header_fields import build_answer_fields, find_field, read_request_id
 from gateway.http.response import BodyRest, Response
 from gateway.listener.request import Request
+from gateway.policy.named_sids import name_created_sid
 from gateway.retry.retry_policy import read_code
+from gateway.twilio.created_sid import MAX_BYTES
 from gateway.twilio.error_body import ErrorHelp, render_error
 from gateway.twilio.message_segments import MESSAGES, read_sent
 
@@ -25,8 +28,11 @@ def relay_answer(
     exchange.twilio_request_id = read_request_id(request_id)
     if status >= 400:
         exchange.twilio_code = read_code(body)
-    elif status == 201 and exchange.label == MESSAGES and exchange.attempts:  # not one replayed
-        exchange.segments, exchange.country = read_sent(body)
+    elif exchange.method == "POST" and status < 300:
+        text = peek(body, MAX_BYTES)
+        _note_created(exchange, text)
+        if status == 201 and exchange.label == MESSAGES and exchange.attempts:  # not one replayed
+            exchange.segments, exchange.country = read_sent(text)
     if exchange.unknown:
         fields += b"Gateway-Outcome: unknown\r\n"
     ours = fields + _ours(exchange)
@@ -49,6 +55,8 @@ def relay_answer(
         request.begin_answer(status, reason, fields + ours, announced, closes=closes)
         request.write(body)
         exchange.bytes_out = request.sent_bytes
+        if exchange.method == "POST" and status < 300 and not exchange.created_sid and len(body) < MAX_BYTES:
+            rest = _WatchedRest(rest, body, exchange)
         answer.body = b""  # for a caller that stalls, it would be kept until the stream ends
     return rest
 
@@ -79,6 +87,40 @@ def _ours(exchange: Exchange) -> bytes:
         exchange.request_id.encode("ascii"),
         exchange.attempts,
     )
+
+
+def _note_created(exchange: Exchange, text: bytes) -> None:
+    sid = name_created_sid(text)
+    if sid != exchange.resource_sid:  # that of an update is what was addressed
+        exchange.created_sid = sid
+
+
+class _WatchedRest:
+    """The rest of an answer to a create whose SID has not come yet: it is looked for as the bytes pass by."""
+
+    def __init__(self, rest: BodyRest, begun: bytes, exchange: Exchange) -> None:
+        self._rest = rest
+        self._kept = bytearray(begun)
+        self._exchange: Exchange | None = exchange
+
+    @property
+    def at_end(self) -> bool:
+        return self._rest.at_end
+
+    async def read(self) -> bytes:
+        rest = self._rest
+        chunk = await rest.read()
+        exchange = self._exchange
+        if exchange is not None:
+            self._kept += chunk[: MAX_BYTES - len(self._kept)]
+            if rest.at_end or not chunk or len(self._kept) == MAX_BYTES:
+                self._exchange = None
+                _note_created(exchange, bytes(self._kept))
+                self._kept.clear()
+        return chunk
+
+    def close(self) -> None:
+        self._rest.close()
 
 
 async def _stream(rest: BodyRest, request: Request, exchange: Exchange) -> None:

@@ -91,12 +91,14 @@ async def answer_held(
     else what Twilio answers now. Raises what `send` does, and `Refusal`.
     """
     if hold.shared is not None:
+        exchange.outcome = "shared"
         return hold.shared, SHARED_FIELD
     if hold.found:
         turn = turn_of(create)
         answer = await resolver.fetch(describe(), hold.found, create.outbound.target, turn)
         if answer is None:
             raise not_fetched(hold.found)
+        exchange.outcome = "found"
         return answer, FOUND_FIELD
     if hold.outcome is not None:
         return await AskedSend(resolver, hold, hold.outcome, create, exchange).run(send)
@@ -215,7 +217,7 @@ class AskedSend:
         if answer is None:
             return None
         self._drop_pursuit()
-        self._exchange.unknown = False
+        self._exchange.unknown, self._exchange.outcome = False, "found"
         self._resolver.count_end(OutcomeState.FOUND)
         self._hold.answered(answer, judgement.sid)
         return answer, FOUND_FIELD
@@ -228,6 +230,7 @@ class AskedSend:
             self._hold.absent()
         if lost.answer is None:
             raise absent_error()
+        self._exchange.outcome = "absent"
         self._hold.answered(lost.answer)
         return lost.answer, lost.fields + ABSENT_FIELD
 

@@ -9,13 +9,14 @@ from gateway.consumers.allow_rules import Rule, split_path
 from gateway.consumers.consumer import Consumer, Mode
 from gateway.consumers.credentials import Account
 from gateway.consumers.form_check import FormFinding, check_form, check_query, require_accounts
-from gateway.consumers.form_rules import FormRules
+from gateway.consumers.form_rules import FormRules, name_form_rule
 from gateway.errors import Refusal
 from gateway.http.form_data import Fields, Unreadable, read_urlencoded
 from gateway.policy.addressing import upstream_host
 from gateway.policy.bodies import Body
 from gateway.policy.body_fields import must_be_read, read_body_fields
 from gateway.policy.methods import Call
+from gateway.policy.named_sids import find_addressed_sid
 from gateway.twilio.catalogue import Catalogue, Route
 
 _READS = frozenset({"GET", "HEAD"})
@@ -29,6 +30,7 @@ class Grant(NamedTuple):
 
     `conceals` asks for `auth_token` in the answer to be made null; `reported` is the slug that `mode: report`
     let through, or ''; `accounts` are the SIDs that the request may name; `rule` is what allowed it.
+    `resource_sid` is what the path addresses, as it may be shown.
     """
 
     consumer: Consumer
@@ -42,9 +44,15 @@ class Grant(NamedTuple):
     reported: str
     accounts: frozenset[str]
     rule: Rule | None = None
+    resource_sid: str = ""
 
     def __repr__(self) -> str:  # path and query may hold phone numbers
         return f"Grant({self.consumer.name}: {self.call.method} {self.host} {self.route.label})"
+
+
+def name_rule(grant: Grant) -> str:
+    """What allowed it, as `allow:` has it. Of what is only reported, no rule did: `allow`."""
+    return grant.rule.name if grant.rule is not None else "allow"
 
 
 def match_route(catalogue: Catalogue, call: Call) -> Route:
@@ -96,6 +104,7 @@ def authorize(consumer: Consumer, route: Route, call: Call) -> Grant:
         reported=reported,
         accounts=accounts,
         rule=rule,
+        resource_sid=find_addressed_sid(pinned.path),
     )
 
 
@@ -133,14 +142,22 @@ def authorize_form(grant: Grant, body: Body) -> str:
 def _apply(grant: Grant, rules: FormRules, finding: FormFinding) -> str:
     """Raise what a finding leads to, or return the slug that is only reported, or ''."""
     if finding.refused:
-        return _report(grant, Refusal("form_rule", f"A form rule refuses this: {finding.refused}."))
+        return _report(
+            grant,
+            Refusal(
+                "form_rule",
+                f"A form rule refuses this: {finding.refused}.",
+                rule=name_form_rule(finding.refused),
+            ),
+        )
     if not finding.unknown or grant.call.method not in _WRITES:
         return ""
     if rules.reports_unknown:
         return "form_rule"
     why = f"{finding.unknown} is not a parameter that Twilio's catalogue has for this route"
     hint = "form.unknown_parameters: report lets such parameters pass"
-    return _report(grant, Refusal("form_rule", f"A form rule refuses this: {why}; {hint}."))
+    detail = f"A form rule refuses this: {why}; {hint}."
+    return _report(grant, Refusal("form_rule", detail, rule="form.unknown_parameters"))
 
 
 def authorize_stream(grant: Grant) -> str:

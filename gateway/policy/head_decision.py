@@ -11,7 +11,7 @@ from gateway.http.request_head import Inbound, replace_values
 from gateway.identity.authentication import Caller, UnverifiedCaller
 from gateway.identity.client_certificates import PeerCertificate
 from gateway.identity.request_id import CREDENTIAL_FIELDS, read_secrets
-from gateway.policy.authorization import Grant
+from gateway.policy.authorization import Grant, name_rule
 from gateway.policy.bodies import BodyPlan
 from gateway.policy.deadlines import Client
 from gateway.policy.outbound import OutboundHead
@@ -26,9 +26,9 @@ class HeadDecision:
     """
 
     __slots__ = (
-        "_account", "_consumer", "_credential", "_label", "_method", "_product", "_reported", "_sdk",
-        "caller", "client", "grant", "ignored", "inbound", "outbound", "plan", "secrets", "snapshot",
-        "valid_until",
+        "_account", "_consumer", "_consumer_key", "_credential", "_label", "_method", "_product", "_reported",
+        "_resource_sid", "_rule", "_sdk", "caller", "client", "grant", "ignored", "inbound", "outbound",
+        "plan", "secrets", "snapshot", "valid_until",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +58,8 @@ class HeadDecision:
         self._sdk = client.sdk  # as `mark` needs them: a look-up in a tuple's class each is more
         self._consumer, self._credential = grant.consumer.name, grant.consumer.credential.name
         self._method, self._product = grant.call.method, grant.call.address.product
+        self._consumer_key = "" if shown is None else shown.key
+        self._resource_sid, self._rule = grant.resource_sid, name_rule(grant)
         self._label, self._account, self._reported = grant.route.label, grant.account.sid, grant.reported
         fields = inbound.single_fields
         self.secrets = read_secrets([fields[name] for name in CREDENTIAL_FIELDS if name in fields])
@@ -80,6 +82,9 @@ class HeadDecision:
         exchange.sdk = self._sdk
         exchange.ignored = self.ignored
         exchange.consumer = self._consumer
+        exchange.consumer_key = self._consumer_key
+        exchange.resource_sid = self._resource_sid
+        exchange.rule = self._rule
         exchange.method = self._method
         exchange.product = self._product
         exchange.label = self._label

@@ -8,16 +8,25 @@ line of a refusal has it as well.
 from typing import NamedTuple
 
 from gateway.consumers.consumer import Consumer
+from gateway.errors import Refusal
 from gateway.exchange import Exchange
 from gateway.http.request_head import Inbound
 from gateway.identity.authentication import Caller
 from gateway.policy.addressing import resolve_address
-from gateway.policy.authorization import Grant, authorize, authorize_form, authorize_stream, match_route
+from gateway.policy.authorization import (
+    Grant,
+    authorize,
+    authorize_form,
+    authorize_stream,
+    match_route,
+    name_rule,
+)
 from gateway.policy.bodies import Body, BodyPlan, finish_body, require_body_kind
 from gateway.policy.deadlines import Client, TimeLimit, read_deadline
 from gateway.policy.head_decision import HeadDecision
 from gateway.policy.idempotency_key import Claim, require_claim
 from gateway.policy.methods import translate_method
+from gateway.policy.named_sids import find_addressed_sid
 from gateway.policy.outbound import Outbound, build_outbound_head, join_body
 from gateway.policy.repeat_intent import RepeatIntent, require_intent
 from gateway.policy.snapshot import Snapshot
@@ -41,7 +50,12 @@ def decide_head(
     call = translate_method(inbound, address, consumer)
     route = match_route(snapshot.catalogue, call)
     exchange.method, exchange.product, exchange.label = call.method, address.product, route.label
-    grant = authorize(consumer, route, call)
+    try:
+        grant = authorize(consumer, route, call)
+    except Refusal:
+        exchange.resource_sid = find_addressed_sid(call.path)
+        raise
+    exchange.resource_sid, exchange.rule = grant.resource_sid, name_rule(grant)
     exchange.account, exchange.reported = grant.account.sid, grant.reported
     exchange.credential = consumer.credential.name
     return grant, require_body_kind(route, consumer, inbound, snapshot.limits)

@@ -33,10 +33,11 @@ class OnStoreFailure(StrEnum):
 
 class Admission(NamedTuple):
     """`fields` are CRLF-ended header lines for the answer. `reported` is 'rate_limited' if a limit in report
-    mode would have refused, else ''."""
+    mode would have refused, else ''. `limit` is the name of the one that was waited for."""
 
     fields: bytes
     reported: str
+    limit: str = ""
 
 
 ADMITTED = Admission(b"", "")
@@ -105,14 +106,16 @@ class RateLimiter:
             result = self._memory.spend_now(request)
         else:
             store, result = await self._spend_shared(self._shared, request)
+        limit = ""
         if result.decision.verdict is not Verdict.ADMITTED:
+            limit = result.keys[result.decision.which].limit.name
             waited = await self._wait(store, result, started_at, deadline, grant, body)
             if waited is None:
                 return ADMITTED
             result = waited
         decision = result.decision
         fields = write_fields(result.keys, decision.tats, result.now)
-        return Admission(fields, _SLUG if decision.reported else "")
+        return Admission(fields, _SLUG if decision.reported else "", limit)
 
     async def _spend_shared(
         self, shared: LimitStore, request: LimitRequest
@@ -230,4 +233,5 @@ def _refuse(result: LimitResult, decision: LimitDecision) -> Refusal:
             ("RateLimit-Policy", policy.decode()),
             ("RateLimit", remaining.decode()),
         ),
+        limit=limit.name,
     )

@@ -52,12 +52,24 @@ class Numbered(NamedTuple):
             "account": mask_sid(exchange.account) if exchange.account else "",
             "credential": exchange.credential,
             "key": exchange.key,
+            "consumer_key": exchange.consumer_key,
+            "address": exchange.address,
+            "rule": exchange.rule,
+            "limit": exchange.limit,
+            "resource_sid": mask_account(exchange.resource_sid),
+            "created_sid": mask_account(exchange.created_sid),
+            "outcome": exchange.told_outcome,
             "ending": exchange.ending,
             "unknown": exchange.unknown,
             "reported": exchange.reported,
             "trace_id": exchange.trace.trace_id if exchange.trace is not None else "",
             "steps": [_step(step, exchange.started_at) for step in exchange.steps],
         }
+
+
+def mask_account(sid: str) -> str:
+    """An account's SID masked, as `account` is; any other as it is."""
+    return mask_sid(sid) if sid.startswith("AC") else sid
 
 
 def _step(step: Phase, started_at: float) -> dict[str, object]:

@@ -40,8 +40,22 @@ def values_of(exchange: Exchange) -> dict[str, Any]:
     }
     if exchange.account:
         values["account"] = exchange.account
+    if exchange.credential:
+        values["credential"] = exchange.credential
+    if exchange.key:
+        values["key"] = exchange.key
+    if exchange.consumer_key:
+        values["consumer_key"] = exchange.consumer_key
     if exchange.address:
         values["address"] = exchange.address
+    if exchange.rule:
+        values["rule"] = exchange.rule
+    if exchange.limit:
+        values["limit"] = exchange.limit
+    if exchange.resource_sid:
+        values["resource_sid"] = exchange.resource_sid
+    if exchange.created_sid:
+        values["created_sid"] = exchange.created_sid
     if exchange.twilio_request_id:
         values["twilio_request_id"] = exchange.twilio_request_id
     if exchange.trace is not None:
@@ -62,7 +76,9 @@ def values_of(exchange: Exchange) -> dict[str, Any]:
         values["retries"] = exchange.retries
     if exchange.failovers:
         values["key_failovers"] = exchange.failovers
-    if exchange.unknown:
+    if exchange.outcome:
+        values["outcome"] = exchange.outcome
+    elif exchange.unknown:
         values["outcome"] = "unknown"
     if exchange.ending is not _ANSWERED:
         values["ending"] = exchange.ending

@@ -23,7 +23,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from gateway.exchange import Ending, Exchange, Phase, PhaseKind
+from gateway.exchange import UNKNOWN_SDK, Ending, Exchange, Phase, PhaseKind
 from gateway.http.trace_context import TraceContext
 
 Attributes = dict[str, str | int | float | bool]
@@ -137,7 +137,15 @@ def _exchange_attributes(exchange: Exchange) -> Attributes:
         "gateway.attempts": exchange.attempts,
         "gateway.error": exchange.slug,
         "gateway.would_refuse": exchange.reported,
-        "gateway.outcome": "unknown" if exchange.unknown else "",
+        "gateway.outcome": exchange.told_outcome,
+        "gateway.key": exchange.key,
+        "gateway.consumer_key": exchange.consumer_key,
+        "gateway.rule": exchange.rule,
+        "gateway.limit": exchange.limit,
+        "gateway.resource_sid": exchange.resource_sid,
+        "gateway.created_sid": exchange.created_sid,
+        "gateway.sdk": exchange.sdk if exchange.sdk != UNKNOWN_SDK else "",
+        "client.address": exchange.address,
         "gateway.ending": "" if exchange.ending is Ending.ANSWERED else str(exchange.ending),
         "twilio.error_code": exchange.twilio_code,
         "twilio.request_id": exchange.twilio_request_id,

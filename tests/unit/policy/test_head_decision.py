@@ -41,10 +41,11 @@ def decide(
     expires: float = float("inf"),
     certificate: PeerCertificate | None = None,
     inbound: Inbound | None = None,
+    key: str = "",
 ) -> HeadDecision:
     inbound = inbound or require_head("POST", MESSAGES, (1, 1), FIELDS)
     grant, plan = decide_head(SNAPSHOT, APP, inbound, Exchange(0.0))
-    caller = Caller(APP, (KEY, TOKEN), expires)
+    caller = Caller(APP, (KEY, TOKEN), expires, key)
     client = SNAPSHOT.deadlines.recognize(inbound)
     return HeadDecision(SNAPSHOT, inbound, caller, certificate, client, grant, plan)
 
@@ -109,9 +110,10 @@ def test_what_is_sent_is_kept_if_no_individual_value_is_in_it(
 def test_it_marks_an_exchange_as_deciding_does() -> None:
     inbound = require_head("POST", MESSAGES, (1, 1), (*FIELDS, (b"X_Odd", b"1")))
     decided, recalled_one = Exchange(0.0), Exchange(0.0)
+    decided.consumer_key = caller_key = "0123abcd"
     decided.sdk = SNAPSHOT.deadlines.recognize(inbound).sdk
     decided.ignored = tuple(each.reason for each in inbound.dropped)
     decide_head(SNAPSHOT, APP, inbound, decided)
-    decide(inbound=inbound).mark(recalled_one)
+    decide(inbound=inbound, key=caller_key).mark(recalled_one)
     for name in attributes_of(Exchange):
         assert getattr(decided, name) == getattr(recalled_one, name), name

@@ -176,7 +176,7 @@ async def test_who_hangs_up_gives_its_place_back(clock: Clock) -> None:
 async def test_report_lets_through_and_says_so(limiter: RateLimiter) -> None:
     wanted = keys(limit("1/m", 1, reports=True))
     assert await limiter.admit_keys(wanted, FAR) == ADMITTED
-    assert await limiter.admit_keys(wanted, FAR) == (b"", "rate_limited")
+    assert await limiter.admit_keys(wanted, FAR) == (b"", "rate_limited", "")
 
 
 async def test_store_away_local(clock: Clock) -> None:

@@ -19,3 +19,22 @@ def test_the_resource_s_own_sid(body: bytes) -> None:
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"sid": "SM1"}', b'{"sid": null}', b"\x1f\x8b broken"])
 def test_none(body: bytes) -> None:
     assert read_created_sid(body) == ""
+
+
+@pytest.mark.parametrize(
+    ("body", "sid"),
+    [
+        (f'{{"data": {{"sid": "{OTHER}"}}, "sid": "{SID}"}}', SID),
+        (f'{{"data": {{"sid": "{OTHER}"}}, "sid": null}}', ""),
+        (f'{{"items": [{{"sid": "{OTHER}"}}]}}', ""),
+        (f'{{"body": "{{[", "links": {{}}, "sid": "{SID}"}}', SID),
+        (f'{{"body": "}} \\"{{", "sid" : "{SID}", "later": {{"sid": "{OTHER}"}}}}', SID),
+        (f'[{{"sid": "{OTHER}"}}]', ""),
+    ],
+)
+def test_only_of_the_outermost_object(body: str, sid: str) -> None:
+    assert read_created_sid(body.encode()) == sid
+
+
+def test_no_more_than_the_beginning_is_read() -> None:
+    assert read_created_sid(b'{"body": "%b", "sid": "%b"}' % (b"x" * 70_000, SID.encode())) == ""
