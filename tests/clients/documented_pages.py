@@ -7,7 +7,7 @@ Only the gateway's address is another. What a block says that it prints is print
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,7 @@ async def work_through(
     addresses: dict[str, str],
     environ: dict[str, str],
     runs: Sequence[Kind] = ("run",),
+    after_each: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Run, write and compare each block in its turn; `addresses` are replaced in all of them."""
     printed = ""
@@ -46,6 +47,8 @@ async def work_through(
             printed = await _run(f"{page.name}:{block.line}", text, folder, environ)
         elif block.kind == "output":
             assert is_printed(text, printed), f"{page.name}:{block.line}: it printed {printed}"
+        if after_each is not None:
+            await after_each()
 
 
 def _read(page: Path) -> list[Block]:
