@@ -5,6 +5,7 @@ The order of the decisions themselves is `policy/steps.py`'s.
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 from gateway.errors import Refusal
 from gateway.exchange import Exchange
@@ -16,6 +17,9 @@ from gateway.listener.request import Request
 from gateway.policy.head_decision import HeadDecision
 from gateway.policy.snapshot import Snapshot
 from gateway.policy.steps import decide_head
+
+USAGE_PATH: Final = "/-/usage"
+"""Where consumers read what they used; on every host, so that it is there in tunnels, too."""
 
 
 class Decisions:
@@ -46,8 +50,11 @@ class Decisions:
 
     async def decide(
         self, request: Request, exchange: Exchange, snapshot: Snapshot
-    ) -> tuple[HeadDecision, Inbound, Caller]:
-        """The decision, the checked head, and who calls. Raises `Refusal`."""
+    ) -> tuple[HeadDecision | None, Inbound, Caller]:
+        """The decision, the checked head, and who calls. Raises `Refusal`.
+
+        No decision is made about `/-/usage`, which the gateway answers itself.
+        """
         known, tunnel = request.known, request.caller.tunnel
         inbound = None
         if known is not None:  # by a JWT, which is verified each time
@@ -74,6 +81,8 @@ class Decisions:
         exchange.consumer_key = caller.key
         if tunnel is not None:
             tunnel.identify()
+        if inbound.path == USAGE_PATH:
+            return None, inbound, caller
         if recalled is not None and caller.consumer is recalled.grant.consumer:
             recalled.mark(exchange)
             return recalled, inbound, caller

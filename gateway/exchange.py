@@ -74,6 +74,9 @@ UNKNOWN_SDK = "other"
 CONCURRENCY = "concurrency"
 """The name of the learned limit on requests in flight, which delays where no rate limit does."""
 
+OWN_PRODUCT = "gateway"
+"""The product of what the gateway answers itself, `/-/usage`: traffic, but none of Twilio's."""
+
 _MIN_WAIT_SECONDS = 0.001  # anything shorter is overhead of the call, not a wait
 
 

@@ -37,6 +37,7 @@ from gateway.policy.snapshot import Snapshot, Snapshots
 from gateway.policy.steps import check_body, check_stream, prepare
 from gateway.rate_limits.rate_limiter import RateLimiter
 from gateway.repeat_guard.repeat_guard import RepeatGuard
+from gateway.self_service.usage_endpoint import UsageEndpoint
 from gateway.stops.stop_table import StopTable
 from gateway.stops.turn_check import TurnCheck
 from gateway.upstream.forwarder import Forwarder
@@ -72,8 +73,10 @@ class Handler:
         forwarder: Forwarder,
         observers: Observers,
         clock: Callable[[], float],
+        usage: UsageEndpoint,
         tunnels: TunnelBounds | None = None,
     ) -> None:
+        self._usage = usage
         self._tunnels = tunnels or TunnelBounds()
         self.draining = False
         self.in_flight = 0
@@ -148,6 +151,9 @@ class Handler:
         decisions = self._decisions
         found = decisions.recall(request, exchange, snapshot)
         decision, inbound, caller = found or await decisions.decide(request, exchange, snapshot)
+        if decision is None:
+            await self._usage.answer(inbound.method, caller.consumer, request, exchange)
+            return
         grant = decision.grant
         body, stream = await self._read(request, exchange, snapshot, inbound, grant, decision.plan)
         self._turns.require_started(grant, body)

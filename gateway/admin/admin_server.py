@@ -8,7 +8,7 @@ import asyncio
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 
@@ -36,6 +36,8 @@ _CONNECTION: Any = {"access_log": None, "lingering_time": 1.0}
 _MAX_BODY_BYTES = 4096
 _MAX_SILENCE_SECONDS = 20.0  # a reload or a collection takes no second of the data loop
 _BACKLOG = 128
+
+Result = TypeVar("Result")
 
 
 class AdminServer:
@@ -86,6 +88,14 @@ class AdminServer:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def call(self, make: Callable[[], Result]) -> Result:
+        """Have something made on the admin thread; awaited on another loop."""
+
+        async def made() -> Result:
+            return make()
+
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(made(), self._loop))
 
     def _build(self, runtime: Runtime) -> web.Application:
         application = web.Application(middlewares=[self._guard.stand], client_max_size=_MAX_BODY_BYTES)

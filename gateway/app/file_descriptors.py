@@ -1,22 +1,39 @@
 """The limit on open files: every connection needs a descriptor, even one that is only rejected."""
 
 import resource
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.admin.admin_connections import MAX_CONNECTIONS
 from gateway.app.options import Options
 from gateway.listener.tls_context import HANDSHAKES_AT_ONCE
+from gateway.observe.log.structured_log import Logger
 
-_SPARE: Final = 500
-"""For listeners, Redis, files, and connections over the limit."""
+_SPARE: Final = 500  # for listeners, Redis, files, and connections over the limit
 
 
-def allow_needed(options: Options, *, with_tls: bool) -> tuple[int, int]:
-    """How many open files the configured connections need, and how many are allowed now."""
+class Descriptors(NamedTuple):
+    """How many open files the configured connections need, and how many the system allows."""
+
+    needed: int
+    allowed: int
+
+    def warn(self, log: Logger) -> None:
+        """Log it if they are too few."""
+        if self.allowed < self.needed:
+            log.warning(
+                "fewer open files are allowed than the configured connections need",
+                allowed=self.allowed,
+                needed=self.needed,
+                hint="raise the hard limit (ulimit -Hn, LimitNOFILE=), or lower callers.connections",
+            )
+
+
+def allow_connections(options: Options, *, tls: bool) -> Descriptors:
+    """Raise the limit to what the configured connections need."""
     needed = options.listener.limits.connections + options.transport.connections + MAX_CONNECTIONS + _SPARE
-    if with_tls:
+    if tls:
         needed += HANDSHAKES_AT_ONCE
-    return needed, allow_descriptors(needed)
+    return Descriptors(needed, allow_descriptors(needed))
 
 
 def allow_descriptors(wanted: int) -> int:

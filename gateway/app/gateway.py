@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Collection
+from typing import Any
 
 from gateway import __version__
 from gateway.admin.admin_authentication import AdminAuthenticator
@@ -10,7 +11,7 @@ from gateway.admin.admin_server import AdminServer
 from gateway.app.auditing import open_auditor
 from gateway.app.components import Components, open_components, open_tracing
 from gateway.app.configuration import Configuration
-from gateway.app.file_descriptors import allow_needed
+from gateway.app.file_descriptors import allow_connections
 from gateway.app.listen_error import ListenError
 from gateway.app.minting import Minting
 from gateway.app.upstream_loops import require_no_loop, upstream_names
@@ -22,12 +23,14 @@ from gateway.config.loading.resolved import Role
 from gateway.config.problems import ConfigError
 from gateway.config.reloading.teardown import forget_keys
 from gateway.config.schema.observe_settings import Log
+from gateway.consumers.consumer import Consumer
 from gateway.handler import Handler
 from gateway.identity.jwt_verifier import TokenVerifier
 from gateway.listener.listener import Listener
 from gateway.listener.request_parser import require_c_parser
 from gateway.listener.tls_context import ListenerTls
 from gateway.listener.tunnels import TunnelBounds
+from gateway.observe.consumer_report import ConsumerReports
 from gateway.observe.live.exchange_queue import ExchangeQueue
 from gateway.observe.live.traffic_window import TrafficWindow
 from gateway.observe.log.library_logs import route_libraries
@@ -48,6 +51,7 @@ from gateway.observe.status.heartbeat import Heartbeat
 from gateway.observe.status.process_status import ProcessStatus
 from gateway.policy.snapshot import Snapshots
 from gateway.replicas.replica_view import ViewOptions
+from gateway.self_service.usage_endpoint import UsageEndpoint
 
 
 class Gateway:
@@ -98,6 +102,7 @@ class Gateway:
             components.forwarder,
             self.observers,
             time.perf_counter,
+            UsageEndpoint(components.limiter, self._report_usage),
             tunnels,
         )
         self._tls = self._make_tls()
@@ -125,7 +130,7 @@ class Gateway:
         registry.register(ConsumerKeyCollector(lambda: self._snapshots.current))
         if self.auditor.trail is not None:
             registry.register(AuditCollector(self.auditor.trail))
-        needed, allowed = allow_needed(options, with_tls=self._tls is not None)
+        descriptors = allow_connections(options, tls=self._tls is not None)
         try:
             await self.apply(self._configuration)
             if self._serves_data:
@@ -147,13 +152,7 @@ class Gateway:
             build=build_kind(),
             config=self._snapshots.current.config_hash,
         )
-        if allowed < needed:
-            self.observers.log.warning(
-                "fewer open files are allowed than the configured connections need",
-                allowed=allowed,
-                needed=needed,
-                hint="raise the hard limit (ulimit -Hn, LimitNOFILE=), or lower callers.connections",
-            )
+        descriptors.warn(self.observers.log)
 
     async def apply(self, configuration: Configuration) -> None:
         """Apply a configuration in one step, for the next request and the next connection.
@@ -211,6 +210,7 @@ class Gateway:
                 raise
         registry = self.observers.metrics.registry
         runtime = self._runtime()
+        self._reports = runtime.reports
         registry.register(StateCollector(runtime))
         registry.register(OutcomeCollector(self.components.resolver))
         if self.webhooks is not None:
@@ -234,6 +234,11 @@ class Gateway:
             self.url = f"{scheme}://{_bracketed(listener.address.host)}:{self.listener.port}"
         self.admin_url = f"http://{_bracketed(admin.address.host)}:{self._admin.port}"
 
+    async def _report_usage(self, consumer: Consumer, uses: dict[str, float]) -> dict[str, Any]:
+        """What `/-/usage` answers: made on the admin thread, where the figures are."""
+        snapshot = self._snapshots.current
+        return await self._admin.call(lambda: self._reports.describe(consumer, snapshot, uses))
+
     def _consumer_names(self) -> Collection[str]:
         return self._snapshots.current.consumers.keys()
 
@@ -255,9 +260,16 @@ class Gateway:
     def _runtime(self) -> Runtime:
         components, tracker, handler = self.components, self.listener.tracker, self._handler
         loop = asyncio.get_running_loop()
+        traffic_window = TrafficWindow(self._exchange_queue)
         return Runtime(
             process_status=self.process_status,
-            traffic_window=TrafficWindow(self._exchange_queue),
+            traffic_window=traffic_window,
+            reports=ConsumerReports(
+                traffic_window,
+                self.observers.metrics.counts,
+                lambda: components.stops.table.stops,
+                self.process_status.started_at,
+            ),
             snapshot=lambda: self._snapshots.current,
             forwarder=components.forwarder,
             limiter=components.limiter,

@@ -82,6 +82,12 @@ def render_refusal(
     return rendered.status, rendered.reason, fields, rendered.body
 
 
+def render_own(body: bytes, exchange: Exchange) -> bytes:
+    """The field lines of an answer of our own in JSON, which no cache stores."""
+    fields = b"Content-Type: application/json\r\nCache-Control: no-store\r\n"
+    return b"%bContent-Length: %d\r\n%b" % (fields, len(body), _ours(exchange))
+
+
 def _ours(exchange: Exchange) -> bytes:
     return b"X-Request-Id: %b\r\nGateway-Attempts: %d\r\nVia: 1.1 twilio-gateway\r\n" % (
         exchange.request_id.encode("ascii"),

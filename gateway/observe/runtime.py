@@ -15,6 +15,7 @@ from gateway.consumers.credentials import mask_sid
 from gateway.http.buffered_bytes import BufferedBytes
 from gateway.idempotency.keyed_requests import Idempotency
 from gateway.listener.connections import ConnectionTracker
+from gateway.observe.consumer_report import ConsumerReports
 from gateway.observe.live.history import LimiterReading
 from gateway.observe.live.recent_webhooks import RecentWebhooks
 from gateway.observe.live.traffic_window import TrafficWindow
@@ -72,6 +73,7 @@ class Runtime:
 
     process_status: ProcessStatus
     traffic_window: TrafficWindow
+    reports: ConsumerReports
     snapshot: Callable[[], Snapshot]
     forwarder: Forwarder
     limiter: RateLimiter

@@ -6,7 +6,7 @@ window may hold `rate x 20 ms` more than burst and rate allow, whatever the numb
 used is lost. Only what remains above half of the burst is leased, so this costs at most the upper half.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gateway.consumers.rate_limit_rules import Limit, LimitKey, Per
 from gateway.rate_limits.gcra import LimitDecision, Reservation, Verdict
@@ -81,6 +81,9 @@ class LeasedLimits:
 
     async def release(self, key: LimitKey, held: Reservation) -> None:
         await self._shared.release(key, held)
+
+    async def read_uses(self, limits: Sequence[Limit]) -> list[float]:
+        return await self._shared.read_uses(limits)
 
 
 def _is_leased(limit: Limit) -> bool:

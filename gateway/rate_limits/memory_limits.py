@@ -3,7 +3,7 @@
 Every store applies `gcra.decide`: here in Python, in `redis_limits.py` as a script.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from gateway.consumers.rate_limit_rules import Limit, LimitKey, LimitSet
@@ -41,6 +41,10 @@ class LimitStore(Protocol):
         """Give a reservation back."""
         ...
 
+    async def read_uses(self, limits: Sequence[Limit]) -> list[float]:
+        """How much of each limit per consumer is used, from 0 to 1; all are of one consumer."""
+        ...
+
 
 class MemoryLimits:
     """The limits of one process. Survives a reload; `clock` is monotonic, in seconds."""
@@ -54,6 +58,9 @@ class MemoryLimits:
 
     async def release(self, key: LimitKey, held: Reservation) -> None:
         self._expiries.put(key.key, give_back(key.limit, self._expiries.find(key.key), held.tat))
+
+    async def read_uses(self, limits: Sequence[Limit]) -> list[float]:
+        return [self.use_of(limit) for limit in limits]
 
     def spend_now(self, request: LimitRequest) -> LimitResult:
         """`spend`, without the cost of awaiting it."""
@@ -95,8 +102,7 @@ class MemoryLimits:
 
     def use_of(self, limit: Limit) -> float:
         """How much of a limit per consumer is used, from 0 to 1. Thread-safe."""
-        ahead = self._expiries.find(limit.key) - int(self._clock() * 1_000_000)
-        return round(min(1.0, max(0, ahead) / limit.tolerance_us), 3)
+        return share_used(limit, self._expiries.find(limit.key), int(self._clock() * 1_000_000))
 
     def _make_room(
         self, keys: tuple[LimitKey, ...], tats: list[int], now: int
@@ -111,3 +117,8 @@ class MemoryLimits:
                 each = LimitKey(each.limit, f"{each.limit.key}:{_OVERFLOW}")
             found[each.key] = each
         return tuple(found.values()), [self._expiries.find(key) for key in found]
+
+
+def share_used(limit: Limit, tat: int, now: int) -> float:
+    """How much of a limit is used, from 0 to 1, by its stored time; both times are microseconds."""
+    return round(min(1.0, max(0, tat - now) / limit.tolerance_us), 3)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from gateway.consumers.consumer import Consumer
-from gateway.consumers.rate_limit_rules import Limit, LimitKey, LimitSet, select_limits
+from gateway.consumers.rate_limit_rules import Limit, LimitKey, LimitSet, Per, select_limits
 from gateway.errors import Refusal
 from gateway.policy.authorization import Grant
 from gateway.policy.bodies import NO_BODY, Body
@@ -76,6 +76,16 @@ class RateLimiter:
     def use_of(self, limit: Limit) -> float | None:
         """How much of a limit per consumer is used, from 0 to 1; None if only the store knows."""
         return self._memory.use_of(limit) if self._shared is None else None
+
+    async def read_uses(self, limits: LimitSet) -> dict[str, float]:
+        """How much of each limit per consumer is used, from 0 to 1, by its name; of all replicas together,
+        or of this one while the store is unavailable."""
+        counted = [limit for limit in limits.limits if limit.per is Per.CONSUMER]
+        try:
+            uses = await (self._memory if self._shared is None else self._shared).read_uses(counted)
+        except StoreUnavailable:
+            uses = await self._memory.read_uses(counted)
+        return {limit.name: used for limit, used in zip(counted, uses, strict=True)}
 
     async def admit(self, limits: LimitSet, grant: Grant, body: Body, deadline: float) -> Admission:
         """Spend the limits of a granted call, once per exchange; waits until `deadline` at most.

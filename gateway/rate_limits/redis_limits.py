@@ -7,9 +7,9 @@ Redis may forget active limits.
 
 from collections.abc import Callable, Sequence
 
-from gateway.consumers.rate_limit_rules import LimitKey
+from gateway.consumers.rate_limit_rules import Limit, LimitKey
 from gateway.rate_limits.gcra import LimitDecision, Reservation, Verdict
-from gateway.rate_limits.memory_limits import LimitRequest, LimitResult
+from gateway.rate_limits.memory_limits import LimitRequest, LimitResult, share_used
 from gateway.redis.redis_store import RedisStore, Script
 
 _SPEND = Script.of("""
@@ -84,6 +84,11 @@ return 1
 """)
 
 
+_READ = Script.of("""
+return redis.call('MGET', unpack(KEYS))
+""")
+
+
 class RedisLimits:
     """A `LimitStore`. `clock` gives the server's time in seconds since the epoch."""
 
@@ -115,6 +120,15 @@ class RedisLimits:
 
     async def release(self, key: LimitKey, held: Reservation) -> None:
         await self._store.run(_RELEASE, [redis_key(key)], [held.tat, key.limit.cost_us])
+
+    async def read_uses(self, limits: Sequence[Limit]) -> list[float]:
+        """Over all replicas; what one has spent in advance counts as used."""
+        if not limits:
+            return []
+        keys = [redis_key(LimitKey(limit, limit.key)) for limit in limits]
+        found = await self._store.run(_READ, keys, [])
+        now = round(self._clock() * 1_000_000)
+        return [share_used(limit, int(tat or 0), now) for limit, tat in zip(limits, found, strict=True)]
 
 
 def redis_key(key: LimitKey) -> str:

@@ -31,7 +31,7 @@ LADDER: tuple[frozenset[str], ...] = tuple(
             {"client_relay", "idempotency", "listener", "repeat_guard", "stops"},
             {"outcome_resolution", "webhooks"},
             {"explanation", "observe", "secret_stores"},
-            {"decisions", "replicas"},
+            {"decisions", "replicas", "self_service"},
             {"admin", "handler"},
             {"app"},
             {"commands"},

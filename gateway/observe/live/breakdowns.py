@@ -9,11 +9,13 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from gateway.exchange import UNKNOWN_SDK, Ending, Exchange
+from gateway.exchange import OWN_PRODUCT, UNKNOWN_SDK, Ending, Exchange
 from gateway.observe.live.quantiles import Counts, bucket_of, read_quantiles
 
 _SLICE_SECONDS = 180
 _SLICES = 5
+WINDOW_SECONDS = _SLICE_SECONDS * _SLICES
+"""Tables reach back so far, less what is left of the slice that is open."""
 RATE_SECONDS = 30
 MAX_CODES = 100
 MAX_SDKS = 10
@@ -47,6 +49,10 @@ class Breakdown:
     durations: Counts = field(default_factory=dict)
     sdks: dict[str, int] = field(default_factory=dict)
     """Of a consumer: requests by SDK, at most `MAX_SDKS` and `UNKNOWN_SDK`."""
+    codes: dict[int, int] = field(default_factory=dict)
+    """Of a consumer: answers by Twilio's code, at most `MAX_CODES` and `OTHER_CODE`."""
+    slugs: dict[str, int] = field(default_factory=dict)
+    """Of a consumer: answers by our slug."""
 
     def count(self, at: float, failed: bool, refused: bool, bucket: int) -> None:
         """Count one exchange."""
@@ -65,6 +71,17 @@ class Breakdown:
             sdk = UNKNOWN_SDK
         sdks[sdk] = sdks.get(sdk, 0) + count
 
+    def count_code(self, code: int, count: int = 1) -> None:
+        """Answers with a code of Twilio's more."""
+        codes = self.codes
+        if code not in codes and len(codes) >= MAX_CODES:
+            code = OTHER_CODE
+        codes[code] = codes.get(code, 0) + count
+
+    def count_slug(self, slug: str, count: int = 1) -> None:
+        """Answers with a slug of ours more."""
+        self.slugs[slug] = self.slugs.get(slug, 0) + count
+
     def add(self, other: "Breakdown") -> None:
         """Add another breakdown."""
         self.requests += other.requests
@@ -75,6 +92,10 @@ class Breakdown:
             self.durations[bucket] = self.durations.get(bucket, 0) + count
         for sdk, count in other.sdks.items():
             self.count_sdk(sdk, count)
+        for code, count in other.codes.items():
+            self.count_code(code, count)
+        for slug, count in other.slugs.items():
+            self.count_slug(slug, count)
 
     def quantiles(self) -> dict[str, float | None]:
         """Medians and 95th percentiles of the durations, in seconds."""
@@ -102,6 +123,8 @@ class Breakdowns:
         """Count exchanges; those of a slice that is over, in the newest."""
         second, current, counts = -1, _Slice(0), dict[str, int]()
         for exchange in exchanges:
+            if exchange.product == OWN_PRODUCT:
+                continue
             at, slug, consumer = exchange.ended_at_epoch, exchange.slug, exchange.consumer
             if int(at) != second:
                 second = int(at)
@@ -122,8 +145,10 @@ class Breakdowns:
                 route = current.routes.get(name) or _of(current.routes, name)
                 route.count(at, failed, refused, bucket)
             if slug:
+                caller.count_slug(slug)
                 _of(current.slugs, slug).count(at, failed, refused, bucket)
             if code := exchange.twilio_code:
+                caller.count_code(code)
                 if code not in current.codes and len(current.codes) >= MAX_CODES:
                     code = OTHER_CODE
                 _of(current.codes, code).count(at, failed, refused, bucket)

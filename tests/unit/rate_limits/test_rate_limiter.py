@@ -1,11 +1,11 @@
 """The gate: who is let through, who waits, who is told what; and what if the shared store is away."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from gateway.consumers.rate_limit_rules import LimitKey
+from gateway.consumers.rate_limit_rules import Limit, LimitKey
 from gateway.errors import Refusal
 from gateway.rate_limits.expiry_table import ExpiryTable
 from gateway.rate_limits.gcra import Reservation
@@ -53,6 +53,11 @@ class Away:
         if not self.there:
             raise StoreUnavailable("gone")
         await self._limits.release(key, held)
+
+    async def read_uses(self, limits: Sequence[Limit]) -> list[float]:
+        if not self.there:
+            raise StoreUnavailable("gone")
+        return await self._limits.read_uses(limits)
 
 
 @pytest.fixture
