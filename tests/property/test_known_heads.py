@@ -222,6 +222,7 @@ class _Side:
 
     async def _judge(self, request: Request, exchange: Exchange) -> list[object]:
         current = self.snapshots.current
+        assert decision is not None
         found = self.decisions.recall(request, exchange, current)
         decision, inbound, caller = found or await self.decisions.decide(request, exchange, current)
         assert not isinstance(decision.caller, UnverifiedCaller)
