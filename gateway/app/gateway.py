@@ -22,7 +22,6 @@ from gateway.build_info import build_kind
 from gateway.config.loading.resolved import Role
 from gateway.config.problems import ConfigError
 from gateway.config.reloading.teardown import forget_keys
-from gateway.config.schema.observe_settings import Log
 from gateway.consumers.consumer import Consumer
 from gateway.handler import Handler
 from gateway.identity.jwt_verifier import TokenVerifier
@@ -33,9 +32,8 @@ from gateway.listener.tunnels import TunnelBounds
 from gateway.observe.consumer_report import ConsumerReports
 from gateway.observe.live.exchange_queue import ExchangeQueue
 from gateway.observe.live.traffic_window import TrafficWindow
-from gateway.observe.log.library_logs import route_libraries
+from gateway.observe.log.library_logs import open_routed_log
 from gateway.observe.log.line_writer import LineWriter
-from gateway.observe.log.structured_log import Logger, open_log
 from gateway.observe.metrics.audit_families import AuditCollector
 from gateway.observe.metrics.consumer_key_families import ConsumerKeyCollector
 from gateway.observe.metrics.exposition import Exposition
@@ -67,7 +65,9 @@ class Gateway:
         self._exchange_queue = ExchangeQueue()
         options = configuration.options
         tracer = open_tracing(options.tracing)
-        self.observers = Observers(_make_log(writer, options.log), Metrics(), self._exchange_queue, tracer)
+        self.observers = Observers(
+            open_routed_log(writer, options.log), Metrics(), self._exchange_queue, tracer
+        )
         self.loops = BackgroundLoops(self.observers.loop_failed)
         self.loops.include(writer.loops)
         if tracer is not None:
@@ -161,7 +161,7 @@ class Gateway:
         """
         options, snapshot = configuration.options, configuration.snapshot
         if options.log != self._configuration.options.log:
-            self.observers.log = _make_log(self._writer, options.log)
+            self.observers.log = open_routed_log(self._writer, options.log)
         replaced, self._configuration = self._configuration, configuration
         self._snapshots.current = snapshot
         self.observers.metrics.configuration.apply(snapshot.config_hash, name_keys(snapshot))
@@ -294,12 +294,6 @@ class Gateway:
             ),
             root_pem=lambda: self._minting.root_pem,
         )
-
-
-def _make_log(writer: LineWriter, options: Log) -> Logger:
-    log = open_log(writer, options.level, options.format, options.sample_successes)
-    route_libraries(log)
-    return log
 
 
 def _bracketed(host: str) -> str:

@@ -222,9 +222,9 @@ class _Side:
 
     async def _judge(self, request: Request, exchange: Exchange) -> list[object]:
         current = self.snapshots.current
-        assert decision is not None
         found = self.decisions.recall(request, exchange, current)
         decision, inbound, caller = found or await self.decisions.decide(request, exchange, current)
+        assert decision is not None
         assert not isinstance(decision.caller, UnverifiedCaller)
         grant, plan = decision.grant, decision.plan
         body = NO_BODY

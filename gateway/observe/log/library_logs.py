@@ -12,7 +12,9 @@ import warnings
 from types import TracebackType
 from typing import Any, TextIO
 
-from gateway.observe.log.structured_log import Logger
+from gateway.config.schema.observe_settings import Log
+from gateway.observe.log.line_writer import LineWriter
+from gateway.observe.log.structured_log import Logger, open_log
 
 _MAX_TEXT = 120
 
@@ -32,6 +34,13 @@ class LibraryHandler(logging.Handler):
         text = str(record.msg).split("\n", 1)[0].partition("<")[0][:_MAX_TEXT].strip()
         level = "error" if record.levelno >= logging.ERROR else "warning"
         getattr(self._log, level)(text or "library message", **values)
+
+
+def open_routed_log(writer: LineWriter, options: Log) -> Logger:
+    """The log that the options ask for, with what libraries say in it."""
+    log = open_log(writer, options.level, options.format, options.sample_successes)
+    route_libraries(log)
+    return log
 
 
 def route_libraries(log: Logger) -> None:
