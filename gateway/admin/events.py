@@ -16,7 +16,7 @@ import orjson
 from aiohttp import web
 
 from gateway.admin.api import Api, json_response
-from gateway.admin.query_parameters import ALL_REPLICAS, read_filter, read_number, read_replica
+from gateway.admin.query_parameters import ALL_REPLICAS, read_filter, read_limit, read_number, read_replica
 from gateway.background.loops import BackgroundLoop
 from gateway.observe.live.recent_exchanges import Filter
 from gateway.observe.runtime import Runtime
@@ -26,6 +26,7 @@ from gateway.replicas.row_filter import Row
 
 MAX_STREAMS = 50
 _MAX_EXCHANGES = 50
+_MOST_EXCHANGES = 500
 _SLOW_SECONDS = 5.0
 _BUFFER_BYTES = 65_536
 _RETRY_MS = 2000
@@ -43,6 +44,7 @@ class _Wanted(NamedTuple):
 
     filter: Filter
     replica: str
+    most: int
 
 
 class Events:
@@ -101,8 +103,9 @@ class Events:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Stream until the reader leaves, is too slow, or the gateway stops."""
         try:
-            wanted = read_filter(request.query, frozenset({"after", "replica"}))
+            wanted = read_filter(request.query, frozenset({"after", "limit", "replica"}))
             replica = read_replica(request.query)
+            most = read_limit(request.query, _MAX_EXCHANGES, _MOST_EXCHANGES)
             after = read_number(request.query, "after")
         except ValueError as error:
             return json_response({"error": str(error)}, 400)
@@ -115,7 +118,7 @@ class Events:
         self._streams += 1
         self._merged_streams += merged
         try:
-            return await self._stream(request, _Wanted(wanted, replica if merged else ""), after)
+            return await self._stream(request, _Wanted(wanted, replica if merged else "", most), after)
         finally:
             self._streams -= 1
             self._merged_streams -= merged
@@ -154,11 +157,11 @@ class Events:
         rows: Sequence[Row]
         if wanted.replica:
             name = "" if wanted.replica == ALL_REPLICAS else wanted.replica
-            rows, skipped = self._view.feed.find(wanted.filter, name, _MAX_EXCHANGES, seq)
+            rows, skipped = self._view.feed.find(wanted.filter, name, wanted.most, seq)
         else:
             recent = self._runtime.traffic_window.recent
-            found = recent.find(wanted.filter, _MAX_EXCHANGES, after=seq)
-            more = len(found) == _MAX_EXCHANGES
+            found = recent.find(wanted.filter, wanted.most, after=seq)
+            more = len(found) == wanted.most
             skipped = recent.count(wanted.filter, after=seq) - len(found) if more else 0
             rows = [self._api.row(each) for each in found]
         if not rows:

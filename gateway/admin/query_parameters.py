@@ -39,11 +39,17 @@ def read_filter(query: MultiMapping[str], others: frozenset[str] = frozenset()) 
 
 def read_page(query: MultiMapping[str]) -> PageQuery:
     """limit, after, before."""
-    limit = read_number(query, "limit")
-    limit = _DEFAULT_LIMIT if limit is None else limit
-    if not 1 <= limit <= MAX_KEPT:
-        raise ValueError(f"limit is a number from 1 to {MAX_KEPT}")
+    limit = read_limit(query, _DEFAULT_LIMIT, MAX_KEPT)
     return PageQuery(limit, read_number(query, "after"), read_number(query, "before"))
+
+
+def read_limit(query: MultiMapping[str], default: int, most: int) -> int:
+    """How many at most."""
+    limit = read_number(query, "limit")
+    limit = default if limit is None else limit
+    if not 1 <= limit <= most:
+        raise ValueError(f"limit is a number from 1 to {most}")
+    return limit
 
 
 def read_number(query: MultiMapping[str], name: str) -> int | None:

@@ -8,12 +8,12 @@ import json
 import os
 import shutil
 import sys
-import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
-from gateway.commands.admin_arguments import add_token_argument, open_client
-from gateway.commands.admin_client import AdminAway, AdminClient, AdminError, Event
+from gateway.commands.admin_arguments import add_token_argument, open_client_at
+from gateway.commands.admin_client import AdminError
+from gateway.commands.tail_sources import Follower, Source
 from gateway.commands.tail_table import Exchange, Table, printable
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 _ADMIN = "http://127.0.0.1:9090"
 _MAX = 2000
-_FIRST_PAUSE_SECONDS = 0.5
-_MAX_PAUSE_SECONDS = 10.0
 _INTERRUPTED = 130
 _EPILOG = """\
 examples:
@@ -30,9 +28,11 @@ examples:
   gateway tail --consumer billing --status 5xx
   gateway tail --request-id 3f2a…                the outcome of one request
   gateway tail --route Messages --json | jq .steps
+  gateway tail --admin http://10.0.0.1:9090 --admin http://10.0.0.2:9090
 
-A gateway keeps its 2,000 latest exchanges; the log has those before. On a narrow terminal routes are cut and
-columns left out: --json has everything. QUEUE is waiting for our limits and for Twilio's.
+One replica answers for all that share its Redis; without one, name the admin port of each. A replica keeps
+its 2,000 latest exchanges; the log has those before. On a narrow terminal routes are cut and columns left
+out: --json has everything. QUEUE is waiting for our limits and for Twilio's.
 exit codes: 0 done, 1 no answer or no permission, 2 wrong usage, 130 interrupted
 """
 
@@ -60,7 +60,15 @@ def add_parser(subparsers: "Subparsers") -> None:
     parser.add_argument(
         "--json", action="store_true", help="one JSON object per line, as /api/exchanges has it"
     )
-    parser.add_argument("--admin", default=_ADMIN, metavar="URL", help=f"the admin port; default: {_ADMIN}")
+    parser.add_argument(
+        "--replica",
+        default="all",
+        metavar="NAME",
+        help="of this replica of those that share a Redis; default: all",
+    )
+    parser.add_argument(
+        "--admin", action="append", metavar="URL", help=f"an admin port; repeat it; default: {_ADMIN}"
+    )
     add_token_argument(parser)
     parser.set_defaults(run=run)
 
@@ -68,18 +76,44 @@ def add_parser(subparsers: "Subparsers") -> None:
 def run(args: argparse.Namespace) -> int:
     """0 when all is printed, 1 without an answer, 2 for a filter that the gateway does not take."""
     try:
-        tail = _Tail(open_client(args), _filters(args), _Printer(as_json=args.json))
-        found = tail.print_latest(args.limit)
-        if args.follow:
-            tail.follow()
-        if not found:
-            _say("No exchange among the latest matches.")
+        return _tail(args, _Printer(as_json=args.json))
     except AdminError as error:
         _say(f"gateway tail: {error}")
         return 2 if error.wrong_usage else 1
     except KeyboardInterrupt:
         return _INTERRUPTED
-    return 0
+
+
+def _tail(args: argparse.Namespace, printer: "_Printer") -> int:
+    addresses = args.admin or [_ADMIN]
+    replica = args.replica if len(addresses) == 1 else ""
+    sources = [Source(open_client_at(url, args.token_env), _filters(args), replica) for url in addresses]
+    found: list[Exchange] = []
+    failed: AdminError | None = None
+    for source in sources:
+        try:
+            found += source.latest(args.limit)
+        except AdminError as error:
+            if len(sources) == 1 or error.wrong_usage:
+                raise
+            failed = error
+            _say(f"gateway tail: {error}")
+        if source.note:
+            _say(f"gateway tail: {source.note}")
+    found.sort(key=lambda exchange: (exchange["at"], exchange["seq"]))
+    printer.with_replica = (
+        len(sources) > 1 or len(sources[0].replicas | {_replica(each) for each in found}) > 1
+    )
+    printer.show(found[-args.limit :])
+    if args.follow:
+        Follower(sources, printer.show, _say).run()
+    if not found and failed is None:
+        _say("No exchange among the latest matches.")
+    return 0 if failed is None else 1
+
+
+def _replica(exchange: Exchange) -> str:
+    return str(exchange.get("replica", ""))
 
 
 def _filters(args: argparse.Namespace) -> dict[str, object]:
@@ -97,11 +131,13 @@ class _Printer:
         self._table = Table(colour=colour)
         self._on_terminal = on_terminal
         self._begun = False
+        self.with_replica = False
 
     def show(self, exchanges: Iterable[Exchange]) -> None:
         if self._as_json:
             lines = [json.dumps(exchange, ensure_ascii=False) for exchange in exchanges]
         else:
+            self._table.with_replica = self.with_replica
             width = shutil.get_terminal_size().columns if self._on_terminal else None
             lines = self._table.render(exchanges, width)
             if lines and not self._begun:
@@ -109,55 +145,6 @@ class _Printer:
                 self._begun = True
         if lines:
             print("\n".join(lines), flush=True)
-
-
-class _Tail:
-    """Remembers what was printed, to continue without repeats or gaps: exchanges are numbered."""
-
-    def __init__(self, client: AdminClient, filters: dict[str, object], printer: _Printer) -> None:
-        self._client = client
-        self._filters = filters
-        self._printer = printer
-        self._last = 0
-
-    def print_latest(self, limit: int) -> int:
-        """Print what there is; gives how many."""
-        answer = self._client.get("/api/exchanges", {**self._filters, "limit": limit})
-        self._last = answer["last_seq"]
-        self._printer.show(reversed(answer["exchanges"]))
-        return len(answer["exchanges"])
-
-    def follow(self) -> None:
-        """Print new exchanges; reconnect after a lost connection. Raises `AdminError` if access is denied."""
-        pause = _FIRST_PAUSE_SECONDS
-        lost = False
-        while True:
-            try:
-                for event in self._client.events("/api/events", {**self._filters, "after": self._last}):
-                    if lost:
-                        _say("gateway tail: connected again")
-                    lost, pause = False, _FIRST_PAUSE_SECONDS
-                    if event.name == "exchanges":
-                        self._take(event)
-            except AdminAway as error:
-                if not lost:
-                    _say(f"gateway tail: {error}; trying again")
-                lost = True
-            time.sleep(pause)
-            pause = min(_MAX_PAUSE_SECONDS, pause * 2)
-
-    def _take(self, event: Event) -> None:
-        """An event has the newest only, if there were many: the others are asked for."""
-        newest: list[Exchange] = event.content["exchanges"]
-        skipped: int = event.content["skipped"]
-        if skipped:
-            between = {"after": self._last, "before": newest[-1]["seq"], "limit": _MAX}
-            older = self._client.get("/api/exchanges", {**self._filters, **between})["exchanges"]
-            if len(older) < skipped:
-                _say(f"gateway tail: {skipped - len(older)} exchanges came too fast to be shown")
-            self._printer.show(reversed(older))
-        self._printer.show(reversed(newest))
-        self._last = newest[0]["seq"] if event.number is None else event.number
 
 
 def _say(text: str) -> None:

@@ -33,10 +33,11 @@ _COLUMNS: Final = (
     _Column("QUEUE", 7, right=True),
     _Column("TRIES", 5, right=True),
     _Column("WHY", 5),
+    _Column("REPLICA", 7),
     _Column("REQUEST ID", 10),
 )
-_STATUS, _ROUTE, _QUEUE, _TRIES, _ID = 1, 4, 6, 7, 9
-_FIRST_TO_GO: Final = (_ID, _QUEUE, _TRIES)
+_STATUS, _ROUTE, _QUEUE, _TRIES, _WHY, _REPLICA, _ID = 1, 4, 6, 7, 8, 9, 10
+_FIRST_TO_GO: Final = (_ID, _QUEUE, _TRIES, _REPLICA)
 _CONSUMER = 2
 _MAX_WIDTHS: Final = {_CONSUMER: 24, _ID: 40}
 """On a terminal: callers choose how long these are, and the route needs the room."""
@@ -54,6 +55,8 @@ class Table:
 
     def __init__(self, *, colour: bool) -> None:
         self._colour = colour
+        self.with_replica = False
+        """Whether exchanges are of several replicas."""
         self._widths = [max(column.least, len(column.title)) for column in _COLUMNS]
 
     def render(self, exchanges: Iterable[Exchange], width: int | None) -> list[str]:
@@ -72,12 +75,14 @@ class Table:
     def _fit(self, width: int | None) -> _Layout:
         """Widths and the columns to show: the route gives way first, then whole columns."""
         widths, shown = list(self._widths), list(range(len(_COLUMNS)))
+        if not self.with_replica:
+            shown.remove(_REPLICA)
         if width is None:
             return _Layout(widths, shown)
         for index, most in _MAX_WIDTHS.items():
             widths[index] = min(widths[index], most)
         for victim in (None, *_FIRST_TO_GO):
-            if victim is not None:
+            if victim in shown:
                 shown.remove(victim)
             others = sum(widths[index] for index in shown if index != _ROUTE) + len(_GAP) * (len(shown) - 1)
             if width - others >= min(_FAIR_ROUTE, widths[_ROUTE]):
@@ -91,8 +96,8 @@ class Table:
         status = row[_STATUS]
         colour = _BY_CLASS.get(int(status) // 100 if status.isdigit() else 0, "")
         colours = [""] * len(_COLUMNS)
-        colours[0] = colours[_ID] = _DIM
-        colours[_STATUS] = colours[_ID - 1] = colour
+        colours[0] = colours[_REPLICA] = colours[_ID] = _DIM
+        colours[_STATUS] = colours[_WHY] = colour
         return colours
 
 
@@ -126,6 +131,7 @@ def _cells(exchange: Exchange) -> list[str]:
         duration(exchange["queue_seconds"]) if exchange["queue_seconds"] >= 0.001 else "-",
         str(exchange["attempts"]) if exchange["attempts"] else "-",
         printable(_why(exchange)) or "-",
+        printable(exchange.get("replica", "")) or "-",
         printable(exchange["request_id"]),
     ]
 

@@ -1,6 +1,6 @@
 """`gateway unknowns`: creates whose outcome nobody knows, and asking Twilio about one of them again.
 
-Asks the admin port of one replica, which knows of all of them where they share a Redis.
+Asks the admin port of one replica, which knows of all of them where they share a Redis, or of several.
 """
 
 import argparse
@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote
 
-from gateway.commands.admin_arguments import add_token_argument, open_client
-from gateway.commands.admin_client import AdminError
+from gateway.commands.admin_arguments import add_token_argument, open_client_at
+from gateway.commands.admin_client import AdminClient, AdminError
 from gateway.commands.tail_table import printable
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _EPILOG: Final = """\
 examples:
   gateway unknowns
   gateway unknowns --resolve 3f2a…
+  gateway unknowns --admin http://10.0.0.1:9090 --admin http://10.0.0.2:9090
   gateway unknowns --json | jq '.[] | select(.consumer == "billing")'
 
 Listed are creates whose answer was lost in the last hour; docs/at-most-once.md says what that means. Twilio
@@ -51,7 +52,9 @@ def add_parser(subparsers: "Subparsers") -> None:
         "--resolve", metavar="ID", help="ask Twilio about this one again, and say what is known"
     )
     parser.add_argument("--json", action="store_true", help="as /api/unknowns has it")
-    parser.add_argument("--admin", default=_ADMIN, metavar="URL", help=f"the admin port; default: {_ADMIN}")
+    parser.add_argument(
+        "--admin", action="append", metavar="URL", help=f"an admin port; repeat it; default: {_ADMIN}"
+    )
     add_token_argument(parser)
     parser.set_defaults(run=run)
 
@@ -59,12 +62,12 @@ def add_parser(subparsers: "Subparsers") -> None:
 def run(args: argparse.Namespace) -> int:
     """0 when all is printed, 1 without an answer, 2 for a URL that is none."""
     try:
-        client = open_client(args)
+        clients = [open_client_at(url, args.token_env) for url in args.admin or [_ADMIN]]
         if args.resolve is not None:
-            found = client.post(f"/api/unknowns/{quote(args.resolve, safe='')}/resolve")
+            found = _resolve(clients, args.resolve)
             print(json.dumps(found) if args.json else printable(_SAID[found["state"]].format(**found)))
             return 0
-        unknowns = client.get("/api/unknowns", {})["unknowns"]
+        unknowns = _list(clients)
     except AdminError as error:
         print(printable(f"gateway unknowns: {error}"), file=sys.stderr)
         return 2 if error.wrong_usage else 1
@@ -75,6 +78,25 @@ def run(args: argparse.Namespace) -> int:
     else:
         print("Every outcome of the last hour is known.")
     return 0
+
+
+def _list(clients: Sequence[AdminClient]) -> list[dict[str, Any]]:
+    """Those of all replicas, each once."""
+    found = {each["id"]: each for client in clients for each in client.get("/api/unknowns", {})["unknowns"]}
+    return sorted(found.values(), key=lambda each: each["at"])
+
+
+def _resolve(clients: Sequence[AdminClient], name: str) -> dict[str, Any]:
+    """What the first replica that knows of it finds out. Raises the last one's `AdminError` if none does."""
+    for client in clients[:-1]:
+        if any(each["id"] == name for each in client.get("/api/unknowns", {})["unknowns"]):
+            return _ask_again(client, name)
+    return _ask_again(clients[-1], name)
+
+
+def _ask_again(client: AdminClient, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = client.post(f"/api/unknowns/{quote(name, safe='')}/resolve")
+    return found
 
 
 def render_unknowns(unknowns: Sequence[Mapping[str, Any]]) -> list[str]:

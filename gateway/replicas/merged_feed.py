@@ -21,7 +21,7 @@ class MergedFeed:
 
     def add(self, rows: Iterable[Row]) -> None:
         """Number rows, those that ended first before the others."""
-        new = sorted(rows, key=lambda row: row["at"])
+        new = sorted(rows, key=lambda row: (row["at"], row["seq"]))
         self.last_number += len(new)
         self._rows.extend(new)
 

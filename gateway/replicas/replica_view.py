@@ -136,7 +136,7 @@ class ReplicaView:
         asked = [name for name in listing.live if replica in ("", name)]
         silent = [each.name for each in listing.replicas if each.name not in (self.replica, *asked)]
         silent = [name for name in silent if replica in ("", name)]
-        notes = [self.note_of(listing)]
+        notes = [self.note_of(listing)] if self._options.store is not None else []
         if self._store is not None and listing.shared and (asked or silent):
             try:
                 for answer in await self._ask(self._store, query, asked, replica):
@@ -149,7 +149,7 @@ class ReplicaView:
                     rows += [row for row in published if admits_row(wanted, row)]
             except StoreUnavailable as error:
                 notes.append(f"Redis is unavailable ({error})")
-        rows.sort(key=lambda row: row["at"], reverse=True)
+        rows.sort(key=lambda row: (row["at"], row["seq"]), reverse=True)
         return Found(rows[:most], answered, "; ".join(filter(None, notes)))
 
     def watch(self) -> None:
