@@ -15,6 +15,7 @@ from aiohttp import web
 from gateway.admin.admin_authentication import AdminAuthenticator
 from gateway.admin.admin_connections import AdminConnections, AdminProtocol
 from gateway.admin.api import Api, json_response
+from gateway.admin.consumer_api import ConsumerApi
 from gateway.admin.events import Events
 from gateway.admin.login import Login
 from gateway.admin.replicas_api import ReplicasApi, view_sources
@@ -110,6 +111,7 @@ class AdminServer:
         ReplicasApi(self._api, self._view, runtime).add_to(router)
         StopsApi(runtime.stops, self._authenticator, self._auditor).add_to(router)
         UnknownsApi(runtime.outcomes, self._auditor).add_to(router)
+        ConsumerApi(runtime).add_to(router)
         Login(self._authenticator, self._auditor).add_to(router)
         StaticFiles().add_to(router)
         return application

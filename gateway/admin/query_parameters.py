@@ -20,6 +20,7 @@ _TEXT = re.compile(r"[\x21-\x7e…][\x20-\x7e…]{0,199}")
 _STATUS = re.compile(r"[1-5](?:xx|[0-9][0-9])", re.IGNORECASE)
 _ACCOUNT = re.compile(r"AC[0-9a-fA-F]{32}")
 _MASKED = re.compile(r"AC[0-9a-fA-F]{4}…[0-9a-fA-F]{4}")
+_MOMENT = re.compile(r"[0-9]{1,11}(?:\.[0-9]{1,6})?")
 _NUMBER = re.compile(r"[0-9]{1,16}")
 
 
@@ -80,7 +81,7 @@ def require_known(query: MultiMapping[str], known: frozenset[str]) -> None:
 
 def _text(value: str) -> str:
     if not _TEXT.fullmatch(value):
-        raise ValueError("consumer, route and request_id are up to 200 printable characters")
+        raise ValueError("consumer, route, request_id, key, sdk and sid are up to 200 printable characters")
     return value
 
 
@@ -108,6 +109,17 @@ def _code(value: str) -> int:
     return _number("code", value)
 
 
+def _sid(value: str) -> str:
+    text = _text(value)
+    return mask_sid(text) if _ACCOUNT.fullmatch(text) else text
+
+
+def _moment(value: str) -> float:
+    if not _MOMENT.fullmatch(value):
+        raise ValueError("since is in seconds since the epoch")
+    return float(value)
+
+
 def _number(name: str, value: str) -> int:
     if not _NUMBER.fullmatch(value):
         raise ValueError(f"{name} is a whole number")
@@ -122,4 +134,8 @@ _FILTERS: Mapping[str, Callable[[str], Any]] = {
     "account": _account,
     "slug": _slug,
     "code": _code,
+    "key": _text,
+    "sdk": _text,
+    "sid": _sid,
+    "since": _moment,
 }

@@ -236,8 +236,7 @@ class Gateway:
 
     async def _report_usage(self, consumer: Consumer, uses: dict[str, float]) -> dict[str, Any]:
         """What `/-/usage` answers: made on the admin thread, where the figures are."""
-        snapshot = self._snapshots.current
-        return await self._admin.call(lambda: self._reports.describe(consumer, snapshot, uses))
+        return await self._admin.call(lambda: self._reports.describe(consumer, self._snapshots.current, uses))
 
     def _consumer_names(self) -> Collection[str]:
         return self._snapshots.current.consumers.keys()
@@ -293,6 +292,7 @@ class Gateway:
                 self.webhooks.state, self.observers.metrics.webhooks, self.observers.recent_webhooks
             ),
             root_pem=lambda: self._minting.root_pem,
+            certificates=self._minting.certificates,
         )
 
 

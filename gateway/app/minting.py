@@ -39,6 +39,12 @@ class Minting:
         """Certificates minted since the start."""
         return 0 if self._minter is None else self._minter.minted
 
+    def certificates(self) -> dict[str, float]:
+        """When the certificates in use end, in seconds since the epoch: the data port's, and that of `ca`."""
+        found = {"the data port's certificate": self._tls.expires if self._tls is not None else 0.0}
+        found["the intermediate of `ca`"] = self.expires
+        return {name: expires for name, expires in found.items() if expires}
+
     def apply(
         self,
         authority: "IssuingAuthority | None",

@@ -29,6 +29,8 @@ class ReloadReporter:
             ok = reload.result is Result.DONE
             self._process_status.record_reload(ok, "; ".join(problems), reload.waiting)
             self._observers.metrics.configuration.record_reload(ok=ok)
+            if ok and reload.changes:
+                self._process_status.record_changes(reload.reason, reload.config_hash, reload.changes)
         values: dict[str, object] = {"reason": reload.reason, "config": reload.config_hash}
         if reload.seconds:
             values["seconds"] = round(reload.seconds, 3)

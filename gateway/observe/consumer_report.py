@@ -4,7 +4,7 @@ Made on the admin thread, for `/-/usage` and for the consumer's own page. Nothin
 consumer, and nothing a secret: keys are the first digits of their digests. Times are seconds since the epoch.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from gateway.consumers.consumer import Consumer
@@ -31,7 +31,7 @@ class ConsumerReports:
     ) -> None:
         """`stops` gives those in force; `started_at` is when the counts began."""
         self._traffic_window = traffic_window
-        self._counts = counts
+        self.counts = counts
         self._started_at = started_at
         self._stops = stops
 
@@ -73,7 +73,7 @@ class ConsumerReports:
                 ],
             },
             "since_start": {"at": round(self._started_at, 3), "segments": self._segments(consumer.name)},
-            "keys": list(describe_keys(consumer.name, snapshot)),
+            "keys": [key for name, key in describe_keys(snapshot) if name == consumer.name],
             "stopped": [
                 {"prefix": f"+{stop.prefix}" if stop.prefix else "", "at": round(stop.at, 3)}
                 for stop in self._stops().values()
@@ -85,16 +85,15 @@ class ConsumerReports:
         """Of messages that were sent, by where they went, as far as the calling code tells."""
         return {
             country or "other": count
-            for (consumer, country), count in sorted(self._counts.segments.copy().items())
+            for (consumer, country), count in sorted(self.counts.segments.copy().items())
             if consumer == name
         }
 
 
-def describe_keys(name: str, snapshot: Snapshot) -> Iterable[dict[str, object]]:
-    """A consumer's keys, and when they end (None: they do not)."""
+def describe_keys(snapshot: Snapshot) -> Iterator[tuple[str, dict[str, object]]]:
+    """Every key with the name of its consumer, and when it ends (None: it does not)."""
     for digest, entry in snapshot.identities.keys.items():
-        if entry.consumer.name == name:
-            yield {"key": f"sha256:{digest[:_SHOWN]}", "expires": entry.expires}
+        yield entry.consumer.name, {"key": f"sha256:{digest[:_SHOWN]}", "expires": entry.expires}
 
 
 def _most(counts: Mapping[Any, int]) -> list[tuple[Any, int]]:

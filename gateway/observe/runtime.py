@@ -93,6 +93,8 @@ class Runtime:
     traces_dropped: Callable[[], int]
     root_pem: Callable[[], bytes]
     """The root of `ca`, empty without one."""
+    certificates: Callable[[], dict[str, float]]
+    """When those of the data port and of `ca` end, in seconds since the epoch."""
     webhooks: WebhookRuntime | None = None
 
     def read_limiters(self) -> dict[str, LimiterReading]:

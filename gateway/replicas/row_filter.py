@@ -12,6 +12,7 @@ from gateway.observe.live.recent_exchanges import Filter
 Row = Mapping[str, Any]
 """An exchange as /api/exchanges has it, with `replica`."""
 _OTHER_NAMES: Final = {"code": "twilio_code"}
+_SEVERAL: Final = {"key": ("consumer_key", "key"), "sid": ("created_sid", "resource_sid")}
 _FIELDS: Final = tuple(each.name for each in fields(Filter))
 
 
@@ -35,9 +36,15 @@ def is_row(content: object) -> bool:
 
 
 def _matches(name: str, value: Any, row: Row) -> bool:
+    if name in _SEVERAL:
+        return any(row.get(each) == value for each in _SEVERAL[name])
+    if name == "since":
+        return isinstance(at := row.get("at"), int | float) and bool(at >= value)
     found = row.get(_OTHER_NAMES.get(name, name))
     if name == "status" and isinstance(found, int):
         return found // 100 == int(value[0]) if value.endswith("xx") else found == int(value)
+    if name == "sdk":
+        return isinstance(found, str) and value in (found, found.partition("/")[0])
     if name == "route":
         return isinstance(found, str) and value.lower() in found.lower()
     return bool(found == value)

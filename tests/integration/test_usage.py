@@ -165,3 +165,37 @@ async def test_the_use_of_shared_limits(redis: RedisServer, upstream: RawUpstrea
         for _ in range(4):
             assert (await ask(one.port, request(f"GET {MESSAGES}"))).status == 200
         assert 0.3 < (await usage(two))["limits"][0]["used"] <= 0.4
+
+
+async def api(gateway: Running, path: str) -> Any:
+    answer = await ask_admin(int(gateway.admin_url.rpartition(":")[2]), path)
+    assert answer.status == 200, answer.body
+    return json.loads(answer.body)
+
+
+async def test_the_page_of_a_consumer(gateway: Running, upstream: RawUpstream) -> None:
+    """Rules, keys with their last use, callers; what ends; what our errors mean. Filters by key and SID."""
+    await ask(gateway.port, request(f"GET {MESSAGES}", "User-Agent: twilio-python/9.8.1"))
+    await ask(gateway.port, request(f"GET {MESSAGES}", auth=OTHER))
+    found = await api(gateway, "/api/consumers/app")
+    assert (found["credential"], found["rules"], found["latest"]) == ("main", ["* * /**"], 1)
+    assert [(each["address"], each["calls"]) for each in found["addresses"]] == [("127.0.0.1", 1)]
+    assert [each["calls"] for each in found["keys"]] == [1, 0]
+    assert found["keys"][0]["last_at"] <= found["now"]
+    expiring = (await api(gateway, "/api/expiring"))["expiring"]
+    assert [(each["kind"], each["consumer"]) for each in expiring if each["kind"] == "key"] == [
+        ("key", "app")
+    ]
+    errors = (await api(gateway, "/api/errors"))["errors"]
+    assert errors["rate_limited"]["more_info"].endswith("#rate_limited")
+    assert (await api(gateway, "/api/changes")) == {"last": None}
+    assert (await api(gateway, "/api/repeats")) == {"repeats": [], "note": ""}
+    key = found["keys"][0]["key"].removeprefix("sha256:")
+    for query, count in (
+        (f"key={key}", 1),
+        ("key=00000000", 0),
+        ("sdk=twilio-python", 1),
+        ("since=9999999999", 0),
+    ):
+        assert len((await api(gateway, f"/api/exchanges?{query}"))["exchanges"]) == count, query
+    assert (await ask_admin(int(gateway.admin_url.rpartition(":")[2]), "/api/consumers/none")).status == 404

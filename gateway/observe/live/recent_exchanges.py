@@ -91,6 +91,8 @@ class Filter:
     """Which exchanges are wanted; an empty field excludes nothing.
 
     `route` is any part of the label, whatever its case. `status` is '404' or '4xx'. `account` is masked.
+    `key` is a consumer's or Twilio's, as it is shown; `sdk` a name, or name and version; `sid` what was
+    addressed or created. `since` is in seconds since the epoch.
     """
 
     consumer: str = ""
@@ -100,6 +102,10 @@ class Filter:
     account: str = ""
     slug: str = ""
     code: int = 0
+    key: str = ""
+    sdk: str = ""
+    sid: str = ""
+    since: float = 0.0
 
     def admits(self, exchange: Exchange) -> bool:
         """Whether this exchange is wanted."""
@@ -111,6 +117,10 @@ class Filter:
             or (self.slug and self.slug != exchange.slug)
             or (self.code and self.code != exchange.twilio_code)
             or (self.account and self.account != mask_sid(exchange.account))
+            or (self.key and self.key not in (exchange.consumer_key, exchange.key))
+            or (self.sdk and self.sdk not in (exchange.sdk, exchange.sdk.partition("/")[0]))
+            or (self.sid and self.sid not in map(mask_account, (exchange.created_sid, exchange.resource_sid)))
+            or exchange.ended_at_epoch < self.since
         )
 
 

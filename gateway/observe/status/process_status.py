@@ -19,6 +19,15 @@ class LastReload(NamedTuple):
     detail: str
 
 
+class AppliedChanges(NamedTuple):
+    """The last reload that changed something: when, what asked for it, and a line a change; no secrets."""
+
+    at: float
+    reason: str
+    config: str
+    changes: tuple[str, ...]
+
+
 class ProcessStatus:
     """One per process. `clock` gives seconds since the epoch."""
 
@@ -31,6 +40,7 @@ class ProcessStatus:
         """When the active configuration was applied."""
         self.last_reload: LastReload | None = None
         """None until the first reload."""
+        self.last_changes: AppliedChanges | None = None
         self.after_restart: tuple[str, ...] = ()
         """Settings changed since the start that take effect at the next one."""
         self.reasons: Mapping[str, str] = MappingProxyType({})
@@ -43,6 +53,10 @@ class ProcessStatus:
         if ok:
             self.loaded_at = now
         self.last_reload = LastReload(now, ok, detail)
+
+    def record_changes(self, reason: str, config: str, changes: tuple[str, ...]) -> None:
+        """A reload has changed these."""
+        self.last_changes = AppliedChanges(self._clock(), reason, config, changes)
 
     def set_reason(self, subject: str, text: str) -> None:
         """Set the reason why `subject` makes the process degraded; an empty text clears it."""

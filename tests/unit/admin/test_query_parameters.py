@@ -26,6 +26,9 @@ def query(text: str) -> MultiDict[str]:
         ("code=21211&slug=rate_limited", Filter(code=21211, slug="rate_limited")),
         ("account=AC00112233445566778899aabbccddeeff", Filter(account="AC0011…eeff")),
         ("account=AC0011%E2%80%A6eeff", Filter(account="AC0011…eeff")),
+        ("key=1a2b3c4d&sdk=twilio-python/9.8.1", Filter(key="1a2b3c4d", sdk="twilio-python/9.8.1")),
+        ("sid=AC00112233445566778899aabbccddeeff", Filter(sid="AC0011…eeff")),
+        ("since=1790000000.5", Filter(since=1790000000.5)),
         ("limit=5&status=500", Filter(status="500")),
     ],
 )
@@ -56,7 +59,12 @@ def test_anything_is_read_or_refused_without_a_word_of_it(given: dict[str, str])
     assert "\u2603" not in str(caught.value)
 
 
-@given(st.sampled_from(["consumer", "route", "status", "request_id", "account", "slug", "code"]), st.text())
+@given(
+    st.sampled_from(
+        ["consumer", "route", "status", "request_id", "account", "slug", "code", "key", "sdk", "sid", "since"]
+    ),
+    st.text(),
+)
 def test_any_value_gives_a_filter_or_a_reason(name: str, value: str) -> None:
     """A filter finds what it says; nothing else is raised."""
     told = ""
@@ -66,6 +74,6 @@ def test_any_value_gives_a_filter_or_a_reason(name: str, value: str) -> None:
     except ValueError as error:
         told = str(error)
     if found is None:
-        assert told.startswith(name) or "consumer, route and request_id" in told
+        assert told.startswith(name) or "consumer, route, request_id, key" in told
     else:
         assert (found == Filter()) is (value == "")
