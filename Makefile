@@ -93,6 +93,7 @@ alerts:                    ## runbook links (RUNBOOK_URL=https://…); Prometheu
 docs: install              ## the reference of the configuration, from the schema
 	$(BIN)/gateway schema --markdown > docs/configuration.md
 	$(BIN)/gateway schema > config/gateway.schema.json
+	$(BIN)/gateway schema --log > docs/log-fields.md
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/clients/node/node_modules

@@ -94,7 +94,8 @@ class Handler:
     async def handle(self, request: Request) -> None:
         """Answer a request. Whatever happens, its record is finished once."""
         exchange = Exchange(self._clock())
-        exchange.address = request.caller.remote
+        if self._observers.records_addresses:
+            exchange.address = request.caller.remote
         identities = self._snapshots.current.identities
         if given := request.individual_values(b"x-request-id"):
             exchange.request_id = take_request_id(given, identities, request.read_secrets())
@@ -134,7 +135,7 @@ class Handler:
         """
         exchange = Exchange(self._clock())
         exchange.request_id = new_request_id()
-        exchange.address = address
+        exchange.address = address if self._observers.records_addresses else ""
         note_error(exchange, error)
         status, reason, fields, body = render_refusal(error, "", exchange, self._snapshots.current.error_help)
         exchange.bytes_out = len(body)

@@ -68,6 +68,7 @@ class Gateway:
         self.observers = Observers(
             open_routed_log(writer, options.log), Metrics(), self._exchange_queue, tracer
         )
+        self.observers.records_addresses = options.log.addresses
         self.loops = BackgroundLoops(self.observers.loop_failed)
         self.loops.include(writer.loops)
         if tracer is not None:
@@ -162,6 +163,7 @@ class Gateway:
         options, snapshot = configuration.options, configuration.snapshot
         if options.log != self._configuration.options.log:
             self.observers.log = open_routed_log(self._writer, options.log)
+            self.observers.records_addresses = options.log.addresses
         replaced, self._configuration = self._configuration, configuration
         self._snapshots.current = snapshot
         self.observers.metrics.configuration.apply(snapshot.config_hash, name_keys(snapshot))

@@ -89,7 +89,7 @@ def _read_key_and_heads(args: argparse.Namespace) -> "tuple[bytes, list[AuditHea
         if resolved.audit_key is None:
             raise _Unusable(f"{args.config} has no `audit`; name the key's file by --key-file")
         key = resolved.audit_key.reveal().encode()
-    heads = [head for log in args.heads for head in read_heads(_lines(log))]
+    heads = [head for log in args.heads for head in read_heads(_plain_lines(log))]
     if args.store and resolved is not None:
         heads += _ask_store(resolved)
     return key, heads
@@ -105,6 +105,23 @@ def _load(path: Path) -> "ResolvedSettings":
 def _lines(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         yield from file
+
+
+def _plain_lines(log: Path) -> Iterator[bytes]:
+    """The heads of an ordinary log, whatever `log.schema` it was written with."""
+    import orjson
+
+    from gateway.observe.log.log_schema import to_plain
+
+    for text in _lines(log):
+        if b"audit head" not in text:
+            continue
+        try:
+            line = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(line, dict):
+            yield orjson.dumps(to_plain(line))
 
 
 def _ask_store(resolved: "ResolvedSettings") -> "Iterator[AuditHead]":

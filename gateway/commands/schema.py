@@ -28,6 +28,7 @@ def add_parser(subparsers: "Subparsers") -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--markdown", action="store_true", help="print the reference, docs/configuration.md")
+    parser.add_argument("--log", action="store_true", help="print the fields of the log, docs/log-fields.md")
     parser.set_defaults(run=run)
 
 
@@ -36,7 +37,11 @@ def run(args: argparse.Namespace) -> int:
     # Imported here: `gateway schema --help` need not wait for pydantic.
     from gateway.config.schema.documentation import editor_schema, render_markdown
 
-    if args.markdown:
+    if args.log:
+        from gateway.observe.log.log_fields import render_catalogue
+
+        print(render_catalogue(), end="")
+    elif args.markdown:
         print(render_markdown(), end="")
     else:
         print(json.dumps(editor_schema(), indent=2, ensure_ascii=False))

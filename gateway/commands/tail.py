@@ -24,7 +24,7 @@ _MAX = 2000
 _INTERRUPTED = 130
 _EPILOG = """\
 examples:
-  gateway tail --follow
+  gateway tail --follow --wide
   gateway tail --consumer billing --status 5xx
   gateway tail --request-id 3f2a…                the outcome of one request
   gateway tail --route Messages --json | jq .steps
@@ -69,6 +69,12 @@ def add_parser(subparsers: "Subparsers") -> None:
     parser.add_argument(
         "--admin", action="append", metavar="URL", help=f"an admin port; repeat it; default: {_ADMIN}"
     )
+    parser.add_argument(
+        "--wide",
+        "-w",
+        action="store_true",
+        help="more columns: key, address, SDK, rule, SID and outcome; lines are not cut",
+    )
     add_token_argument(parser)
     parser.set_defaults(run=run)
 
@@ -76,7 +82,7 @@ def add_parser(subparsers: "Subparsers") -> None:
 def run(args: argparse.Namespace) -> int:
     """0 when all is printed, 1 without an answer, 2 for a filter that the gateway does not take."""
     try:
-        return _tail(args, _Printer(as_json=args.json))
+        return _tail(args, _Printer(as_json=args.json, wide=args.wide))
     except AdminError as error:
         _say(f"gateway tail: {error}")
         return 2 if error.wrong_usage else 1
@@ -124,11 +130,11 @@ def _filters(args: argparse.Namespace) -> dict[str, object]:
 class _Printer:
     """Prints exchanges in the order given, with titles before the first."""
 
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, wide: bool) -> None:
         self._as_json = as_json
         on_terminal = sys.stdout.isatty()
         colour = on_terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-        self._table = Table(colour=colour)
+        self._table = Table(colour=colour, wide=wide)
         self._on_terminal = on_terminal
         self._begun = False
         self.with_replica = False

@@ -36,6 +36,15 @@ _COLUMNS: Final = (
     _Column("REPLICA", 7),
     _Column("REQUEST ID", 10),
 )
+_WIDE: Final = (
+    _Column("KEY", 8),
+    _Column("FROM", 9),
+    _Column("SDK", 5),
+    _Column("RULE", 5),
+    _Column("SID", 34),
+    _Column("OUTCOME", 7),
+)
+"""Who, by which rule, and what it was about: shown if it is asked for."""
 _STATUS, _ROUTE, _QUEUE, _TRIES, _WHY, _REPLICA, _ID = 1, 4, 6, 7, 8, 9, 10
 _FIRST_TO_GO: Final = (_ID, _QUEUE, _TRIES, _REPLICA)
 _CONSUMER = 2
@@ -53,31 +62,34 @@ class _Layout(NamedTuple):
 class Table:
     """Remembers how wide its columns have become."""
 
-    def __init__(self, *, colour: bool) -> None:
+    def __init__(self, *, colour: bool, wide: bool = False) -> None:
+        """`wide` adds columns that say who it was; nothing is cut then."""
         self._colour = colour
         self.with_replica = False
         """Whether exchanges are of several replicas."""
-        self._widths = [max(column.least, len(column.title)) for column in _COLUMNS]
+        self._wide = wide
+        self._columns = (*_COLUMNS, *_WIDE) if wide else _COLUMNS
+        self._widths = [max(column.least, len(column.title)) for column in self._columns]
 
     def render(self, exchanges: Iterable[Exchange], width: int | None) -> list[str]:
         """A line per exchange, in the order given. `width` is the terminal's, None to cut nothing."""
-        rows = [_cells(exchange) for exchange in exchanges]
+        rows = [[*_cells(exchange), *(_wide_cells(exchange) if self._wide else ())] for exchange in exchanges]
         for row in rows:
             self._widths = [max(width, len(cell)) for width, cell in zip(self._widths, row, strict=True)]
         layout = self._fit(width)
-        return [_line(row, self._colours(row), layout) for row in rows]
+        return [_line(row, self._columns, self._colours(row), layout) for row in rows]
 
     def header(self, width: int | None) -> str:
         """The line of titles; after `render`, as wide as what it rendered."""
-        colours = [_BOLD] * len(_COLUMNS) if self._colour else None
-        return _line([column.title for column in _COLUMNS], colours, self._fit(width))
+        colours = [_BOLD] * len(self._columns) if self._colour else None
+        return _line([column.title for column in self._columns], self._columns, colours, self._fit(width))
 
     def _fit(self, width: int | None) -> _Layout:
         """Widths and the columns to show: the route gives way first, then whole columns."""
-        widths, shown = list(self._widths), list(range(len(_COLUMNS)))
+        widths, shown = list(self._widths), list(range(len(self._columns)))
         if not self.with_replica:
             shown.remove(_REPLICA)
-        if width is None:
+        if width is None or self._wide:
             return _Layout(widths, shown)
         for index, most in _MAX_WIDTHS.items():
             widths[index] = min(widths[index], most)
@@ -95,17 +107,19 @@ class Table:
             return None
         status = row[_STATUS]
         colour = _BY_CLASS.get(int(status) // 100 if status.isdigit() else 0, "")
-        colours = [""] * len(_COLUMNS)
+        colours = [""] * len(self._columns)
         colours[0] = colours[_REPLICA] = colours[_ID] = _DIM
         colours[_STATUS] = colours[_WHY] = colour
         return colours
 
 
-def _line(row: Sequence[str], colours: Sequence[str] | None, layout: _Layout) -> str:
+def _line(
+    row: Sequence[str], columns: Sequence[_Column], colours: Sequence[str] | None, layout: _Layout
+) -> str:
     widths, shown = layout
     cells: list[str] = []
     for index in shown:
-        cell, column = row[index], _COLUMNS[index]
+        cell, column = row[index], columns[index]
         if len(cell) > widths[index]:
             # A route's end says more than its beginning; a name begins with what tells it apart.
             keep = widths[index] - 1
@@ -136,9 +150,28 @@ def _cells(exchange: Exchange) -> list[str]:
     ]
 
 
+def _wide_cells(exchange: Exchange) -> list[str]:
+    sdk = exchange.get("sdk", "")
+    values = (
+        exchange.get("consumer_key"),
+        exchange.get("address"),
+        sdk if sdk != "other" else "",
+        exchange.get("rule"),
+        exchange.get("created_sid") or exchange.get("resource_sid"),
+        exchange.get("outcome"),
+    )
+    return [printable(value or "-") for value in values]
+
+
 def _why(exchange: Exchange) -> str:
     """What there is to say of it in a word or two."""
-    words = [exchange["slug"] or (str(exchange["twilio_code"]) if exchange["twilio_code"] else "")]
+    slug = exchange["slug"]
+    named = {"rate_limited": exchange.get("limit"), "form_rule": exchange.get("rule")}.get(slug)
+    words = [
+        f"{slug}: {named}"
+        if named
+        else slug or (str(exchange["twilio_code"]) if exchange["twilio_code"] else "")
+    ]
     if exchange["ending"] != "answered":
         words.append(exchange["ending"])
     if exchange["unknown"]:

@@ -36,6 +36,8 @@ class Observers:
         self.log = log
         self.metrics = metrics
         self.recent_webhooks = RecentWebhooks()
+        self.records_addresses = True
+        """Whether callers' addresses may be recorded; may be changed while running."""
         self._exchange_queue = exchange_queue
         self._tracer = tracer
 
@@ -123,7 +125,7 @@ class Observers:
 
     def stop_changed(self, act: str, stop: Stop, address: str) -> None:
         """An operator stopped or started something."""
-        values = {"consumer": stop.consumer, "prefix": stop.prefix, "address": address}
+        values = {"consumer": stop.consumer, "prefix": stop.prefix, **self._shown(address)}
         self.log.warning(f"operator {act}", **values)
 
     def stops_not_kept(self, reason: str) -> None:
@@ -133,7 +135,7 @@ class Observers:
 
     def admin_refused(self, address: str) -> None:
         """A caller of the admin port presented a wrong token."""
-        self.log.warning("admin token refused", address=address)
+        self.log.warning("admin token refused", **self._shown(address))
 
     def outcome_asked(self, outcome: OpenOutcome, address: str) -> None:
         """A person had Twilio asked about an outcome."""
@@ -141,13 +143,16 @@ class Observers:
         self.log.info(
             "audit",
             action="unknown.resolve",
-            address=address,
+            **self._shown(address),
             outcome=outcome.id,
             consumer=subject.consumer,
             account=mask_sid(subject.account),
             route=subject.route,
             state=outcome.state,
         )
+
+    def _shown(self, address: str) -> dict[str, str]:
+        return {"address": address} if self.records_addresses else {}
 
     def key_event(self, event: KeyEvent, account_sid: str, key_label: str) -> None:
         """Count and log an event of a Twilio key."""

@@ -97,3 +97,32 @@ async def test_the_limit_that_refused_or_delayed(upstream: RawUpstream) -> None:
     told = sorted((line["status"], line.get("limit", "")) for line in lines)
     assert told[0] == (200, "")
     assert set(told[1:]) == {(200, "app/slow"), (429, "app/slow")}
+
+
+async def test_addresses_are_recorded_nowhere_if_they_are_switched_off(upstream: RawUpstream) -> None:
+    async with running_gateway(upstream.url, log={"addresses": False}) as gateway:
+        await ask(gateway.port, create())
+        await ask(gateway.port, request(f"GET {MESSAGES}", auth="Bearer nobody-knows-it"))
+        await ask(gateway.port, b"no request\r\n\r\n")
+        lines = await gateway.exchange_logged(3)
+        rows = await fetched(gateway)
+    assert not any("address" in line for line in lines)
+    assert {row["address"] for row in rows} == {""}
+
+
+@pytest.mark.parametrize(
+    ("schema", "names"),
+    [
+        ("ecs", {"@timestamp", "log.level", "ecs.version", "message"}),
+        ("gcp", {"severity", "time", "message"}),
+    ],
+)
+async def test_a_gateway_writes_every_line_in_the_schema(
+    upstream: RawUpstream, schema: str, names: set[str]
+) -> None:
+    async with running_gateway(upstream.url, log={"schema": schema}) as gateway:
+        await ask(gateway.port, create())
+    lines = gateway.log()
+    assert {"serving", "exchange", "stopped"} <= {line["message"] for line in lines}
+    assert all(names <= line.keys() for line in lines)
+    assert not [line for line in lines if {"event", "level", "timestamp"} & line.keys() and schema == "gcp"]

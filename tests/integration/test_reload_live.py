@@ -26,6 +26,8 @@ WITNESSES: dict[str, tuple[Any, Witness, object]] = {
     "drain_seconds": (3, lambda g: g._configuration.options.listener.drain_seconds, 3),
     "log.level": ("error", lambda g: g.observers.log.least, 40),
     "log.format": ("console", lambda g: type(g.observers.log).render.__class__.__name__, "ConsoleLines"),
+    "log.schema": ("ecs", lambda g: hasattr(type(g.observers.log).render, "rename"), True),
+    "log.addresses": (False, lambda g: g.observers.records_addresses, False),
     "log.sample_successes": (0.5, lambda g: g.observers.log.share, 0.5),
     "admin.hosts": (["x.test"], lambda g: g._authenticator.access.hosts, frozenset({"x.test"})),
     "admin.page_token": ({"env": "PAGE"}, lambda g: g._authenticator.access.page is not None, True),

@@ -17,6 +17,16 @@ class Log(Section):
     format: Literal["auto", "json", "console"] = Field(
         default="auto", description="`auto` is colours on a terminal, else one JSON object per line."
     )
+    schema_: Literal["plain", "ecs", "gcp"] = Field(
+        default="plain",
+        alias="schema",
+        description="The names of the fields in JSON lines: our own, those of the Elastic Common Schema, or "
+        "those that Google Cloud Logging knows (`docs/log-fields.md`).",
+    )
+    addresses: bool = Field(
+        default=True,
+        description="Whether callers' addresses are recorded: in the log, on the page, in traces.",
+    )
     sample_successes: Annotated[float, Field(ge=0, le=1), values.NUMBER] = Field(
         default=1,
         description="Which share of plain successes is written, from 0 to 1. Refusals, failures, hang-ups, "

@@ -60,6 +60,8 @@ def values_of(exchange: Exchange) -> dict[str, Any]:
         values["twilio_request_id"] = exchange.twilio_request_id
     if exchange.trace is not None:
         values["trace_id"] = exchange.trace.trace_id
+        if exchange.trace.span_id:
+            values["span_id"] = exchange.trace.span_id
     if exchange.slug:
         values["gateway_error"] = exchange.slug
     if exchange.reason:

@@ -38,7 +38,7 @@ class LibraryHandler(logging.Handler):
 
 def open_routed_log(writer: LineWriter, options: Log) -> Logger:
     """The log that the options ask for, with what libraries say in it."""
-    log = open_log(writer, options.level, options.format, options.sample_successes)
+    log = open_log(writer, options.level, options.format, options.sample_successes, options.schema_)
     route_libraries(log)
     return log
 

@@ -19,6 +19,7 @@ from gateway.exchange import Ending, Exchange
 from gateway.observe.log.console import ConsoleLines
 from gateway.observe.log.exchange_line import level_of, values_of
 from gateway.observe.log.line_writer import LineWriter
+from gateway.observe.log.log_schema import SCHEMAS, Rename
 
 Logger = structlog.typing.FilteringBoundLogger
 
@@ -56,9 +57,15 @@ class _Lines:
         self._logger.msg(self.render(None, level, values))
 
 
-def open_log(writer: LineWriter, level: str, style: str, sample_successes: float = 1.0) -> Logger:
-    """A logger that writes JSON lines, or coloured ones on a terminal (`style`: auto, json, console)."""
-    render: _Render = _render_json
+def open_log(
+    writer: LineWriter, level: str, style: str, sample_successes: float = 1.0, schema: str = "plain"
+) -> Logger:
+    """A logger that writes JSON lines, or coloured ones on a terminal (`style`: auto, json, console).
+
+    `schema` names the fields of JSON lines: plain, ecs or gcp.
+    """
+    rename = SCHEMAS.get(schema)
+    render: _Render = _render_json if rename is None else _Renamed(rename)
     if style == "console" or (style == "auto" and sys.stdout.isatty()):
         render = ConsoleLines(colours=not os.environ.get("NO_COLOR"))  # https://no-color.org
     writer.describe_drops = lambda total: (
@@ -79,6 +86,17 @@ def _render_json(_: Any, level: str, event: structlog.typing.EventDict) -> bytes
     event["level"] = level
     event["timestamp"] = datetime.now(UTC)
     return orjson.dumps(event, option=orjson.OPT_UTC_Z)
+
+
+class _Renamed:
+    """The same by the names that a collector expects."""
+
+    def __init__(self, rename: Rename) -> None:
+        self.rename = rename
+
+    def __call__(self, _: Any, level: str, event: structlog.typing.EventDict) -> bytes:
+        line = {**event, "level": level, "timestamp": datetime.now(UTC)}
+        return orjson.dumps(self.rename(line), option=orjson.OPT_UTC_Z)
 
 
 def log_exchange(log: Logger, exchange: Exchange) -> None:

@@ -64,6 +64,9 @@ def test_columns_stay_where_they_are() -> None:
         ({"slug": "rate_limited", "twilio_code": 20429}, "rate_limited"),
         ({"ending": "hung_up", "status": 0}, "hung_up"),
         ({"slug": "upstream_lost", "unknown": True}, "upstream_lost, outcome unknown"),
+        ({"slug": "rate_limited", "limit": "app/slow"}, "rate_limited: app/slow"),
+        ({"slug": "form_rule", "rule": "form.to"}, "form_rule: form.to"),
+        ({"slug": "not_allowed", "rule": "allow"}, "not_allowed"),
         ({"reported": "not_allowed"}, "would refuse: not_allowed"),
     ],
 )
@@ -95,3 +98,15 @@ def test_no_terminal_takes_orders() -> None:
 )
 def test_durations(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown
+
+
+def test_wide_rows_say_who_and_what() -> None:
+    table = Table(colour=False, wide=True)
+    sid = "SM" + "0a" * 16
+    values = {"consumer_key": "0123abcd", "address": "192.0.2.7", "sdk": "twilio-go/1.30.9",
+              "rule": "messages:send", "resource_sid": "", "created_sid": sid, "outcome": ""}  # fmt: skip
+    (line,) = table.render([EXCHANGE | values], 80)
+    assert line.split()[-6:] == ["0123abcd", "192.0.2.7", "twilio-go/1.30.9", "messages:send", sid, "-"]
+    titles = table.header(80)
+    assert titles.split()[-6:] == ["KEY", "FROM", "SDK", "RULE", "SID", "OUTCOME"]
+    assert titles.index("SID") == line.index(sid)
