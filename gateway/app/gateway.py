@@ -65,9 +65,8 @@ class Gateway:
         self._exchange_queue = ExchangeQueue()
         options = configuration.options
         tracer = open_tracing(options.tracing)
-        self.observers = Observers(
-            open_routed_log(writer, options.log), Metrics(), self._exchange_queue, tracer
-        )
+        log = open_routed_log(writer, options.log)
+        self.observers = Observers(log, Metrics(), self._exchange_queue, tracer)
         self.observers.records_addresses = options.log.addresses
         self.loops = BackgroundLoops(self.observers.loop_failed)
         self.loops.include(writer.loops)
@@ -262,6 +261,7 @@ class Gateway:
         components, tracker, handler = self.components, self.listener.tracker, self._handler
         loop = asyncio.get_running_loop()
         traffic_window = TrafficWindow(self._exchange_queue)
+        hooks, seen = self.webhooks, (self.observers.metrics.webhooks, self.observers.recent_webhooks)
         return Runtime(
             process_status=self.process_status,
             traffic_window=traffic_window,
@@ -288,11 +288,7 @@ class Gateway:
             loops=self.loops,
             log_dropped=lambda: self._writer.dropped,
             traces_dropped=lambda: self.observers.traces_dropped,
-            webhooks=None
-            if self.webhooks is None
-            else WebhookRuntime(
-                self.webhooks.state, self.observers.metrics.webhooks, self.observers.recent_webhooks
-            ),
+            webhooks=None if hooks is None else WebhookRuntime(hooks.state, *seen),
             root_pem=lambda: self._minting.root_pem,
             certificates=self._minting.certificates,
         )
