@@ -13,6 +13,7 @@ import random
 import socket
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ import uvloop
 import yaml
 
 from gateway.commands.simulate import read_account
+from tests.bench.create_histories import CreateHistories
 from tests.bench.retrying_clients import KINDS, RetryingClient, Told
 from tests.support.redis import RedisServer, redis_server
 from tests.support.running import ENVIRON, configuration
@@ -35,6 +37,7 @@ _PAUSE_MS = (50, 500)
 _PAUSE_EVERY_SECONDS = 3.0
 _END_SECONDS = 120.0
 _KEEP_RECORDS = 20_000
+_STORIES = 20
 FAULTS = {
     "reset-before": 0.04,
     "reset-after": 0.04,
@@ -82,15 +85,32 @@ class Run:
     told: Told = field(default_factory=Told)
     made: dict[str, list[str]] = field(default_factory=dict)
     unknown_after: int = 0
+    causes: Counter[str] = field(default_factory=Counter)
     killed: int = 0
     paused: int = 0
     faults: int = 0
 
+    def __post_init__(self) -> None:
+        self.histories = CreateHistories(self.told.faulted_at)
+
     def note(self, text: str, sid: str) -> None:
         """Twilio has created a message."""
         self.made.setdefault(text, []).append(sid)
+        self.histories.note_made(text, sid)
         if len(self.made[text]) > 1:
-            print(f"twice: {text}: {', '.join(self.told.heard.get(text, []))}", flush=True)
+            print(f"twice: {self.story(text)}", flush=True)
+
+    def story(self, label: str) -> str:
+        """What is known of a label's create, for people."""
+        heard = ", ".join(self.told.heard.get(label, []))
+        return f"{label}: {heard}; {self.histories.describe(label)}"
+
+    def end_faults(self) -> None:
+        """Callers have stayed: note what is unknown to them by now, and why."""
+        self.unknown_after = len(self.told.unknown)
+        self.causes = self.histories.causes(self.told.unknown)
+        for label in sorted(self.told.unknown)[:_STORIES]:
+            print(f"unknown: {self.story(label)}", flush=True)
 
     def problems(self, labels: Sequence[str]) -> dict[str, list[str]]:
         """What must not be, by its name; nothing if all is well."""
@@ -115,7 +135,8 @@ class Run:
             f"{creates} creates met {self.faults} faults, {self.killed} kills, {self.paused} pauses: "
             f"created {sum(map(len, self.made.values()))}, of which twice "
             f"{sum(len(sids) > 1 for sids in self.made.values())}; unknown to a caller that stayed "
-            f"{STAYS_SECONDS:g} s: {self.unknown_after} ({100 * self.unknown_after / creates:.2f} %)\n"
+            f"{STAYS_SECONDS:g} s: {self.unknown_after} ({100 * self.unknown_after / creates:.2f} %) "
+            f"{dict(self.causes)}\n"
             f"  answers: {dict(self.told.answers.most_common())}"
         )
 
@@ -176,9 +197,7 @@ async def run_creates(
             await client.create(labels[number], to[number], stays_seconds=STAYS_SECONDS)
 
     await asyncio.gather(*(call() for _ in range(callers)))
-    run.unknown_after = len(run.told.unknown)
-    for label in sorted(run.told.unknown)[:10]:
-        print(f"unknown: {label}: {', '.join(run.told.heard[label])}", flush=True)
+    run.end_faults()
     run.faults = sum(rule.fired for rule in simulator.faults.rules)
     simulator.faults.clear()
     left = [number for number in range(creates) if labels[number] not in run.told.acknowledged]
@@ -195,6 +214,7 @@ async def _kill_now_and_then(run: Run, replicas: list[Replica], every: float) ->
         await asyncio.sleep(every)
         replica = replicas[number % len(replicas)]
         number += 1
+        run.histories.kills.append(asyncio.get_running_loop().time())
         await replica.kill()
         await replica.start()
         run.killed += 1
@@ -227,6 +247,7 @@ async def measure(creates: int, callers: int, seed: int = 0, kill_every: float =
     account = read_account(ENVIRON, None)
     with TemporaryDirectory() as folder, redis_server() as server:
         async with Simulator([account], keep_records=_KEEP_RECORDS, seed=seed) as simulator:
+            run.histories.watch(simulator)
             simulator.store.record_body = run.note  # type: ignore[method-assign, assignment]
             for fault, probability in FAULTS.items():
                 simulator.faults.add(fault, method="POST", probability=probability)

@@ -64,6 +64,9 @@ class Told:
     answers: Counter[str] = field(default_factory=Counter)
     heard: dict[str, list[str]] = field(default_factory=dict)
     """What each label's client heard, and after how many seconds."""
+    faulted_at: dict[str, float] = field(default_factory=dict)
+    """When a label's last fault was, by the loop's clock: its last attempt at Twilio, or a connection to a
+    replica that broke."""
 
 
 class RetryingClient:
@@ -76,17 +79,15 @@ class RetryingClient:
         self._chance = chance
 
     async def create(self, label: str, to: str, *, stays_seconds: float | None = None) -> None:
-        """Call until there is a definite answer, or `stays_seconds` after the first that is none."""
+        """Call until there is a definite answer, or `stays_seconds` after the last fault."""
         loop = asyncio.get_running_loop()
-        failed_at: float | None = None
         self._told.unknown.discard(label)
         while True:
             end = await self._call(label, to)
             if end == "done":
                 return
-            now = loop.time()
-            failed_at = now if failed_at is None or end == "not done" else failed_at
-            if stays_seconds is not None and now - failed_at >= stays_seconds:
+            faulted_at = self._told.faulted_at.setdefault(label, loop.time())
+            if stays_seconds is not None and loop.time() - faulted_at >= stays_seconds:
                 (self._told.not_done if end == "not done" else self._told.unknown).add(label)
                 return
             await asyncio.sleep(_PAUSE_SECONDS * self._chance.uniform(0.5, 1.5))
@@ -131,12 +132,13 @@ class RetryingClient:
                 continue
             except (OSError, EOFError) as error:
                 heard = type(error).__name__
+                self._told.faulted_at[label] = asyncio.get_running_loop().time()
             break
         if answer is not None:
             heard = f"{answer.status} {answer.slug} {answer.value('Gateway-Outcome')}".strip()
         self._told.answers[heard] += 1
         seconds = asyncio.get_running_loop().time() - began
-        self._told.heard.setdefault(label, []).append(f"{heard} ({seconds:.1f} s)")
+        self._told.heard.setdefault(label, []).append(f"{began:.1f}: {heard} ({seconds:.1f} s)")
         return answer
 
     async def _wait(self, caller: RawCaller) -> RawAnswer | None:
