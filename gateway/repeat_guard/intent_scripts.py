@@ -167,6 +167,8 @@ return 1
 )
 # KEYS: as FORGET. ARGV: now, lease (0: nobody looks), seconds, description, state, status, slug, answer,
 # SIDs, id, superseded ids. Open ones stay listed; a definite answer that no caller has is kept for a repeat.
+# It may come late, when a look has found what was made: that is not open again, for its SID is owned by now,
+# so that the next look would see nothing.
 KEEP = Script.of(
     NOW
     + _FORGET_OLD
@@ -177,6 +179,7 @@ local owner = redis.call('HGET', KEYS[1], 'id')
     + _MINE
     + f"""
 if owner and not mine(10) then return -1 end
+if owner == ARGV[10] and ARGV[5] == 'open' and redis.call('HGET', KEYS[1], 'state') == 'found' then return 1 end
 redis.call('HSET', KEYS[1], 'version', {RECORD_VERSION}, 'id', ARGV[10], 'state', ARGV[5], 'seconds', ARGV[3],
   'status', ARGV[6], 'slug', ARGV[7], 'answer', ARGV[8], 'lease', 0,
   'ended', now)

@@ -18,7 +18,7 @@ from gateway.redis.redis_store import Script, ScriptStore
 from gateway.repeat_guard.answer_seal import seal
 from gateway.repeat_guard.intent_records import IntentEnd, IntentLease, SharedIntent, read_intent
 from gateway.repeat_guard.intent_scripts import BEGIN, FORGET, HAND_BACK, KEEP, RELEASE, RENEW
-from gateway.repeat_guard.open_outcomes import LEASE_SECONDS, OpenOutcome
+from gateway.repeat_guard.open_outcomes import LEASE_SECONDS, OpenOutcome, OutcomeState
 from gateway.repeat_guard.outcome_scripts import OWN
 from gateway.repeat_guard.outcome_text import write_outcome
 from gateway.repeat_guard.repeat_rules import store_unavailable
@@ -29,6 +29,8 @@ _LATE_SECONDS = 30.0  # while the store is unavailable, nothing is written
 _LATE_MS = 60_000
 _SUPERSEDES_MAX = 8
 _TRIES = 60
+_OPEN = OutcomeState.OPEN
+_KNOWN = (OutcomeState.FOUND, OutcomeState.ABSENT)
 
 
 class SharedIntents:
@@ -201,6 +203,10 @@ class SharedIntents:
 
     async def _write(self, lease: IntentLease) -> bool:
         keys, end = lease.keys, lease.end
+        if end is not None and end.state == _OPEN and lease.outcome.state in _KNOWN:
+            lease.is_written = True  # a look has told the store more meanwhile
+            lease.on_written()
+            return True
         ids = (lease.outcome.id, *lease.supersedes)
         asks = bool(lease.outcome.subject.to_digest)
         try:

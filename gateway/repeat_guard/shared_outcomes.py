@@ -59,7 +59,12 @@ class SharedOutcomes:
         names = (keys.open, keys.leases, keys.kept, keys.intent, keys.sids, keys.to)
         text = write_outcome(outcome)
         owner = self._owner_of(outcome)
-        if await self._run(RESOLVE, names, outcome.id, owner, state, sid, text) == 0:
+        try:
+            written = await self._run(RESOLVE, names, outcome.id, owner, state, sid, text)
+        except BaseException:
+            outcome.state = before
+            raise
+        if written == 0:
             outcome.state = before
             return False
         outcome.sid = sid

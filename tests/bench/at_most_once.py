@@ -137,6 +137,7 @@ class Run:
             f"{sum(len(sids) > 1 for sids in self.made.values())}; unknown to a caller that stayed "
             f"{STAYS_SECONDS:g} s: {self.unknown_after} ({100 * self.unknown_after / creates:.2f} %) "
             f"{dict(self.causes)}\n"
+            f"  {self.told.describe_known(STAYS_SECONDS)}\n"
             f"  answers: {dict(self.told.answers.most_common())}"
         )
 

@@ -1,7 +1,9 @@
 """What the repeat guard costs a create: off, in this process, and shared through Redis.
 
 `python -m tests.bench.guard_cost [--creates 4000]`: another text each time, a gateway process for each kind,
-which take turns. CPU is the gateway process's own; the rest is the caller's view.
+which take turns. CPU is the gateway process's own; the rest is the caller's view. With `--instructions` each
+kind runs under valgrind's callgrind, with everything on as in `tests.bench.instructions`, and what is counted
+are instructions, which do not depend on how busy the machine is.
 """
 
 import argparse
@@ -11,7 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +22,8 @@ from typing import Any
 import uvloop
 
 from gateway.commands.simulate import read_account
+from tests.bench.instructions import count, under_callgrind
+from tests.bench.processes import Cores, started_gateway, started_upstream
 from tests.support.caller import FORM, MESSAGES, raw_caller, request
 from tests.support.redis import redis_server
 from tests.support.running import ENVIRON, Spawned, spawned_gateway
@@ -46,6 +50,15 @@ class Kind:
             f"{self.name:6} {microseconds:6.0f} µs of CPU a create ({microseconds - before:+.0f}), "
             f"p50 {p50:.2f} ms ({p50 - p50_before:+.2f})"
         )
+
+
+def kinds(store: str) -> list[Kind]:
+    """The ways of guarding; `store` is the URL of a Redis."""
+    return [
+        Kind("off", {"repeat_guard": {"seconds": 0}}),
+        Kind("local", {"repeat_guard": {"store": "local"}}),
+        Kind("shared", {"repeat_guard": {"store": "shared"}, "store": store}),
+    ]
 
 
 def _cpu_seconds(spawned: Spawned) -> float:
@@ -80,25 +93,36 @@ async def measure(creates: int, callers: int) -> bool:
     """Measure and print; whether every create was made."""
     well, share = True, max(1, creates // _ROUNDS)
     with redis_server() as server, TemporaryDirectory() as folder:
-        kinds = [
-            Kind("off", {"repeat_guard": {"seconds": 0}}),
-            Kind("local", {"repeat_guard": {"store": "local"}}),
-            Kind("shared", {"repeat_guard": {"store": "shared"}, "store": server.url}),
-        ]
+        measured = kinds(server.url)
         async with Simulator([read_account(ENVIRON, None)]) as simulator, AsyncExitStack() as stack:
             running = []
-            for kind in kinds:
+            for kind in measured:
                 place = Path(folder) / kind.name
                 place.mkdir()
                 running.append(
                     await stack.enter_async_context(spawned_gateway(place, simulator.url, **kind.settings))
                 )
             for number in range(_ROUNDS):
-                for kind, spawned in zip(kinds, running, strict=True):
+                for kind, spawned in zip(measured, running, strict=True):
                     well = await _round(kind, spawned, share, number * share, callers) and well
-    for kind in kinds:
-        print(kind.describe(kinds[0]))
+    for kind in measured:
+        print(kind.describe(measured[0]))
     return well
+
+
+def count_instructions(creates: int) -> None:
+    """Count and print, for each kind: creates that all differ."""
+    cores, base = Cores.found(), 0.0
+    with redis_server() as store, started_upstream(cores.load) as upstream:
+        for kind in kinds(store.url):
+            with ExitStack() as stack:
+                folder = Path(stack.enter_context(TemporaryDirectory()))
+                under = stack.enter_context(under_callgrind(folder))
+                started = started_gateway(cores.measured, upstream.url, folder, under=under, **kind.settings)
+                counted = count(stack.enter_context(started), folder, creates).varied
+            base = base or counted
+            more = 100 * (counted / base - 1)
+            print(f"{kind.name:6} {counted:9,.0f} instructions a create ({more:+.1f} %)", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -108,7 +132,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--creates", type=int, default=4000, help="of each kind")
     parser.add_argument("--callers", type=int, default=1, help="at the same time")
+    parser.add_argument("--instructions", action="store_true", help="count them; needs valgrind")
     args = parser.parse_args(arguments)
+    if args.instructions:
+        count_instructions(args.creates)
+        return 0
     return 0 if uvloop.run(measure(args.creates, args.callers)) else 1
 
 

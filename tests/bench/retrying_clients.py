@@ -65,8 +65,30 @@ class Told:
     heard: dict[str, list[str]] = field(default_factory=dict)
     """What each label's client heard, and after how many seconds."""
     faulted_at: dict[str, float] = field(default_factory=dict)
-    """When a label's last fault was, by the loop's clock: its last attempt at Twilio, or a connection to a
-    replica that broke."""
+    """When a label's last fault ended, by the loop's clock: that of an attempt at Twilio, or a connection to
+    a replica that broke."""
+    known_after: list[float] = field(default_factory=list)
+    """For each fault, after how many seconds its caller was told what had become of the create."""
+    _known: dict[str, float] = field(default_factory=dict)
+
+    def note_known(self, label: str, now: float) -> None:
+        """A caller was told whether its create was done."""
+        faulted_at = self.faulted_at.get(label)
+        if faulted_at is not None and self._known.get(label) != faulted_at:
+            self._known[label] = faulted_at
+            self.known_after.append(now - faulted_at)
+
+    def describe_known(self, seconds: float) -> str:
+        """How long callers waited for certainty, for people."""
+        times = sorted(self.known_after)
+        if not times:
+            return "no fault whose end a caller was told"
+        shares = ", ".join(
+            f"p{100 * share:g} {times[int(share * (len(times) - 1))]:.1f} s"
+            for share in (0.5, 0.99, 0.999, 1)
+        )
+        late = sum(each > seconds for each in times)
+        return f"what became of {len(times)} faults was told after {shares}; {late} after {seconds:g} s"
 
 
 class RetryingClient:
@@ -100,6 +122,8 @@ class RetryingClient:
             sends += 1
             if answer is None:
                 return "unknown"
+            if answer.status < 300 or self._read(answer) == "not done":
+                self._told.note_known(label, asyncio.get_running_loop().time())
             if answer.status < 300:
                 self._told.acknowledged[label] = orjson.loads(answer.body)["sid"]
                 return "done"

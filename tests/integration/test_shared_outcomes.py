@@ -56,6 +56,37 @@ async def test_what_is_found_is_given_to_a_repeat_and_then_over(one: GuardReplic
     assert not await one.guard.outcomes.resolve(outcome, OutcomeState.ABSENT)
 
 
+@pytest.mark.parametrize("fault", ["before", "after"])
+@pytest.mark.parametrize("knows", [True, False], ids=["by its own replica", "by another one"])
+async def test_a_late_word_that_it_is_open_does_not_undo_what_was_found(
+    one: GuardReplica, two: GuardReplica, fault: str, knows: bool
+) -> None:
+    """Its SID is owned by now: a look would not see it, say that nothing was made, and let it be sent again."""
+    opened: list[OpenOutcome] = []
+    one.guard.set_on_open(opened.append)
+    gate = asyncio.Event()
+    call = asyncio.create_task(one.create(lost(), intent=ASKING, until=gate))
+    await one.until_sent()
+    one.store.faults += [fault, "late"]  # the end is asked for again, and that waits
+    gate.set()
+    assert await call == "upstream_lost"
+    (outcome,) = opened
+    while one.store.faults:
+        await asyncio.sleep(0)
+    if knows:
+        assert await one.guard.outcomes.resolve(outcome, OutcomeState.FOUND, sid="SM5")
+    else:
+        two.lapse(ASKING)
+        (taken,) = await two.guard.outcomes.take_over([ACCOUNT], 10)
+        assert await two.guard.outcomes.resolve(taken, OutcomeState.FOUND, sid="SM5")
+    one.store.let_go.set()
+    await one.written()
+    two.lapse(ASKING)
+    assert await two.guard.outcomes.listed([ACCOUNT], 10) == []
+    assert await two.guard.outcomes.take_over([ACCOUNT], 10) == []
+    assert await two.create(intent=ASKING) == "found SM5"
+
+
 async def test_what_is_absent_may_be_sent_again(one: GuardReplica, two: GuardReplica) -> None:
     outcome = await open_outcome(one)
     assert await two.create(intent=ASKING) == "repeat_unknown"
