@@ -179,7 +179,9 @@ local owner = redis.call('HGET', KEYS[1], 'id')
     + _MINE
     + f"""
 if owner and not mine(10) then return -1 end
-if owner == ARGV[10] and ARGV[5] == 'open' and redis.call('HGET', KEYS[1], 'state') == 'found' then return 1 end
+if owner == ARGV[10] and ARGV[5] == 'open' and redis.call('HGET', KEYS[1], 'state') == 'found' then
+  return 1
+end
 redis.call('HSET', KEYS[1], 'version', {RECORD_VERSION}, 'id', ARGV[10], 'state', ARGV[5], 'seconds', ARGV[3],
   'status', ARGV[6], 'slug', ARGV[7], 'answer', ARGV[8], 'lease', 0,
   'ended', now)
