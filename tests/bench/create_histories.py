@@ -63,8 +63,9 @@ class CreateHistories:
             if label and self.attempts[label][-1].plan:
                 self._faulted_at[label] = self._now()
 
-        journal.begin, journal.finish = begun, finished  # type: ignore[method-assign]
-        faults.plan = planned  # type: ignore[method-assign]
+        journal.begin = begun  # type: ignore[method-assign]
+        journal.finish = finished  # type: ignore[method-assign, assignment]
+        faults.plan = planned  # type: ignore[method-assign, assignment]
 
     def note_made(self, label: str, sid: str) -> None:
         """Twilio has created a message."""
