@@ -6,6 +6,7 @@ and CDATA and judges nothing else, because Twilio does.
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from html import unescape
 from ipaddress import ip_address
 from typing import Final, NamedTuple
@@ -13,14 +14,17 @@ from urllib.parse import urljoin, urlsplit
 
 from gateway.webhooks.webhook_routes import WebhookRoute, WebhookRules, is_plain_rest
 
-# Comment, CDATA, processing instruction, declaration, tag (quoted values may hold ">"), or text.
+# A tag (quoted values may hold ">"), text, or the start of something else. No "<" stands in a tag
+# (XML 1.0, 3.1), so that each look for a tag's end stops before the next one: the scan is linear.
 _TOKEN: Final = re.compile(
-    rb"<!--.*?-->|<!\[CDATA\[(?P<cdata>.*?)\]\]>|<\?.*?\?>|<!(?:[^>\[]|\[[^\]]*\])*>"
-    rb"|<(?P<close>/)?(?P<name>[A-Za-z_][A-Za-z0-9_.:-]*+)(?P<rest>(?:[^>\"']|\"[^\"]*\"|'[^']*')*+)>"
-    rb"|(?P<text>[^<]++)",
-    re.DOTALL,
+    rb"<(?P<close>/)?(?P<name>[A-Za-z_][A-Za-z0-9_.:-]*+)(?P<rest>(?:[^<>\"']|\"[^<\"]*\"|'[^<']*')*+)>"
+    rb"|(?P<opens><!--|<!\[CDATA\[|<\?|<!)|(?P<text>[^<]++)"
 )
-_ATTRIBUTE: Final = re.compile(rb"([A-Za-z_][A-Za-z0-9_.:-]*+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_ENDS: Final = {b"<!--": b"-->", b"<![CDATA[": b"]]>", b"<?": b"?>"}
+_DECLARATION: Final = re.compile(rb"<!(?:[^<>\[]|\[[^\]]*\])*+>")
+_ATTRIBUTE: Final = re.compile(
+    rb"(?<![A-Za-z0-9_.:-])([A-Za-z_][A-Za-z0-9_.:-]*+)\s*+=\s*+(?:\"([^\"]*)\"|'([^']*)')"
+)
 _URL_ATTRIBUTE: Final = re.compile(rb"action|.*url|.*callback", re.IGNORECASE | re.DOTALL)
 """`action`, `url`, `waitUrl`, `statusCallback`, `recordingStatusCallback`, … of all verbs and nouns."""
 _URL_TEXT: Final = frozenset({b"redirect", b"play", b"media"})
@@ -114,7 +118,7 @@ def _find_public(origin: str, target: str, rules: WebhookRules, route: WebhookRo
     at = next((index for index, char in enumerate(target) if char in "?#"), len(target))
     path, query = target[:at], target[at:]
     for each in (route, *rules.routes):
-        own_origin, own_path = _split_inward(each)
+        own_origin, own_path = _split_inward(each.to)
         if own_origin != origin:
             continue
         if not each.open_ended:
@@ -127,8 +131,9 @@ def _find_public(origin: str, target: str, rules: WebhookRules, route: WebhookRo
     return None
 
 
-def _split_inward(route: WebhookRoute) -> tuple[str, str]:
-    parts = urlsplit(route.to)
+@lru_cache(maxsize=1024)
+def _split_inward(to: str) -> tuple[str, str]:
+    parts = urlsplit(to)
     origin = f"{parts.scheme}://{(parts.hostname or '').lower()}:{parts.port or _PORTS[parts.scheme]}"
     return origin, parts.path or "/"
 
@@ -144,20 +149,44 @@ def is_unreachable(host: str) -> bool:
 def _find_urls(body: bytes) -> Iterator[tuple[int, int, bool]]:
     """(start, end, whether entities are written) of each value that may be a URL, without spaces around."""
     inside = b""
-    for token in _TOKEN.finditer(body):
-        name = token["name"]
-        if name is not None:
-            rest, at = token["rest"], token.start("rest")
-            for attribute in _ATTRIBUTE.finditer(rest):
-                if _URL_ATTRIBUTE.fullmatch(attribute[1].rpartition(b":")[2]):
-                    group = 3 if attribute[2] is None else 2
-                    yield _trim(body, at + attribute.start(group), at + attribute.end(group), escaped=True)
-            ends = token["close"] is not None or rest.endswith(b"/")
-            inside = b"" if ends else name.rpartition(b":")[2].lower()
-        elif inside in _URL_TEXT and token["cdata"] is not None:
-            yield _trim(body, token.start("cdata"), token.end("cdata"), escaped=False)
-        elif inside in _URL_TEXT and token["text"] is not None:
-            yield _trim(body, token.start("text"), token.end("text"), escaped=True)
+    at = 0
+    while at < len(body):
+        token = _TOKEN.match(body, at)
+        if token is None:  # a "<" that begins nothing
+            at += 1
+        elif token["opens"] is not None:
+            end = _find_end(body, at, token["opens"])
+            if end is None:
+                return
+            if inside in _URL_TEXT and token["opens"] == b"<![CDATA[":
+                yield _trim(body, token.end(), end - len(b"]]>"), escaped=False)
+            at = end
+        elif token["name"] is not None:
+            yield from _find_attributes(body, token)
+            at = token.end()
+            ends = token["close"] is not None or token["rest"].endswith(b"/")
+            inside = b"" if ends else token["name"].rpartition(b":")[2].lower()
+        else:
+            at = token.end()
+            if inside in _URL_TEXT:
+                yield _trim(body, token.start(), at, escaped=True)
+
+
+def _find_end(body: bytes, start: int, opens: bytes) -> int | None:
+    """Behind a comment, a CDATA section, an instruction or a declaration; None if it has no end."""
+    if opens in _ENDS:
+        end = body.find(_ENDS[opens], start + len(opens))
+        return None if end < 0 else end + len(_ENDS[opens])
+    declaration = _DECLARATION.match(body, start)
+    return None if declaration is None else declaration.end()
+
+
+def _find_attributes(body: bytes, tag: re.Match[bytes]) -> Iterator[tuple[int, int, bool]]:
+    at = tag.start("rest")
+    for attribute in _ATTRIBUTE.finditer(tag["rest"]):
+        if _URL_ATTRIBUTE.fullmatch(attribute[1].rpartition(b":")[2]):
+            group = 3 if attribute[2] is None else 2
+            yield _trim(body, at + attribute.start(group), at + attribute.end(group), escaped=True)
 
 
 def _trim(body: bytes, start: int, end: int, *, escaped: bool) -> tuple[int, int, bool]:

@@ -9,6 +9,7 @@ Parameters that have no row in `parameter_classes.tsv` yet are listed: a person 
 import argparse
 import sys
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,7 +38,13 @@ def build_table() -> str:
 
 def build_parameters() -> str:
     """The text that `parameters.tsv` must hold. Raises ModuleNotFoundError without the `twilio` package."""
-    return render_operations(merge_parameters(read_parameters(_find_package())), version("twilio"), COMMAND)
+    return render_operations(merge_parameters(package_parameters()), version("twilio"), COMMAND)
+
+
+@cache
+def package_parameters() -> tuple[Parameter, ...]:
+    """Every parameter of the installed package, read once: it takes seconds."""
+    return tuple(read_parameters(_find_package()))
 
 
 def _find_package() -> Path:
@@ -116,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _report_classes() -> int:
     """Name what a person must classify, or take out of `parameter_classes.tsv`."""
-    parameters = list(read_parameters(_find_package()))
+    parameters = package_parameters()
     classes = ParameterClasses(CLASSES.read_text("utf-8"))
     missing, stale = find_unclassified(parameters, classes), find_stale(parameters, classes)
     for each in missing:

@@ -18,6 +18,7 @@ from gateway.listener.listener import Listener
 from gateway.listener.request import Request
 from gateway.listener.request_parser import HeadLimits
 from gateway.listener.tls_context import ListenerTls
+from tests.support.running import nobody_connects
 from tests.support.tls import Authority
 
 Run = Callable[[Awaitable[None]], Any]
@@ -67,7 +68,8 @@ class Port:
     async def __aexit__(self, *_: object) -> None:
         for writer in self.writers:
             writer.transport.abort()
-        await self.listener.drain(5)
+        with nobody_connects():
+            await self.listener.drain(5)
         gc.collect()
         await asyncio.sleep(0)
         assert self.unhandled == []

@@ -182,7 +182,28 @@ def test_types(kind: bytes, expected: bool) -> None:
     assert is_twiml(kind) is expected
 
 
-def test_a_long_answer_is_scanned_in_linear_time() -> None:
-    """Quadratic matching would take minutes for these."""
-    for text in ("<a " * 20_000, "<" * 60_000, "<!--" * 15_000, "<![CDATA[" * 6_000, '<a x="' * 10_000):
+LONG = {
+    "tags without end": "<a " * 20_000,
+    "brackets": "<" * 60_000,
+    "comments without end": "<!--" * 15_000,
+    "CDATA without end": "<![CDATA[" * 6_000,
+    "instructions without end": "<?" * 30_000,
+    "declarations without end": "<![" * 20_000,
+    "values without end": '<a x="' * 10_000,
+    "one long name": f"<a {'x' * 60_000}>",
+    "white space behind a name": f"<a x{' ' * 60_000}>",
+    "white space behind an equals sign": f"<a x={' ' * 60_000}>",
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_a_long_answer_is_scanned_in_linear_time(text: str) -> None:
+    """A megabyte and more of each takes a moment; quadratic matching would take hours."""
+    text *= 25
+    assert _rewrite(text) == text
+
+
+def test_behind_what_has_no_end_there_are_no_tags() -> None:
+    for opens in ("<!--", "<![CDATA[", "<?", "<![", "<Redirect><![CDATA["):
+        text = f"{opens}<Play>{ORDERS}/twilio/a</Play>"
         assert _rewrite(text) == text

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.twilio.catalogue import Catalogue, ParameterClass, generate
-from gateway.twilio.catalogue.parameter_reader import Parameter, read_parameters
+from gateway.twilio.catalogue.parameter_reader import Parameter
 from gateway.twilio.catalogue.parameter_table import (
     OperationParameters,
     ParameterClasses,
@@ -19,7 +19,7 @@ _MESSAGES = ("POST", "api", "/2010-04-01/Accounts/{AccountSid}/Messages")
 
 @pytest.fixture(scope="module")
 def parameters() -> list[Parameter]:
-    return list(read_parameters(generate._find_package()))
+    return list(generate.package_parameters())
 
 
 @pytest.fixture(scope="module")
