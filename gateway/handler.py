@@ -7,7 +7,7 @@ the decisions.
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Final
 
 from gateway.consumers.rate_limit_rules import NO_LIMITS
 from gateway.decisions import Decisions
@@ -43,19 +43,33 @@ from gateway.stops.turn_check import TurnCheck
 from gateway.upstream.forwarder import Forwarder
 from gateway.upstream.response_rewriting import PublicBase, adapt_answer, find_base
 
-_LIMIT, _ANSWERED = PhaseKind.LIMIT, Ending.ANSWERED  # asked for by name, a member costs 1,000 instructions
+# Asked for by name, a member costs 1,000 instructions.
+_LIMIT: Final = PhaseKind.LIMIT
+_ANSWERED: Final = Ending.ANSWERED
 
 
-class _Ask(NamedTuple):
+class _Ask:
     """What is to be sent for whom, and by when (the loop's clock)."""
 
-    grant: Grant
-    outbound: Outbound
-    body: Body
-    stream: BodyStream | None
-    request: Request
-    deadline: float
-    base: PublicBase | None
+    __slots__ = ("base", "body", "deadline", "grant", "outbound", "request", "stream")
+
+    def __init__(
+        self,
+        grant: Grant,
+        outbound: Outbound,
+        body: Body,
+        stream: BodyStream | None,
+        request: Request,
+        deadline: float,
+        base: PublicBase | None,
+    ) -> None:
+        self.grant = grant
+        self.outbound = outbound
+        self.body = body
+        self.stream = stream
+        self.request = request
+        self.deadline = deadline
+        self.base = base
 
 
 class Handler:
@@ -234,17 +248,19 @@ class Handler:
         `whole`: the answer is kept, so that a slow one is not streamed, nor one with bytes to be replaced.
         `held`: the guard records its SID.
         """
-        grant, outbound, body, stream, request, deadline, _ = ask
+        grant, outbound, stream, deadline = ask.grant, ask.outbound, ask.stream, ask.deadline
         fields = b""
         limits = grant.consumer.limits
         if limits is not NO_LIMITS:
             asked = self._clock()
-            fields, reported, exchange.limit = await self._limiter.admit(limits, grant, body, deadline)
+            fields, reported, exchange.limit = await self._limiter.admit(limits, grant, ask.body, deadline)
             exchange.record_queue(_LIMIT, asked, self._clock())
             exchange.reported = exchange.reported or reported
         try:
             whole = whole or wants_identity(grant)  # a POST in flight is awaited to its end
-            answer = await self._forwarder.send(outbound, exchange, request, deadline, stream, whole=whole)
+            answer = await self._forwarder.send(
+                outbound, exchange, ask.request, deadline, stream, whole=whole
+            )
             if not held and grant.consumer.credential.asks:
                 await self._resolver.own_created(grant, outbound, answer)
             return answer, fields

@@ -161,7 +161,7 @@ class Gateway:
         """
         options, snapshot = configuration.options, configuration.snapshot
         if options.log != self._configuration.options.log:
-            self.observers.log = open_routed_log(self._writer, options.log)
+            self.observers.write_to(open_routed_log(self._writer, options.log))
             self.observers.records_addresses = options.log.addresses
         replaced, self._configuration = self._configuration, configuration
         self._snapshots.current = snapshot

@@ -15,30 +15,31 @@ for 20 s.
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
+from typing import Final
 
-_PROBE_GAP_SECONDS = 1.0
-_MAX_GAP_SECONDS = 5.0
-_SUCCESSES_PER_PROBE = 100  # most probes cost a signal: at most 1 % where answers are slow
-_GAP_JITTER = (0.9, 1.4)
-_HOLD_FACTOR = 1.2  # a probe has held once it outlived a service time and a little,
-_HOLD_SECONDS = 0.2  # and Twilio had time to signal
-_SHARED_SECONDS = 10.0  # how long another replica's probe counts as evidence of it
-_MIN_PAUSE_SECONDS = 0.05
-_MAX_PAUSE_SECONDS = 1.0
-_PAUSE_JITTER = (0.5, 1.5)
-_SMOOTHING = 0.1
-_SET_BACK_SECONDS = 1.0
+_PROBE_GAP_SECONDS: Final = 1.0
+_MAX_GAP_SECONDS: Final = 5.0
+_SUCCESSES_PER_PROBE: Final = 100  # most probes cost a signal: at most 1 % where answers are slow
+_GAP_JITTER: Final = (0.9, 1.4)
+_HOLD_FACTOR: Final = 1.2  # a probe has held once it outlived a service time and a little,
+_HOLD_SECONDS: Final = 0.2  # and Twilio had time to signal
+_SHARED_SECONDS: Final = 10.0  # how long another replica's probe counts as evidence of it
+_MIN_PAUSE_SECONDS: Final = 0.05
+_MAX_PAUSE_SECONDS: Final = 1.0
+_PAUSE_JITTER: Final = (0.5, 1.5)
+_SMOOTHING: Final = 0.1
+_SET_BACK_SECONDS: Final = 1.0
 
-WINDOW_PERIOD_SECONDS = 2.0
-WINDOW_SECONDS = 0.2
-_PROBE_AFTER_SECONDS = 0.1  # what is yielded becomes free when its request ends, not at once
-_YIELD_SHARE = 10
-_MIN_YIELDING_LIMIT = 4
-_PROBE_CHANCE = 0.15
-_FIRST_WINDOW_STEP = 8
-_STARVED_SECONDS = 20.0
-_MAX_FAILED_WINDOWS = 5
-_PEAK_DECAY = 0.93  # per window, of the recent peak
+WINDOW_PERIOD_SECONDS: Final = 2.0
+WINDOW_SECONDS: Final = 0.2
+_PROBE_AFTER_SECONDS: Final = 0.1  # what is yielded becomes free when its request ends, not at once
+_YIELD_SHARE: Final = 10
+_MIN_YIELDING_LIMIT: Final = 4
+_PROBE_CHANCE: Final = 0.15
+_FIRST_WINDOW_STEP: Final = 8
+_STARVED_SECONDS: Final = 20.0
+_MAX_FAILED_WINDOWS: Final = 5
+_PEAK_DECAY: Final = 0.93  # per window, of the recent peak
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.concurrency.adaptive_limit import AdaptiveLimit, AdaptiveLimitOptions
 from gateway.concurrency.fair_queue import FairQueue, Waiting
@@ -26,13 +26,14 @@ class PermitOutcome(Enum):
     DROPPED = "dropped"  # a signal: Twilio had too many requests at once
 
 
-_SUCCESS, _DROPPED = PermitOutcome.SUCCESS, PermitOutcome.DROPPED  # slow to get at by name
+_SUCCESS: Final = PermitOutcome.SUCCESS  # slow to get at by name
+_DROPPED: Final = PermitOutcome.DROPPED
 
-_DETAILS = {
+_DETAILS: Final = {
     "queue_full": "Too many requests wait for Twilio; try again shortly.",
     "queue_timeout": "Twilio was too busy until this request's deadline.",
 }
-_WAKE_LATE_SECONDS = 0.001  # a timer may fire a little early; by then the moment has surely passed
+_WAKE_LATE_SECONDS: Final = 0.001  # a timer may fire a little early; by then the moment has surely passed
 
 
 def _refusal(slug: str) -> Refusal:

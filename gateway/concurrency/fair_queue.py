@@ -7,12 +7,12 @@ consumer once.
 """
 
 from collections import OrderedDict
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from gateway.consumers.consumer import Priority
 
-WEIGHTS = (16, 4, 1)
-_STRIDES = tuple(max(WEIGHTS) // weight for weight in WEIGHTS)
+WEIGHTS: Final = (16, 4, 1)
+_STRIDES: Final = tuple(max(WEIGHTS) // weight for weight in WEIGHTS)
 
 
 class Waiting:

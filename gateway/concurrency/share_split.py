@@ -7,11 +7,12 @@ coordinator. Changes since the report was written are kept: `limit + split_limit
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-ROUND_SECONDS = 0.5
-SETTLE_SECONDS = 0.1
+ROUND_SECONDS: Final = 0.5
+SETTLE_SECONDS: Final = 0.1
 """From publishing to splitting: longer than the clock difference plus the store's response time."""
-STALE_SECONDS = 2.0
+STALE_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)

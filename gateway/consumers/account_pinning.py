@@ -5,7 +5,7 @@ Both apply to every consumer, also in `mode: report`: they guard the credential,
 """
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from gateway.consumers.allow_rules import strip_suffix
@@ -13,27 +13,27 @@ from gateway.consumers.credentials import Account, Credential
 from gateway.errors import Refusal
 
 # The look-behind comes after the two letters, so that the search can skip to the next A.
-_SID = re.compile(r"[Aa][Cc](?<![0-9A-Za-z][Aa][Cc])[0-9a-fA-F]{32}(?![0-9A-Za-z])")
-_WHOLE_SID = re.compile(r"\s*([Aa][Cc][0-9a-fA-F]{32})\s*")
-MY_ACCOUNT = "AC" + "0" * 32
+_SID: Final = re.compile(r"[Aa][Cc](?<![0-9A-Za-z][Aa][Cc])[0-9a-fA-F]{32}(?![0-9A-Za-z])")
+_WHOLE_SID: Final = re.compile(r"\s*([Aa][Cc][0-9a-fA-F]{32})\s*")
+MY_ACCOUNT: Final = "AC" + "0" * 32
 """Stands for the credential's own account, so that callers need not know its SID."""
 
-_MY_ACCOUNT = re.compile(rf"(?<![0-9A-Za-z]){MY_ACCOUNT}(?![0-9A-Za-z])")
+_MY_ACCOUNT: Final = re.compile(rf"(?<![0-9A-Za-z]){MY_ACCOUNT}(?![0-9A-Za-z])")
 
-_KEY_PRODUCTS = frozenset({"api", "accounts"})
-_IAM_PRODUCTS = frozenset({"iam", "preview-iam"})
+_KEY_PRODUCTS: Final = frozenset({"api", "accounts"})
+_IAM_PRODUCTS: Final = frozenset({"iam", "preview-iam"})
 # A segment is what its letters say, whatever stands round them: `keys`, `Keys.html`, `%20Keys`, `Keys~`.
-_SEGMENT = r"/(?:[^a-z0-9/%]++|%[0-9a-f]{{2}})*+(?:{words})"
-_END = r"(?![a-z0-9])"
-_TOKENS = re.compile(_SEGMENT.format(words="authtokens|signingkeys") + _END, re.ASCII | re.IGNORECASE)
-_KEYS = re.compile(
+_SEGMENT: Final = r"/(?:[^a-z0-9/%]++|%[0-9a-f]{{2}})*+(?:{words})"
+_END: Final = r"(?![a-z0-9])"
+_TOKENS: Final = re.compile(_SEGMENT.format(words="authtokens|signingkeys") + _END, re.ASCII | re.IGNORECASE)
+_KEYS: Final = re.compile(
     _SEGMENT.format(
         words=f"(?:authtokens|signingkeys|keys){_END}"
         rf"|accounts{_END}[^/]*+(?:/[^/]*+)?/?\Z"  # the list of accounts, and an account itself
     ),
     re.ASCII | re.IGNORECASE,
 )
-_REPRESENTATION = re.compile(r"\.(?:json|csv|xml|html|hal|txt|ya?ml|mp3|wav|pdf)\Z", re.IGNORECASE)
+_REPRESENTATION: Final = re.compile(r"\.(?:json|csv|xml|html|hal|txt|ya?ml|mp3|wav|pdf)\Z", re.IGNORECASE)
 
 
 class Pinned(NamedTuple):

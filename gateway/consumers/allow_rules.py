@@ -7,11 +7,12 @@ all, less the representation suffix (.json, .xml, …). A rule is *exact* if not
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from gateway.http.request_head import METHODS
 from gateway.twilio.catalogue import SUFFIXES
 
-_ACCOUNT = "/2010-04-01/Accounts/{AccountSid}"
+_ACCOUNT: Final = "/2010-04-01/Accounts/{AccountSid}"
 NAMED_SETS: dict[str, tuple[str, ...]] = {
     "messages:send": (f"POST api {_ACCOUNT}/Messages",),
     "messages:read": (
@@ -27,11 +28,11 @@ NAMED_SETS: dict[str, tuple[str, ...]] = {
     "everything": ("* * /**",),
 }
 
-_METHODS = METHODS - {"HEAD"}  # a rule for HEAD alone would never match: it takes GET's permission
-_SPELT_OUT = frozenset({"accounts", "authtokens", "keys", "signingkeys"})
-_ACCOUNT_SID = re.compile(r"AC[0-9a-f]{32}")
-_ONE = "*"
-_REST = "**"
+_METHODS: Final = METHODS - {"HEAD"}  # a rule for HEAD alone would never match: it takes GET's permission
+_SPELT_OUT: Final = frozenset({"accounts", "authtokens", "keys", "signingkeys"})
+_ACCOUNT_SID: Final = re.compile(r"AC[0-9a-f]{32}")
+_ONE: Final = "*"
+_REST: Final = "**"
 
 
 @dataclass(frozen=True, slots=True)

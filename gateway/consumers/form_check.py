@@ -5,7 +5,7 @@ way a lenient reader could, and refused or reported; every repeat is checked (do
 """
 
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.consumers.account_pinning import is_foreign, refuse_account, require_owned
 from gateway.consumers.form_rules import FormRules
@@ -14,15 +14,17 @@ from gateway.http.form_data import Fields, Unreadable, read_json
 from gateway.http.parameter_names import is_ambiguous, looks_like_override
 from gateway.twilio.catalogue import ParameterClass, Route
 
-_SID_CHARACTERS = 34
-_MAX_UNLISTED = 200
+_SID_CHARACTERS: Final = 34
+_MAX_UNLISTED: Final = 200
 """Names of one body that the operation does not list. Each costs some 20 µs to read in every way."""
-_MAX_DOCUMENTS = 100
-_MAX_PATH_CHARACTERS = 400
-_ACCOUNT, _DOCUMENT, _TEXT = ParameterClass.ACCOUNT, ParameterClass.DOCUMENT, ParameterClass.TEXT
-_ONLY_TEXT = frozenset({_TEXT})
-_WHOLE_BODY = "*"
-_UNCHECKABLE = "holds something that cannot be checked"
+_MAX_DOCUMENTS: Final = 100
+_MAX_PATH_CHARACTERS: Final = 400
+_ACCOUNT: Final = ParameterClass.ACCOUNT
+_DOCUMENT: Final = ParameterClass.DOCUMENT
+_TEXT: Final = ParameterClass.TEXT
+_ONLY_TEXT: Final = frozenset({_TEXT})
+_WHOLE_BODY: Final = "*"
+_UNCHECKABLE: Final = "holds something that cannot be checked"
 
 Classes = frozenset[ParameterClass]
 
@@ -34,7 +36,7 @@ class FormFinding(NamedTuple):
     unknown: str
 
 
-_NO_FINDING = FormFinding("", "")
+_NO_FINDING: Final = FormFinding("", "")
 
 
 class _Unlisted(NamedTuple):

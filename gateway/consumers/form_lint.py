@@ -7,7 +7,7 @@ rule.
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.consumers.allow_rules import RuleSet, split_path
 from gateway.consumers.consumer import Consumer
@@ -15,7 +15,7 @@ from gateway.consumers.form_rules import FormRules
 from gateway.consumers.rule_lint import fits_template
 from gateway.twilio.catalogue import Catalogue, ParameterClass, Route
 
-_MAX_NAMES = 3
+_MAX_NAMES: Final = 3
 
 
 class FormLint(NamedTuple):

@@ -7,30 +7,31 @@ it.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.twilio.catalogue import ParameterClass
 
-_CHANNEL = re.compile(r"\A(?:whatsapp|rcs|sms|mms|messenger):", re.IGNORECASE)
+_CHANNEL: Final = re.compile(r"\A(?:whatsapp|rcs|sms|mms|messenger):", re.IGNORECASE)
 # A host as every reader of URLs reads it; an international one is written in Punycode.
-_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
+_HOST: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
 # Twilio takes HTTP authentication in callback URLs: https://www.twilio.com/docs/usage/security#http-authentication
-_USER = re.compile(r"[A-Za-z0-9._~-]+(?::[A-Za-z0-9._~!$&'()*+,=%-]*)?")
+_USER: Final = re.compile(r"[A-Za-z0-9._~-]+(?::[A-Za-z0-9._~!$&'()*+,=%-]*)?")
 # One number and nothing beside it: `+1…;+4930…` begins with +1, too.
-_NUMBER = re.compile(r"\+[0-9][0-9 ().-]*")
+_NUMBER: Final = re.compile(r"\+[0-9][0-9 ().-]*")
 # TwiML that only talks. Any other verb can dial, send, redirect or report (`Dial`, `Redirect`, `Stream` …).
-_OUTSPOKEN = re.compile(
+_OUTSPOKEN: Final = re.compile(
     r"<(?!/?(?:Response|Say|Pause|Hangup|Reject|break|emphasis|lang|p|phoneme|prosody|s|say-as|sub|w)[\s/>])"
     r"(?!\?xml\s)"
 )
 # Twilio takes 4,000 characters of TwiML, and URLs no longer than that.
-_MAX_TWIML_CHARACTERS = 16_384
-_MAX_URL_CHARACTERS = 8_192
-_MAX_ADDRESS_CHARACTERS = 1_024
+_MAX_TWIML_CHARACTERS: Final = 16_384
+_MAX_URL_CHARACTERS: Final = 8_192
+_MAX_ADDRESS_CHARACTERS: Final = 1_024
 # What nearly every callback is: every reader agrees on its host.
-_PLAIN_URL = re.compile(r"https?://([a-z0-9.-]{1,253})(?::[0-9]{1,5})?(?:[/?#][!-\[\]-~]{0,4000})?")
-_ODD_IN_URL = re.compile(r"[\x00-\x20\\]")
-_SCHEMES = frozenset({"http", "https", "ws", "wss"})  # media streams go to a WebSocket
+_PLAIN_URL: Final = re.compile(r"https?://([a-z0-9.-]{1,253})(?::[0-9]{1,5})?(?:[/?#][!-\[\]-~]{0,4000})?")
+_ODD_IN_URL: Final = re.compile(r"[\x00-\x20\\]")
+_SCHEMES: Final = frozenset({"http", "https", "ws", "wss"})  # media streams go to a WebSocket
 
 Check = Callable[[str], str]
 """A test of one value: '' if it is permitted, else what is wrong with it, to follow the parameter's name."""

@@ -11,14 +11,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.consumers.allow_rules import RuleSet, split_path
 
-_MICROSECONDS = 1_000_000
-_MAX_DESTINATIONS = 8
-_MANY = "many"
-_PERIODS = {1: "s", 60: "m", 3600: "h", 86_400: "d"}
+_MICROSECONDS: Final = 1_000_000
+_MAX_DESTINATIONS: Final = 8
+_MANY: Final = "many"
+_PERIODS: Final = {1: "s", 60: "m", 3600: "h", 86_400: "d"}
 
 
 class Per(StrEnum):
@@ -75,7 +75,7 @@ class LimitSet(NamedTuple):
     fields: bytes = b""
 
 
-NO_LIMITS = LimitSet()
+NO_LIMITS: Final = LimitSet()
 
 
 def derive_secret(authorization: bytes) -> bytes:

@@ -17,13 +17,13 @@ UNTIL_CLOSE: Final = -2
 MAX_HEAD_BYTES: Final = 65_536
 MAX_FIELDS: Final = 512
 
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: (.*))?", re.DOTALL)
-_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_VISIBLE = re.compile(rb"[\x20-\x7e]*")
-_LENGTH = re.compile(rb"[0-9]{1,18}")
-_TEXT = bytes({0x09, *range(0x20, 0x100)} - {0x7F})
-_CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-_BREAKS = re.compile(rb"[\x00\r\n]")
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: (.*))?", re.DOTALL)
+_TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VISIBLE: Final = re.compile(rb"[\x20-\x7e]*")
+_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+_TEXT: Final = bytes({0x09, *range(0x20, 0x100)} - {0x7F})
+_CONTROLS: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_BREAKS: Final = re.compile(rb"[\x00\r\n]")
 
 _MAX_REMEMBERED: Final = 1024
 _MAX_LINE_BYTES: Final = 512
@@ -61,10 +61,12 @@ class AnswerHead:
 
     `keep_alive` says whether the connection may serve another request after the body. `relayed` are the lines
     that the caller gets (`build_answer_fields`), Content-Length as it came; None where they must be built.
-    `request_id` is the value of Twilio-Request-Id, b'' without one.
+    `request_id` is the value of Twilio-Request-Id, b'' without one. `located`: it may have a Location.
     """
 
-    __slots__ = ("fields", "keep_alive", "length", "reason", "relayed", "request_id", "status")
+    __slots__ = (
+        "fields", "keep_alive", "length", "located", "reason", "relayed", "request_id", "status",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -75,7 +77,9 @@ class AnswerHead:
         keep_alive: bool,
         relayed: bytes | None = None,
         request_id: bytes = b"",
+        located: bool = True,
     ) -> None:
+        self.located = located
         self.status = status
         self.reason = reason
         self.fields = fields
@@ -99,9 +103,9 @@ def read_answer_head(head: bytes, *, to_head: bool, shapes: AnswerShapes = _SHAP
     if not to_head and len(head) <= MAX_HEAD_BYTES:
         alike = shapes.read(head)
         if alike is not None:
-            first, fields, relayed, announced, request_id = alike
+            first, fields, relayed, announced, request_id, located = alike
             _, status, reason = _status_lines.get(first) or _read_status_line(first)
-            return AnswerHead(status, reason, fields, int(announced), True, relayed, request_id)
+            return AnswerHead(status, reason, fields, int(announced), True, relayed, request_id, located)
     lines = head.split(b"\r\n")
     if len(lines) > MAX_FIELDS + 1 or len(head) > MAX_HEAD_BYTES:
         raise ValueError("too many or too long header fields")

@@ -18,15 +18,16 @@ _MAX_SHAPES: Final = 4
 """Of one status. A head that has none of them is read line by line."""
 _MAX_STATUSES: Final = 16
 
-Alike = tuple[bytes, RawFields, bytes, bytes, bytes]
-"""Status line, fields, the lines that the caller gets, values of Content-Length and Twilio-Request-Id."""
+Alike = tuple[bytes, RawFields, bytes, bytes, bytes, bool]
+"""Status line, fields, the lines that the caller gets, values of Content-Length and Twilio-Request-Id, and
+whether there is a Location."""
 
 
 class AnswerShape:
     """`learn` may be called with another head of the same names; `read` reads one."""
 
     __slots__ = (
-        "_fields", "_format", "_id_at", "_length_at", "_lines", "_pattern", "_sent", "_varying",
+        "_fields", "_format", "_id_at", "_length_at", "_lines", "_located", "_pattern", "_sent", "_varying",
         "first", "names",
     )  # fmt: skip
 
@@ -41,6 +42,7 @@ class AnswerShape:
     ) -> None:
         self.first = first
         self.names = [name for name, _ in fields]
+        self._located = any(name.lower() == b"location" for name in self.names)
         self._lines = lines
         self._fields = list(fields)
         self._sent = sent
@@ -80,7 +82,7 @@ class AnswerShape:
             fields[at] = (names[at], values[number])
         sent = self._format % values
         request_id = fields[self._id_at][1] if self._id_at >= 0 else b""
-        return self.first, tuple(fields), sent, fields[self._length_at][1], request_id
+        return self.first, tuple(fields), sent, fields[self._length_at][1], request_id, self._located
 
 
 class AnswerShapes:

@@ -4,10 +4,10 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
-_ZLIB_OR_GZIP = 32 + zlib.MAX_WBITS  # told apart by their heads
-_GZIP_START = b"\x1f\x8b"
+_ZLIB_OR_GZIP: Final = 32 + zlib.MAX_WBITS  # told apart by their heads
+_GZIP_START: Final = b"\x1f\x8b"
 _STEP_BYTES: Final = 32_768
-_CODINGS = frozenset({b"gzip", b"x-gzip", b"deflate"})
+_CODINGS: Final = frozenset({b"gzip", b"x-gzip", b"deflate"})
 
 
 def decode(body: bytes, coding: bytes, max_bytes: int) -> Iterator[bytes]:

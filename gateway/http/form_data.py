@@ -18,29 +18,29 @@ from gateway.http.parameter_names import is_ambiguous
 Fields = list[tuple[str, str]]
 """(name, value) pairs in the order sent, repeats included."""
 
-_MAX_FIELDS = 3_000
-_MAX_SEMICOLON_BYTES = 131_072
+_MAX_FIELDS: Final = 3_000
+_MAX_SEMICOLON_BYTES: Final = 131_072
 """A form with semicolons is read twice. Every encoder escapes them."""
-_MAX_PARTS = 500
-_MAX_LINES = 200_000
-_MAX_DEPTH = 32
-MAX_JSON_MARKS = 5_000
+_MAX_PARTS: Final = 500
+_MAX_LINES: Final = 200_000
+_MAX_DEPTH: Final = 32
+MAX_JSON_MARKS: Final = 5_000
 """Commas and opening brackets outside strings. More than that takes too long to read on the event loop."""
 
 # Without form rules a form needs reading only if it may hold an account's SID or `_method`: a name with
 # anything but letters and digits may be spelt otherwise than it reads, and so may an escaped letter. All on a
 # lower-case copy; each begins with bytes that can be looked for as they are, which takes a tenth of the time.
-_ODD_FIRST_NAME = re.compile(rb"[a-z0-9]*+[^a-z0-9=&]")
-_ODD_NAME = re.compile(rb"&[a-z0-9]*+[^a-z0-9=&]")
-_ODD_NAME_AFTER_SEMICOLON = re.compile(rb";[a-z0-9]*+[^a-z0-9=&;]")
-_ACCOUNT_NAME = re.compile(rb"(?:^|[&;])[a-z0-9]*?account")
-_SID = re.compile(rb"ac[0-9a-f]{32}")
-_PLAIN_ESCAPE = re.compile(rb"%(?:3[0-9]|[46][1-9a-f]|[57][0-9a])")
+_ODD_FIRST_NAME: Final = re.compile(rb"[a-z0-9]*+[^a-z0-9=&]")
+_ODD_NAME: Final = re.compile(rb"&[a-z0-9]*+[^a-z0-9=&]")
+_ODD_NAME_AFTER_SEMICOLON: Final = re.compile(rb";[a-z0-9]*+[^a-z0-9=&;]")
+_ACCOUNT_NAME: Final = re.compile(rb"(?:^|[&;])[a-z0-9]*?account")
+_SID: Final = re.compile(rb"ac[0-9a-f]{32}")
+_PLAIN_ESCAPE: Final = re.compile(rb"%(?:3[0-9]|[46][1-9a-f]|[57][0-9a])")
 # A part in one of these reads the same as ASCII wherever a name, a SID or a number stands.
-_ASCII_COMPATIBLE = re.compile(
+_ASCII_COMPATIBLE: Final = re.compile(
     r"utf-?8|(?:us-)?ascii|iso-8859-[0-9]{1,2}|(?:windows-|cp)125[0-9]", re.IGNORECASE
 )
-_PLAIN_ENCODINGS = frozenset({"7bit", "8bit", "binary"})
+_PLAIN_ENCODINGS: Final = frozenset({"7bit", "8bit", "binary"})
 
 
 class Unreadable(Exception):

@@ -7,11 +7,12 @@ hop-by-hop; the rest of what is dropped concerns only one side.
 import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache
+from typing import Final
 
 from gateway.http.request_head import OVERRIDE_FIELDS, Inbound
 from gateway.http.trace_context import TRACE_FIELDS
 
-_HOP_BY_HOP = frozenset(
+_HOP_BY_HOP: Final = frozenset(
     {
         b"connection",
         b"http2-settings",
@@ -26,7 +27,7 @@ _HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
-_OURS_INBOUND = _HOP_BY_HOP | {
+_OURS_INBOUND: Final = _HOP_BY_HOP | {
     b"authorization",
     b"content-length",
     b"content-type",  # that of the body which is sent, below
@@ -39,15 +40,15 @@ _OURS_INBOUND = _HOP_BY_HOP | {
     *OVERRIDE_FIELDS,
     *TRACE_FIELDS,  # ours are written where the configuration says so, below
 }
-NEVER_SENT = _OURS_INBOUND - {b"content-type", b"idempotency-key"}
+NEVER_SENT: Final = _OURS_INBOUND - {b"content-type", b"idempotency-key"}
 """Fields of a request that go upstream under no setting (lower case)."""
-_OURS_INBOUND_PREFIXES = (b"x-forwarded-", b"gateway-")
+_OURS_INBOUND_PREFIXES: Final = (b"x-forwarded-", b"gateway-")
 # Whatever field it stands in (X-Authorization, X-Original-Authorization …): the key under another user name.
 # Spelt out: with `re.IGNORECASE` the search could not skip to the next colon.
-_CREDENTIALS = re.compile(rb": *(?:[Bb][Aa][Ss][Ii][Cc]|[Bb][Ee][Aa][Rr][Ee][Rr]) ")
-OURS_ANSWER = _HOP_BY_HOP | {b"content-length", b"x-request-id"}
-_REQUEST_ID = re.compile(rb"RQ[0-9a-fA-F]{32}")
-VIA_NAME = b"twilio-gateway"
+_CREDENTIALS: Final = re.compile(rb": *(?:[Bb][Aa][Ss][Ii][Cc]|[Bb][Ee][Aa][Rr][Ee][Rr]) ")
+OURS_ANSWER: Final = _HOP_BY_HOP | {b"content-length", b"x-request-id"}
+_REQUEST_ID: Final = re.compile(rb"RQ[0-9a-fA-F]{32}")
+VIA_NAME: Final = b"twilio-gateway"
 """Our name in Via (RFC 9110 7.6.3). Requests have a mark of the deployment behind it."""
 
 

@@ -5,13 +5,14 @@ Content-Type and Content-Disposition decide how a body is read. What one reader 
 """
 
 import re
+from typing import Final
 
-_PARAMETER = re.compile(
+_PARAMETER: Final = re.compile(
     r"""\s*;\s*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)=(?:"((?:[^"\\]|\\(?!"))*)"|([^\s";,\\]+))"""
 )
-_REST = re.compile(r"[\s;]*")
+_REST: Final = re.compile(r"[\s;]*")
 # `; UTF-8` and `; charset: utf-8`, as some clients write it.
-_BARE_CHARSET = re.compile(
+_BARE_CHARSET: Final = re.compile(
     r"([^;]+);\s*(?:charset\s*:?\s*)?([A-Za-z0-9][A-Za-z0-9_.:-]*)\s*;?\s*", re.IGNORECASE
 )
 

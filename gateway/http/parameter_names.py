@@ -7,14 +7,15 @@ others.
 
 import re
 import unicodedata
+from typing import Final
 from urllib.parse import unquote_plus
 
-_BRACKETED = re.compile(r"\[([^\[\]]*)")
-_SEPARATORS = re.compile(r"[\s.\-]")
-_CONTROLS = dict.fromkeys([*range(0x20), 0x7F])
-MAX_NAME_CHARACTERS = 200
+_BRACKETED: Final = re.compile(r"\[([^\[\]]*)")
+_SEPARATORS: Final = re.compile(r"[\s.\-]")
+_CONTROLS: Final = dict.fromkeys([*range(0x20), 0x7F])
+MAX_NAME_CHARACTERS: Final = 200
 """Twilio's longest name has 60. Reading a name in every way takes time in proportion to its length."""
-_NOT_PLAIN = re.compile(r"[^ -~]|%|=\?")
+_NOT_PLAIN: Final = re.compile(r"[^ -~]|%|=\?")
 
 
 def is_ambiguous(name: str) -> bool:

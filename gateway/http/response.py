@@ -1,6 +1,6 @@
 """A response on its way to the caller: its head, and as much of its body as was read so far. Pure."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from gateway.http.answer_head import AnswerHead
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 RawFields = tuple[tuple[bytes, bytes], ...]
 """Field lines as (name, value), in the order and case in which they came."""
 
-_NO_BODY_STATUSES = frozenset({204, 304})
+_NO_BODY_STATUSES: Final = frozenset({204, 304})
 
 
 class BodyRest(Protocol):

@@ -1,8 +1,10 @@
 """A response as bytes, to be kept in a store and given to another caller. Pure."""
 
+from typing import Final
+
 from gateway.http.response import Response
 
-STORED_BYTES = 80 * 1024
+STORED_BYTES: Final = 80 * 1024
 """The largest response that is kept, head included. One that is streamed (over 64 KiB) never is."""
 
 

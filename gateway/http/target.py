@@ -6,30 +6,30 @@ prefix, which base URLs that end in a slash bring about.
 """
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.errors import Refusal
 
 # RFC 3986 pchar without ";" (a second separator for some servers), "/" and escapes handled apart; and "|^[]",
 # which WHATWG URL 1.3 leaves alone, so that Node's SDK sends them ("auth0|…" is a user's name at Auth0).
 # Possessive (++): else every character is a step that the matcher must remember.
-_PATH = re.compile(r"/(?:[/A-Za-z0-9\-._~!$&'()*+,=:@|^\[\]]++|%[0-9A-Fa-f]{2})*+")
+_PATH: Final = re.compile(r"/(?:[/A-Za-z0-9\-._~!$&'()*+,=:@|^\[\]]++|%[0-9A-Fa-f]{2})*+")
 # Any visible ASCII but "#" (fragment) and ";": Twilio's own names hold "<" and ">" (`DateSent<`).
-_QUERY = re.compile(r"(?:[!\"$&-:<-~]++|%[0-9A-Fa-f]{2})*+")
+_QUERY: Final = re.compile(r"(?:[!\"$&-:<-~]++|%[0-9A-Fa-f]{2})*+")
 # Escapes that mean something else to some readers: unreserved characters (%41C), slash, backslash, controls,
 # a doubly encoded anything (%252e), and overlong UTF-8 (%c0%ae, a dot to lenient decoders: RFC 3629 10).
-_PATH_ESCAPE = re.compile(
+_PATH_ESCAPE: Final = re.compile(
     r"%(?:[01][0-9A-Fa-f]|7[Ff]|2[FfDdEe]|5[CcFf]|7[Ee]|3[0-9]|4[1-9A-Fa-f]|5[0-9Aa]|6[1-9A-Fa-f]|7[0-9Aa]"
     r"|25[0-9A-Fa-f]{2}|[Cc][01]|[Ee]0%[89]|[Ff]0%8|[Ff][5-9A-Fa-f])"
 )
 # Line breaks and tabs are text in a value (a TaskRouter expression, an address), and nothing that a name has.
-_CONTROL_ESCAPE = re.compile(r"%(?:0[0-8BCEFbcef]|1[0-9A-Fa-f]|7[Ff])|(?:^|&)[^=&]*%0[9ADad]")
-_DOUBLED = re.compile(
+_CONTROL_ESCAPE: Final = re.compile(r"%(?:0[0-8BCEFbcef]|1[0-9A-Fa-f]|7[Ff])|(?:^|&)[^=&]*%0[9ADad]")
+_DOUBLED: Final = re.compile(
     r"/(?:/?([a-z0-9][a-z0-9.-]*/))?/?(?=(?:2[0-9]{3}-[0-9]{2}-[0-9]{2}|v[0-9]{1,2})(?:/|$))"
 )
 # ASCII alone: without the flag "\u017f" is an s and "\u212a" a k, regardless of case.
 # No user information: "http://api.twilio.com@evil.example/" is a host to some readers and a name to others.
-_ABSOLUTE = re.compile(
+_ABSOLUTE: Final = re.compile(
     r"(https?)://((?:[a-z0-9_][a-z0-9_.-]*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?)((?:[/?].*)?)",
     re.ASCII | re.IGNORECASE,
 )

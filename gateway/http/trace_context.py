@@ -6,22 +6,22 @@ and exporters.
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-TRACE_FIELDS = frozenset({b"baggage", b"traceparent", b"tracestate"})
+TRACE_FIELDS: Final = frozenset({b"baggage", b"traceparent", b"tracestate"})
 """Never relayed as they came: they say who calls whom inside the company."""
 
-_SAMPLED = 0x01
-_PARENT = re.compile(
+_SAMPLED: Final = 0x01
+_PARENT: Final = re.compile(
     r"(?P<version>[0-9a-f]{2})-(?P<trace_id>[0-9a-f]{32})-(?P<parent_id>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})"
     r"(?P<more>-.*)?"
 )
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 
 # Trace context 3.3.1: 32 members, a key is `simple-key` or `tenant@system`, a value has no comma nor `=`.
-_MAX_STATE_CHARACTERS = 512
-_MAX_MEMBERS = 32
-_MEMBER = re.compile(
+_MAX_STATE_CHARACTERS: Final = 512
+_MAX_MEMBERS: Final = 32
+_MEMBER: Final = re.compile(
     r"(?P<key>[a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13})"
     r"=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
 )

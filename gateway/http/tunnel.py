@@ -4,14 +4,16 @@ Pure. Which names a tunnel may lead to, `policy/tunnel_destinations.py` decides.
 """
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.errors import Refusal
 from gateway.http.request_head import Inbound, read_fields
 
 # RFC 9112 3.2.3: authority-form is a host and a port, and both are sent.
-_AUTHORITY = re.compile(r"([a-z0-9_.-]{1,255}|\[[0-9a-f:.]{2,45}\]):([0-9]{1,5})", re.ASCII | re.IGNORECASE)
-_HTTPS_PORT = 443
+_AUTHORITY: Final = re.compile(
+    r"([a-z0-9_.-]{1,255}|\[[0-9a-f:.]{2,45}\]):([0-9]{1,5})", re.ASCII | re.IGNORECASE
+)
+_HTTPS_PORT: Final = 443
 
 
 class Tunnel(NamedTuple):

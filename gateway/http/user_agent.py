@@ -11,10 +11,12 @@ from gateway.exchange import UNKNOWN_SDK
 
 MAX_BYTES: Final = 512
 """Longer User-Agents are not looked at."""
-_VERSION = rb"([0-9]{1,5}(?:\.[0-9]{1,5}){0,3}(?:[.+-]?[A-Za-z]{1,8}(?:[.-]?[0-9]{1,5})?){0,2})(?=[ \t]|\Z)"
+_VERSION: Final = (
+    rb"([0-9]{1,5}(?:\.[0-9]{1,5}){0,3}(?:[.+-]?[A-Za-z]{1,8}(?:[.-]?[0-9]{1,5})?){0,2})(?=[ \t]|\Z)"
+)
 """`9.13.0`, `6.0.0-rc.1`, `8.2.0b1`: too short parts to hold a key, for versions reach logs and labels."""
-_PRODUCT = re.compile(rb"([A-Za-z][A-Za-z0-9._-]{0,63})/" + _VERSION)
-_COMMAND_LINE = re.compile(rb"(?:^|[ \t])@twilio/cli-core/" + _VERSION)
+_PRODUCT: Final = re.compile(rb"([A-Za-z][A-Za-z0-9._-]{0,63})/" + _VERSION)
+_COMMAND_LINE: Final = re.compile(rb"(?:^|[ \t])@twilio/cli-core/" + _VERSION)
 
 
 def read_sdk(user_agent: bytes) -> str:

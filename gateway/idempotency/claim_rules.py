@@ -5,16 +5,16 @@ request waits for which is decided in `keyed_requests.py`.
 """
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.errors import Refusal
 from gateway.http.response import Response
 from gateway.http.stored_response import STORED_BYTES, decode_response, encode_response
 from gateway.policy.idempotency_key import Claim
 
-_NOT_PROCESSED = frozenset({401, 403, 408, 429})
+_NOT_PROCESSED: Final = frozenset({401, 403, 408, 429})
 """Twilio did nothing; the same key may be used once the reason is gone (`docs/design.md` 4.7)."""
-_REPLAYED = (b"Idempotent-Replayed", b"true")
+_REPLAYED: Final = (b"Idempotent-Replayed", b"true")
 
 
 class ClaimState(StrEnum):

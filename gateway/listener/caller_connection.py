@@ -126,8 +126,8 @@ class CallerConnection(asyncio.Protocol):
         began = self._parser.begun
         known = None if began or self._heads is None else self._heads.find(data)
         if known is not None:
-            request = Request(self._caller, None, known)
-            self._begin_request(request, known.read_framing(), data, known.template.end)
+            framing, end = known.read_framing(), known.template.end
+            self._begin_request(Request(self._caller, None, known), framing, data, end)
             return
         try:
             message, end = self._parser.feed(data)
@@ -158,7 +158,7 @@ class CallerConnection(asyncio.Protocol):
             self._receiver.receive(data[end:])
             self._body_changed()
         self._request = request
-        self._caller.task = self._loop.create_task(self._serve(request), context=self._scope.context.copy())
+        self._caller.start_task(self._serve(request), self._loop, self._scope.context.copy())
 
     def _body_changed(self) -> None:
         """Bytes of the body were received or decoded."""

@@ -1,8 +1,11 @@
 """The sending side of a caller's connection, and what is known of the caller at its other end."""
 
 import asyncio
+import select
 import socket
 import struct
+from collections.abc import Coroutine
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.errors import Refusal
@@ -10,7 +13,7 @@ from gateway.http.buffered_bytes import BufferedBytes
 from gateway.http.tunnel import Tunnel
 from gateway.identity.client_certificates import PeerCertificate, read_certificate
 from gateway.listener.connection_timer import ConnectionTimer
-from gateway.listener.connections import Closed, ConnectionTracker, has_hung_up, name_address
+from gateway.listener.connections import Closed, ConnectionTracker, name_address, watch_hang_up
 from gateway.listener.tls_context import ListenerTls
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ class CallerTransport:
 
     __slots__ = (
         "_drained",
+        "_hang_up",
         "_paused",
         "_reading_paused",
         "_timer",
@@ -70,6 +74,7 @@ class CallerTransport:
         self._paused = False
         self._reading_paused = False
         self._drained: asyncio.Future[None] | None = None
+        self._hang_up: select.poll | None = None  # made when it is asked for
         self.task: asyncio.Task[None] | None = None
         """Of the request that is handled."""
         self.cancels = False
@@ -106,6 +111,13 @@ class CallerTransport:
         inner.client_terms = self.client_terms
         inner.tunnel = self.opening
         return inner
+
+    def start_task(
+        self, serving: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, context: Context
+    ) -> None:
+        """Have a request handled. Made here and with a name: by the loop, which has it make up a name, a task
+        would cost a third more."""
+        self.task = asyncio.Task(serving, loop=loop, name="request", context=context)
 
     def require_room(self) -> None:
         """Raises `Refusal` for a connection that is one too many."""
@@ -157,7 +169,11 @@ class CallerTransport:
     @property
     def hung_up(self) -> bool:
         """Whether the caller is gone, or has left without our loop having seen it yet."""
-        return self.gone or has_hung_up(self._transport)
+        if self.gone or self._transport.is_closing():
+            return True
+        if self._hang_up is None:
+            self._hang_up = watch_hang_up(self._transport)
+        return self._hang_up is not None and bool(self._hang_up.poll(0))
 
     def write(self, data: bytes) -> None:
         """Send bytes. Raises `ConnectionResetError` if the caller is gone."""
@@ -201,6 +217,7 @@ class CallerTransport:
     def lost(self) -> None:
         """The connection is gone, whoever ended it."""
         self.gone = True
+        self._hang_up = None
         self.buffers.used -= self._unread
         self._unread = 0
         self._wake(ConnectionResetError(_GONE))

@@ -9,14 +9,14 @@ import select
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-_TOLD_SHARE = 10
+_TOLD_SHARE: Final = 10
 """One in ten more connections than there may be are told; what comes on top of those is cut off unheard."""
-_LEAST_TOLD = 100
-_HUNG_UP = getattr(select, "POLLRDHUP", 0)
+_LEAST_TOLD: Final = 100
+_HUNG_UP: Final = getattr(select, "POLLRDHUP", 0)
 """Errors and a reset are told of in any case; Linux tells of an orderly end as well."""
-_IPV6_PREFIX = 64  # what one subscriber has (RFC 6177)
+_IPV6_PREFIX: Final = 64  # what one subscriber has (RFC 6177)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +94,12 @@ def has_unread(transport: asyncio.BaseTransport | None) -> bool:
     return bool(looking.poll(0))
 
 
-def has_hung_up(transport: asyncio.BaseTransport | None) -> bool:
-    """Whether the kernel knows that the caller has closed or reset its connection, though we may not yet."""
+def watch_hang_up(transport: asyncio.BaseTransport | None) -> "select.poll | None":
+    """What `poll(0)` of tells whether the kernel knows that the caller has closed or reset its connection,
+    though we may not yet. Only to be asked while the transport is open."""
     sock = None if transport is None else transport.get_extra_info("socket")
     if sock is None or sock.fileno() < 0:
-        return False
+        return None
     looking = select.poll()
     looking.register(sock.fileno(), _HUNG_UP)
-    return bool(looking.poll(0))
+    return looking

@@ -13,10 +13,10 @@ from gateway.errors import Refusal
 from gateway.http.request_head import Inbound
 from gateway.http.tunnel import Tunnel, enter_tunnel
 
-UNIDENTIFIED_SECONDS: Final = 10.0
+UNIDENTIFIED_SECONDS = 10.0
 """For the handshake, and for the first head inside, together."""
-UNIDENTIFIED_AT_ONCE: Final = 1000
-UNIDENTIFIED_PER_ADDRESS: Final = 500
+UNIDENTIFIED_AT_ONCE = 1000
+UNIDENTIFIED_PER_ADDRESS = 500
 
 
 class TunnelBounds:

@@ -9,7 +9,7 @@ from gateway.exchange import Exchange, Trace
 from gateway.http.trace_context import TraceContext
 from gateway.observe.live.exchange_queue import ExchangeQueue
 from gateway.observe.live.recent_webhooks import RecentWebhooks
-from gateway.observe.log.structured_log import Logger, log_exchange, log_fault
+from gateway.observe.log.structured_log import Logger, exchange_writer, log_fault
 from gateway.observe.log.webhook_line import log_webhook
 from gateway.observe.metrics.registry import Metrics
 from gateway.observe.traces.tracer import Tracer
@@ -34,12 +34,19 @@ class Observers:
         self, log: Logger, metrics: Metrics, exchange_queue: ExchangeQueue, tracer: Tracer | None
     ) -> None:
         self.log = log
+        self._write_exchange = exchange_writer(log)
         self.metrics = metrics
         self.recent_webhooks = RecentWebhooks()
         self.records_addresses = True
         """Whether callers' addresses may be recorded; may be changed while running."""
-        self._exchange_queue = exchange_queue
+        self._count = metrics.observe
+        self._queue = exchange_queue.put
         self._tracer = tracer
+
+    def write_to(self, log: Logger) -> None:
+        """Log there from now on."""
+        self.log = log
+        self._write_exchange = exchange_writer(log)
 
     def begin_trace(self, context: TraceContext | None) -> Trace | None:
         """The caller's trace context, even while tracing is off; else a new one while tracing is on."""
@@ -55,9 +62,9 @@ class Observers:
 
     def finish(self, exchange: Exchange) -> None:
         """An exchange has ended."""
-        self.metrics.observe(exchange)
-        log_exchange(self.log, exchange)
-        self._exchange_queue.put(exchange)
+        self._count(exchange)
+        self._write_exchange(exchange)
+        self._queue(exchange)
         if self._tracer is not None:
             self._tracer.finish(exchange)
 

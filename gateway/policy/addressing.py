@@ -8,14 +8,14 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.errors import Refusal
 from gateway.http.request_head import Inbound
 
-_DOMAIN = ".twilio.com"
-_API_VERSION = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}")
-_FORMER_PRODUCTS = {
+_DOMAIN: Final = ".twilio.com"
+_API_VERSION: Final = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}")
+_FORMER_PRODUCTS: Final = {
     "authy": "use /verify/… instead",
     "autopilot": "Twilio has ended it",
     "fax": "Twilio has ended it",
@@ -27,19 +27,21 @@ _FORMER_PRODUCTS = {
 }
 """Names that Twilio's products once had, or that its SDKs have for them."""
 
-_NO_PRODUCT = " A product belongs before the version: /verify/v2/…, /messaging/v1/…"
-_VERSIONS = {
+_NO_PRODUCT: Final = " A product belongs before the version: /verify/v2/…, /messaging/v1/…"
+_VERSIONS: Final = {
     "Accounts": " The version belongs before it: /2010-04-01/Accounts/…",
     **dict.fromkeys(("v1", "v2", "v3"), _NO_PRODUCT),
 }
 """What is often left out before these."""
 
-_DEFAULT_PORTS = {"http": "80", "https": "443"}
-DEFAULT_EDGES = {"us1": "", "ie1": "dublin", "au1": "sydney", "jp1": "tokyo"}
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+DEFAULT_EDGES: Final = {"us1": "", "ie1": "dublin", "au1": "sydney", "jp1": "tokyo"}
 """Region to the edge used when the credential names none (docs/facts.md)."""
-EDGES_OF_US1 = frozenset({"ashburn", "umatilla", "frankfurt", "singapore", "sao-paulo", "london", "roaming"})
+EDGES_OF_US1: Final = frozenset(
+    {"ashburn", "umatilla", "frankfurt", "singapore", "sao-paulo", "london", "roaming"}
+)
 """Edges that are no region's default (https://www.twilio.com/docs/global-infrastructure/edge-locations)."""
-_KNOWN_EDGES = EDGES_OF_US1 | frozenset(filter(None, DEFAULT_EDGES.values()))
+_KNOWN_EDGES: Final = EDGES_OF_US1 | frozenset(filter(None, DEFAULT_EDGES.values()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 on.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.consumers.account_pinning import is_management, pin_account, require_target_owned
 from gateway.consumers.allow_rules import Rule, split_path
@@ -19,10 +19,10 @@ from gateway.policy.methods import Call
 from gateway.policy.named_sids import find_addressed_sid
 from gateway.twilio.catalogue import Catalogue, Route
 
-_READS = frozenset({"GET", "HEAD"})
-_WRITES = frozenset({"POST", "PUT", "PATCH"})
+_READS: Final = frozenset({"GET", "HEAD"})
+_WRITES: Final = frozenset({"POST", "PUT", "PATCH"})
 
-_OLD_MESSAGES = " Twilio has replaced …/SMS/Messages with …/Messages."
+_OLD_MESSAGES: Final = " Twilio has replaced …/SMS/Messages with …/Messages."
 
 
 class Grant(NamedTuple):

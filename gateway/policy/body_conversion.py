@@ -7,20 +7,20 @@ import json
 import re
 from encodings import normalize_encoding
 from encodings.aliases import aliases
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 from gateway.errors import Refusal
 from gateway.http.form_data import Unreadable, load_json
 
-UTF8 = frozenset({"", "utf_8", "ascii"})
+UTF8: Final = frozenset({"", "utf_8", "ascii"})
 # Charsets that browsers ever sent forms in, by every name that Python knows them by. Not `codecs.lookup`: it
 # keeps each name that it was ever asked for, and some codecs are slow.
-_FORM_CHARSET = re.compile(
+_FORM_CHARSET: Final = re.compile(
     r"ascii|utf_8|latin_1|iso8859_[0-9]{1,2}|cp(?:125[0-8]|866|874|932|949|950)|koi8_[ru]"
     r"|mac_(?:roman|cyrillic)|shift_jis|euc_jp|euc_kr|iso2022_jp|gb2312|gbk|gb18030|big5(?:hkscs)?"
 )
-_CHARSETS = {
+_CHARSETS: Final = {
     alias: codec
     for known in aliases.items()
     for alias, codec in (known, (known[1], known[1]))
@@ -28,15 +28,15 @@ _CHARSETS = {
 }
 
 
-MAX_CONVERTED_BYTES = 131_072
-MAX_TRANSCODED_BYTES = 32_768
-MAX_CONVERTED_FIELDS = 2_000
+MAX_CONVERTED_BYTES: Final = 131_072
+MAX_TRANSCODED_BYTES: Final = 32_768
+MAX_CONVERTED_FIELDS: Final = 2_000
 """What is converted is decoded and encoded again on the event loop, in some 10 ms at this length."""
 
-_ASCII_SUPERSET = re.compile(
+_ASCII_SUPERSET: Final = re.compile(
     r"latin_1|iso8859_.*|cp(?:125|866|874|949|950).*|koi8_.|mac_.*|euc_.*|gb.*|big5.*"
 )
-_HIGH_ESCAPE = re.compile(rb"%[89A-Fa-f]")
+_HIGH_ESCAPE: Final = re.compile(rb"%[89A-Fa-f]")
 
 
 def is_ascii_form(data: bytes, charset: str) -> bool:

@@ -7,6 +7,7 @@ order, each with its length. Media-type parameters do not count. Any other body 
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
@@ -15,9 +16,9 @@ from gateway.http.media_type import read_parameters
 from gateway.policy.bodies import Body, BodyFormat
 from gateway.policy.body_fields import read_form
 
-FINGERPRINT_PREFIX = "2:"
+FINGERPRINT_PREFIX: Final = "2:"
 """Begins the fingerprints of this version; those of the previous one are bare hex."""
-_MAX_PARTS = 10_000
+_MAX_PARTS: Final = 10_000
 
 
 def fingerprint_body(body: Body, content_type: bytes) -> str:

@@ -17,7 +17,7 @@ from gateway.http.user_agent import MAX_BYTES, read_sdk, split_sdk
 MARGIN_SECONDS: Final = 1.0
 """What an answer has left to reach the client before the client gives up."""
 _MAX_KEPT: Final = 512
-_SECONDS = re.compile(rb"[0-9]{1,5}(?:\.[0-9]{1,3})?")
+_SECONDS: Final = re.compile(rb"[0-9]{1,5}(?:\.[0-9]{1,3})?")
 
 
 class TimeLimit(NamedTuple):

@@ -4,7 +4,7 @@ What follows from the record of an earlier claim is in `idempotency/`.
 """
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.errors import Refusal
 from gateway.http.request_head import Inbound
@@ -13,8 +13,8 @@ from gateway.policy.bodies import Body
 from gateway.policy.body_fingerprint import digest_parts, fingerprint_body, fingerprint_bytes
 from gateway.policy.outbound import Outbound
 
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 
 
 class Claim(NamedTuple):

@@ -6,7 +6,7 @@ because a reader that honours it and one that does not would act differently.
 """
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import unquote_plus
 
 from gateway.consumers.consumer import Consumer, Emit
@@ -15,8 +15,8 @@ from gateway.http.parameter_names import looks_like_override
 from gateway.http.request_head import OVERRIDE_FIELDS, Inbound
 from gateway.policy.addressing import Address
 
-_OVERRIDES = frozenset({"PUT", "DELETE"})
-_MAYBE = re.compile(r"method|%|\+", re.IGNORECASE)
+_OVERRIDES: Final = frozenset({"PUT", "DELETE"})
+_MAYBE: Final = re.compile(r"method|%|\+", re.IGNORECASE)
 
 
 class Call(NamedTuple):

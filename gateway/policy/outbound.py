@@ -1,5 +1,7 @@
 """The request as it goes to Twilio, built once per exchange; attempts only add a key (docs/design.md 3)."""
 
+from typing import Final
+
 from gateway.http.header_fields import VIA_NAME, build_request_fields
 from gateway.http.request_head import Inbound
 from gateway.identity.authentication import Caller
@@ -8,7 +10,7 @@ from gateway.policy.bodies import Body, BodyFormat
 from gateway.policy.methods import emit_method
 from gateway.retry.retry_policy import is_replayable
 
-_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+_BODY_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
 
 
 class OutboundHead:

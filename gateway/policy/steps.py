@@ -5,7 +5,7 @@
 line of a refusal has it as well.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.consumers.consumer import Consumer
 from gateway.errors import Refusal
@@ -39,6 +39,9 @@ class Prepared(NamedTuple):
     claim: Claim | None
     intent: RepeatIntent | None
     limit: TimeLimit
+
+
+_new: Final = tuple.__new__  # what a NamedTuple's own constructor calls, for a third of what that costs
 
 
 def decide_head(
@@ -104,4 +107,4 @@ def prepare(
     intent = require_intent(snapshot.repeat_routes, inbound, grant, outbound, body)
     deadlines = snapshot.deadlines
     limit = read_deadline(inbound, (client or deadlines.usual).limit, deadlines.max_seconds)
-    return Prepared(outbound, claim, intent, limit)
+    return _new(Prepared, (outbound, claim, intent, limit))

@@ -5,13 +5,14 @@ SDK's user, one of CONNECT mostly does not (docs/facts.md).
 """
 
 import re
+from typing import Final
 
 from gateway.errors import Refusal
 from gateway.http.tunnel import ConnectHead
 from gateway.policy.addressing import HostTable, names_served_host
 
-_HTTPS_PORT = 443
-_DIGITS = re.compile(r"[0-9.]+")
+_HTTPS_PORT: Final = 443
+_DIGITS: Final = re.compile(r"[0-9.]+")
 
 
 def require_destination(hosts: HostTable, connect: ConnectHead) -> str:

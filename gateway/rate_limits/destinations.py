@@ -5,18 +5,19 @@ Recipients are the parameters that the catalogue classifies as such (`To`, `Mess
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 from gateway.http.form_data import Fields, Unreadable, read_json, read_urlencoded
 from gateway.policy.bodies import Body
 from gateway.policy.body_fields import read_body_fields
 from gateway.twilio.catalogue import ParameterClass, Route
 
-_READS = frozenset({"GET", "HEAD", "DELETE"})
-_CHANNEL = re.compile(r"[a-z_]+:")
-_NOT_A_DIGIT = re.compile(r"\D+")
-_MIN_DIGITS = 5
-_MAX_UNLISTED = 200
-UNREADABLE = "unreadable"
+_READS: Final = frozenset({"GET", "HEAD", "DELETE"})
+_CHANNEL: Final = re.compile(r"[a-z_]+:")
+_NOT_A_DIGIT: Final = re.compile(r"\D+")
+_MIN_DIGITS: Final = 5
+_MAX_UNLISTED: Final = 200
+UNREADABLE: Final = "unreadable"
 """The destination of every body that cannot be read; these are counted together."""
 
 

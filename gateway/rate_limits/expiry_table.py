@@ -4,9 +4,10 @@ Bounded: a table full of timestamps in the future takes no new key. Knows nothin
 """
 
 from collections import OrderedDict
+from typing import Final
 
-KEYS_MAX = 100_000
-_CHECKED = 4
+KEYS_MAX: Final = 100_000
+_CHECKED: Final = 4
 
 
 class ExpiryTable:

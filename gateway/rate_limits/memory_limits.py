@@ -4,13 +4,13 @@ Every store applies `gcra.decide`: here in Python, in `redis_limits.py` as a scr
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from gateway.consumers.rate_limit_rules import Limit, LimitKey, LimitSet
 from gateway.rate_limits.expiry_table import ExpiryTable
 from gateway.rate_limits.gcra import LimitDecision, Reservation, decide, give_back
 
-_OVERFLOW = "overflow"
+_OVERFLOW: Final = "overflow"
 
 
 class LimitRequest(NamedTuple):

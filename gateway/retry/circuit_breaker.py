@@ -7,10 +7,11 @@ answer, even a 503, closes it.
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
-_FAILURES_TO_OPEN = 5
-_FIRST_OPEN_SECONDS = 0.5
-_LONGEST_OPEN_SECONDS = 15.0
+_FAILURES_TO_OPEN: Final = 5
+_FIRST_OPEN_SECONDS: Final = 0.5
+_LONGEST_OPEN_SECONDS: Final = 15.0
 
 
 class CircuitState(StrEnum):

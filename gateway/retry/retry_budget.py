@@ -4,9 +4,10 @@
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Final
 
-_WINDOW_SECONDS = 10.0
-_SLICE_SECONDS = 0.5
+_WINDOW_SECONDS: Final = 10.0
+_SLICE_SECONDS: Final = 0.5
 
 
 @dataclass(slots=True)

@@ -4,24 +4,24 @@ import re
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.errors import FailurePhase
 from gateway.http.content_coding import peek
 
-AUTHENTICATE = 20003
+AUTHENTICATE: Final = 20003
 """Twilio's code for a key that it does not take; the request was not processed."""
-_SIGNAL_CODES = frozenset({20429, 45780, 0})
+_SIGNAL_CODES: Final = frozenset({20429, 45780, 0})
 """429s that mean "too many at once", 0 for one without a readable code. Never processed (docs/facts.md)."""
 
-RETRIED_STATUSES = frozenset({401, 429, 502, 503, 504})
+RETRIED_STATUSES: Final = frozenset({401, 429, 502, 503, 504})
 """Answers with any other status are handed back, whatever else is known."""
 
-_MOST_UNCODED = 3
-_NO_LIMIT = 1 << 30
+_MOST_UNCODED: Final = 3
+_NO_LIMIT: Final = 1 << 30
 
-_LOOKED_AT_BYTES = 4096
-_CODE = re.compile(rb'"code"\s*:\s*"?([0-9]{1,6})\b|<Code>([0-9]{1,6})</Code>')
+_LOOKED_AT_BYTES: Final = 4096
+_CODE: Final = re.compile(rb'"code"\s*:\s*"?([0-9]{1,6})\b|<Code>([0-9]{1,6})</Code>')
 
 
 class Outcome(NamedTuple):

@@ -1,6 +1,6 @@
 """Our own errors in Twilio's shape (docs/design.md 4.9), so that every SDK raises its usual exception."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from xml.sax.saxutils import escape
 
 import orjson
@@ -8,10 +8,10 @@ import orjson
 from gateway.errors import GatewayError, Refusal, UpstreamFailure
 from gateway.twilio.catalogue import SUFFIXES
 
-DOCS_FILE = "docs/errors.md"
+DOCS_FILE: Final = "docs/errors.md"
 """Where slugs are explained, in the source and in the image."""
-_NOT_XML = tuple(suffix for suffix in SUFFIXES if suffix != ".xml")
-REASONS = {
+_NOT_XML: Final = tuple(suffix for suffix in SUFFIXES if suffix != ".xml")
+REASONS: Final = {
     400: "Bad Request",
     401: "Unauthorized",
     403: "Forbidden",

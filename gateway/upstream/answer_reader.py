@@ -3,11 +3,13 @@
 A connection makes a fresh reader for each request, so that nothing of one answer outlives it.
 """
 
+from typing import Final
+
 from gateway.http.answer_head import CHUNKED, MAX_HEAD_BYTES, AnswerHead, read_answer_head
 from gateway.upstream.body_framing import BodyFraming, ChunkedFraming, CloseFraming, SizedFraming
 
-_MAX_INTERIM_ANSWERS = 32
-_ANSWER_START = b"HTTP/1."
+_MAX_INTERIM_ANSWERS: Final = 32
+_ANSWER_START: Final = b"HTTP/1."
 
 
 class AnswerReader:

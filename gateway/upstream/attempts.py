@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterable
 from functools import partial
+from typing import Final
 
 from gateway.concurrency.concurrency_limiter import ConcurrencyLimiter, Permit, PermitOutcome
 from gateway.consumers.credentials import ApiKey
@@ -34,11 +35,13 @@ from gateway.upstream.shared_state import CallerGoneError, CallerLink, SharedSta
 from gateway.upstream.streamed_body import StreamedBody
 from gateway.upstream.upstream_connection import UpstreamConnection
 
-_CODED = frozenset({401, 429})
-_PLAIN = {status: Outcome(status) for status in (200, 201, 202, 204)}
+_CODED: Final = frozenset({401, 429})
+_PLAIN: Final = {status: Outcome(status) for status in (200, 201, 202, 204)}
 # Asked for by name, an enumeration's member costs 1,000 instructions each time.
-_HAND_BACK, _QUEUE, _SUCCESS = NextStep.HAND_BACK, PhaseKind.QUEUE, PermitOutcome.SUCCESS
-_SAYS_NOTHING = frozenset({429, 502, 503, 504})  # about how many requests Twilio takes at once
+_HAND_BACK: Final = NextStep.HAND_BACK
+_QUEUE: Final = PhaseKind.QUEUE
+_SUCCESS: Final = PermitOutcome.SUCCESS
+_SAYS_NOTHING: Final = frozenset({429, 502, 503, 504})  # about how many requests Twilio takes at once
 
 
 class Attempts:

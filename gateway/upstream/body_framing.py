@@ -5,12 +5,12 @@ more is fed, and `surplus` says whether bytes came that belong to no answer.
 """
 
 import re
-from typing import Protocol
+from typing import Final, Protocol
 
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?", re.DOTALL)
-_MAX_LINE_BYTES = 4096
-_MAX_TRAILER_BYTES = 16_384
-_CRLF = b"\r\n"
+_SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?", re.DOTALL)
+_MAX_LINE_BYTES: Final = 4096
+_MAX_TRAILER_BYTES: Final = 16_384
+_CRLF: Final = b"\r\n"
 
 
 class BodyFraming(Protocol):

@@ -7,6 +7,7 @@ about Twilio.
 
 import asyncio
 from collections import deque
+from typing import Final
 
 from yarl import URL
 
@@ -15,9 +16,9 @@ from gateway.upstream.connection_opener import ConnectionOpener, TransportOption
 from gateway.upstream.sending import READ_BYTES
 from gateway.upstream.upstream_connection import UpstreamConnection
 
-KEEP_ALIVE_SECONDS = 15.0
+KEEP_ALIVE_SECONDS: Final = 15.0
 """How long an idle connection is kept: less than what any balancer of Twilio's allows."""
-_SWEEP_SECONDS = 5.0
+_SWEEP_SECONDS: Final = 5.0
 
 
 class _Turn:

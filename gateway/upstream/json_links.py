@@ -8,19 +8,19 @@ more than one string.
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.policy.addressing import HostTable
 
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],:"]', re.DOTALL)
-_TWILIO_URL = re.compile(
+_TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],:"]', re.DOTALL)
+_TWILIO_URL: Final = re.compile(
     rb'"https?:(\\?/)\\?/([a-z0-9-]+(?:\.[a-z0-9-]+){0,2}\.twilio\.com)(?::443)?(?=\\?/|"|\?)'
 )
-_PLAIN_URL = re.compile(r"(?:https?:)?//([a-z0-9.-]+\.twilio\.com)(?::443)?(?=/|$|\?)", re.IGNORECASE)
-_XML_TOKEN = re.compile(rb"(<((?:Secondary)?AuthToken)(?:\s[^>]*)?(?<!/)>).*?(?=</\2\s*>)", re.DOTALL)
-_TOKEN_NAMES = frozenset({b"auth_token", b"secondary_auth_token"})
+_PLAIN_URL: Final = re.compile(r"(?:https?:)?//([a-z0-9.-]+\.twilio\.com)(?::443)?(?=/|$|\?)", re.IGNORECASE)
+_XML_TOKEN: Final = re.compile(rb"(<((?:Secondary)?AuthToken)(?:\s[^>]*)?(?<!/)>).*?(?=</\2\s*>)", re.DOTALL)
+_TOKEN_NAMES: Final = frozenset({b"auth_token", b"secondary_auth_token"})
 
-MAX_STRING_BYTES = 1 << 20
+MAX_STRING_BYTES: Final = 1 << 20
 """A string value of an answer is looked at up to this length."""
 
 Path = tuple[bytes | None, ...]

@@ -8,11 +8,12 @@ the snapshot, keyed by the key's value, so that a reload forgets nothing.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from gateway.consumers.credentials import Account, ApiKey
 
-_DOMAIN = ".twilio.com"
-_REPROBE_SECONDS = 60.0
+_DOMAIN: Final = ".twilio.com"
+_REPROBE_SECONDS: Final = 60.0
 
 
 class KeyEvent(StrEnum):

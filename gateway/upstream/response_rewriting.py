@@ -6,7 +6,7 @@ rewritten is an error, never passed on.
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Final
 
 from gateway.errors import FailurePhase, UpstreamFailure
 from gateway.http.content_coding import decode
@@ -24,14 +24,14 @@ from gateway.upstream.json_links import (
 )
 
 _MAX_WHOLE_BYTES = 16 * 1024 * 1024
-_MAX_AT_ONCE_BYTES = 4096
+_MAX_AT_ONCE_BYTES: Final = 4096
 """So much is rewritten before other exchanges have their turn: less than a millisecond's work."""
 
 
 Hold = Callable[[int], None]
 
 
-class PublicBase(NamedTuple):
+class PublicBase:
     """Where a caller's links lead, so that it comes back here.
 
     `url` is 'http://gateway:8080', without a trailing slash: links are that and '/product'. Where it is '',
@@ -39,10 +39,13 @@ class PublicBase(NamedTuple):
     (':8080', or '').
     """
 
-    url: str
-    hosts: HostTable
-    scheme: str = ""
-    port: str = ""
+    __slots__ = ("hosts", "port", "scheme", "url")
+
+    def __init__(self, url: str, hosts: HostTable, scheme: str = "", port: str = "") -> None:
+        self.url = url
+        self.hosts = hosts
+        self.scheme = scheme
+        self.port = port
 
     def origin(self, product: str, host: str) -> str:
         """What stands before the path of a link to `host`."""
@@ -88,11 +91,15 @@ async def adapt_answer(
     """
     address = grant.call.address
     is_moved = address.by_path or not base.url
-    if is_moved:
+    head = answer.unchanged_head
+    if is_moved and (head is None or head.located):
         _move_location(answer, base, address.prefix)
-    is_json = b"json" in find_field(answer.fields, b"content-type").lower()
     # The 2010 API's links are relative; only product APIs answer with absolute ones.
-    links = is_moved and is_json and address.product != "api"
+    links = is_moved and address.product != "api"
+    if not links and not grant.conceals:
+        return answer
+    is_json = b"json" in find_field(answer.fields, b"content-type").lower()
+    links = links and is_json
     if not (links or grant.conceals) or not answer.has_body(grant.call.method):
         return answer
     if grant.conceals and not await _decoded(answer, hold):

@@ -1,19 +1,19 @@
 """One request as a connection sends it, and how its answer is to be read."""
 
 from collections.abc import AsyncIterable
-from typing import NamedTuple
+from typing import Final
 
-READ_BYTES = 65_536
+READ_BYTES: Final = 65_536
 """Most bytes that are taken from a connection at once."""
 
-MAX_BUFFERED_BYTES = 65_536
+MAX_BUFFERED_BYTES: Final = 65_536
 """A body up to this size reaches the caller in one piece; until it is read, an attempt has not succeeded."""
 
-HAND_OUT_SECONDS = 0.1
+HAND_OUT_SECONDS: Final = 0.1
 """An answer that has not ended so long after its head is streamed, unless it is needed whole."""
 
 
-class Sending(NamedTuple):
+class Sending:
     """`data` holds the credential; no `repr`. `deadline` is the loop's clock, other times are in seconds.
 
     `whole` keeps an answer back until it can be handed out in one piece, up to `MAX_BUFFERED_BYTES`. `upload`
@@ -21,14 +21,29 @@ class Sending(NamedTuple):
     `upload_seconds` after its end.
     """
 
-    data: bytes
-    to_head: bool
-    deadline: float
-    idle_seconds: float
-    whole: bool
-    upload: AsyncIterable[bytes] | None = None
-    chunked: bool = False
-    upload_seconds: float = 0.0
+    __slots__ = (
+        "chunked", "data", "deadline", "idle_seconds", "to_head", "upload", "upload_seconds", "whole",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        data: bytes,
+        to_head: bool,
+        deadline: float,
+        idle_seconds: float,
+        whole: bool,
+        upload: AsyncIterable[bytes] | None = None,
+        chunked: bool = False,
+        upload_seconds: float = 0.0,
+    ) -> None:
+        self.data = data
+        self.to_head = to_head
+        self.deadline = deadline
+        self.idle_seconds = idle_seconds
+        self.whole = whole
+        self.upload = upload
+        self.chunked = chunked
+        self.upload_seconds = upload_seconds
 
     def __repr__(self) -> str:
         return "Sending()"

@@ -8,7 +8,7 @@ progress (docs/adr/0011-one-upstream-pool.md).
 import asyncio
 import math
 from enum import IntEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.http.answer_head import is_event_stream
 from gateway.http.response import Response
@@ -30,7 +30,11 @@ class ConnectionPhase(IntEnum):
     CLOSED = 4
 
 
-_IDLE, _SENT, _BUFFERING, _STREAMING, _CLOSED = ConnectionPhase
+_IDLE: Final = ConnectionPhase.IDLE
+_SENT: Final = ConnectionPhase.SENT
+_BUFFERING: Final = ConnectionPhase.BUFFERING
+_STREAMING: Final = ConnectionPhase.STREAMING
+_CLOSED: Final = ConnectionPhase.CLOSED
 
 
 class ConnectionOwner(Protocol):

@@ -5,6 +5,7 @@ No text quotes what an exception says: that can hold header fields.
 
 import errno
 import ssl
+from typing import Final
 
 from aiohttp import (
     ClientConnectorCertificateError,
@@ -16,9 +17,9 @@ from aiohttp import (
 
 from gateway.errors import FailurePhase, UpstreamFailure
 
-_DETAIL = "No connection to Twilio could be made; nothing was sent, so it is safe to try again."
+_DETAIL: Final = "No connection to Twilio could be made; nothing was sent, so it is safe to try again."
 
-_BY_ERRNO = {
+_BY_ERRNO: Final = {
     errno.ECONNREFUSED: "refused",
     errno.ECONNRESET: "reset",
     errno.EPIPE: "reset",
@@ -30,7 +31,7 @@ _BY_ERRNO = {
     errno.ETIMEDOUT: "timeout",
 }
 # OpenSSL's X509_V_ERR_… (openssl-verification-options(1)).
-_BY_VERIFY_CODE = {
+_BY_VERIFY_CODE: Final = {
     9: "certificate_not_yet_valid",
     10: "certificate_expired",
     18: "certificate_untrusted",
@@ -40,9 +41,9 @@ _BY_VERIFY_CODE = {
     62: "certificate_name",
     64: "certificate_name",
 }
-_BY_PROXY_STATUS = {407: "proxy_authentication", 403: "proxy_forbidden"}
+_BY_PROXY_STATUS: Final = {407: "proxy_authentication", 403: "proxy_forbidden"}
 
-REASONS = tuple(
+REASONS: Final = tuple(
     sorted(
         {
             *_BY_ERRNO.values(),

@@ -3,8 +3,9 @@
 import asyncio
 import math
 from collections.abc import Callable
+from typing import Final
 
-_SLACK_SECONDS = 0.001  # uvloop's timers count whole milliseconds, and may be early by half of one
+_SLACK_SECONDS: Final = 0.001  # uvloop's timers count whole milliseconds, and may be early by half of one
 
 
 class Watchdog:

@@ -1,10 +1,10 @@
 """What is written of an exchange: the level and the fields of its one line (docs/design.md 4.9)."""
 
-from typing import Any
+from typing import Any, Final
 
 from gateway.exchange import Ending, Exchange
 
-_ANSWERED = Ending.ANSWERED  # looked up once: an enumeration's members are slow to get at
+_ANSWERED: Final = Ending.ANSWERED  # looked up once: an enumeration's members are slow to get at
 
 
 def level_of(exchange: Exchange) -> str:

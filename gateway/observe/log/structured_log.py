@@ -10,6 +10,7 @@ import traceback
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -32,16 +33,17 @@ class _LineLogger:
     """What structlog calls at the end of its chain."""
 
     def __init__(self, writer: LineWriter) -> None:
-        self._writer = writer
+        self.write = writer.write
 
     def msg(self, line: bytes) -> None:
-        self._writer.write(line + b"\n")
+        self.write(line + b"\n")
 
     debug = info = warning = error = critical = exception = msg
 
 
 class _Lines:
-    """Mixed into structlog's logger: a short cut past its chain for the line of an exchange.
+    """Mixed into structlog's logger: a short cut past its chain for the line of an exchange, which is what
+    `log.<level>("exchange", **values)` writes, byte for byte (`exchange_writer`).
 
     `share` of plain successes is written, from 0 to 1.
     """
@@ -50,11 +52,6 @@ class _Lines:
     share: float
     render: _Render
     _logger: _LineLogger
-
-    def write_exchange(self, level: str, values: dict[str, Any]) -> None:
-        """Write what `log.<level>("exchange", **values)` would, byte for byte (docs/performance.md)."""
-        values["event"] = "exchange"
-        self._logger.msg(self.render(None, level, values))
 
 
 def open_log(
@@ -101,16 +98,31 @@ class _Renamed:
 
 def log_exchange(log: Logger, exchange: Exchange) -> None:
     """The one line of an exchange. Failures and refusals are warnings, our own faults errors."""
-    level = level_of(exchange)
+    if isinstance(log, _Lines):
+        exchange_writer(log)(exchange)
+    else:
+        getattr(log, level_of(exchange))("exchange", **values_of(exchange))
+
+
+def exchange_writer(log: Logger) -> Callable[[Exchange], None]:
+    """`log_exchange` of this logger, with all that is the same for each exchange looked up once."""
     if not isinstance(log, _Lines):
-        getattr(log, level)("exchange", **values_of(exchange))
-        return
-    if _LEVELS[level] < log.least:
-        return
-    if log.share == 1.0 or level != "info" or exchange.attempts > 1 or exchange.unknown:
-        log.write_exchange(level, values_of(exchange))
-    elif is_sampled(exchange.request_id, log.share):
-        log.write_exchange(level, values_of(exchange) | {"sample_rate": log.share})
+        return partial(log_exchange, log)
+    least, share, render, write = log.least, log.share, log.render, log._logger.write
+
+    def write_exchange(exchange: Exchange) -> None:
+        level = level_of(exchange)
+        if _LEVELS[level] < least:
+            return
+        values = values_of(exchange)
+        if share < 1.0 and level == "info" and exchange.attempts <= 1 and not exchange.unknown:
+            if not is_sampled(exchange.request_id, share):
+                return
+            values["sample_rate"] = share
+        values["event"] = "exchange"
+        write(render(None, level, values) + b"\n")
+
+    return write_exchange
 
 
 def is_sampled(request_id: str, share: float) -> bool:

@@ -56,24 +56,35 @@ class Duration(NamedTuple):
     at: int
 
 
+# Each is written out, because compiled code knows only literals without looking them up.
+_UPSTREAM_AT: Final = 7
+_QUEUE_AT: Final = 12
+_OVERHEAD_AT: Final = 16
+_SUMS_AT: Final = 20
+_TOTAL_SUM: Final = 20
+_UPSTREAM_SUM: Final = 21
+_QUEUE_SUM: Final = 22
+_OVERHEAD_SUM: Final = 23
 TOTAL: Final = Duration("request", (0.1, 0.25, 0.5, 1.0, 2.5, 10.0), 0)
-UPSTREAM: Final = Duration("upstream", (0.1, 0.25, 1.0, 5.0), 7)
-QUEUE: Final = Duration("queue", (0.1, 1.0, 5.0), 12)
-OVERHEAD: Final = Duration("overhead", (0.002, 0.01, 0.1), 16)
+UPSTREAM: Final = Duration("upstream", (0.1, 0.25, 1.0, 5.0), _UPSTREAM_AT)
+QUEUE: Final = Duration("queue", (0.1, 1.0, 5.0), _QUEUE_AT)
+OVERHEAD: Final = Duration("overhead", (0.002, 0.01, 0.1), _OVERHEAD_AT)
 DURATIONS: Final = (TOTAL, UPSTREAM, QUEUE, OVERHEAD)
 """Few buckets, for there are four durations of each consumer: 200 of them fill half of a megabyte."""
-_TOTAL, _UPSTREAM, _QUEUE, _OVERHEAD = (each.bounds for each in DURATIONS)
-_, _UPSTREAM_AT, _QUEUE_AT, _OVERHEAD_AT = (each.at for each in DURATIONS)
-_LEAST_QUEUE, _LEAST_OVERHEAD = _QUEUE[0], _OVERHEAD[0]  # nearly all are below, and need no look
-_SUMS_AT = 20
-_TOTAL_SUM, _UPSTREAM_SUM, _QUEUE_SUM, _OVERHEAD_SUM = range(_SUMS_AT, _SUMS_AT + len(DURATIONS))
-_EMPTY = [0] * _SUMS_AT + [0.0] * len(DURATIONS)
+_TOTAL: Final = TOTAL.bounds
+_UPSTREAM: Final = UPSTREAM.bounds
+_QUEUE: Final = QUEUE.bounds
+_OVERHEAD: Final = OVERHEAD.bounds
+_LEAST_QUEUE: Final = 0.1  # of their bounds; nearly all are below, and need no look
+_LEAST_OVERHEAD: Final = 0.002
+_EMPTY: Final = [0] * _SUMS_AT + [0.0] * len(DURATIONS)
 _REASONS: Final = {"requeue": "signal", "next_key": "key_refused"}
 """Why another attempt followed; of a plain retry the status or the phase says it."""
-_RATE_LIMITED = "rate_limited"
+_RATE_LIMITED: Final = "rate_limited"
 OTHER_CODE: Final = -1
 # An enumeration's member costs 0.2 µs each time it is asked for by name.
-_ANSWERED, _ATTEMPT = Ending.ANSWERED, PhaseKind.ATTEMPT
+_ANSWERED: Final = Ending.ANSWERED
+_ATTEMPT: Final = PhaseKind.ATTEMPT
 
 Requests = tuple[str, str, str, int]
 """(product, route or consumer …, method, status class)"""
