@@ -6,6 +6,7 @@ the decisions.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -20,7 +21,14 @@ from gateway.idempotency.keyed_requests import Idempotency
 from gateway.identity.jwt_verifier import TokenVerifier
 from gateway.identity.request_id import take_request_id, take_trace_context
 from gateway.listener.request import Request
-from gateway.listener.request_body import STREAM_BYTES, BodyStream, drop_body, expects_continue, read_body
+from gateway.listener.request_body import (
+    STREAM_BYTES,
+    BodyStream,
+    drop_body,
+    expects_continue,
+    read_body,
+    take_whole,
+)
 from gateway.listener.response_relay import relay_answer, relay_rest, render_refusal
 from gateway.listener.tunnel_handshake import open_tunnel
 from gateway.listener.tunnels import TunnelBounds
@@ -41,35 +49,24 @@ from gateway.self_service.usage_endpoint import UsageEndpoint
 from gateway.stops.stop_table import StopTable
 from gateway.stops.turn_check import TurnCheck
 from gateway.upstream.forwarder import Forwarder
-from gateway.upstream.response_rewriting import PublicBase, adapt_answer, find_base
+from gateway.upstream.response_rewriting import PublicBase, adapt_answer, find_base, is_adapted
 
 # Asked for by name, a member costs 1,000 instructions.
 _LIMIT: Final = PhaseKind.LIMIT
 _ANSWERED: Final = Ending.ANSWERED
 
 
+@dataclass(slots=True)
 class _Ask:
     """What is to be sent for whom, and by when (the loop's clock)."""
 
-    __slots__ = ("base", "body", "deadline", "grant", "outbound", "request", "stream")
-
-    def __init__(
-        self,
-        grant: Grant,
-        outbound: Outbound,
-        body: Body,
-        stream: BodyStream | None,
-        request: Request,
-        deadline: float,
-        base: PublicBase | None,
-    ) -> None:
-        self.grant = grant
-        self.outbound = outbound
-        self.body = body
-        self.stream = stream
-        self.request = request
-        self.deadline = deadline
-        self.base = base
+    grant: Grant
+    outbound: Outbound
+    body: Body
+    stream: BodyStream | None
+    request: Request
+    deadline: float
+    base: PublicBase | None
 
 
 class Handler:
@@ -136,7 +133,7 @@ class Handler:
             unforeseen = GatewayError("internal_error", "The gateway failed; its log has this request id.")
             self._answer_error(unforeseen, request, exchange)
         finally:
-            request.cancel_on_disconnect(False)
+            request.caller.cancels = False
             request.release()
             self.in_flight -= 1
             if request.caller.opening is None:  # else the exchanges are those inside the tunnel
@@ -159,7 +156,7 @@ class Handler:
     async def _exchange(self, request: Request, exchange: Exchange) -> None:
         snapshot = self._snapshots.current
         request.caller.require_room()
-        request.cancel_on_disconnect(True)
+        request.caller.cancels = True
         if request.method == "CONNECT":
             open_tunnel(request, snapshot, self._tunnels)
             return
@@ -170,15 +167,18 @@ class Handler:
             await self._usage.answer(inbound.method, caller.consumer, request, exchange)
             return
         grant = decision.grant
-        body, stream = await self._read(request, exchange, snapshot, inbound, grant, decision.plan)
+        plan, stream = decision.plan, None
+        if request.body.complete and not plan.stream and not inbound.drops_body:  # without another coroutine
+            body = check_body(grant, plan, take_whole(request.body, plan, request.hold), exchange)
+        else:
+            body, stream = await self._read(request, exchange, snapshot, inbound, grant, plan)
         self._turns.require_started(grant, body)
         asked = snapshot, inbound, request.caller.proofs, grant, body
         request.on_turn = partial(self._turns.require_known, *asked)
         trace = self._observers.upstream_trace(exchange.trace, request.individual_values)
-        streams = stream is not None
         outbound, claim, intent, limit = prepare(
             snapshot, caller, inbound, grant, body,
-            streams=streams, client=decision.client, trace=trace, decision=decision,
+            streams=stream is not None, client=decision.client, trace=trace, decision=decision,
         )  # fmt: skip
         urls, secure = (snapshot.public_url, request.base_url), request.caller.secure
         base = find_base(grant, inbound, snapshot.hosts, *urls, secure=secure)
@@ -197,9 +197,9 @@ class Handler:
     async def _relay(self, answer: Response, fields: bytes, ask: _Ask, exchange: Exchange) -> None:
         """Write an answer to the caller, with links rewritten and tokens concealed where that is due."""
         request = ask.request
-        request.cancel_on_disconnect(True)
+        request.caller.cancels = True
         try:
-            if ask.base is not None:
+            if ask.base is not None and is_adapted(answer, ask.grant, ask.base):
                 hold = request.hold if ask.outbound.replayable else None
                 answer = await adapt_answer(answer, ask.grant, ask.base, hold)
             if (rest := relay_answer(answer, request, exchange, fields, closes=self.draining)) is not None:

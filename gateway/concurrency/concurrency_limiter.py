@@ -107,6 +107,15 @@ class ConcurrencyLimiter:
         """How many wait in each class, the highest first; the last number counts requeued attempts."""
         return self._queue.sizes()
 
+    def acquire_now(self) -> Permit | None:
+        """A permit, if none is waited for."""
+        if self._queue.length:
+            self._pump()  # waiters go first, and may leave room in a full queue
+        if not self._queue.length and self.in_flight < self.adaptive_limit.capacity(self._clock()):
+            self.in_flight += 1
+            return Permit(self, self._monotonic())
+        return None
+
     async def acquire(
         self, consumer: str, priority: Priority, deadline: float, *, in_front: bool = False
     ) -> Permit:
@@ -115,11 +124,9 @@ class ConcurrencyLimiter:
         Raises `Refusal` (queue_full, queue_timeout). A cancelled wait leaves nothing behind. Await it
         directly: `asyncio.wait_for` may lose a permit that was granted while it was being cancelled.
         """
-        if self._queue.length:
-            self._pump()  # waiters go first, and may leave room in a full queue
-        if not self._queue.length and self.in_flight < self.adaptive_limit.capacity(self._clock()):
-            self.in_flight += 1
-            return Permit(self, self._monotonic())
+        permit = self.acquire_now()
+        if permit is not None:
+            return permit
         loop = asyncio.get_running_loop()
         if deadline <= loop.time():
             raise _refusal("queue_timeout")  # before another request is evicted for it

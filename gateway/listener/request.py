@@ -105,6 +105,8 @@ class Request:
             names = known.template.names
             if name not in names:
                 return ()
+            if names.count(name) == 1:
+                return (self.values[names.index(name)].decode("ascii"),)
             return [self.values[index].decode("ascii") for index, each in enumerate(names) if each == name]
         assert self._message is not None
         headers = self._message.headers

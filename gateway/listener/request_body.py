@@ -104,6 +104,7 @@ class RequestBody:
             waiter.set_result(None)
 
 
+_NO_BODY: Final = BodyFormat.NONE
 NO_REQUEST_BODY: Final = RequestBody.received(b"")
 """The body of every request that has none."""
 
@@ -111,6 +112,18 @@ NO_REQUEST_BODY: Final = RequestBody.received(b"")
 def _time_out(waiter: "asyncio.Future[None]") -> None:
     if not waiter.done():
         waiter.set_exception(TimeoutError())
+
+
+def take_whole(body: RequestBody, plan: BodyPlan, hold: Callable[[int], None] | None = None) -> bytes:
+    """A body that is complete, or means nothing. Raises as `read_body`."""
+    if plan.shape is _NO_BODY:
+        return b""
+    data = body.take()
+    if len(data) > plan.limit:
+        raise too_large(plan.limit)
+    if hold is not None:
+        hold(len(data))
+    return data
 
 
 async def read_body(
@@ -125,15 +138,8 @@ async def read_body(
     `seconds` is the longest wait for the next bytes, `total_seconds` for all of them. `hold` counts what is
     held of it, and may refuse to.
     """
-    if plan.shape is BodyFormat.NONE:
-        return b""
-    if body.complete:
-        data = body.take()
-        if len(data) > plan.limit:
-            raise too_large(plan.limit)
-        if hold is not None:
-            hold(len(data))
-        return data
+    if body.complete or plan.shape is _NO_BODY:
+        return take_whole(body, plan, hold)
     try:
         async with asyncio.timeout(total_seconds):
             reader = _BoundedReader(body, plan, seconds)

@@ -14,16 +14,17 @@ MESSAGES: Final = "/2010-04-01/Accounts/{AccountSid}/Messages"
 OTHER: Final = "other"
 
 # Quotes and angle brackets inside a text are escaped in JSON and XML, so that no message can pose as these.
-# Each with the bytes that it begins with, to be looked for first: a pattern looks at every byte.
-_JSON_SEGMENTS: Final = (b'"num_segments":', re.compile(rb'"num_segments": ?"([0-9]{1,3})"'))
-_JSON_TO: Final = (b'"to":', re.compile(rb'"to": ?"(?:[a-z]+:)?\+([0-9]{3})'))
-_XML_SEGMENTS: Final = (b"<NumSegments>", re.compile(rb"<NumSegments>([0-9]{1,3})<"))
-_XML_TO: Final = (b"<To>", re.compile(rb"<To>(?:[a-z]+:)?\+([0-9]{3})"))
+# Each begins with bytes to be looked for as they are, which takes a tenth of the time of an alternative.
+_JSON: Final = (
+    re.compile(rb'"num_segments": ?"([0-9]{1,3})"'),
+    re.compile(rb'"to": ?"(?:[a-z]+:)?\+([0-9]{3})'),
+)
+_XML: Final = (re.compile(rb"<NumSegments>([0-9]{1,3})<"), re.compile(rb"<To>(?:[a-z]+:)?\+([0-9]{3})"))
 _MAX_BYTES: Final = 65_536
 
 # One country's codes; what several share without a plain owner (+7, +590 …) is `other`. Dependencies that
 # dial by their country's code count as it: +44 is GB with Jersey, +61 AU with Christmas Island.
-_TABLE: Final = (
+_TABLE = (
     "1=NANP 20=EG 27=ZA 30=GR 31=NL 32=BE 33=FR 34=ES 36=HU 39=IT 40=RO 41=CH 43=AT 44=GB 45=DK 46=SE "
     "47=NO 48=PL 49=DE 51=PE 52=MX 53=CU 54=AR 55=BR 56=CL 57=CO 58=VE 60=MY 61=AU 62=ID 63=PH 64=NZ "
     "65=SG 66=TH 81=JP 82=KR 84=VN 86=CN 90=TR 91=IN 92=PK 93=AF 94=LK 95=MM 98=IR 211=SS 212=MA 213=DZ "
@@ -64,31 +65,13 @@ _UNREAD: Final = Sent(0, "")
 def read_sent(body: bytes) -> tuple[int, str]:
     """`Sent`: what the answer to a created message says; a compressed one is decoded for it."""
     body = peek(body, _MAX_BYTES)
-    recipient = _JSON_TO
-    found = _search(_JSON_SEGMENTS, body, 0, _MAX_BYTES)
-    if found is None:
-        recipient = _XML_TO
-        found = _search(_XML_SEGMENTS, body, 0, _MAX_BYTES)
-        if found is None:
-            return _UNREAD
-    # In what Twilio writes, the recipient follows.
-    length = len(body)
-    to = _search(recipient, body, found.end(), length) or _search(recipient, body, 0, length)
-    return int(found[1]), OTHER if to is None else find_country(to[1])
-
-
-def _search(
-    sought: tuple[bytes, re.Pattern[bytes]], body: bytes, at: int, end: int
-) -> re.Match[bytes] | None:
-    """What the pattern finds first."""
-    begin, pattern = sought
-    at = body.find(begin, at, end)
-    while at >= 0:
-        found = pattern.match(body, at, end)
+    for segments, recipient in (_JSON, _XML):
+        found = segments.search(body, 0, _MAX_BYTES)
         if found is not None:
-            return found
-        at = body.find(begin, at + 1, end)
-    return None
+            # In what Twilio writes, the recipient follows.
+            to = recipient.search(body, found.end()) or recipient.search(body)
+            return int(found[1]), OTHER if to is None else find_country(to[1])
+    return _UNREAD
 
 
 def find_country(digits: bytes) -> str:

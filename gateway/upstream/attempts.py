@@ -88,7 +88,7 @@ class Attempts:
         while True:
             self._require_closed_breaker()
             try:
-                permit = await self._acquire()
+                permit = self._acquire_now() or await self._acquire()
                 answer = await self._attempt(permit)
             except Refusal:
                 if self._answer is None:
@@ -105,6 +105,13 @@ class Attempts:
                     return self._hand_back(answer)
             assert self._delay is not None
             await asyncio.sleep(self._delay.seconds)
+
+    def _acquire_now(self) -> Permit | None:
+        """A permit for the first attempt, if none is waited for."""
+        if self._delay is not None:
+            return None
+        self._caller.cancel_on_disconnect(True)
+        return self._limiter.acquire_now()
 
     async def _acquire(self) -> Permit:
         """Wait for a permit; a caller that waits may leave at any time."""

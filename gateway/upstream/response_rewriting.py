@@ -81,6 +81,15 @@ def find_base(
     return PublicBase(public_url or own_url(inbound.host), hosts) if grant.conceals else None
 
 
+def is_adapted(answer: Response, grant: Grant, base: PublicBase) -> bool:
+    """Whether `adapt_answer` may do anything to it."""
+    address = grant.call.address
+    if grant.conceals or (address.product != "api" and (address.by_path or not base.url)):
+        return True
+    head = answer.unchanged_head
+    return head is None or head.located
+
+
 async def adapt_answer(
     answer: Response, grant: Grant, base: PublicBase, hold: Hold | None = None
 ) -> Response:
@@ -91,8 +100,7 @@ async def adapt_answer(
     """
     address = grant.call.address
     is_moved = address.by_path or not base.url
-    head = answer.unchanged_head
-    if is_moved and (head is None or head.located):
+    if is_moved:
         _move_location(answer, base, address.prefix)
     # The 2010 API's links are relative; only product APIs answer with absolute ones.
     links = is_moved and address.product != "api"

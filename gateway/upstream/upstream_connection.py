@@ -7,34 +7,17 @@ progress (docs/adr/0011-one-upstream-pool.md).
 
 import asyncio
 import math
-from enum import IntEnum
-from typing import Final, Protocol
+from typing import Protocol
 
 from gateway.http.answer_head import is_event_stream
 from gateway.http.response import Response
 from gateway.upstream.answer_reader import AnswerReader
+from gateway.upstream.connection_phase import BUFFERING, CLOSED, IDLE, SENT, STREAMING, ConnectionPhase
 from gateway.upstream.sending import HAND_OUT_SECONDS, MAX_BUFFERED_BYTES, Sending
 from gateway.upstream.streamed_body import StreamedBody
 from gateway.upstream.upload_writer import UploadWriter
 from gateway.upstream.upstream_failures import lost, timed_out, unreadable
 from gateway.upstream.watchdog import Watchdog
-
-
-class ConnectionPhase(IntEnum):
-    """What a connection does."""
-
-    IDLE = 0
-    SENT = 1  # waits for an answer's head
-    BUFFERING = 2  # the head is there, the answer is not handed out yet
-    STREAMING = 3  # the rest of the body is read as its reader asks
-    CLOSED = 4
-
-
-_IDLE: Final = ConnectionPhase.IDLE
-_SENT: Final = ConnectionPhase.SENT
-_BUFFERING: Final = ConnectionPhase.BUFFERING
-_STREAMING: Final = ConnectionPhase.STREAMING
-_CLOSED: Final = ConnectionPhase.CLOSED
 
 
 class ConnectionOwner(Protocol):
@@ -66,7 +49,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         """`held_bytes`: see `Opened`."""
         self.origin = origin
         self.idle_since = 0.0
-        self.phase = _IDLE
+        self.phase: ConnectionPhase = IDLE
         self._owner = owner
         self._loop = loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = transport
@@ -93,7 +76,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._waiter = waiter
         self._sending = sending
         self._reader = AnswerReader(to_head=sending.to_head)
-        self.phase = _SENT
+        self.phase = SENT
         transport.write(sending.data)
         if sending.upload is None:
             self._watchdog.watch(sending.deadline)
@@ -141,7 +124,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     def eof_received(self) -> None:
         """The peer sends no more; the transport closes itself. On uvloop with TLS: after a close_notify."""
         self._saw_eof = True
-        if self.phase is _IDLE:
+        if self.phase is IDLE:
             self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -150,7 +133,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         if reader is not None and reader.end(clean=exc is None and self._saw_eof):
             self._complete(reader)
         else:
-            self._fail(lost() if self.phase is _SENT else unreadable())
+            self._fail(lost() if self.phase is SENT else unreadable())
 
     def pause_writing(self) -> None:
         """What was written is not taken fast enough."""
@@ -173,7 +156,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             self.abort()  # cancelled: its task is about to find out
             return
         self._rest = self._waiter = self._reader = self._sending = None
-        self.phase = _IDLE
+        self.phase = IDLE
         self._watchdog.rest()
         if rest is not None:
             rest.end(content, None)
@@ -193,7 +176,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         sending, head = self._sending, reader.head
         assert sending is not None
         assert head is not None
-        if self.phase is _STREAMING:
+        if self.phase is STREAMING:
             rest = self._rest
             if rest is not None and rest.is_awaited and reader.size:
                 rest.offer(reader.take())
@@ -204,8 +187,8 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._idle_due = now + sending.idle_seconds
         if reader.size > MAX_BUFFERED_BYTES:
             self._hand_out(slow=False)
-        elif self.phase is _SENT:
-            self.phase = _BUFFERING
+        elif self.phase is SENT:
+            self.phase = BUFFERING
             # What follows from an error stands in its body; the others may be passed on as they come.
             whole = sending.whole or head.status >= 400
             self._hand_out_at = math.inf if whole else now + HAND_OUT_SECONDS
@@ -222,7 +205,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             return
         head = reader.head
         self._waiter = None
-        self.phase = _STREAMING
+        self.phase = STREAMING
         self._rest = rest = StreamedBody(self, slow=slow)
         self._let_reader_take_its_time(sending)
         waiter.set_result(Response(head.status, head.reason, head.fields, reader.take(), rest, head))
@@ -272,9 +255,9 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         soon = self._loop.time() + 0.001
         if rest is not None and not rest.is_awaited:
             rest.let_go()
-        elif self.phase is _BUFFERING and self._hand_out_at <= soon:
+        elif self.phase is BUFFERING and self._hand_out_at <= soon:
             self._hand_out(slow=True)
-        elif self.phase is _BUFFERING and sending is not None and self._buffering_due(sending) > soon:
+        elif self.phase is BUFFERING and sending is not None and self._buffering_due(sending) > soon:
             self._watchdog.watch(self._buffering_due(sending))
         else:
             self._fail(timed_out())
@@ -283,7 +266,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._upload = None
         if error is not None:
             self._fail(error)
-        elif self.phase is _SENT and self._sending is not None:
+        elif self.phase is SENT and self._sending is not None:
             self._watchdog.watch(self._loop.time() + self._sending.upload_seconds)
 
     def _fail(self, error: Exception) -> None:
@@ -292,7 +275,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         if transport is None:
             return
         self._transport = self._waiter = self._rest = self._upload = self._reader = self._sending = None
-        self.phase = _CLOSED
+        self.phase = CLOSED
         self._watchdog.stop()
         transport.abort()
         if upload is not None:
