@@ -6,7 +6,6 @@ the decisions.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -20,6 +19,7 @@ from gateway.http.response_head import HTTP_1_0, build_head
 from gateway.idempotency.keyed_requests import Idempotency
 from gateway.identity.jwt_verifier import TokenVerifier
 from gateway.identity.request_id import take_request_id, take_trace_context
+from gateway.listener.granted_request import GrantedRequest
 from gateway.listener.request import Request
 from gateway.listener.request_body import (
     STREAM_BYTES,
@@ -38,7 +38,7 @@ from gateway.outcome_resolution.outcome_resolver import OutcomeResolver
 from gateway.policy.authorization import Grant
 from gateway.policy.bodies import NO_BODY, Body, BodyPlan
 from gateway.policy.idempotency_key import Claim
-from gateway.policy.outbound import Outbound, wants_identity
+from gateway.policy.outbound import wants_identity
 from gateway.policy.refusal_names import note_error
 from gateway.policy.repeat_intent import RepeatIntent, describe_create
 from gateway.policy.snapshot import Snapshot, Snapshots
@@ -49,24 +49,11 @@ from gateway.self_service.usage_endpoint import UsageEndpoint
 from gateway.stops.stop_table import StopTable
 from gateway.stops.turn_check import TurnCheck
 from gateway.upstream.forwarder import Forwarder
-from gateway.upstream.response_rewriting import PublicBase, adapt_answer, find_base, is_adapted
+from gateway.upstream.response_rewriting import adapt_answer, find_base, is_adapted
 
 # Asked for by name, a member costs 1,000 instructions.
 _LIMIT: Final = PhaseKind.LIMIT
 _ANSWERED: Final = Ending.ANSWERED
-
-
-@dataclass(slots=True)
-class _Ask:
-    """What is to be sent for whom, and by when (the loop's clock)."""
-
-    grant: Grant
-    outbound: Outbound
-    body: Body
-    stream: BodyStream | None
-    request: Request
-    deadline: float
-    base: PublicBase | None
 
 
 class Handler:
@@ -186,7 +173,7 @@ class Handler:
         deadline = asyncio.get_running_loop().time() + limit.seconds
         if limit.from_head:
             deadline -= self._clock() - exchange.started_at
-        ask = _Ask(grant, outbound, body, stream, request, deadline, base)
+        ask = GrantedRequest(grant, outbound, body, stream, request, deadline, base)
         if intent is not None:
             await self._send_guarded(intent, ask, exchange)
         elif claim is not None:
@@ -194,7 +181,7 @@ class Handler:
         else:
             await self._relay(*await self._admit_and_send(ask, exchange), ask, exchange)
 
-    async def _relay(self, answer: Response, fields: bytes, ask: _Ask, exchange: Exchange) -> None:
+    async def _relay(self, answer: Response, fields: bytes, ask: GrantedRequest, exchange: Exchange) -> None:
         """Write an answer to the caller, with links rewritten and tokens concealed where that is due."""
         request = ask.request
         request.caller.cancels = True
@@ -208,7 +195,7 @@ class Handler:
             answer.close()
             exchange.bytes_in = request.body.total_bytes
 
-    async def _send_guarded(self, intent: RepeatIntent, ask: _Ask, exchange: Exchange) -> None:
+    async def _send_guarded(self, intent: RepeatIntent, ask: GrantedRequest, exchange: Exchange) -> None:
         """A create without a key: sent, unless the same one is in flight or its outcome is open."""
         seal = self._snapshots.current.seal
         describe = partial(describe_create, ask.grant, ask.outbound, intent.sought, seal)
@@ -228,7 +215,9 @@ class Handler:
         finally:
             exchange.caller_seconds += hold.waited_seconds
 
-    async def _send_once(self, claim: Claim, ask: _Ask, exchange: Exchange) -> tuple[Response, bytes]:
+    async def _send_once(
+        self, claim: Claim, ask: GrantedRequest, exchange: Exchange
+    ) -> tuple[Response, bytes]:
         """A POST with an Idempotency-Key: sent, or answered by what came of it before."""
         held = self._idempotency.hold(claim, deadline=ask.deadline, in_doubt=lambda: exchange.in_doubt)
         try:
@@ -241,7 +230,7 @@ class Handler:
             exchange.caller_seconds += held.waited_seconds
 
     async def _admit_and_send(
-        self, ask: _Ask, exchange: Exchange, *, whole: bool = False, held: bool = False
+        self, ask: GrantedRequest, exchange: Exchange, *, whole: bool = False, held: bool = False
     ) -> tuple[Response, bytes]:
         """Spend the rate limits, then make attempts. The bytes are the limits' fields for the answer.
 
