@@ -12,8 +12,8 @@ from gateway.upstream.response_rewriting import PublicBase
 
 @dataclass(slots=True)
 class GrantedRequest:
-    """`deadline` is by the loop's clock, `stream` a body that is sent on unread. `base` is None where nothing of
-    the answer is rewritten."""
+    """`deadline` is by the loop's clock, `stream` a body that is sent on unread. `base` is None where nothing
+    of the answer is rewritten."""
 
     grant: Grant
     outbound: Outbound
