@@ -20,13 +20,13 @@ from typing import Final
 _PROBE_GAP_SECONDS: Final = 1.0
 _MAX_GAP_SECONDS: Final = 5.0
 _SUCCESSES_PER_PROBE: Final = 100  # most probes cost a signal: at most 1 % where answers are slow
-_GAP_JITTER: Final = (0.9, 1.4)
+_GAP_JITTER = (0.9, 1.4)  # not Final: mypyc takes a tuple of numbers for one that was never set
 _HOLD_FACTOR: Final = 1.2  # a probe has held once it outlived a service time and a little,
 _HOLD_SECONDS: Final = 0.2  # and Twilio had time to signal
 _SHARED_SECONDS: Final = 10.0  # how long another replica's probe counts as evidence of it
 _MIN_PAUSE_SECONDS: Final = 0.05
 _MAX_PAUSE_SECONDS: Final = 1.0
-_PAUSE_JITTER: Final = (0.5, 1.5)
+_PAUSE_JITTER = (0.5, 1.5)
 _SMOOTHING: Final = 0.1
 _SET_BACK_SECONDS: Final = 1.0
 
