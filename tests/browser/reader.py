@@ -36,6 +36,11 @@ class Reader:
         """A field of the list's filters."""
         return self.page.locator(f"#filters [name={name}]")
 
+    async def search(self, text: str) -> None:
+        """Type into the one search field, and press Enter."""
+        await self.filter("search").fill(text)
+        await self.filter("search").press("Enter")
+
     async def picture_of(self, chart: str) -> str:
         """The pixels of a chart, as the browser encodes them."""
         found: str = await self.page.locator(f"#chart-{chart} canvas").evaluate("it => it.toDataURL()")
@@ -43,7 +48,7 @@ class Reader:
 
     async def open_exchange(self, request_id: str) -> None:
         """Click a row of the list."""
-        await self.page.locator("tr.exchange", has_text=request_id).click()
+        await self.page.locator("tr.exchange", has_text=request_id).locator(".open").click()
         await expect(self.page.locator("tr.opened")).to_be_visible()
 
     async def steps(self) -> list[tuple[str, str]]:

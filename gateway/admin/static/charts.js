@@ -130,7 +130,7 @@ export class Chart {
         y: { range: (_, low, high) => [0, Math.max(panel.floor, (panel.ceiling?.(this.values) ?? high ?? 0) * 1.08)] },
       },
       axes: [
-        { stroke: muted, grid: { show: false }, ticks: { show: false }, font, size: 22, gap: 4, space: 56, incrs: [60, 120, 300], values: (_, at) => at.map(minute) },
+        { stroke: muted, grid: { show: false }, ticks: { show: false }, font, size: 22, gap: 4, space: 56, incrs: [15, 60, 120, 300], values: (_, at) => at.map(minute) },
         {
           stroke: muted, grid, ticks: { show: false }, font, size: 54, gap: 6, space: 27,
           incrs: panel.whole ? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000] : undefined,

@@ -2,7 +2,8 @@
 
 import { element } from "./dom.js";
 import { clock, duration } from "./format.js";
-import { nameCell, routeCell } from "./tables.js";
+import { pickButton } from "./filters.js";
+import { routeCell } from "./tables.js";
 import { timelineOf, toneOf } from "./timeline.js";
 
 export const COLUMNS = [
@@ -24,7 +25,7 @@ export class ExchangeRow {
     this.exchange = exchange;
     this.toggled = toggled;
     this.detail = null;
-    const id = `exchange-${exchange.seq}`;
+    const id = `exchange-${exchange.seq}-${(exchange.replica ?? "").replace(/[^\w-]/g, "-")}`;
     this.button = element("button", {
       class: "open",
       text: clock(exchange.at),
@@ -34,7 +35,7 @@ export class ExchangeRow {
     const cells = [
       this.button,
       statusOf(exchange),
-      exchange.consumer ? nameCell(exchange.consumer) : element("span", { class: "quiet", text: "unknown" }),
+      exchange.consumer ? pickButton("consumer", exchange.consumer, exchange.consumer, "bounded") : element("span", { class: "quiet", text: "unknown" }),
       routeCell(exchange),
       errorOf(exchange),
       exchange.attempts > 1 ? element("b", { text: String(exchange.attempts) }) : String(exchange.attempts ?? 0),
@@ -45,8 +46,8 @@ export class ExchangeRow {
     this.line = element("tr", { class: "exchange" }, ...cells.map((cell, at) =>
       element("td", { class: COLUMNS[at][1], attributes: { "data-label": COLUMNS[at][0] } }, cell),
     ));
-    this.line.addEventListener("click", () => {
-      if (!String(getSelection())) this.toggle();
+    this.line.addEventListener("click", (event) => {
+      if (!event.target.closest("[data-pick]") && !String(getSelection())) this.toggle();
     });
     this.id = id;
   }
@@ -87,9 +88,11 @@ function statusOf(exchange) {
 }
 
 function errorOf(exchange) {
-  const words = [exchange.slug, exchange.twilio_code && String(exchange.twilio_code), exchange.unknown && "outcome unknown",
-    exchange.ending === "hung_up" && "caller left", exchange.ending === "aborted" && "broke off"].filter(Boolean);
-  return element("span", { class: "error-words", text: words.join(", ") });
+  const words = [exchange.unknown && "outcome unknown", exchange.ending === "hung_up" && "caller left", exchange.ending === "aborted" && "broke off"];
+  return element("span", { class: "error-words" },
+    exchange.slug ? pickButton("slug", exchange.slug) : null,
+    exchange.twilio_code ? pickButton("code", String(exchange.twilio_code)) : null,
+    words.filter(Boolean).join(", "));
 }
 
 /** Bars as long as it took (square root, so that short ones show), in the colours of the steps. */

@@ -13,7 +13,7 @@ export class ExchangeList {
   /** `older(before)` gives the exchanges before a sequence number. */
   constructor(root, older) {
     this.older = older;
-    this.rows = new Map(); // by sequence number
+    this.rows = new Map(); // by replica and sequence number
     this.shown = [];
     this.loaded = false;
     this.fresh = 0;
@@ -64,8 +64,8 @@ export class ExchangeList {
 
   /** Take in the latest. `more`: there are older ones; `only`: they were asked for by id, so one alone is opened. */
   load(exchanges, { more, only }) {
-    const newest = Math.max(0, ...[...this.rows.values()].map((row) => row.exchange.seq));
-    const oldest = Math.min(...exchanges.map((exchange) => exchange.seq));
+    const newest = Math.max(0, ...[...this.rows.values()].map((row) => row.exchange.at));
+    const oldest = Math.min(...exchanges.map((exchange) => exchange.at));
     if (oldest > newest && more) this.drop((row) => !row.open); // what lies between was never seen: no hole in the list
     const first = !this.loaded;
     this.loaded = true;
@@ -89,14 +89,15 @@ export class ExchangeList {
 
   take(exchanges) {
     for (const exchange of exchanges) {
-      if (this.rows.has(exchange.seq)) continue;
-      this.rows.set(exchange.seq, new ExchangeRow(exchange, () => this.toggled()));
+      const name = `${exchange.replica}|${exchange.seq}`;
+      if (this.rows.has(name)) continue;
+      this.rows.set(name, new ExchangeRow(exchange, () => this.toggled()));
       this.fresh += 1;
     }
   }
 
   drop(unwanted) {
-    for (const [seq, row] of this.rows) if (unwanted(row)) this.rows.delete(seq);
+    for (const [name, row] of this.rows) if (unwanted(row)) this.rows.delete(name);
   }
 
   get held() {
@@ -133,9 +134,14 @@ export class ExchangeList {
     this.tell();
   }
 
+  /** Newest first; replicas number by themselves, so that time goes before numbers. */
+  ordered() {
+    return [...this.rows.values()].sort((a, b) => b.exchange.at - a.exchange.at || b.exchange.seq - a.exchange.seq);
+  }
+
   draw() {
     this.trim();
-    const ordered = [...this.rows.values()].sort((a, b) => b.exchange.seq - a.exchange.seq);
+    const ordered = this.ordered();
     this.shown = ordered.slice(0, this.room);
     this.fresh = 0;
     reconcile(this.body, this.shown.flatMap((row) => row.lines));
@@ -155,9 +161,9 @@ export class ExchangeList {
 
   trim() {
     if (this.rows.size <= MAX_KEPT) return;
-    const order = [...this.rows.keys()].sort((a, b) => b - a);
-    const oldest = order[Math.max(PAGE, this.room) - 1];
-    this.drop((row) => row.exchange.seq < oldest && !row.open);
+    const ordered = this.ordered();
+    const kept = new Set(ordered.slice(0, Math.max(PAGE, this.room)));
+    this.drop((row) => !kept.has(row) && !row.open);
   }
 
   async showOlder() {

@@ -10,6 +10,7 @@ export class History {
   constructor() {
     this.points = [];
     this.step = 1;
+    this.span = SPAN_SECONDS;
   }
 
   /** Take in the columns of /api/history. They win over what was there for the same time. */
@@ -35,7 +36,7 @@ export class History {
   get window() {
     if (!this.points.length) return [Date.now() / 1000 - LEAST_SECONDS, Date.now() / 1000];
     const { t } = this.latest;
-    return [t - Math.min(SPAN_SECONDS, Math.max(LEAST_SECONDS, t - this.points[0].t)), t];
+    return [t - Math.min(this.span, Math.max(LEAST_SECONDS, t - this.points[0].t)), t];
   }
 
   get latest() {

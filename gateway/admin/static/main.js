@@ -3,31 +3,43 @@
 
 import { ask, searchOf } from "./api.js";
 import { Charts } from "./charts.js";
+import { ConsumerPage } from "./consumer_page.js";
 import { ExchangeList } from "./exchanges.js";
 import { Filters } from "./filters.js";
 import { History } from "./history.js";
+import { Notices } from "./notices.js";
 import { PANELS } from "./panels.js";
 import { StateView } from "./state.js";
 import { StopsView } from "./stops.js";
 import { Stream } from "./stream.js";
 import { Tables } from "./tables.js";
+import { startTips } from "./tips.js";
 import { WebhooksView } from "./webhooks.js";
 
 const TABLES_EVERY_MS = 5000;
 const LISTED = 120;
 
-const history = new History();
+const past = new History();
+const chartsNote = document.getElementById("charts-note");
+const CHARTS_NOTE = chartsNote.textContent;
 const state = new StateView(document);
-const charts = new Charts(document.getElementById("charts-grid"), PANELS, history);
+const charts = new Charts(document.getElementById("charts-grid"), PANELS, past);
 const tables = new Tables(document);
 const stops = new StopsView(document);
 const webhooks = new WebhooksView(document);
+const notices = new Notices(document);
 const list = new ExchangeList(document.getElementById("exchanges"), async (before) => (await exchanges({ before })).exchanges);
-const filters = new Filters(document.getElementById("filters"), () => {
+const [form, chips, range] = ["filters", "chips", "range"].map((id) => document.getElementById(id));
+const filters = new Filters(form, chips, range, () => {
+  show();
   list.clear();
   stream.open();
 });
-const stream = new Stream(() => `/api/events${searchOf(filters.query())}`, {
+const consumerPage = new ConsumerPage(document, (name) => {
+  if (filters.query().consumer !== name) filters.pick("consumer", name);
+});
+let replica = ""; // "all" where several replicas share what they see
+const stream = new Stream(() => `/api/events${searchOf({ ...filters.query(), replica })}`, {
   opened: () => attempt(readAll),
   status: (link) => {
     state.connection(link);
@@ -35,7 +47,7 @@ const stream = new Stream(() => `/api/events${searchOf(filters.query())}`, {
   },
   exchanges: (batch) => list.add(batch),
   tick: (tick) => {
-    history.append(tick.point);
+    past.append(tick.point);
     state.update(stateOf(tick.state));
     charts.update();
   },
@@ -47,22 +59,24 @@ function stateOf(told) {
 }
 
 function exchanges(query) {
-  return ask("/api/exchanges", { ...filters.query(), limit: LISTED, ...query });
+  return ask("/api/exchanges", { ...filters.query(), since: filters.since, replica, limit: LISTED, ...query });
 }
 
 async function readAll() {
   const [told, columns, latest] = await Promise.all([ask("/api/state"), ask("/api/history"), exchanges({})]);
-  history.load(columns);
+  past.load(columns);
   state.update(told);
   charts.update();
-  list.load(latest.exchanges, { more: latest.exchanges.length >= LISTED, only: Boolean(filters.query().request_id) });
+  list.load(latest.exchanges, { more: !replica && latest.exchanges.length >= LISTED, only: Boolean(filters.query().request_id) });
   await readTables();
 }
 
 /** All at once, so that a tab that is hidden meanwhile has no further question to ask. */
 async function readTables() {
   if (document.hidden) return;
-  const [{ consumers, routes }] = await Promise.all([tables.refresh(), webhooks.refresh(), stops.refresh()]);
+  const [{ consumers, routes }] = await Promise.all([
+    tables.refresh(replica), webhooks.refresh(), stops.refresh(), consumerPage.refresh(), notices.refresh(state.state?.config?.hash),
+  ]);
   filters.offer("consumer", consumers);
   filters.offer("route", routes);
 }
@@ -86,5 +100,32 @@ setInterval(() => {
   if (!document.hidden && state.link === "live") attempt(readTables);
 }, TABLES_EVERY_MS);
 
+/** What follows from the filters without asking. */
+function show() {
+  past.span = filters.seconds;
+  charts.update();
+  tables.narrow(filters.query());
+  const filtered = Object.values(filters.query()).some(Boolean);
+  chartsNote.textContent = filtered ? "Charts show all traffic of this replica; the filters apply to tables and exchanges." : CHARTS_NOTE;
+}
+
+/** Several replicas are shown together where they share what they see. */
+async function findReplicas() {
+  const { shared, replicas } = await ask("/api/replicas");
+  replica = shared && replicas.filter((each) => each.state === "live").length > 1 ? "all" : "";
+}
+
+document.addEventListener("click", (event) => {
+  const picked = event.target.closest?.("[data-pick]");
+  if (!picked) return;
+  filters.pick(picked.dataset.pick, picked.dataset.value);
+  document.getElementById("exchanges").scrollIntoView({ block: "start" });
+});
+
+startTips(document);
 attempt(offerLogout);
-stream.open();
+attempt(findReplicas).then(() => {
+  show();
+  consumerPage.follow();
+  stream.open();
+});

@@ -11,6 +11,7 @@ export class SortableTable {
     this.sort = sort;
     this.down = columns.find((column) => column.key === sort).descends ?? false;
     this.rows = [];
+    this.wanted = () => true;
     this.made = new Map();
     this.heads = new Map();
     this.body = element("tbody");
@@ -30,10 +31,10 @@ export class SortableTable {
     const cell = element("th", { class: column.class, attributes: { scope: "col" } });
     if (column.by) {
       cell.append(
-        element("button", { class: "sort", text: column.label, attributes: { type: "button" }, on: { click: () => this.turn(column) } }),
+        element("button", { class: "sort", text: column.label, attributes: { type: "button", "data-tip": column.tip }, on: { click: () => this.turn(column) } }),
       );
     } else {
-      cell.append(column.label);
+      cell.append(column.tip ? element("span", { text: column.label, attributes: { tabindex: "0", "data-tip": column.tip } }) : column.label);
     }
     this.heads.set(column.key, cell);
     return cell;
@@ -59,10 +60,16 @@ export class SortableTable {
     this.show();
   }
 
+  /** Show the rows that `wanted(row)` says yes to, from now on. */
+  only(wanted) {
+    this.wanted = wanted;
+    this.show();
+  }
+
   show() {
     const { by } = this.columns.find((column) => column.key === this.sort);
     const direction = this.down ? -1 : 1;
-    const ordered = [...this.rows].sort((a, b) => direction * compare(by(a), by(b)) || compare(this.keyOf(a), this.keyOf(b)));
+    const ordered = this.rows.filter(this.wanted).sort((a, b) => direction * compare(by(a), by(b)) || compare(this.keyOf(a), this.keyOf(b)));
     this.note.hidden = ordered.length > 0;
     this.body.parentElement.hidden = ordered.length === 0;
     const made = new Map();

@@ -3,6 +3,7 @@
 
 import { ask } from "./api.js";
 import { element } from "./dom.js";
+import { pickButton } from "./filters.js";
 import { ago, count, duration, percent, rate } from "./format.js";
 import { SortableTable } from "./sortable.js";
 
@@ -20,8 +21,10 @@ const number = (key, label, text, options = {}) => ({
 });
 const errors = number("errors", "Errors", (errors, row) => shareCell(errors, row.requests), {
   by: (row) => row.errors / Math.max(1, row.requests),
+  tip: "Answers from 400 up and exchanges without an answer, in 15 minutes; sorted by their share.",
 });
-const quantiles = [number("p50", "p50", duration), number("p95", "p95", duration)];
+const quantiles = [number("p50", "p50", duration, { tip: "Half of the exchanges took no longer, end to end." }),
+  number("p95", "p95", duration, { tip: "19 of 20 exchanges took no longer, end to end." })];
 
 const CONSUMERS = {
   caption: "Consumers",
@@ -29,14 +32,14 @@ const CONSUMERS = {
   keyOf: (row) => row.name,
   empty: "No consumer has called yet. `gateway key new NAME` makes a key for one.",
   columns: [
-    { key: "name", label: "Consumer", by: (row) => row.name, cell: consumerCell },
-    number("rate", "Rate", rate),
-    number("requests", "Requests", count),
+    { key: "name", label: "Consumer", tip: "A service, with the SDKs it calls with. The name filters; the arrow opens its page.", by: (row) => row.name, cell: consumerCell },
+    number("rate", "Rate", rate, { tip: "Requests a second, mean of the last 30 seconds." }),
+    number("requests", "Requests", count, { tip: "Exchanges that ended in the last 15 minutes." }),
     errors,
-    number("refusals", "Refusals", (refusals, row) => shareCell(refusals, row.requests)),
+    number("refusals", "Refusals", (refusals, row) => shareCell(refusals, row.requests), { tip: "Answers that the gateway gave itself, without sending anything to Twilio." }),
     ...quantiles,
-    { key: "limits", label: "Limit use", class: "limits", descends: true, by: fullest, cell: limitsCell },
-    { key: "last_at", label: "Last call", class: "number", descends: true, by: (row) => row.last_at, cell: (row) => ago(row.last_at, now()) },
+    { key: "limits", label: "Limit use", tip: "How much of each rate limit is used at this moment; limits per destination count each apart.", class: "limits", descends: true, by: fullest, cell: limitsCell },
+    { key: "last_at", label: "Last call", tip: "When its last exchange ended.", class: "number", descends: true, by: (row) => row.last_at, cell: (row) => ago(row.last_at, now()) },
   ],
 };
 
@@ -46,8 +49,8 @@ const ROUTES = {
   keyOf: (row) => `${row.method} ${row.product} ${row.route}`,
   empty: "No route was called yet.",
   columns: [
-    { key: "route", label: "Route", class: "route", by: (row) => `${row.product} ${row.route} ${row.method}`, cell: routeCell },
-    number("requests", "Requests", count),
+    { key: "route", label: "Route", tip: "Twilio’s template of the path; a click filters.", class: "route", by: (row) => `${row.product} ${row.route} ${row.method}`, cell: (row) => routeCell(row, { picks: true }) },
+    number("requests", "Requests", count, { tip: "Exchanges that ended in the last 15 minutes." }),
     errors,
     ...quantiles,
   ],
@@ -59,10 +62,10 @@ const CREDENTIALS = {
   keyOf: (row) => row.name,
   empty: "No credential is configured.",
   columns: [
-    { key: "name", label: "Credential", by: (row) => row.name, cell: credentialCell },
-    { key: "region", label: "Region", by: (row) => row.region, cell: (row) => [row.region, row.edge].filter(Boolean).join(" · ") || "–" },
-    { key: "keys", label: "Keys", class: "keys", cell: keysCell },
-    { key: "last_401", label: "Last 401", class: "number", descends: true, by: last401, cell: (row) => ago(last401(row), now()) },
+    { key: "name", label: "Credential", tip: "A Twilio account that consumers send with.", by: (row) => row.name, cell: credentialCell },
+    { key: "region", label: "Region", tip: "Where its requests are sent, and by which edge.", by: (row) => row.region, cell: (row) => [row.region, row.edge].filter(Boolean).join(" · ") || "–" },
+    { key: "keys", label: "Keys", tip: "Twilio’s keys in the order they are tried; “disabled” ones were refused by Twilio.", class: "keys", cell: keysCell },
+    { key: "last_401", label: "Last 401", tip: "When Twilio last refused one of its keys.", class: "number", descends: true, by: last401, cell: (row) => ago(last401(row), now()) },
   ],
 };
 
@@ -72,12 +75,15 @@ const CODES = {
   keyOf: (row) => `${row.by} ${row.code}`,
   empty: "No error yet, neither Twilio’s nor ours.",
   columns: [
-    { key: "code", label: "Code", by: (row) => String(row.code), cell: codeCell },
-    { key: "by", label: "Said by", by: (row) => row.by, cell: (row) => row.by },
-    number("count", "Count", count),
-    { key: "last_at", label: "Last", class: "number", descends: true, by: (row) => row.last_at, cell: (row) => ago(row.last_at, now()) },
+    { key: "code", label: "Code", tip: "Twilio’s error code, or the gateway’s slug; a click filters.", by: (row) => String(row.code), cell: codeCell },
+    { key: "by", label: "Said by", tip: "Twilio answered it, or the gateway without asking Twilio.", by: (row) => row.by, cell: (row) => row.by },
+    number("count", "Count", count, { tip: "In the last 15 minutes." }),
+    { key: "last_at", label: "Last", tip: "When it was last answered.", class: "number", descends: true, by: (row) => row.last_at, cell: (row) => ago(row.last_at, now()) },
   ],
 };
+
+const has = (value, wanted) => !wanted || value === wanted;
+const contains = (value, wanted) => !wanted || (value ?? "").toLowerCase().includes(wanted.toLowerCase());
 
 /** The tables in their places of the page. */
 export class Tables {
@@ -86,13 +92,28 @@ export class Tables {
     this.routes = new SortableTable(root.querySelector("#routes-table"), ROUTES);
     this.credentials = new SortableTable(root.querySelector("#credentials-table"), CREDENTIALS);
     this.codes = new SortableTable(root.querySelector("#codes-table"), CODES);
+    this.find = root.querySelector("#consumer-find");
+    this.find.addEventListener("input", () => this.narrow(this.wanted));
+    this.wanted = {};
+  }
+
+  /** Show only the rows that the filters leave, as far as a table knows what is filtered by. */
+  narrow(wanted) {
+    this.wanted = wanted;
+    const typed = this.find.value.trim();
+    this.consumers.only((row) => has(row.name, wanted.consumer) && contains(row.name, typed)
+      && (!wanted.sdk || row.sdks.some((sdk) => [sdk.name, `${sdk.name}/${sdk.version}`].includes(wanted.sdk))));
+    this.routes.only((row) => contains(row.route, wanted.route));
+    this.credentials.only((row) => !wanted.key || !/^SK/.test(wanted.key) || row.keys.some((key) => key.sid === wanted.key));
+    this.codes.only((row) => has(String(row.code), wanted.code || wanted.slug));
   }
 
   /** Ask for all four. Gives the names that the filters offer: {consumers, routes}. Raises `Error`. */
-  async refresh() {
+  async refresh(replica = "") {
     const [{ consumers }, { routes }, { credentials }, { codes, slugs }] = await Promise.all(
-      ["consumers", "routes", "credentials", "codes"].map((name) => ask(`/api/${name}`)),
+      ["consumers", "routes", "credentials", "codes"].map((name) => ask(`/api/${name}`, { replica })),
     );
+    this.find.parentElement.hidden = consumers.length < 15;
     this.consumers.update(consumers);
     this.routes.update(routes);
     this.credentials.update(credentials);
@@ -110,7 +131,12 @@ export function nameCell(text) {
 }
 
 function consumerCell(row) {
-  const name = element("span", { class: "name" }, nameCell(row.name));
+  const name = element(
+    "span",
+    { class: "name" },
+    pickButton("consumer", row.name, row.name, "bounded"),
+    element("a", { class: "open-page", text: "→", attributes: { href: `#consumer=${encodeURIComponent(row.name)}`, "aria-label": `Page of ${row.name}` } }),
+  );
   if (row.priority && row.priority !== "normal") name.append(element("small", { class: "tag", text: row.priority }));
   const sdks = (row.sdks ?? []).filter((sdk) => sdk.name !== "other");
   return sdks.length ? element("div", {}, name, sdkList(sdks)) : name;
@@ -131,20 +157,27 @@ function sdkList(sdks) {
     return element(
       "li",
       {},
-      element("small", { text: [sdk.name, sdk.version].filter(Boolean).join(" ") }),
+      pickButton("sdk", [sdk.name, sdk.version].filter(Boolean).join("/"), [sdk.name, sdk.version].filter(Boolean).join(" "), "small"),
       word ? element("small", { class: tag, text: word, attributes: { title } }) : null,
     );
   }), more > 0 ? element("li", {}, element("small", { text: `and ${count(more)} more` })) : null);
 }
 
-export function routeCell(row) {
+/** Method, product and path; `picks`: a click on the path filters. */
+export function routeCell(row, { picks = false } = {}) {
   return element(
     "span",
     { class: "route-name" },
     element("b", { class: "method", text: row.method }),
     element("span", { class: "product", text: row.product || "–" }),
-    element("span", { class: "path", attributes: { title: row.route } }, ...breakable(row.route || "no route")),
+    picks && row.route ? pathOf(row.route) : element("span", { class: "path", attributes: { title: row.route } }, ...breakable(row.route || "no route")),
   );
+}
+
+function pathOf(route) {
+  const button = pickButton("route", route, "", "path");
+  button.append(...breakable(route));
+  return button;
 }
 
 /** A path that breaks before its slashes. */
@@ -166,7 +199,7 @@ function credentialCell(row) {
 function keysCell(row) {
   return element("ul", { class: "key-list" }, ...row.keys.map((key) => {
     const [word, kind] = key.aside ? ["disabled", "bad"] : key.in_use ? ["in use", "good"] : ["standby", ""];
-    return element("li", {}, element("span", { class: "id", text: key.sid }), element("small", { class: `tag ${kind}`, text: word }));
+    return element("li", {}, pickButton("key", key.sid, key.sid, "id"), element("small", { class: `tag ${kind}`, text: word }));
   }));
 }
 
@@ -175,12 +208,14 @@ function last401(row) {
 }
 
 function codeCell(row) {
-  if (!/^https:\/\//.test(row.url ?? "")) return element("span", { class: "id", text: String(row.code) });
-  return element("a", {
-    class: "id",
-    text: String(row.code),
-    attributes: { href: row.url, rel: "noopener noreferrer", target: "_blank", title: "Twilio’s page on this code" },
+  const name = pickButton(row.by === "Twilio" ? "code" : "slug", String(row.code), String(row.code), "id");
+  if (!/^https:\/\//.test(row.url ?? "")) return name;
+  const page = element("a", {
+    class: "doc",
+    text: "page",
+    attributes: { href: row.url, rel: "noopener noreferrer", target: "_blank", "aria-label": `Twilio’s page on ${row.code}` },
   });
+  return element("span", { class: "name" }, name, page);
 }
 
 function fullest(row) {

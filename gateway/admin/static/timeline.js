@@ -2,6 +2,9 @@
 // every fact that is kept. Built from the record alone.
 
 import { element } from "./dom.js";
+import { curlOf, explainOf } from "./commands.js";
+import { pickButton } from "./filters.js";
+import { reasonOf } from "./reasons.js";
 import { count, duration, moment, size } from "./format.js";
 
 const NAMES = { limit: "Rate limit", queue: "Queue", backoff: "Backoff", look: "Look" };
@@ -78,10 +81,13 @@ export function timelineOf(exchange, link) {
     "div",
     { class: "timeline" },
     element("p", { class: "summary", text: summaryOf(exchange) }),
+    reasonOf(exchange),
     exchange.unknown ? doubt() : null,
     stepsOf(exchange),
-    element("dl", { class: "details" }, ...factsOf(exchange).map(([name, value, copied]) => fact(name, value, copied))),
-    element("p", { class: "actions" }, copyButton("Copy as text", () => textOf(exchange)), copyButton("Copy link", () => link)),
+    element("dl", { class: "details" }, ...factsOf(exchange).map((facts) => fact(...facts))),
+    element("p", { class: "actions" }, copyButton("Copy as text", () => textOf(exchange)), copyButton("Copy link", () => link),
+      ...(exchange.route && exchange.consumer && exchange.consumer !== "(unknown)" && exchange.product !== "gateway"
+        ? [copyButton("Copy as curl", () => curlOf(exchange)), copyButton("Copy as gateway explain", () => explainOf(exchange))] : [])),
   );
   return content;
 }
@@ -118,29 +124,32 @@ function factsOf(exchange) {
     ["Twilio’s request id", exchange.twilio_request_id, true],
     ["Trace id", exchange.trace_id, true],
     ["At", moment(exchange.at)],
-    ["Route", [exchange.method, exchange.product, exchange.route].filter(Boolean).join(" ")],
-    ["Consumer", exchange.consumer],
-    ["Account", exchange.account],
-    ["Credential", exchange.credential],
-    ["Twilio key", exchange.key],
-    ["Consumer’s key (digest)", exchange.consumer_key],
+    ["Method", [exchange.method, exchange.product].filter(Boolean).join(" ")],
+    ["Route", exchange.route, false, "route"],
+    ["Consumer", exchange.consumer, false, "consumer"],
+    ["Consumer’s key", exchange.consumer_key, false, "key"],
     ["From", exchange.address],
-    ["SDK", exchange.sdk === "other" ? "" : exchange.sdk],
+    ["SDK", exchange.sdk === "other" ? "" : exchange.sdk, false, "sdk"],
+    ["Addressed", exchange.resource_sid, true, "sid"],
+    ["Created", exchange.created_sid, true, "sid"],
     ["Rule", exchange.rule],
     ["Limit", exchange.limit],
-    ["Addressed", exchange.resource_sid, true],
-    ["Created", exchange.created_sid, true],
     ["Outcome", exchange.outcome],
-    ["Refused as", exchange.slug],
-    ["Twilio’s code", exchange.twilio_code || ""],
+    ["Replica", exchange.replica],
+    ["Account", exchange.account, false, "account"],
+    ["Credential", exchange.credential],
+    ["Twilio’s key", exchange.key, false, "key"],
+    ["Refused as", exchange.slug, false, "slug"],
+    ["Twilio’s code", exchange.twilio_code || "", false, "code"],
     ["Would refuse (report mode)", exchange.reported],
     ["Ending", exchange.ending === "answered" ? "" : exchange.ending?.replace("_", " ")],
     ["Read, written", `${size(exchange.bytes_in)}, ${size(exchange.bytes_out)}`],
   ].filter(([, value]) => value !== "" && value !== null && value !== undefined);
 }
 
-function fact(name, value, copied) {
-  const cell = element("dd", {}, element("span", { class: copied ? "id" : "", text: String(value) }));
+function fact(name, value, copied, filter) {
+  const shown = filter ? pickButton(filter, String(value), String(value), copied ? "id" : "") : element("span", { class: copied ? "id" : "", text: String(value) });
+  const cell = element("dd", {}, shown);
   if (copied) cell.append(copyButton("Copy", () => String(value), `Copy ${name.toLowerCase()}`));
   return element("div", {}, element("dt", { text: name }), cell);
 }

@@ -1,0 +1,126 @@
+// One consumer, opened by `#consumer=NAME`: limits and their use, keys, rules, callers, SDKs, countries, errors. Asked for
+// while it is looked at, and only then.
+
+import { ask } from "./api.js";
+import { element } from "./dom.js";
+import { pickButton } from "./filters.js";
+import { ago, count, duration, moment, percent, rate } from "./format.js";
+
+const now = () => Date.now() / 1000;
+
+export class ConsumerPage {
+  constructor(root, opened) {
+    this.section = root.querySelector("#consumer-page");
+    this.title = root.querySelector("#consumer-title");
+    this.body = root.querySelector("#consumer-body");
+    this.opened = opened;
+    this.shown = "";
+    root.querySelector("#consumer-close").addEventListener("click", () => {
+      history.pushState(null, "", location.pathname + location.search);
+      this.follow();
+    });
+    addEventListener("hashchange", () => this.follow());
+    addEventListener("popstate", () => this.follow());
+  }
+
+  get name() {
+    const found = /^#consumer=(.+)$/.exec(location.hash);
+    try {
+      return found ? decodeURIComponent(found[1]) : "";
+    } catch {
+      return "";
+    }
+  }
+
+  /** Open or close as the address says. */
+  follow() {
+    if (this.name === this.shown) return;
+    this.shown = this.name;
+    this.section.hidden = !this.shown;
+    this.title.textContent = this.shown;
+    this.body.replaceChildren();
+    if (!this.shown) return;
+    this.opened(this.shown);
+    this.section.scrollIntoView();
+    this.refresh().catch((error) => console.info("The consumer's page:", error.message));
+  }
+
+  /** Ask again, if it is open. Raises `Error`. */
+  async refresh() {
+    const name = this.shown;
+    if (!name) return;
+    const answer = await fetch(`/api/consumers/${encodeURIComponent(name)}`, { cache: "no-store" });
+    if (name !== this.shown || this.body.contains(document.activeElement)) return;
+    if (!answer.ok) {
+      this.body.replaceChildren(element("p", { class: "quiet", text: "The configuration has no consumer of this name." }));
+      return;
+    }
+    this.body.replaceChildren(...blocks(await answer.json()));
+  }
+}
+
+function blocks(consumer) {
+  const { recent } = consumer;
+  const facts = [
+    ["Requests, 15 min", count(recent.requests)],
+    ["Rate", rate(recent.requests_per_second)],
+    ["Errors", recent.requests ? percent(recent.errors / recent.requests) : "–"],
+    ["p95", duration(recent.p95)],
+    ["Credential", consumer.credential],
+    ["Priority", consumer.priority],
+    ["Mode", consumer.mode],
+    ["Last call", ago(recent.last_at, now())],
+  ];
+  const events = consumer.repeats.map((row) => [row.event.replaceAll("_", " "), row.route, count(row.count)]);
+  return [
+    element("dl", { class: "facts" }, ...facts.map(([name, value]) =>
+      element("div", {}, element("dt", { text: name }), element("dd", { text: value })))),
+    element("div", { class: "blocks" },
+      block("Limits", ["Limit", "Rate", "Used"], consumer.limits.map((limit) => [
+        limit.name, limit.per === "consumer" ? limit.rate : `${limit.rate}, per ${limit.per}`, gauge(limit.used)])),
+      block("Keys", ["Key", "Ends", "Calls", "Last use"], consumer.keys.map((key) => [
+        pickButton("key", key.key.replace("sha256:", ""), key.key, "id"), ends(key.expires), count(key.calls), ago(key.last_at, now())]),
+      `Calls are those among its ${count(consumer.latest)} latest exchanges.`),
+      block("Callers", ["Address", "Calls", "Last"], consumer.addresses.map((row) => [
+        row.address, count(row.calls), ago(row.last_at, now())])),
+      block("SDKs", ["SDK", "Requests"], consumer.sdks.map((row) => [pickButton("sdk", row.sdk), count(row.requests)])),
+      block("Errors", ["Code", "Count"], [
+        ...recent.slugs.map((row) => [pickButton("slug", row.slug, row.slug, "id"), count(row.count)]),
+        ...recent.codes.map((row) => [pickButton("code", String(row.code), String(row.code), "id"), count(row.count)])]),
+      block("Segments sent", ["Country", "Segments"], Object.entries(consumer.since_start.segments).map(([country, sent]) => [
+        country, count(sent)]), "Since this replica started."),
+      block("Repeats of creates", ["What was done", "Route", "Count"], events, "Since this replica started."),
+      block("May call", ["Rule"], consumer.rules.map((rule) => [element("span", { class: "id", text: rule })]),
+        consumer.form_rules ? "Senders, recipients or callbacks are bounded, too." : ""),
+    ),
+  ];
+}
+
+function block(title, heads, rows, note = "") {
+  const cells = (row) => row.map((cell) => element("td", {}, cell));
+  return element("div", { class: "sheet block" },
+    element("h3", { text: title }),
+    rows.length
+      ? element("div", { class: "scroller" }, element("table", {},
+        element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { text: head, attributes: { scope: "col" } })))),
+        element("tbody", {}, ...rows.map((row) => element("tr", {}, ...cells(row))))))
+      : element("p", { class: "quiet", text: "None." }),
+    note ? element("p", { class: "quiet", text: note }) : null);
+}
+
+function gauge(used) {
+  if (used === null) return "each apart";
+  const fill = element("i");
+  fill.style.width = `${Math.min(1, used) * 100}%`;
+  return element("span", { class: "limit" },
+    element("span", { class: `gauge${used >= 0.9 ? " full" : ""}` }, fill), element("span", { text: percent(used) }));
+}
+
+function ends(expires) {
+  if (expires === null) return "never";
+  const days = Math.floor((expires - now()) / 86400);
+  const text = days < 0 ? "ended" : `in ${count(days)} d`;
+  return element("span", { class: days < 14 ? "tag bad" : "", text, attributes: { title: moment(expires) } });
+}
+
+export { block, ends };
