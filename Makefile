@@ -63,6 +63,7 @@ bench: install packages $(VENV)/.bench  ## instructions, CPU beside Caddy and En
 	$(BIN)/python -m tests.bench.webhooks
 
 zoo: install packages      ## pinned real clients through the gateway; writes docs/compatibility.md (minutes)
+	@sh tests/clients/zoo/packages.sh
 	$(BIN)/python -m tests.clients.zoo.run --write
 
 wheel: install             ## dist/: a wheel with compiled hot modules for this machine's processor, and a pure one
