@@ -48,7 +48,7 @@ def merge_tables(table: str, replicas: Mapping[str, Tables]) -> Rows:
             found[name]["p50"], found[name]["p95"] = read_quantiles(counts, (0.5, 0.95))
     rows = list(found.values())
     by = _FIRST_MOST.get(table)
-    return rows if by is None else sorted(rows, key=lambda row: -row[by])
+    return rows if by is None else sorted(rows, key=lambda row: -(row.get(by) or 0))
 
 
 def without_durations(rows: Iterable[Mapping[str, Any]], replica: str) -> Rows:

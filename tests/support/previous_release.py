@@ -30,28 +30,31 @@ ROOT = Path(__file__).parents[2]
 RECORDING = Path(__file__).with_name("previous_release.json")
 COMMIT = "26b1c86d2e480f96ed61979b27d9342259faae30"
 """The last commit before this release."""
+LANDED = "28d18c62e59c1cb4d355637774cb6f93c29c66cb"
+"""The last one before replicas shared a view: it has stops, intents and open outcomes in Redis."""
 
 
-def _in_history() -> bool:
+def is_in_history(commit: str) -> bool:
+    """Whether it can be run from the repository."""
     found = subprocess.run(
-        ["git", "cat-file", "-e", f"{COMMIT}^{{commit}}"], cwd=ROOT, capture_output=True, check=False
+        ["git", "cat-file", "-e", f"{commit}^{{commit}}"], cwd=ROOT, capture_output=True, check=False
     )
     return found.returncode == 0
 
 
-IS_AVAILABLE = bool(os.environ.get("GATEWAY_PREVIOUS")) or _in_history()
+IS_AVAILABLE = bool(os.environ.get("GATEWAY_PREVIOUS")) or is_in_history(COMMIT)
 
 
 @contextmanager
-def previous_release() -> Iterator[dict[str, str]]:
-    """The environment in which `python -m gateway` is the previous release."""
+def previous_release(commit: str = COMMIT) -> Iterator[dict[str, str]]:
+    """The environment in which `python -m gateway` is the previous release, or that of a commit."""
     given = os.environ.get("GATEWAY_PREVIOUS")
-    if given:
+    if given and commit == COMMIT:
         yield {"PYTHONPATH": given}
         return
     with tempfile.TemporaryDirectory() as folder:
         archive = subprocess.run(
-            ["git", "archive", COMMIT, "gateway"], cwd=ROOT, capture_output=True, check=True
+            ["git", "archive", commit, "gateway"], cwd=ROOT, capture_output=True, check=True
         )
         with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
             tar.extractall(folder, filter="data")
