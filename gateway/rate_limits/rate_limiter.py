@@ -99,7 +99,7 @@ class RateLimiter:
         elif limits.fields and self._shared is None:
             fields = self._memory.spend_fixed(limits)
             if fields is not None:
-                return _new(Admission, (fields, ""))
+                return _new(Admission, (fields, "", ""))
         return await self.admit_keys(keys, deadline, grant, body) if keys else ADMITTED
 
     async def admit_keys(
