@@ -366,3 +366,15 @@ def test_c10_the_prefix_of_the_store_is_the_namespace(tmp_path: Path) -> None:
     config.write_text(yaml.safe_dump(configuration("http://127.0.0.1:9", admin={"listen": "127.0.0.1:0"})))
     options = options_of(load_resolved(config, {**ENVIRON, **environ}))
     assert options.store_prefix == "shop"
+
+
+def test_the_page_is_reached_as_the_docs_say() -> None:
+    """`kubectl port-forward` of the runbook: a Service that there is, to the port that the admin port listens on."""
+    docs = (ROOT / "docs/operations.md").read_text("utf-8")
+    (line,) = re.findall(r"kubectl -n (\S+) port-forward service/(\S+) (\d+):(\d+)", docs)
+    namespace, service, _, port = line
+    assert namespace == KUSTOMIZATION["namespace"]
+    (wanted,) = [each for each in at(the("Service", service), "spec.ports") if each["port"] == int(port)]
+    assert PORTS[wanted["targetPort"]] == int(SETTINGS["admin"]["listen"].rpartition(":")[2])
+    assert at(the("Service", service), "spec.selector").items() <= LABELS.items()
+    assert SETTINGS["admin"]["page_token"]["file"].endswith("/page_token")
