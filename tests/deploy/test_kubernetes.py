@@ -369,7 +369,7 @@ def test_c10_the_prefix_of_the_store_is_the_namespace(tmp_path: Path) -> None:
 
 
 def test_the_page_is_reached_as_the_docs_say() -> None:
-    """`kubectl port-forward` of the runbook: a Service that there is, to the port that the admin port listens on."""
+    """`kubectl port-forward` of the runbook names a Service that there is, and the admin port behind it."""
     docs = (ROOT / "docs/operations.md").read_text("utf-8")
     (line,) = re.findall(r"kubectl -n (\S+) port-forward service/(\S+) (\d+):(\d+)", docs)
     namespace, service, _, port = line
