@@ -73,6 +73,8 @@ class Observers:
         self.metrics.webhooks.add(event)
         log_webhook(self.log, event)
         self.recent_webhooks.add(event)
+        if self._tracer is not None:
+            self._tracer.finish_webhook(event)
 
     def webhook_hint(self, route: str, request_id: str, reason: str, hint: Hint) -> None:
         """What would have matched, of an event that could not be verified."""

@@ -197,10 +197,13 @@ async def webhook_scene(
     *routes: Mapping[str, Any],
     environ: Mapping[str, str] = WEBHOOK_ENVIRON,
     credentials: Mapping[str, Any] | None = None,
+    tracing: bool = False,
     **more: Any,
 ) -> AsyncIterator[WebhookScene]:
     """Everything in this process. In a route's `to`, `{service}` is the service's URL."""
-    other = {} if credentials is None else {"credentials": credentials}
+    other: dict[str, Any] = {} if credentials is None else {"credentials": credentials}
+    if tracing:
+        other["tracing"] = {"enabled": True}
     async with running_service() as service:
         filled = [
             {

@@ -1,4 +1,4 @@
-"""The spans of a finished exchange: itself, its waits and its attempts, as its timeline has them.
+"""The spans of a finished exchange or webhook event: itself and its steps, as its timeline has them.
 
 Names and attributes follow OpenTelemetry's HTTP conventions, beside ours that begin with `gateway.` and
 `twilio.`; by allow-list, as in the log: no path beyond the route's template, no query, no secret.
@@ -23,8 +23,9 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from gateway.exchange import UNKNOWN_SDK, Ending, Exchange, Phase, PhaseKind
+from gateway.exchange import UNKNOWN_SDK, Ending, Exchange, Phase, PhaseKind, Trace
 from gateway.http.trace_context import TraceContext
+from gateway.webhooks.webhook_record import WebhookEvent, WebhookOutcome
 
 Attributes = dict[str, str | int | float | bool]
 
@@ -39,6 +40,9 @@ _WAITS = {
     PhaseKind.BACKOFF: "backoff",
     PhaseKind.LOOK: "outcome look",
 }
+_WEBHOOK_FAILURES = frozenset(
+    {WebhookOutcome.FALLBACK, WebhookOutcome.UNANSWERED, WebhookOutcome.BUSY, WebhookOutcome.FAILED}
+)
 
 
 class SpanMaker:
@@ -90,9 +94,24 @@ class SpanMaker:
                     exchange, context, own, {}, SpanKind.INTERNAL, step.started_at, ended_at, wait
                 )
 
+    def make_webhook(self, event: WebhookEvent, trace: Trace) -> Iterator[ReadableSpan]:
+        """One span for the event, which begins a trace: Twilio sends none; and one for each step."""
+        trace_id = int(trace.trace_id, 16)
+        own = SpanContext(trace_id, int(trace.span_id, 16), is_remote=False, trace_flags=_SAMPLED)
+        attributes = _webhook_attributes(event)
+        yield self._span(event, own, None, attributes, SpanKind.SERVER, event.started_at, event.ended_at)
+        for step in event.steps:
+            context = SpanContext(
+                trace_id, random.getrandbits(64) or 1, is_remote=False, trace_flags=_SAMPLED
+            )
+            kind = SpanKind.CLIENT if step.kind == "service" else SpanKind.INTERNAL
+            yield self._span(
+                event, context, own, {}, kind, step.started_at, step.started_at + step.seconds, step.kind
+            )
+
     def _span(
         self,
-        exchange: Exchange,
+        record: Exchange | WebhookEvent,
         context: SpanContext,
         parent: SpanContext | None,
         attributes: Attributes,
@@ -103,24 +122,45 @@ class SpanMaker:
     ) -> ReadableSpan:
         # Not by `Tracer.start_span`, which takes 13 times as long and chooses the ids itself.
         return ReadableSpan(
-            name or f"{exchange.method or 'HTTP'} {exchange.label}".rstrip(),
+            name or _name_of(record),
             context,
             parent,
             self._resource,
             attributes,
             kind=kind,
             status=_FAILED if "error.type" in attributes else _UNSET,
-            start_time=_epoch_nanoseconds(exchange, started_at),
-            end_time=_epoch_nanoseconds(
-                exchange, min(ended_at, exchange.ended_at)
-            ),  # a wait may be broken off
+            start_time=_epoch_nanoseconds(record, started_at),
+            end_time=_epoch_nanoseconds(record, min(ended_at, record.ended_at)),  # a wait may be broken off
             instrumentation_scope=self._scope,
         )
 
 
-def _epoch_nanoseconds(exchange: Exchange, moment: float) -> int:
-    """A moment on the exchange's clock as the wall clock has it."""
-    return round(exchange.ended_at_epoch * 1e9) - round((exchange.ended_at - moment) * 1e9)
+def _name_of(record: Exchange | WebhookEvent) -> str:
+    label = record.label if isinstance(record, Exchange) else record.route
+    return f"{record.method or 'HTTP'} {label}".rstrip()
+
+
+def _epoch_nanoseconds(record: Exchange | WebhookEvent, moment: float) -> int:
+    """A moment on the record's clock as the wall clock has it."""
+    return round(record.ended_at_epoch * 1e9) - round((record.ended_at - moment) * 1e9)
+
+
+def _webhook_attributes(event: WebhookEvent) -> Attributes:
+    """`error.type` is of failures: to refuse what is not Twilio's is none."""
+    attributes: Attributes = {
+        "http.request.method": event.method or "_OTHER",
+        "http.route": event.route,
+        "http.response.status_code": event.status,
+        "error.type": str(event.outcome) if event.outcome in _WEBHOOK_FAILURES else "",
+        "gateway.request_id": event.request_id,
+        "gateway.account": event.account,
+        "gateway.attempts": event.attempts,
+        "gateway.outcome": str(event.outcome),
+        "gateway.reason": event.reason,
+        "gateway.would_refuse": event.would_refuse,
+        "gateway.resource_sid": event.sid,
+    }
+    return {name: value for name, value in attributes.items() if value}
 
 
 def _exchange_attributes(exchange: Exchange) -> Attributes:

@@ -10,15 +10,17 @@ import random
 import sys
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from gateway.background.loops import BackgroundLoop, BackgroundLoops
 from gateway.exchange import Exchange, Trace
 from gateway.http.trace_context import TraceContext, build_trace_fields, read_trace_state
+from gateway.webhooks.webhook_record import WebhookEvent
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExporter
 
     from gateway.observe.traces.spans import SpanMaker
@@ -46,7 +48,7 @@ class Tracer:
         self._send_upstream = send_upstream
         self._most = _read_number("OTEL_BSP_MAX_QUEUE_SIZE", _MAX_WAITING)
         self._delay_seconds = _read_number("OTEL_BSP_SCHEDULE_DELAY", _DELAY_MILLISECONDS) / 1000
-        self._ended: deque[Exchange] = deque()
+        self._ended: deque[Exchange | tuple[WebhookEvent, Trace]] = deque()
         self._stopping = threading.Event()
         self._given_up = False
         self.loops = BackgroundLoops()
@@ -73,12 +75,20 @@ class Tracer:
 
     def finish(self, exchange: Exchange) -> None:
         """An exchange has ended; its spans are made later, elsewhere."""
-        if exchange.trace is None or not exchange.trace.sampled:
-            return
+        if exchange.trace is not None and exchange.trace.sampled:
+            self._add(exchange)
+
+    def finish_webhook(self, event: WebhookEvent) -> None:
+        """An event of Twilio's has ended: a trace of its own."""
+        trace = self.begin(None)
+        if trace.sampled:
+            self._add((event, trace))
+
+    def _add(self, ended: Exchange | tuple[WebhookEvent, Trace]) -> None:
         if len(self._ended) >= self._most:
             self.dropped += 1
-            return
-        self._ended.append(exchange)
+        else:
+            self._ended.append(ended)
 
     def close(self) -> None:
         """Export the remaining exchanges, for a bounded time. Blocks."""
@@ -95,10 +105,13 @@ class Tracer:
             while self._ended and not self._given_up:
                 count = min(_BATCH, len(self._ended))
                 batch = [self._ended.popleft() for _ in range(count)]
-                spans = [span for exchange in batch for span in self._spans.make(exchange)]
+                spans = [span for ended in batch for span in self._make(ended)]
                 for exporter in self._exporters:
                     exporter.export(spans)
             loop.beat()
+
+    def _make(self, ended: Exchange | tuple[WebhookEvent, Trace]) -> "Iterator[ReadableSpan]":
+        return self._spans.make(ended) if isinstance(ended, Exchange) else self._spans.make_webhook(*ended)
 
 
 def open_tracer(version: str, *, send_upstream: bool) -> Tracer | None:
