@@ -34,6 +34,7 @@ from gateway.listener.tunnel_handshake import open_tunnel
 from gateway.listener.tunnels import TunnelBounds
 from gateway.observe.observers import Observers
 from gateway.outcome_resolution.asked_send import answer_held
+from gateway.outcome_resolution.lone_create import send_alone
 from gateway.outcome_resolution.outcome_resolver import OutcomeResolver
 from gateway.policy.authorization import Grant
 from gateway.policy.bodies import NO_BODY, Body, BodyPlan
@@ -45,6 +46,7 @@ from gateway.policy.snapshot import Snapshot, Snapshots
 from gateway.policy.steps import check_body, check_stream, prepare
 from gateway.rate_limits.rate_limiter import RateLimiter
 from gateway.repeat_guard.repeat_guard import RepeatGuard
+from gateway.repeat_guard.repeat_hold import RepeatHold
 from gateway.self_service.usage_endpoint import UsageEndpoint
 from gateway.stops.stop_table import StopTable
 from gateway.stops.turn_check import TurnCheck
@@ -175,7 +177,11 @@ class Handler:
             deadline -= self._clock() - exchange.started_at
         ask = GrantedRequest(grant, outbound, body, stream, request, deadline, base)
         if intent is not None:
-            await self._send_guarded(intent, ask, exchange)
+            if (entry := self._repeat_guard.begin_alone(intent)) is None:
+                await self._send_guarded(intent, ask, exchange)
+            else:
+                send, relay = self._admit_and_send, self._relay
+                await send_alone(self._repeat_guard, intent, entry, ask, exchange, send, relay, self._hold)
         elif claim is not None:
             await self._relay(*await self._send_once(claim, ask, exchange), ask, exchange)
         else:
@@ -197,23 +203,26 @@ class Handler:
 
     async def _send_guarded(self, intent: RepeatIntent, ask: GrantedRequest, exchange: Exchange) -> None:
         """A create without a key: sent, unless the same one is in flight or its outcome is open."""
-        seal = self._snapshots.current.seal
-        describe = partial(describe_create, ask.grant, ask.outbound, intent.sought, seal)
-        count = partial(self._observers.metrics.count_repeat, exchange.consumer, exchange.label)
-        hold = self._repeat_guard.hold(
-            intent, ask.deadline, in_doubt=lambda: exchange.in_doubt, on_event=count, describe=describe
-        )
+        hold = self._hold(intent, ask, exchange)
         ask.request.on_turn = hold.before_attempts(ask.request.on_turn)
         send = partial(self._admit_and_send, ask, exchange, whole=True, held=True)
         try:
             async with hold:
-                answer, fields = await answer_held(self._resolver, hold, describe, ask, exchange, send)
+                answer, fields = await answer_held(self._resolver, hold, ask, exchange, send)
                 left = ask.request.hung_up  # before the write: later, callers leave with their answer
                 await self._relay(answer, fields, ask, exchange)
                 if exchange.ending is _ANSWERED and not left and not ask.request.gone:
                     hold.delivered()
         finally:
             exchange.caller_seconds += hold.waited_seconds
+
+    def _hold(self, intent: RepeatIntent, ask: GrantedRequest, exchange: Exchange) -> RepeatHold:
+        seal = self._snapshots.current.seal
+        describe = partial(describe_create, ask.grant, ask.outbound, intent.sought, seal)
+        count = partial(self._observers.metrics.count_repeat, exchange.consumer, exchange.label)
+        return self._repeat_guard.hold(
+            intent, ask.deadline, in_doubt=lambda: exchange.in_doubt, on_event=count, describe=describe
+        )
 
     async def _send_once(
         self, claim: Claim, ask: GrantedRequest, exchange: Exchange

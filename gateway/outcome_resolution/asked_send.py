@@ -18,7 +18,6 @@ from gateway.outcome_resolution.outcome_resolver import OutcomeResolver
 from gateway.outcome_resolution.pursuit import Interruption, Pursuit
 from gateway.outcome_resolution.twilio_looks import Turn
 from gateway.policy.outbound import Outbound
-from gateway.policy.repeat_intent import CreateSubject
 from gateway.repeat_guard.open_outcomes import OpenOutcome, OutcomeState
 from gateway.repeat_guard.repeat_hold import RepeatHold
 from gateway.repeat_guard.repeat_rules import SHARED_FIELD, RepeatEnding, ending_of_response, not_fetched
@@ -82,7 +81,6 @@ class HeldCreate(Protocol):
 async def answer_held(
     resolver: OutcomeResolver,
     hold: RepeatHold,
-    describe: Callable[[], CreateSubject],
     create: HeldCreate,
     exchange: Exchange,
     send: Send,
@@ -95,7 +93,7 @@ async def answer_held(
         return hold.shared, SHARED_FIELD
     if hold.found:
         turn = turn_of(create)
-        answer = await resolver.fetch(describe(), hold.found, create.outbound.target, turn)
+        answer = await resolver.fetch(hold.describe(), hold.found, create.outbound.target, turn)
         if answer is None:
             raise not_fetched(hold.found)
         exchange.outcome = "found"

@@ -18,10 +18,12 @@ from gateway.repeat_guard.guard_parts import GuardParts, RepeatGuardOptions
 from gateway.repeat_guard.local_outcomes import LocalOutcomes
 from gateway.repeat_guard.open_outcomes import OpenOutcome, OpenOutcomes
 from gateway.repeat_guard.repeat_hold import RepeatHold
-from gateway.repeat_guard.repeat_rules import RepeatEvent
-from gateway.repeat_guard.repeat_table import RepeatTable
+from gateway.repeat_guard.repeat_rules import RepeatEnding, RepeatEvent, ending_of_response
+from gateway.repeat_guard.repeat_table import RepeatEntry, RepeatTable
 from gateway.repeat_guard.shared_intents import SharedIntents
 from gateway.repeat_guard.shared_outcomes import SharedOutcomes
+
+_DEFINITE = RepeatEnding.DEFINITE  # slow to get at by name
 
 
 class RepeatGuard:
@@ -102,6 +104,24 @@ class RepeatGuard:
         to be remembered.
         """
         return RepeatHold(self._parts, intent, deadline, in_doubt, on_event, describe)
+
+    def begin_alone(self, intent: RepeatIntent) -> RepeatEntry | None:
+        """Enter a create that nothing else is known of, and that no other replica or look needs to know of.
+
+        Nearly every create of a guard without a store is one. None if it has to be held. End it by
+        `end_alone`, or by a hold that is resumed.
+        """
+        parts = self._parts
+        if parts.shared is not None or intent.asks:
+            return None
+        return parts.table.begin_first(intent.scope, intent.seconds)
+
+    def end_alone(self, intent: RepeatIntent, entry: RepeatEntry, status: int) -> bool:
+        """A connected caller has Twilio's answer; False if that is open, so that the entry stays."""
+        if ending_of_response(status) is not _DEFINITE:
+            return False
+        self._parts.table.end_first(intent.scope, entry)
+        return True
 
     async def close(self) -> None:
         """Finish what is being written. Call it when no exchange is left."""

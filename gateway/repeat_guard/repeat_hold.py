@@ -41,25 +41,10 @@ class RepeatHold:
     """
 
     __slots__ = (
-        "_absent",
-        "_answer",
-        "_deadline",
-        "_delivered",
-        "_describe",
-        "_elsewhere",
-        "_entry",
-        "_in_doubt",
-        "_intent",
-        "_lease",
-        "_on_event",
-        "_parts",
-        "_sid",
-        "_streams",
-        "found",
-        "outcome",
-        "shared",
+        "_absent", "_answer", "_deadline", "_delivered", "_elsewhere", "_entry", "_in_doubt", "_intent",
+        "_lease", "_on_event", "_parts", "_sid", "_streams", "describe", "found", "outcome", "shared",
         "waited_seconds",
-    )
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -75,7 +60,7 @@ class RepeatHold:
         self._deadline = deadline
         self._in_doubt = in_doubt
         self._on_event = on_event
-        self._describe = describe
+        self.describe = describe
         self._entry: RepeatEntry | None = None
         self._lease: IntentLease | None = None
         self._elsewhere: SharedIntent | None = None
@@ -109,6 +94,19 @@ class RepeatHold:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._finish(error)
+
+    def resume(
+        self, entry: RepeatEntry, answer: Response | None, error: BaseException | None, *, delivered: bool
+    ) -> None:
+        """End a create that was sent without this hold: `begin_alone` has entered it."""
+        self._entry = entry
+        if answer is not None:
+            self.answered(answer)
+        self._delivered = delivered
+        self._finish(error)
+
+    def _finish(self, error: BaseException | None) -> None:
         entry, intent = self._entry, self._intent
         if intent is None:
             return
@@ -166,7 +164,7 @@ class RepeatHold:
 
     def _new_outcome(self, intent: RepeatIntent) -> OpenOutcome:
         left = self._deadline - asyncio.get_running_loop().time()
-        return new_outcome(intent, self._describe(), self._parts.now(), left)
+        return new_outcome(intent, self.describe(), self._parts.now(), left)
 
     async def _enter(self, intent: RepeatIntent, entry: RepeatEntry | None) -> None:
         """Until this request may be sent (`_entry` is a flight of its own) or has an outcome to share."""

@@ -160,6 +160,23 @@ class RepeatTable:
         entry = self._flights[scope] = RepeatEntry(self._clock(), seconds)
         return entry
 
+    def begin_first(self, scope: str, seconds: float) -> RepeatEntry | None:
+        """Enter a flight of which nothing is remembered, where there is room; else None."""
+        flights, open_, resolved = self._flights, self._open, self._resolved
+        if scope in flights or scope in open_ or scope in resolved:
+            return None
+        if len(flights) + len(open_) + len(resolved) >= self.max_entries:
+            return None
+        entry = flights[scope] = RepeatEntry(self._clock(), seconds)
+        return entry
+
+    def end_first(self, scope: str, entry: RepeatEntry) -> None:
+        """Its caller has its definite answer: the next one is another message."""
+        if self._flights.get(scope) is entry:
+            del self._flights[scope]
+        if entry.waiters:
+            entry.wake()
+
     def keep(self, scope: str, entry: RepeatEntry, ending: RepeatEnding) -> None:
         """A flight has ended in a way that its caller does not know of."""
         entry.ending = ending

@@ -1,0 +1,75 @@
+"""Sends a create that is like no other here, which nearly all are: a table entry is all that it costs.
+
+What is to be remembered of it when it has ended, a hold does (`repeat_guard/repeat_hold.py`).
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+from gateway.exchange import Ending, Exchange
+from gateway.http.response import Response
+from gateway.policy.repeat_intent import RepeatIntent
+from gateway.repeat_guard.repeat_guard import RepeatGuard
+from gateway.repeat_guard.repeat_hold import RepeatHold
+from gateway.repeat_guard.repeat_table import RepeatEntry
+from gateway.upstream.shared_state import CallerLink
+
+_ANSWERED = Ending.ANSWERED
+
+
+class ConnectedCaller(CallerLink, Protocol):
+    """A caller of whom the kernel can be asked whether it is still there."""
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether it has left, though our loop may not have seen it yet."""
+        ...
+
+
+class LoneCreate(Protocol):
+    """A create and its caller."""
+
+    @property
+    def request(self) -> ConnectedCaller:
+        """Its caller."""
+        ...
+
+
+_Create = TypeVar("_Create", bound=LoneCreate, contravariant=True)
+
+
+class Sender(Protocol[_Create]):
+    """Makes attempts; the bytes are field lines for the answer. Kept `whole`, and `held` by the guard."""
+
+    def __call__(
+        self, create: _Create, exchange: Exchange, /, *, whole: bool, held: bool
+    ) -> Awaitable[tuple[Response, bytes]]: ...
+
+
+async def send_alone(
+    guard: RepeatGuard,
+    intent: RepeatIntent,
+    entry: RepeatEntry,
+    create: _Create,
+    exchange: Exchange,
+    send: Sender[_Create],
+    relay: Callable[[Response, bytes, _Create, Exchange], Awaitable[None]],
+    hold: Callable[[RepeatIntent, _Create, Exchange], RepeatHold],
+) -> None:
+    """Send it and write the answer; `entry` is what `begin_alone` has made. Raises what these do."""
+    caller = create.request
+    kept: Response | None = None
+    failed: BaseException | None = None
+    delivered = False
+    try:
+        answer, fields = await send(create, exchange, whole=True, held=True)
+        kept = Response(answer.status, answer.reason, answer.fields, answer.body, answer.rest)
+        left = caller.hung_up  # before the write: later, callers leave with their answer
+        await relay(answer, fields, create, exchange)
+        delivered = exchange.ending is _ANSWERED and not left and not caller.gone
+    except BaseException as error:
+        failed = error
+        raise
+    finally:
+        if not (delivered and kept is not None and guard.end_alone(intent, entry, kept.status)):
+            hold(intent, create, exchange).resume(entry, kept, failed, delivered=delivered)
