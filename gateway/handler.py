@@ -129,10 +129,7 @@ class Handler:
                 exchange.finish(self._clock(), self._observers.finish)
 
     def refuse_unparsed(self, error: GatewayError, address: str) -> bytes:
-        """Answer bytes that could not be parsed as a request; they are recorded as an exchange of their own.
-
-        Returns head and body, in HTTP/1.0: the caller's version is not known.
-        """
+        """Head and body, in HTTP/1.0, for bytes that are no request: they are an exchange of their own."""
         exchange = Exchange(self._clock())
         exchange.request_id = new_request_id()
         exchange.address = address if self._observers.records_addresses else ""
@@ -243,8 +240,7 @@ class Handler:
     ) -> tuple[Response, bytes]:
         """Spend the rate limits, then make attempts. The bytes are the limits' fields for the answer.
 
-        `whole`: the answer is kept, so that a slow one is not streamed, nor one with bytes to be replaced.
-        `held`: the guard records its SID.
+        `whole`: the answer is kept, so not streamed. `held`: the guard records its SID.
         """
         grant, outbound, stream, deadline = ask.grant, ask.outbound, ask.stream, ask.deadline
         fields = b""
