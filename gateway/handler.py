@@ -1,7 +1,6 @@
 """What happens to a request, top to bottom: the product's table of contents (docs/design.md 3).
 
-Each step takes what the one before returned. Only this file knows the order, and `policy/steps.py` that of
-the decisions.
+Each step takes what the one before returned. `policy/steps.py` knows the order of the decisions.
 """
 
 import asyncio
