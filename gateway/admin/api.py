@@ -3,7 +3,7 @@
 Each answer is made from the traffic window, the status and the snapshot at the moment of the request.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import orjson
 from aiohttp import web
@@ -12,7 +12,7 @@ from gateway.admin.query_parameters import PageQuery, require_known
 from gateway.admin.webhook_api import describe_webhooks
 from gateway.consumers.consumer import Consumer
 from gateway.consumers.credentials import Credential, mask_sid
-from gateway.consumers.rate_limit_rules import Per
+from gateway.consumers.rate_limit_rules import Limit, Per
 from gateway.http.user_agent import split_sdk
 from gateway.observe.live.breakdowns import Breakdown
 from gateway.observe.live.recent_exchanges import UNKNOWN_CONSUMER, Filter, Numbered
@@ -34,6 +34,8 @@ class Api:
     def __init__(self, runtime: Runtime, status: Status, replica: str) -> None:
         self._runtime = runtime
         self._replica = replica
+        self.shared_uses: Mapping[str, float] = {}
+        """Of limits that only the store counts: their use by key, as it was a while ago."""
         self._traffic_window = runtime.traffic_window
         self._status = status
 
@@ -95,10 +97,23 @@ class Api:
                 "name": limit.name,
                 "text": limit.rate,
                 "per": limit.per,
-                "used": self._runtime.limiter.use_of(limit) if limit.per is Per.CONSUMER else None,
+                "used": self._use_of(limit) if limit.per is Per.CONSUMER else None,
             }
             for limit in consumer.limits.limits
         ]
+
+    def _use_of(self, limit: Limit) -> float | None:
+        used = self._runtime.limiter.use_of(limit)
+        return self.shared_uses.get(limit.key) if used is None else used
+
+    def counted_limits(self) -> list[list[Limit]]:
+        """The limits per consumer, of each consumer."""
+        consumers = self._runtime.snapshot().consumers.values()
+        return [[limit for limit in each.limits.limits if limit.per is Per.CONSUMER] for each in consumers]
+
+    def set_uses(self, uses: Mapping[str, float]) -> None:
+        """Take what the store knows."""
+        self.shared_uses = uses
 
     def _limits(self, request: web.Request) -> dict[str, object]:
         require_known(request.query, frozenset({"consumer"}))

@@ -143,4 +143,4 @@ def view_sources(api: Api, runtime: Runtime, status: Status) -> ViewSources:
         runtime.traffic_window.refresh()
         return runtime.traffic_window.recent
 
-    return ViewSources(about, api.tables, answer, recent)
+    return ViewSources(about, api.tables, answer, recent, api.counted_limits, api.set_uses)

@@ -6,18 +6,26 @@ shown can delay an admission. Without a store, and while it is unavailable, the 
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from gateway.background.loops import BackgroundLoop, BackgroundLoops
 from gateway.config.schema.secret_values import Secret
+from gateway.consumers.rate_limit_rules import Limit
 from gateway.observe.live.recent_exchanges import Filter, Recent
+from gateway.rate_limits.redis_limits import RedisLimits
 from gateway.redis.availability import StoreState, StoreUnavailable
 from gateway.redis.redis_store import RedisStore
 from gateway.replicas.merged_feed import MergedFeed
 from gateway.replicas.merged_tables import Tables
-from gateway.replicas.published_rows import write_about, write_answer, write_row, write_tables
+from gateway.replicas.published_rows import (
+    MOST_TABLE_ROWS,
+    write_about,
+    write_answer,
+    write_row,
+    write_tables,
+)
 from gateway.replicas.replica_listing import LIVE, Listing, Replica, describe_gone
 from gateway.replicas.row_filter import Row, admits_row, is_row
 from gateway.replicas.view_store import VIEWED_SECONDS, Published, Question, ViewStore
@@ -43,6 +51,10 @@ class ViewSources(NamedTuple):
     tables: Callable[[], Tables]
     answer: Callable[[str], list[Row]]
     recent: Callable[[], Recent]
+    limits: Callable[[], Sequence[Sequence[Limit]]]
+    """The limits per consumer, of each consumer: what is used of them is known to the store only."""
+    set_uses: Callable[[Mapping[str, float]], None]
+    """Gets their use from 0 to 1 by key; nothing while the store is unavailable."""
 
 
 class ViewOptions(NamedTuple):
@@ -184,6 +196,7 @@ class ReplicaView:
                     await self._answer(self._store, await self._publish(self._store))
                 except StoreUnavailable:
                     self._viewed = False
+                    self._sources.set_uses({})
             if time.monotonic() < self._watched_until:
                 await self._feed()
             loop.beat()
@@ -209,11 +222,28 @@ class ReplicaView:
         self._published = recent.last_seq
         due = self._rounds % (2 if self._viewed else _TABLE_ROUNDS) == 0
         self._rounds += 1
+        if due and not stopped:
+            await self._read_uses()
         tables = write_tables(self._sources.tables()) if due or stopped else b""
         about = write_about(self._sources.about(), stopped=stopped)
         published = await store.publish(about, tables, rows)
         self._viewed = published.viewed
         return published
+
+    async def _read_uses(self) -> None:
+        """One question a consumer, as the limits of one share a slot of a cluster; all are sent together."""
+        if self._redis is None:
+            return
+        limits = RedisLimits(self._redis, self._redis.server_clock.now)
+        wanted = [each for each in self._sources.limits() if each][:MOST_TABLE_ROWS]
+        found = await asyncio.gather(*map(limits.read_uses, wanted))
+        self._sources.set_uses(
+            {
+                limit.key: used
+                for some, uses in zip(wanted, found, strict=True)
+                for limit, used in zip(some, uses, strict=True)
+            }
+        )
 
     async def _answer(self, store: ViewStore, published: Published) -> None:
         for question in published.questions:

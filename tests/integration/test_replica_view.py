@@ -165,6 +165,21 @@ async def test_what_is_shared_expires_and_holds_no_secret(
             assert secret not in text
 
 
+async def test_the_use_of_shared_limits_is_shown(
+    upstream: RawUpstream, tmp_path: Path, redis: RedisServer
+) -> None:
+    app = {"app": consumer(limits=[{"name": "all", "rate": "10/m"}])}
+    async with all_seen(tmp_path, upstream, 2, store=redis.url, consumers=app) as (first, second):
+        for number, each in enumerate((first, second, second)):
+            await send(each, f"limited-{number}")
+
+        def used(tables: Any) -> bool:
+            return 0.2 < (tables["consumers"][0]["limits"][0]["used"] or 0) <= 0.3
+
+        await until(first, "/api/consumers?replica=all", used)
+        await until(first, "/api/consumers", used)
+
+
 async def test_followers_see_exchanges_of_all(
     upstream: RawUpstream, tmp_path: Path, redis: RedisServer
 ) -> None:
