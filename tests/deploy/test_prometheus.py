@@ -17,7 +17,7 @@ FOLDER = ROOT / "deploy/prometheus"
 DASHBOARD = ROOT / "deploy/grafana/dashboard.json"
 ROWS = [
     "Traffic", "Latency", "Twilio pressure", "Refusals and codes", "Consumers", "Credentials", "Process",
-    "Webhooks",
+    "Webhooks", "Repeats and open outcomes",
 ]  # fmt: skip
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
-from gateway.consumers.rate_limit_rules import Limit, LimitKey
+from gateway.consumers.rate_limit_rules import Limit, LimitKey, make_limit_set
 from gateway.errors import Refusal
+from gateway.policy.bodies import NO_BODY
 from gateway.rate_limits.expiry_table import ExpiryTable
 from gateway.rate_limits.gcra import Reservation
 from gateway.rate_limits.memory_limits import LimitRequest, LimitResult, MemoryLimits
@@ -231,3 +233,13 @@ async def test_one_question_per_request(clock: Clock) -> None:
     for _ in range(5):
         await limiter.admit_keys(keys(limit("9/s", 9), limit("9/s", 9, "app/1")), FAR)
     assert shared.asked == 5
+
+
+async def test_fixed_limits_admit_by_the_same_record(limiter: RateLimiter) -> None:
+    """Where limits are the same for every call they are spent in one pass, with an answer of the same shape."""
+    limits = make_limit_set([limit("20/s", 40, "billing/0")])
+    grant: Any = None  # not looked at: the limits are fixed
+    for _ in range(3):
+        fields, reported, name = await limiter.admit(limits, grant, NO_BODY, FAR)
+        assert fields.startswith(b"RateLimit-Policy: ")
+        assert (reported, name) == ("", "")
