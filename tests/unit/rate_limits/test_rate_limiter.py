@@ -236,7 +236,7 @@ async def test_one_question_per_request(clock: Clock) -> None:
 
 
 async def test_fixed_limits_admit_by_the_same_record(limiter: RateLimiter) -> None:
-    """Where limits are the same for every call they are spent in one pass, with an answer of the same shape."""
+    """Where limits are the same for every call they are spent in one pass; the answer has the same shape."""
     limits = make_limit_set([limit("20/s", 40, "billing/0")])
     grant: Any = None  # not looked at: the limits are fixed
     for _ in range(3):
