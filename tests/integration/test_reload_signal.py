@@ -91,6 +91,9 @@ async def test_a_consumer_comes_and_one_goes(tmp_path: Path, upstream: RawUpstre
             told = await process.hang_up()
             assert told["changes"] == ["consumers.app: removed", "consumers.other: added"]
             assert told["level"] == "info"
+            shown = json.loads((await process.admin("/api/changes")).body)["last"]
+            assert (shown["changes"], shown["config"]) == (told["changes"], told["config"])
+            assert shown["reason"] == told["reason"]
             assert (await process.get(OTHER)).status == 200
             gate.set()
             assert (await caller.answer()).status == 200
