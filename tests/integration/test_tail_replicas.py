@@ -21,21 +21,6 @@ def redis() -> Iterator[RedisServer]:
         yield server
 
 
-async def test_tail_shows_all_and_finds_a_request_anywhere(
-    upstream: RawUpstream, tmp_path: Path, redis: RedisServer
-) -> None:
-    async with all_seen(tmp_path, upstream, 2, store=redis.url) as (first, second):
-        await send(first, "here")
-        await send(second, "there")
-        code, out, error = await command("tail", "--admin", first.admin_url)
-        assert (code, error) == (0, "")
-        assert "REPLICA" in out
-        assert await name_of(second) in out
-        code, out, _ = await command("tail", "--request-id", "there", "--json", "--admin", first.admin_url)
-        (line,) = out.splitlines()
-        assert (code, json.loads(line)["replica"]) == (0, await name_of(second))
-
-
 async def test_tail_follows_all_and_says_who_vanished(
     upstream: RawUpstream, tmp_path: Path, redis: RedisServer
 ) -> None:
@@ -58,6 +43,8 @@ async def test_tail_follows_all_and_says_who_vanished(
         await until(first, "/api/replicas", lambda found: states(found) == ["live", "vanished"])
         code, out, error = await command("tail", "--admin", first.admin_url)
         assert (code, f"{name} vanished" in error, "before" in out) == (0, True, True)
+        found = await get(first, "/api/exchanges?replica=all&request_id=before")
+        assert ([row["replica"] for row in found["exchanges"]], name in found["note"]) == ([name], True)
 
 
 async def test_several_admin_ports_without_a_store(upstream: RawUpstream, tmp_path: Path) -> None:
@@ -80,14 +67,7 @@ async def test_several_admin_ports_without_a_store(upstream: RawUpstream, tmp_pa
             await send(second, "follow-there")
             assert (await line_of(process)).endswith("follow-there")
         assert (await command("unknowns", *both))[:2] == (0, "Every outcome of the last hour is known.\n")
-        assert (await get(first, "/api/replicas"))["shared"] is False
-
-
-async def test_one_admin_port_that_does_not_answer(upstream: RawUpstream, tmp_path: Path) -> None:
-    async with AsyncExitStack() as stack:
-        first, second = await replicas(stack, tmp_path, upstream, 2)
-        await send(first, "here")
         second.process.kill()
         await second.process.wait()
-        code, out, error = await command("tail", "--admin", first.admin_url, "--admin", second.admin_url)
+        code, out, error = await command("tail", *both)
         assert (code, "no gateway answers at" in error, "here" in out) == (1, True, True)
