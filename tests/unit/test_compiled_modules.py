@@ -143,6 +143,18 @@ def test_nothing_is_used_that_mypyc_cannot_compile(path: str) -> None:
             assert not (raised and defaults), f"{node.name}: a class's defaults are not set on exceptions"
 
 
+@pytest.mark.parametrize("path", COMPILED)
+def test_no_tuple_of_fractions_is_final(path: str) -> None:
+    """mypyc takes it for one that was never set: NameError where it is used."""
+    for node in TREES[path].body:
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "Final":
+            items = node.value.elts if isinstance(node.value, ast.Tuple) else []
+            fractions = [
+                each for each in items if isinstance(each, ast.Constant) and isinstance(each.value, float)
+            ]
+            assert not fractions, ast.unparse(node.target)
+
+
 @pytest.mark.parametrize("path", _INTERPRETED)
 def test_no_interpreted_class_derives_from_a_compiled_one(path: str) -> None:
     """Making one raises TypeError: "interpreted classes cannot inherit from compiled"."""
