@@ -136,12 +136,16 @@ class Traffic:
 
     async def _send(self, session: aiohttp.ClientSession, name: str, service: DemoService) -> None:
         call = self._random.choices(service.calls, [each.weight for each in service.calls])[0]
+        number = next(self._numbers)
         headers = {
             "Authorization": aiohttp.encode_basic_auth(name, self._keys[name]),
-            "X-Request-Id": f"{name}-{next(self._numbers):06d}",
+            "X-Request-Id": f"{name}-{number:06d}",
         }
+        form = dict(call.form) if call.form is not None else None
+        if form is not None and "Body" in form:  # each is another message: the repeat guard holds equal ones
+            form["Body"] += f" ({number})"
         with suppress(aiohttp.ClientError, TimeoutError):  # what went wrong is for the page to show
             async with session.request(
-                call.method, self._url + call.path, data=call.form, headers=headers
+                call.method, self._url + call.path, data=form, headers=headers
             ) as answer:
                 await answer.read()

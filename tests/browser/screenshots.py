@@ -49,7 +49,7 @@ async def demonstration() -> AsyncIterator[str]:
 
 
 async def shoot(browser: Browser, url: str) -> None:
-    """Light: what one sees first. Dark: the list, with an exchange that met trouble opened."""
+    """Light: what one sees first, and a consumer's page. Dark: an exchange that met trouble, opened."""
     _FOLDER.mkdir(exist_ok=True)
     options: dict[str, Any] = {"viewport": _WINDOW, "reduced_motion": "reduce"}
     async with open_reader(browser, url, color_scheme="light", **options) as reader:
@@ -62,6 +62,14 @@ async def shoot(browser: Browser, url: str) -> None:
         await reader.page.locator("#exchanges").evaluate("(it) => it.scrollIntoView()")
         await reader.page.wait_for_timeout(1_000)
         await reader.page.screenshot(path=_FOLDER / "page-dark.png")
+
+    async with open_reader(browser, url, color_scheme="light", **options) as reader:
+        await reader.look()
+        await reader.page.locator("#consumers-table .open-page").first.click()
+        await reader.page.locator("#consumer-body .block").first.wait_for()
+        await reader.page.wait_for_timeout(1_000)
+        await reader.page.locator("#consumer-page").evaluate("(it) => it.scrollIntoView()")
+        await reader.page.screenshot(path=_FOLDER / "page-consumer.png")
 
 
 async def main() -> None:

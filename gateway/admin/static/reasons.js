@@ -5,6 +5,7 @@ import { ask } from "./api.js";
 import { element } from "./dom.js";
 import { duration } from "./format.js";
 
+const WORTH_TELLING_SECONDS = 0.02;
 let meanings = null;
 
 function meaningsOfErrors() {
@@ -21,7 +22,7 @@ export function reasonOf(exchange) {
   const waited = (exchange.steps ?? []).filter((step) => step.kind === "limit" || step.kind === "queue");
   const seconds = waited.reduce((sum, step) => sum + step.seconds, 0);
   const refused = exchange.slug || exchange.reported;
-  if (!refused && !seconds) return null;
+  if (!refused && !exchange.limit && seconds < WORTH_TELLING_SECONDS) return null;
   const words = element("p", { class: "reason" });
   if (refused) {
     words.append(element("b", { text: exchange.slug ? `Refused: ${refused}. ` : `Would be refused (report mode): ${refused}. ` }));
