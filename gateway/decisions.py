@@ -10,9 +10,17 @@ from typing import Final
 from gateway.errors import Refusal
 from gateway.exchange import Exchange
 from gateway.http.request_head import Inbound, require_head
-from gateway.identity.authentication import Caller, UnverifiedCaller, authenticate
+from gateway.http.tunnel import Tunnel
+from gateway.identity.authentication import (
+    SHOWN_DIGITS,
+    Caller,
+    UnverifiedCaller,
+    authenticate,
+)
+from gateway.identity.credential_fields import find_digest
 from gateway.identity.failure_throttle import FailureThrottle
 from gateway.identity.jwt_verifier import TokenVerifier
+from gateway.key_usage.former_keys import FormerKeys
 from gateway.listener.request import Request
 from gateway.policy.head_decision import HeadDecision
 from gateway.policy.snapshot import Snapshot
@@ -21,13 +29,21 @@ from gateway.policy.steps import decide_head
 USAGE_PATH: Final = "/-/usage"
 """Where consumers read what they used; on every host, so that it is there in tunnels, too."""
 
+_OF_KEYS: Final = frozenset({"unknown_consumer", "expired_key"})
+
 
 class Decisions:
     """One per handler."""
 
-    def __init__(self, tokens: TokenVerifier, wall_clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        tokens: TokenVerifier,
+        wall_clock: Callable[[], float] = time.time,
+        former: FormerKeys | None = None,
+    ) -> None:
         """`wall_clock` gives seconds since the epoch."""
         self._tokens = tokens
+        self._former = former or FormerKeys()
         self._wall_clock = wall_clock
         self._failures = FailureThrottle()
 
@@ -77,6 +93,8 @@ class Decisions:
             else:
                 caller = found
         except Refusal as refusal:
+            if refusal.slug in _OF_KEYS:
+                self._note_former(exchange, snapshot, inbound, request.caller.proofs[1])
             raise self._failures.check(refusal, request.caller.address, time.monotonic()) from None
         exchange.consumer_key = caller.key
         if tunnel is not None:
@@ -90,3 +108,18 @@ class Decisions:
         decision = HeadDecision(snapshot, inbound, found, request.caller.certificate, client, grant, plan)
         request.remember(decision)
         return decision, inbound, caller
+
+    def _note_former(
+        self, exchange: Exchange, snapshot: Snapshot, inbound: Inbound, tunnel: Tunnel | None
+    ) -> None:
+        """Record whose a refused key was. The answer is made without it: an unknown key's is the same."""
+        digest = find_digest(inbound, tunnel)
+        entry = snapshot.identities.keys.get(digest)
+        former = self._former.find(digest)
+        if entry is not None:
+            former = entry.consumer.name if self._has_expired(entry.expires) else ""
+        if former:
+            exchange.former_consumer, exchange.consumer_key = former, digest[:SHOWN_DIGITS]
+
+    def _has_expired(self, expires: float | None) -> bool:
+        return expires is not None and self._wall_clock() >= expires

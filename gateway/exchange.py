@@ -90,7 +90,8 @@ class Exchange:
     `credential` and `key` name what it was sent with, neither of them a secret. `segments` is what a message
     that was sent counts for, `country` where it goes, as far as its calling code tells.
     `sdk` is the caller's client library and its version (`http/user_agent.py`).
-    `address` is where it came from. `consumer_key` is the beginning of the digest of the consumer's key.
+    `address` is where it came from. `consumer_key` is the beginning of the digest of the consumer's key;
+    `former_consumer` says whose it was, if it is valid no more.
     `resource_sid` is what the path addresses, `created_sid` what the answer to a create names; both as they
     may be shown (`twilio/resource_sids.py`). `rule` is what allowed or refused it and `limit` what delayed or
     refused it, by their names in the configuration. `outcome` is what Gateway-Outcome says of it, '' for
@@ -118,6 +119,7 @@ class Exchange:
         "ending",
         "failovers",
         "finished",
+        "former_consumer",
         "ignored",
         "in_doubt",
         "key",
@@ -161,6 +163,7 @@ class Exchange:
         self.account = ""
         self.address = ""
         self.consumer_key = ""
+        self.former_consumer = ""
         self.resource_sid = ""
         self.created_sid = ""
         self.rule = ""

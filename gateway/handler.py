@@ -16,7 +16,6 @@ from gateway.http.request_head import Inbound
 from gateway.http.response import Response
 from gateway.http.response_head import HTTP_1_0, build_head
 from gateway.idempotency.keyed_requests import Idempotency
-from gateway.identity.jwt_verifier import TokenVerifier
 from gateway.identity.request_id import take_request_id, take_trace_context
 from gateway.listener.granted_request import GrantedRequest
 from gateway.listener.request import Request
@@ -64,7 +63,7 @@ class Handler:
         self,
         snapshots: Snapshots,
         stops: StopTable,
-        tokens: TokenVerifier,
+        decisions: Decisions,
         limiter: RateLimiter,
         idempotency: Idempotency,
         repeat_guard: RepeatGuard,
@@ -79,7 +78,7 @@ class Handler:
         self._tunnels = tunnels or TunnelBounds()
         self.draining = False
         self.in_flight = 0
-        self._decisions = Decisions(tokens)
+        self._decisions = decisions
         self._turns = TurnCheck(snapshots, stops)
         self._limiter = limiter
         self._idempotency = idempotency

@@ -17,6 +17,7 @@ from gateway.admin.admin_connections import AdminConnections, AdminProtocol
 from gateway.admin.api import Api, json_response
 from gateway.admin.consumer_api import ConsumerApi
 from gateway.admin.events import Events
+from gateway.admin.keys_api import KeysApi
 from gateway.admin.login import Login
 from gateway.admin.replicas_api import ReplicasApi, view_sources
 from gateway.admin.request_guard import Guard, add_headers, answer_failure
@@ -58,6 +59,8 @@ class AdminServer:
         self._host = host
         self._authenticator = authenticator
         self._status = Status(runtime)
+        self._view_options, self._runtime_loops = view, runtime.loops
+        self._key_usage = runtime.key_usage
         self._heartbeat = runtime.heartbeat
         self._metrics = metrics
         self._root_pem = runtime.root_pem
@@ -109,6 +112,7 @@ class AdminServer:
         router.add_get("/api/events", self._events.handle)
         self._api.add_to(router)
         ReplicasApi(self._api, self._view, runtime).add_to(router)
+        KeysApi(runtime).add_to(router)
         StopsApi(runtime.stops, self._authenticator, self._auditor).add_to(router)
         UnknownsApi(runtime.outcomes, self._auditor).add_to(router)
         ConsumerApi(runtime).add_to(router)
@@ -130,6 +134,8 @@ class AdminServer:
             backlog=_BACKLOG,
         )
         self.port = self._listening.sockets[0].getsockname()[1]
+        url = None if self._view_options.store is None else self._view_options.store.reveal
+        self._key_usage.start(url, self._view_options.prefix, self._runtime_loops)
         self._events.start()
         self._view.start()
 
@@ -138,6 +144,7 @@ class AdminServer:
             self._listening.close()
         await self._events.close()
         await self._view.close()
+        await self._key_usage.close()
         if self._runner is not None:
             await self._runner.cleanup()
 

@@ -15,6 +15,7 @@ from gateway.admin.query_parameters import require_known
 from gateway.consumers.consumer import Consumer
 from gateway.errors import KINDS
 from gateway.exchange import Exchange
+from gateway.key_usage.usage_report import describe_usage
 from gateway.observe.consumer_report import describe_keys
 from gateway.observe.live.breakdowns import Breakdown
 from gateway.observe.live.recent_exchanges import MAX_KEPT, Filter
@@ -66,6 +67,7 @@ class ConsumerApi:
             "credential": consumer.credential.name,
             "usernames": sorted(consumer.usernames),
             "priority": consumer.priority.name.lower(),
+            "shared": consumer.shared,
             "mode": consumer.mode,
             "emit": consumer.emit,
             "legacy": consumer.legacy,
@@ -88,8 +90,11 @@ class ConsumerApi:
         calls = Counter(each.consumer_key for each in latest)
         last = {each.consumer_key: each.ended_at_epoch for each in reversed(latest)}
         names = [str(key["key"]).removeprefix("sha256:") for key in report["keys"]]
+        keeper, keys = self._runtime.key_usage, self._runtime.snapshot().identities.keys
+        keeper.update()
+        uses = {row["key"]: row for row in describe_usage(keeper, keys, report["consumer"])}
         return [
-            {**key, "calls": calls[name], "last_at": last.get(name)}
+            {**key, **uses.get(key["key"], {}), "calls": calls[name], "last_at": last.get(name)}
             for name, key in zip(names, report["keys"], strict=True)
         ]
 

@@ -21,6 +21,7 @@ from gateway.config.schema.observe_settings import Tracing
 from gateway.http.buffered_bytes import BufferedBytes
 from gateway.idempotency.keyed_requests import Idempotency
 from gateway.identity.jwks_cache import JwksCache
+from gateway.key_usage.former_keys import FormerKeys
 from gateway.observe.observers import Observers
 from gateway.observe.traces.tracer import Tracer, open_tracer
 from gateway.outcome_resolution.outcome_resolver import OutcomeResolver
@@ -55,6 +56,7 @@ class Components:
     store: RedisStore | None
     shares: LimitSharing | None
     keys: JwksCache
+    former_keys: FormerKeys
 
     async def apply(self, configuration: Configuration) -> None:
         """Apply a configuration, and keep everything learned, counted and recorded so far."""
@@ -67,6 +69,9 @@ class Components:
         self.idempotency.apply(options.idempotency)
         self.repeat_guard.apply(options.repeat_guard)
         self.resolver.options = options.resolver
+        keys = configuration.snapshot.identities.keys
+        owners = {digest: entry.consumer.name for digest, entry in keys.items()}
+        self.former_keys.configure(owners, time.time())
         await self.keys.configure(configuration.key_sources)
 
     async def close(self) -> None:
@@ -140,6 +145,7 @@ async def open_components(
         store,
         shares,
         JwksCache(observers.issuer_changed, time.monotonic, random.uniform, loops),
+        FormerKeys(),
     )
 
 

@@ -12,7 +12,8 @@ from gateway.app.auditing import open_auditor
 from gateway.app.components import Components, open_components, open_tracing
 from gateway.app.configuration import Configuration
 from gateway.app.file_descriptors import allow_connections
-from gateway.app.listen_error import ListenError
+from gateway.app.key_usage_options import make_keeper
+from gateway.app.listen_error import ListenError, bracketed
 from gateway.app.minting import Minting
 from gateway.app.upstream_loops import require_no_loop, upstream_names
 from gateway.app.webhook_port import WebhookPort
@@ -23,6 +24,7 @@ from gateway.config.loading.resolved import Role
 from gateway.config.problems import ConfigError
 from gateway.config.reloading.teardown import forget_keys
 from gateway.consumers.consumer import Consumer
+from gateway.decisions import Decisions
 from gateway.handler import Handler
 from gateway.identity.jwt_verifier import TokenVerifier
 from gateway.listener.listener import Listener
@@ -94,7 +96,7 @@ class Gateway:
         self._handler = Handler(
             self._snapshots,
             components.stops.table,
-            TokenVerifier(components.keys),
+            Decisions(TokenVerifier(components.keys), former=components.former_keys),
             components.limiter,
             components.idempotency,
             components.repeat_guard,
@@ -127,7 +129,6 @@ class Gateway:
         registry = self.observers.metrics.registry
         registry.register(IdentityCollector(self._tls, components.keys))
         registry.register(TunnelCollector(tunnels, lambda: minting.minted, lambda: minting.expires))
-        registry.register(ConsumerKeyCollector(lambda: self._snapshots.current))
         if self.auditor.trail is not None:
             registry.register(AuditCollector(self.auditor.trail))
         descriptors = allow_connections(options, tls=self._tls is not None)
@@ -213,6 +214,7 @@ class Gateway:
         runtime = self._runtime()
         self._reports = runtime.reports
         registry.register(StateCollector(runtime))
+        registry.register(ConsumerKeyCollector(runtime.snapshot, runtime.key_usage))
         registry.register(OutcomeCollector(self.components.resolver))
         if self.webhooks is not None:
             registry.register(WebhookCollector(self.observers.metrics.webhooks, self.webhooks.state))
@@ -232,8 +234,8 @@ class Gateway:
             raise ListenError("admin.listen", admin.address, error) from error
         if self._serves_data:
             scheme = "http" if self._tls is None else "https"
-            self.url = f"{scheme}://{_bracketed(listener.address.host)}:{self.listener.port}"
-        self.admin_url = f"http://{_bracketed(admin.address.host)}:{self._admin.port}"
+            self.url = f"{scheme}://{bracketed(listener.address.host)}:{self.listener.port}"
+        self.admin_url = f"http://{bracketed(admin.address.host)}:{self._admin.port}"
 
     async def _report_usage(self, consumer: Consumer, uses: dict[str, float]) -> dict[str, Any]:
         """What `/-/usage` answers: made on the admin thread, where the figures are."""
@@ -265,6 +267,7 @@ class Gateway:
         return Runtime(
             process_status=self.process_status,
             traffic_window=traffic_window,
+            key_usage=make_keeper(self._configuration, traffic_window, components, self._snapshots),
             reports=ConsumerReports(
                 traffic_window,
                 self.observers.metrics.counts,
@@ -292,7 +295,3 @@ class Gateway:
             root_pem=lambda: self._minting.root_pem,
             certificates=self._minting.certificates,
         )
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

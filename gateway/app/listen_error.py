@@ -33,3 +33,8 @@ def _explain(error: OSError) -> tuple[str, str]:
         errno.EACCES: ("permission denied", "Ports below 1024 need CAP_NET_BIND_SERVICE."),
     }
     return reasons.get(error.errno or 0, (error.strerror or type(error).__name__, "The system refused it."))
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands in a URL (RFC 3986 3.2.2)."""
+    return f"[{host}]" if ":" in host else host

@@ -75,6 +75,7 @@ class Options:
     tracing: Tracing
     audit: AuditOptions | None
     stop_file: Path | None
+    key_usage_file: Path | None
     store: Secret | None
     """The URL of Redis; None keeps state in this process."""
     store_prefix: str
@@ -102,7 +103,8 @@ def options_of(resolved: ResolvedSettings) -> Options:
         log=settings.log,
         tracing=settings.tracing,
         audit=_audit(resolved),
-        stop_file=resolved.files[0].parent / settings.stop_file if settings.stop_file else None,
+        stop_file=_beside(resolved, settings.stop_file),
+        key_usage_file=_beside(resolved, settings.key_usage_file),
         store=resolved.store,
         store_prefix=settings.store_prefix,
         on_store_failure=OnStoreFailure(settings.on_store_failure),
@@ -116,6 +118,10 @@ def options_of(resolved: ResolvedSettings) -> Options:
         resolver=_resolver(resolved),
         issuers=_issuers(resolved),
     )
+
+
+def _beside(resolved: ResolvedSettings, name: str | None) -> Path | None:
+    return resolved.files[0].parent / name if name else None
 
 
 def _listener(resolved: ResolvedSettings) -> ListenerOptions:

@@ -5,14 +5,15 @@
 import argparse
 import getpass
 import json
-import os
 import secrets
 import string
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+from gateway.commands.admin_arguments import add_token_argument
+from gateway.commands.key_list import run_list
 
 if TYPE_CHECKING:
     from gateway.config.schema.secret_values import Secret
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 _DEFAULT_CONFIG: Final = Path("config/gateway.yaml")
-_SHOWN: Final = 8
 KEY_PREFIX: Final = "gw"
 """Secret scanners and people recognise a leaked key by it, and by its length."""
 _ALPHABET: Final = string.ascii_letters + string.digits
@@ -46,9 +46,13 @@ _LIST_EPILOG: Final = """\
 examples:
   gateway key list
   gateway key list --expiring 30 --json
+  gateway key list --admin http://127.0.0.1:9090
+  gateway key list --admin http://127.0.0.1:9090 --callers
 
 Keys are shown by the first digits of their digest, as the log of a reload and the metrics have them.
-exit codes: 0 done, 2 wrong usage or configuration
+With --admin the keys are those of the running gateway, with what is known of their use, and those that were
+removed in the last 30 days.
+exit codes: 0 done, 1 no answer from the admin port, 2 wrong usage or configuration
 """
 _DIGEST_EPILOG = """\
 example:
@@ -116,6 +120,13 @@ def add_parser(subparsers: "Subparsers") -> None:
         "--expiring", type=int, metavar="DAYS", help="only those that end within so many days"
     )
     listed.add_argument("--json", action="store_true", help="print one JSON object per key")
+    listed.add_argument(
+        "--admin", metavar="URL", help="ask this admin port for first and last use, addresses, former keys"
+    )
+    listed.add_argument(
+        "--callers", action="store_true", help="with --admin: who calls with keys of shared consumers"
+    )
+    add_token_argument(listed)
     listed.set_defaults(run=run_list)
     digest = actions.add_parser(
         "digest",
@@ -144,35 +155,6 @@ def run_new(args: argparse.Namespace) -> int:
         alias = "" if args.name.isalnum() else _ALIAS_TEXT.format(name=args.name)
         print(_NEW_TEXT.format(name=args.name, key=key, entry=entry, alias=alias), end="")
     return 0
-
-
-def run_list(args: argparse.Namespace) -> int:
-    """Print the keys of a configuration: 0."""
-    from gateway.config.loading.resolve import load_resolved
-    from gateway.secret_stores.secret_cache import SecretCache
-
-    now = time.time()
-    rows = [
-        (name, f"sha256:{key.digest[:_SHOWN]}", key.expires)
-        for name, consumer in sorted(load_resolved(args.config, os.environ, SecretCache()).consumers.items())
-        for key in consumer.keys
-        if args.expiring is None or (key.expires or float("inf")) - now < args.expiring * 86_400
-    ]
-    width = max((len(name) for name, _, _ in rows), default=0)
-    for name, digest, expires in rows:
-        ends = None if expires is None else datetime.fromtimestamp(expires, UTC).isoformat()
-        if args.json:
-            print(json.dumps({"consumer": name, "key": digest, "expires": ends}))
-        else:
-            print(f"{name:<{width}}  {digest}  {_in_words(ends, expires, now)}")
-    return 0
-
-
-def _in_words(ends: str | None, expires: float | None, now: float) -> str:
-    if ends is None or expires is None:
-        return "does not end"
-    days = int((expires - now) // 86_400)
-    return f"ended {ends}" if expires <= now else f"ends {ends}, in {days} days"
 
 
 def new_key() -> str:

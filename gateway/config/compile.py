@@ -172,6 +172,7 @@ class _ConsumerCompiler:
             priority=Priority[settings.priority.upper()],
             limits=self._limits(settings.limits, credential, f"{self._resolved.name}.{identities[0]}"),
             identities=identities,
+            shared=settings.shared,
         )
 
     def _rules(self, texts: Sequence[str], place: KeyPath | None = None) -> RuleSet:

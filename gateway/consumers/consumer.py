@@ -40,7 +40,8 @@ class Priority(IntEnum):
 class Consumer:
     """An internal service, compiled. `usernames` holds its name and the further Basic user names.
 
-    `identities` are digests of the ways to identify it (`derive_identities`).
+    `identities` are digests of the ways to identify it (`derive_identities`). `shared`: several services call
+    with its keys; it only decides what is counted, never what is allowed.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Consumer:
     priority: Priority = Priority.NORMAL
     limits: LimitSet = NO_LIMITS
     identities: tuple[str, ...] = ()
+    shared: bool = False
 
 
 def derive_identities(evidence: Iterable[str]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from gateway.errors import Refusal
 from gateway.http.request_head import Inbound
 from gateway.http.tunnel import Tunnel
 from gateway.identity.client_certificates import PeerCertificate, find_certificate_consumer
-from gateway.identity.credential_fields import CHALLENGE, split_credentials
+from gateway.identity.credential_fields import CHALLENGE, read_key, split_credentials
 from gateway.identity.jwt_claims import Issuer, is_token
 
 # A shorter "key" (a legacy one, typed by hand) could occur by chance in other fields.
@@ -115,7 +115,7 @@ def authenticate(
         return _authenticate_tunnel(
             identities, inbound, now, certificate_consumer, tunnel.proxy_authorization
         )
-    shown = _read_key(inbound)
+    shown = read_key(inbound)
     if shown is None:
         return _require_certificate_consumer(certificate_consumer, certificate, now)
     return _authenticate_key(identities, inbound, now, certificate_consumer, shown)
@@ -278,15 +278,6 @@ def _explain_unknown(identities: Identities, username: bytes | None, key: bytes)
             "the consumer name and key that its operators gave you."
         )
     return "The consumer key is not known here."
-
-
-def _read_key(inbound: Inbound) -> tuple[bytes | None, bytes, bytes] | None:
-    """(Basic user name or None for Bearer, key, the token as sent); None if no field was sent."""
-    value = inbound.single_fields.get(b"authorization")
-    proxy = inbound.single_fields.get(b"proxy-authorization")
-    if proxy is not None and (inbound.authority or value is None):
-        value = proxy  # forward-proxy use: Authorization is meant for Twilio, and is replaced
-    return None if value is None else split_credentials(value)
 
 
 def _is_named(username: bytes | None, consumer: Consumer) -> bool:

@@ -14,6 +14,7 @@ from gateway.concurrency.concurrency_limiter import LimiterKey
 from gateway.consumers.credentials import mask_sid
 from gateway.http.buffered_bytes import BufferedBytes
 from gateway.idempotency.keyed_requests import Idempotency
+from gateway.key_usage.usage_keeper import UsageKeeper
 from gateway.listener.connections import ConnectionTracker
 from gateway.observe.consumer_report import ConsumerReports
 from gateway.observe.live.history import LimiterReading
@@ -73,6 +74,7 @@ class Runtime:
 
     process_status: ProcessStatus
     traffic_window: TrafficWindow
+    key_usage: UsageKeeper
     reports: ConsumerReports
     snapshot: Callable[[], Snapshot]
     forwarder: Forwarder

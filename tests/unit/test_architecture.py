@@ -28,7 +28,7 @@ LADDER: tuple[frozenset[str], ...] = tuple(
             {"identity", "concurrency"},
             {"policy"},
             {"config", "rate_limits", "upstream"},
-            {"client_relay", "idempotency", "listener", "repeat_guard", "stops"},
+            {"client_relay", "idempotency", "key_usage", "listener", "repeat_guard", "stops"},
             {"outcome_resolution", "webhooks"},
             {"explanation", "observe", "secret_stores"},
             {"decisions", "replicas", "self_service"},

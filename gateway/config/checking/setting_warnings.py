@@ -209,3 +209,12 @@ def _expiries(name: str, consumer: ConsumerSettings, now: datetime) -> Iterator[
         if isinstance(key, ConsumerKey) and key.expires is not None and key.expires - now <= _EXPIRES_SOON:
             hint = f"run `gateway key new {name}` and replace it"
             yield Finding(("consumers", name, "keys", index), _ending(key.expires, now), hint)
+    if consumer.expires is not None and consumer.expires - now <= _EXPIRES_SOON:
+        hint = "give each service that still calls a key of its own"
+        yield Finding(("consumers", name, "expires"), _ending(consumer.expires, now), hint)
+    if consumer.shared and consumer.expires is None:
+        yield Finding(
+            ("consumers", name, "shared"),
+            "a key that several services share should end, and nothing says when",
+            'write `expires: "2027-06-30T00:00:00Z"` beside it',
+        )

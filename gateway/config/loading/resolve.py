@@ -263,7 +263,7 @@ class _Resolver:
     def _consumer(self, name: str, consumer: ConsumerSettings, path: KeyPath) -> ResolvedConsumer:
         breathe()
         keys = (self._consumer_key(key, (*path, "keys", index)) for index, key in enumerate(consumer.keys))
-        return ResolvedConsumer(name, tuple(keys), consumer)
+        return ResolvedConsumer(name, tuple([each.ending_by(consumer.expires) for each in keys]), consumer)
 
     def _consumer_key(self, entry: str | ConsumerKey, path: KeyPath) -> ResolvedConsumerKey:
         if isinstance(entry, str):

@@ -5,6 +5,7 @@ Values only; `resolve.py` makes them. Secrets stay `Secret` until the snapshot b
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -63,6 +64,13 @@ class ResolvedConsumerKey:
     """64 lower-case hexadecimal digits: SHA-256 of the key's UTF-8 bytes, without `sha256:`."""
     expires: float | None
     """Seconds since the epoch."""
+
+    def ending_by(self, when: datetime | None) -> "ResolvedConsumerKey":
+        """The key of a consumer that ends then: it ends with it, or before."""
+        ends = None if when is None else when.timestamp()
+        if ends is None or (self.expires is not None and self.expires <= ends):
+            return self
+        return ResolvedConsumerKey(self.digest, ends)
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,6 +200,15 @@ class ConsumerSettings(ConsumerTemplate):
     jwt: tuple[ConsumerToken, ...] = Field(
         default=(), description="Claims of JWTs, each entry of which stands for it (see `jwt`)."
     )
+    expires: AwareDatetime | None = Field(
+        default=None,
+        description="When all its keys end that do not end before: `2027-01-01T00:00:00Z`.",
+    )
+    shared: bool = Field(
+        default=False,
+        description="Whether several services call with its keys, as with the token they shared before. "
+        "User-Agent and address tell these apart in metrics and log; no rule or limit depends on them.",
+    )
     usernames: tuple[values.UserName, ...] = Field(
         default=(), description="Further user names for Basic authentication, such as a burnt-in AccountSid."
     )

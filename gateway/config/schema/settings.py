@@ -138,6 +138,12 @@ class Settings(BaseSettings):
         "configuration, so that a replica starts with them.",
         json_schema_extra=values.RESTART,
     )
+    key_usage_file: values.Filled | None = Field(
+        default=None,
+        description="A file in which first and last use of consumers' keys are kept without Redis, from the "
+        "folder of the configuration; without both they begin anew at each start. One a replica.",
+        json_schema_extra=values.RESTART,
+    )
     on_store_failure: Literal["local", "refuse"] = Field(
         default="local",
         description="While Redis is away: `local` counts in each replica alone, `refuse` answers 503.",

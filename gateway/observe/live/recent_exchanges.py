@@ -53,6 +53,7 @@ class Numbered(NamedTuple):
             "credential": exchange.credential,
             "key": exchange.key,
             "consumer_key": exchange.consumer_key,
+            "former_consumer": exchange.former_consumer,
             "address": exchange.address,
             "rule": exchange.rule,
             "limit": exchange.limit,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from gateway.key_usage.usage_table import KeyUsageTable
 from gateway.observe.live.breakdowns import Breakdowns
 from gateway.observe.live.exchange_queue import ExchangeQueue
 from gateway.observe.live.history import History, LimiterReading
@@ -38,6 +39,7 @@ class TrafficWindow:
         self.recent = Recent(now)
         self.history = History(now)
         self.tables = Breakdowns()
+        self.consumer_keys = KeyUsageTable()
         self.keys: dict[str, KeyUse] = {}
         """By masked SID: as many as the configuration had keys."""
 
@@ -47,6 +49,7 @@ class TrafficWindow:
             self.recent.add(exchanges)
             self.history.add(exchanges)
             self.tables.add(exchanges)
+            self.consumer_keys.add(exchanges)
             for exchange in exchanges:
                 for step in exchange.steps:
                     if step.key:

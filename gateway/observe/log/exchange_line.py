@@ -46,6 +46,8 @@ def values_of(exchange: Exchange) -> dict[str, Any]:
         values["key"] = exchange.key
     if exchange.consumer_key:
         values["consumer_key"] = exchange.consumer_key
+    if exchange.former_consumer:
+        values["former_consumer"] = exchange.former_consumer
     if exchange.address:
         values["address"] = exchange.address
     if exchange.rule:

@@ -68,6 +68,7 @@ EXCHANGE: Final = (
     _F("key", "masked SID", "the Twilio API key it was sent with last", "account"),
     _F("consumer_key", "8 digits", "the beginning of the SHA-256 of the consumer's key",
        gcp=f"{LABELS}.consumer_key"),
+    _F("former_consumer", "name", "whose key it was, if it has expired or was removed within 30 days"),
     _F("address", "address", "where the caller connected from; see `log.addresses`", "personal",
        ecs="source.ip", gcp="httpRequest.remoteIp"),
     _F("rule", "text", "the entry of `allow` that allowed it, or what refused: `allow` (no entry covers it), "

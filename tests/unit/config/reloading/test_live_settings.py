@@ -9,6 +9,7 @@ OPENED_ONCE = {
     "tls",
     "store",
     "stop_file",
+    "key_usage_file",
     "store_prefix",
     "admin.listen",
     "audit",
@@ -40,7 +41,8 @@ def test_every_kind_of_setting_has_its_path() -> None:
 def test_the_reference_marks_what_waits() -> None:
     marked = [line.split("`")[1] for line in render_markdown().splitlines() if line.endswith("*Restart.* |")]
     assert marked == [path.rpartition(".")[2] for path in (
-        "listen", "reuse_port", "tls", "store", "store_prefix", "stop_file", "audit", "webhooks",
+        "listen", "reuse_port", "tls", "store", "store_prefix", "stop_file", "key_usage_file", "audit",
+        "webhooks",
         "admin.listen", "admin.allow_remote", "tracing.enabled", "tracing.send_upstream",
         "audit.file", "audit.stream", "audit.key", "repeat_guard.store", "webhooks.listen", "webhooks.tls",
     )]  # fmt: skip

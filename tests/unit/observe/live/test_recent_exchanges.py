@@ -95,5 +95,6 @@ def test_nothing_is_shown_that_is_not_named() -> None:
         "slug", "twilio_code", "attempts", "seconds", "upstream_seconds", "queue_seconds", "backoff_seconds",
         "overhead_seconds", "caller_seconds", "bytes_in", "bytes_out", "account", "credential", "key",
         "ending", "unknown", "reported", "trace_id", "steps", "sdk",
-        "consumer_key", "address", "rule", "limit", "resource_sid", "created_sid", "outcome",
+        "consumer_key", "former_consumer", "address", "rule", "limit", "resource_sid",
+            "created_sid", "outcome",
     }  # fmt: skip

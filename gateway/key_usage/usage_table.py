@@ -1,0 +1,104 @@
+"""What finished exchanges tell of consumers' keys. Belongs to the admin thread; costs requests nothing.
+
+Everything is bounded: by the configuration's keys, by `MOST_ADDRESSES` a key, and by `MOST_CALLERS` a shared
+consumer.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from gateway.consumers.consumer import Consumer
+from gateway.exchange import Exchange
+from gateway.key_usage.known_key import KnownKey, add_address
+
+MOST_CALLERS: Final = 50
+MOST_REFUSED: Final = 1000
+OTHER: Final = "other"
+
+KeyName = tuple[str, str]
+"""A consumer's name and the beginning of its key's digest."""
+
+
+class CallerName(NamedTuple):
+    """By what callers of a shared consumer are told apart: labels, never a reason for a decision."""
+
+    user_agent: str
+    address: str
+
+
+@dataclass(slots=True)
+class CallerUse:
+    """Requests since the start, and the time of the last."""
+
+    requests: int = 0
+    last_at: float = 0.0
+
+
+@dataclass(slots=True)
+class RefusedUse:
+    """Requests with a key that is valid no more."""
+
+    requests: int = 0
+    last_at: float = 0.0
+    addresses: dict[str, float] = field(default_factory=dict)
+
+
+class KeyUsageTable:
+    """`consumers` gives the configured ones: of those that are shared, callers are told apart."""
+
+    def __init__(self, consumers: Callable[[], Mapping[str, Consumer]] = dict) -> None:
+        self.consumers = consumers
+        self.uses: dict[KeyName, KnownKey] = {}
+        """Uses that were not taken yet."""
+        self.refused: dict[KeyName, RefusedUse] = {}
+        self.callers: dict[str, dict[CallerName, CallerUse]] = {}
+
+    def add(self, exchanges: Iterable[Exchange]) -> None:
+        """Take in exchanges."""
+        consumers = self.consumers()
+        for exchange in exchanges:
+            if exchange.former_consumer:
+                self._add_refused(exchange)
+            elif exchange.consumer:
+                if exchange.consumer_key:
+                    self._add_use(exchange)
+                consumer = consumers.get(exchange.consumer)
+                if consumer is not None and consumer.shared:
+                    self._add_caller(exchange)
+
+    def take(self) -> dict[KeyName, KnownKey]:
+        """The uses since the last call."""
+        uses, self.uses = self.uses, {}
+        return uses
+
+    def _add_use(self, exchange: Exchange) -> None:
+        name, at = (exchange.consumer, exchange.consumer_key), exchange.ended_at_epoch
+        known = self.uses.get(name)
+        if known is None:
+            known = self.uses[name] = KnownKey(exchange.consumer, at, at)
+        known.use(at, exchange.address)
+
+    def _add_refused(self, exchange: Exchange) -> None:
+        name = (exchange.former_consumer, exchange.consumer_key)
+        use = self.refused.get(name)
+        if use is None:
+            if len(self.refused) >= MOST_REFUSED:
+                del self.refused[next(iter(self.refused))]
+            use = self.refused[name] = RefusedUse()
+        use.requests += 1
+        use.last_at = exchange.ended_at_epoch
+        if exchange.address:
+            add_address(use.addresses, exchange.address, use.last_at)
+
+    def _add_caller(self, exchange: Exchange) -> None:
+        callers = self.callers.setdefault(exchange.consumer, {})
+        agent = exchange.sdk
+        name = CallerName(agent, exchange.address)
+        if name not in callers and len(callers) >= MOST_CALLERS:
+            name = CallerName(OTHER, OTHER)
+        use = callers.get(name)
+        if use is None:
+            use = callers[name] = CallerUse()
+        use.requests += 1
+        use.last_at = exchange.ended_at_epoch
