@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.errors import Refusal
-from gateway.exchange import Exchange
+from gateway.exchange import UNKNOWN_SDK, Exchange
 from gateway.http.request_head import Inbound, require_head
 from gateway.http.tunnel import Tunnel
+from gateway.http.user_agent import read_sdk
 from gateway.identity.authentication import (
     SHOWN_DIGITS,
     Caller,
@@ -22,6 +23,7 @@ from gateway.identity.failure_throttle import FailureThrottle
 from gateway.identity.jwt_verifier import TokenVerifier
 from gateway.key_usage.former_keys import FormerKeys
 from gateway.listener.request import Request
+from gateway.policy.deadlines import Client
 from gateway.policy.head_decision import HeadDecision
 from gateway.policy.snapshot import Snapshot
 from gateway.policy.steps import decide_head
@@ -97,6 +99,9 @@ class Decisions:
                 self._note_former(exchange, snapshot, inbound, request.caller.proofs[1])
             raise self._failures.check(refusal, request.caller.address, time.monotonic()) from None
         exchange.consumer_key = caller.key
+        if caller.consumer.shared:
+            client = _label(client, inbound, caller)
+            exchange.sdk = client.sdk
         if tunnel is not None:
             tunnel.identify()
         if inbound.path == USAGE_PATH:
@@ -123,3 +128,14 @@ class Decisions:
 
     def _has_expired(self, expires: float | None) -> bool:
         return expires is not None and self._wall_clock() >= expires
+
+
+def _label(client: Client, inbound: Inbound, caller: Caller) -> Client:
+    """A client that is no known SDK, called by the product that it says it is: the services that share a key
+    are told apart by it. A product that holds the key is none."""
+    if client.sdk != UNKNOWN_SDK:
+        return client
+    product = read_sdk(inbound.single_fields.get(b"user-agent", b""))
+    if any(secret in product.encode() for secret in caller.secrets):
+        return client
+    return client._replace(sdk=product)

@@ -19,8 +19,8 @@ from tests.support.running import KEY, Running, Spawned, consumer, digest, runni
 from tests.support.upstream import RawUpstream
 
 OTHER_KEY = "gw" + "b" * 43
-AGENTS = ("twilio-python/9.13.0", "twilio-go/1.30.9", "legacy-batch/1.0")
-LABELS = {agent: agent for agent in AGENTS[:2]} | {AGENTS[2]: "other"}
+AGENTS = ("twilio-python/9.13.0", "twilio-go/1.30.9", "legacy-batch/1.0", f"{KEY}/1.0")
+LABELS = {agent: agent for agent in AGENTS[:3]} | {AGENTS[3]: "other"}
 
 
 @pytest.fixture
@@ -169,4 +169,10 @@ async def test_callers_of_a_shared_consumer_are_told_apart_and_decide_nothing(
             assert (await fetched(gateway))["keys"][0]["expires"] == 4070908800.0
             code, out, _ = await command("key", "list", "--admin", gateway.admin_url, "--callers")
             assert (code, LABELS[agent] in out) == (0, True)
-    assert outcomes[0] == outcomes[1] == outcomes[2] == [(200, ""), (403, "not_allowed"), (200, "")]
+    assert (
+        outcomes[0]
+        == outcomes[1]
+        == outcomes[2]
+        == outcomes[3]
+        == [(200, ""), (403, "not_allowed"), (200, "")]
+    )
