@@ -16,26 +16,29 @@ _KEPT_SECONDS: Final = 120 * 86_400
 
 # ARGV: most addresses, seconds to keep the hash, then digest and JSON of each key.
 _MERGE = Script.of("""
+local most = tonumber(ARGV[1])
+local function merge(new, old)
+  if old.consumer ~= new.consumer then return end
+  new.seen_at = math.min(new.seen_at, old.seen_at)
+  new.configured_at = math.max(new.configured_at, old.configured_at)
+  if old.first_used > 0 and (new.first_used == 0 or old.first_used < new.first_used) then
+    new.first_used = old.first_used
+  end
+  new.last_used = math.max(new.last_used, old.last_used)
+  for address, at in pairs(old.addresses) do
+    new.addresses[address] = math.max(at, new.addresses[address] or 0)
+  end
+  local all = {}
+  for address, at in pairs(new.addresses) do all[#all + 1] = {at, address} end
+  table.sort(all, function(a, b) return a[1] > b[1] end)
+  new.addresses = {}
+  for j = 1, math.min(#all, most) do new.addresses[all[j][2]] = all[j][1] end
+end
 for i = 3, #ARGV, 2 do
   local new = cjson.decode(ARGV[i + 1])
   local text = redis.call('HGET', KEYS[1], ARGV[i])
   local good, old = pcall(cjson.decode, text or '')
-  if good and type(old) == 'table' and old.consumer == new.consumer then
-    new.seen_at = math.min(new.seen_at, old.seen_at)
-    new.configured_at = math.max(new.configured_at, old.configured_at)
-    if old.first_used > 0 and (new.first_used == 0 or old.first_used < new.first_used) then
-      new.first_used = old.first_used
-    end
-    new.last_used = math.max(new.last_used, old.last_used)
-    for address, at in pairs(old.addresses) do
-      new.addresses[address] = math.max(at, new.addresses[address] or 0)
-    end
-    local all = {}
-    for address, at in pairs(new.addresses) do all[#all + 1] = {at, address} end
-    table.sort(all, function(a, b) return a[1] > b[1] end)
-    new.addresses = {}
-    for j = 1, math.min(#all, tonumber(ARGV[1])) do new.addresses[all[j][2]] = all[j][1] end
-  end
+  if good then pcall(merge, new, old) end  -- what has another form is replaced
   redis.call('HSET', KEYS[1], ARGV[i], cjson.encode(new))
 end
 redis.call('EXPIRE', KEYS[1], ARGV[2])

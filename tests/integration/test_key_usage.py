@@ -12,6 +12,9 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
+from gateway.key_usage.known_key import KnownKey
+from gateway.key_usage.usage_store import UsageStore
+from gateway.redis.redis_store import RedisStore
 from tests.integration.test_stops import command
 from tests.support.caller import MESSAGES, ask, request
 from tests.support.redis import RedisServer, redis_server
@@ -147,6 +150,23 @@ async def test_replicas_know_of_each_others_use_once_they_read_the_store(
                 await end(gateway)
             else:
                 await eventually(gateway, lambda found: bool(found["keys"][0]["last_used"]))
+
+
+@pytest.mark.parametrize(
+    "stored",
+    ['{"consumer": "app"}', '{"consumer": "app", "seen_at": "x", "addresses": 5}', "[]", "7", "no JSON"],
+)
+async def test_what_has_another_form_in_the_store_is_replaced(redis: RedisServer, stored: str) -> None:
+    """Else no key of the same batch would ever be stored again."""
+    store = RedisStore(redis.url, lambda _: None)
+    await store.open()
+    try:
+        redis.client.hset("gateway:key-usage:v1", "aa", stored)
+        known = KnownKey("app", 1.0, 9.0, 2.0, 3.0, {"10.0.0.1": 3.0})
+        await UsageStore(store).merge({"aa": known, "bb": known})
+        assert await UsageStore(store).read(10.0) == {"aa": known, "bb": known}
+    finally:
+        await store.close()
 
 
 async def test_callers_of_a_shared_consumer_are_told_apart_and_decide_nothing(

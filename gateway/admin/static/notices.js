@@ -1,4 +1,4 @@
-// What somebody should know before it hurts: what ends, what the last reload changed, and creates that came again. Asked
+// What operators should know in time: what ends, what the last reload changed, and creates that came again. Asked
 // for once a minute, and when the configuration changes.
 
 import { ask } from "./api.js";
