@@ -15,8 +15,7 @@ from gateway.admin.query_parameters import require_known
 from gateway.consumers.consumer import Consumer
 from gateway.errors import KINDS
 from gateway.exchange import Exchange
-from gateway.key_usage.usage_report import describe_usage
-from gateway.observe.consumer_report import describe_keys
+from gateway.key_usage.usage_report import describe_former, describe_keys
 from gateway.observe.live.breakdowns import Breakdown
 from gateway.observe.live.recent_exchanges import MAX_KEPT, Filter
 from gateway.observe.runtime import Runtime
@@ -53,7 +52,7 @@ class ConsumerApi:
         uses = await self._on_data_loop(self._runtime.limiter.read_uses(consumer.limits))
         report = self._runtime.reports.describe(consumer, snapshot, uses)
         latest = self._latest(consumer.name)
-        return {**report, **self._describe(consumer), **_callers(latest), "keys": self._keys(report, latest)}
+        return {**report, **self._describe(consumer), **_callers(latest), **self._keys(consumer.name)}
 
     def _latest(self, name: str) -> list[Exchange]:
         recent = self._runtime.traffic_window.recent
@@ -85,18 +84,16 @@ class ConsumerApi:
             ],
         }
 
-    def _keys(self, report: dict[str, Any], latest: list[Exchange]) -> Rows:
-        """Each with its calls among the latest exchanges, and when the last of them ended."""
-        calls = Counter(each.consumer_key for each in latest)
-        last = {each.consumer_key: each.ended_at_epoch for each in reversed(latest)}
-        names = [str(key["key"]).removeprefix("sha256:") for key in report["keys"]]
+    def _keys(self, name: str) -> dict[str, object]:
+        """As `/api/keys` has them."""
         keeper, keys = self._runtime.key_usage, self._runtime.snapshot().identities.keys
         keeper.update()
-        uses = {row["key"]: row for row in describe_usage(keeper, keys, report["consumer"])}
-        return [
-            {**key, **uses.get(key["key"], {}), "calls": calls[name], "last_at": last.get(name)}
-            for name, key in zip(names, report["keys"], strict=True)
-        ]
+        return {
+            "keys": describe_keys(keeper, keys, name),
+            "former": describe_former(keeper, keys, name),
+            "keys_kept": keeper.kept,
+            "keys_since": round(keeper.since, 3),
+        }
 
     async def _changes(self, request: web.Request) -> dict[str, object]:
         require_known(request.query, _NONE)
@@ -110,9 +107,16 @@ class ConsumerApi:
         return {"expiring": sorted(rows, key=lambda row: row["expires"])}
 
     def _ending_keys(self) -> Iterator[dict[str, Any]]:
-        for name, key in describe_keys(self._runtime.snapshot()):
+        keeper = self._runtime.key_usage
+        keeper.update()
+        for key in describe_keys(keeper, self._runtime.snapshot().identities.keys):
             if key["expires"] is not None:
-                yield {"kind": "key", "consumer": name, "name": key["key"], "expires": key["expires"]}
+                yield {
+                    "kind": "key",
+                    "consumer": key["consumer"],
+                    "name": key["key"],
+                    "expires": key["expires"],
+                }
 
     def _ending_certificates(self) -> Iterator[dict[str, Any]]:
         for name, expires in self._runtime.certificates().items():

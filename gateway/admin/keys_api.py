@@ -4,7 +4,7 @@ from aiohttp import web
 
 from gateway.admin.api import answering
 from gateway.admin.query_parameters import require_known
-from gateway.key_usage.usage_report import describe_callers, describe_former, describe_usage
+from gateway.key_usage.usage_report import describe_callers, describe_former, describe_keys
 from gateway.observe.runtime import Runtime
 
 _CONSUMER = frozenset({"consumer"})
@@ -31,7 +31,7 @@ class KeysApi:
             "kept": keeper.kept,
             "since": round(keeper.since, 3),
             "note": keeper.trouble,
-            "keys": describe_usage(keeper, keys, wanted),
+            "keys": describe_keys(keeper, keys, wanted),
             "former": describe_former(keeper, keys, wanted),
         }
 

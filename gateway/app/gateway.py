@@ -263,14 +263,16 @@ class Gateway:
         components, tracker, handler = self.components, self.listener.tracker, self._handler
         loop = asyncio.get_running_loop()
         traffic_window = TrafficWindow(self._exchange_queue)
+        keeper = make_keeper(self._configuration, traffic_window, components, self._snapshots)
         hooks, seen = self.webhooks, (self.observers.metrics.webhooks, self.observers.recent_webhooks)
         return Runtime(
             process_status=self.process_status,
             traffic_window=traffic_window,
-            key_usage=make_keeper(self._configuration, traffic_window, components, self._snapshots),
+            key_usage=keeper,
             reports=ConsumerReports(
                 traffic_window,
                 self.observers.metrics.counts,
+                keeper,
                 lambda: components.stops.table.stops,
                 self.process_status.started_at,
             ),

@@ -11,7 +11,7 @@ Rows = list[dict[str, Any]]
 _UNUSED = RefusedUse()
 
 
-def describe_usage(keeper: UsageKeeper, keys: Mapping[str, KeyEntry], consumer: str = "") -> Rows:
+def describe_keys(keeper: UsageKeeper, keys: Mapping[str, KeyEntry], consumer: str = "") -> Rows:
     """The configured keys of a consumer, or of all. Times are seconds since the epoch, None for never.
 
     `seen_at` is when it was first seen in a configuration. `idle`: not used for 90 days, as far as is known.

@@ -4,19 +4,22 @@ Made on the admin thread, for `/-/usage` and for the consumer's own page. Nothin
 consumer, and nothing a secret: keys are the first digits of their digests. Times are seconds since the epoch.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gateway.consumers.consumer import Consumer
 from gateway.consumers.rate_limit_rules import Per
+from gateway.key_usage.usage_keeper import UsageKeeper
+from gateway.key_usage.usage_report import describe_keys
 from gateway.observe.live.breakdowns import WINDOW_SECONDS, Breakdown
 from gateway.observe.live.traffic_window import TrafficWindow
 from gateway.observe.metrics.exchange_counts import ExchangeCounts
 from gateway.policy.snapshot import Snapshot
 from gateway.stops.stop_table import ALL, Stop
 
-_SHOWN: Final = 8
 _CODE_URL: Final = "https://www.twilio.com/docs/api/errors/"
+_KEY_FIELDS: Final = ("key", "expires", "expired", "seen_at", "first_used", "last_used", "idle")
+"""What a consumer is told of its own keys: not the addresses, as several services may share one."""
 
 
 class ConsumerReports:
@@ -26,12 +29,14 @@ class ConsumerReports:
         self,
         traffic_window: TrafficWindow,
         counts: ExchangeCounts,
+        keeper: UsageKeeper,
         stops: Callable[[], Mapping[str, Stop]],
         started_at: float,
     ) -> None:
         """`stops` gives those in force; `started_at` is when the counts began."""
         self._traffic_window = traffic_window
         self.counts = counts
+        self._keeper = keeper
         self._started_at = started_at
         self._stops = stops
 
@@ -73,7 +78,7 @@ class ConsumerReports:
                 ],
             },
             "since_start": {"at": round(self._started_at, 3), "segments": self._segments(consumer.name)},
-            "keys": [key for name, key in describe_keys(snapshot) if name == consumer.name],
+            "keys": self._keys(consumer.name, snapshot),
             "stopped": [
                 {"prefix": f"+{stop.prefix}" if stop.prefix else "", "at": round(stop.at, 3)}
                 for stop in self._stops().values()
@@ -89,11 +94,10 @@ class ConsumerReports:
             if consumer == name
         }
 
-
-def describe_keys(snapshot: Snapshot) -> Iterator[tuple[str, dict[str, object]]]:
-    """Every key with the name of its consumer, and when it ends (None: it does not)."""
-    for digest, entry in snapshot.identities.keys.items():
-        yield entry.consumer.name, {"key": f"sha256:{digest[:_SHOWN]}", "expires": entry.expires}
+    def _keys(self, name: str, snapshot: Snapshot) -> list[dict[str, Any]]:
+        self._keeper.take_uses()
+        rows = describe_keys(self._keeper, snapshot.identities.keys, name)
+        return [{field: row[field] for field in _KEY_FIELDS} for row in rows]
 
 
 def _most(counts: Mapping[Any, int]) -> list[tuple[Any, int]]:

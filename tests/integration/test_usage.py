@@ -71,7 +71,11 @@ async def test_own_limits_use_segments_errors_and_keys(gateway: Running, upstrea
     assert recent["slugs"][0]["more_info"].endswith("#management_endpoint")
     assert found["since_start"]["segments"] == {"DE": 3}
     assert [each["expires"] for each in found["keys"]] == [None, 4070908800.0]
-    assert found["keys"][0]["key"] == digest(KEY)[: len("sha256:") + 8]
+    used, unused = found["keys"]
+    assert used["key"] == digest(KEY)[: len("sha256:") + 8]
+    assert used["seen_at"] <= used["first_used"] <= used["last_used"] <= found["now"]
+    assert (unused["first_used"], unused["last_used"], unused["idle"]) == (None, None, False)
+    assert "addresses" not in used
     assert found["stopped"] == []
 
 
@@ -180,8 +184,11 @@ async def test_the_page_of_a_consumer(gateway: Running, upstream: RawUpstream) -
     found = await api(gateway, "/api/consumers/app")
     assert (found["credential"], found["rules"], found["latest"]) == ("main", ["* * /**"], 1)
     assert [(each["address"], each["calls"]) for each in found["addresses"]] == [("127.0.0.1", 1)]
-    assert [each["calls"] for each in found["keys"]] == [1, 0]
-    assert found["keys"][0]["last_at"] <= found["now"]
+    used, unused = found["keys"]
+    assert used["seen_at"] <= used["first_used"] == used["last_used"] <= found["now"]
+    assert (unused["first_used"], unused["last_used"], unused["expires"]) == (None, None, 4070908800.0)
+    assert found["keys"] == (await api(gateway, "/api/keys?consumer=app"))["keys"]
+    assert (found["former"], found["keys_kept"]) == ([], "memory")
     expiring = (await api(gateway, "/api/expiring"))["expiring"]
     assert [(each["kind"], each["consumer"]) for each in expiring if each["kind"] == "key"] == [
         ("key", "app")

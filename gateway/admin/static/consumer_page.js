@@ -4,7 +4,7 @@
 import { ask } from "./api.js";
 import { element } from "./dom.js";
 import { pickButton } from "./filters.js";
-import { ago, count, duration, moment, percent, rate } from "./format.js";
+import { ago, count, duration, moment, percent, rate, span } from "./format.js";
 
 const now = () => Date.now() / 1000;
 
@@ -78,9 +78,7 @@ function blocks(consumer) {
     element("div", { class: "blocks" },
       block("Limits", ["Limit", "Rate", "Used"], consumer.limits.map((limit) => [
         limit.name, limit.per === "consumer" ? limit.rate : `${limit.rate}, per ${limit.per}`, gauge(limit.used)])),
-      block("Keys", ["Key", "Ends", "Calls", "Last use"], consumer.keys.map((key) => [
-        pickButton("key", key.key.replace("sha256:", ""), key.key, "id"), ends(key.expires), count(key.calls), ago(key.last_at, now())]),
-      `Calls are those among its ${count(consumer.latest)} latest exchanges.`),
+      block("Keys", ["Key", "Ends", "Age", "First use", "Last use"], [...consumer.keys, ...consumer.former].map(keyRow), keysNote(consumer)),
       block("Callers", ["Address", "Calls", "Last"], consumer.addresses.map((row) => [
         row.address, count(row.calls), ago(row.last_at, now())])),
       block("SDKs", ["SDK", "Requests"], consumer.sdks.map((row) => [pickButton("sdk", row.sdk), count(row.requests)])),
@@ -114,6 +112,32 @@ function gauge(used) {
   fill.style.width = `${Math.min(1, used) * 100}%`;
   return element("span", { class: "limit" },
     element("span", { class: `gauge${used >= 0.9 ? " full" : ""}` }, fill), element("span", { text: percent(used) }));
+}
+
+/** A key's life; one that was removed has `removed_at`. */
+function keyRow(key) {
+  const removed = key.removed_at !== undefined;
+  const name = element("span", { class: "name" },
+    pickButton("key", key.key.replace("sha256:", ""), key.key, "id"),
+    key.idle ? element("small", { class: "tag bad", text: "idle", attributes: { title: "Not used for 90 days" } }) : null,
+    key.refused ? element("small", { class: "tag bad", text: `still sent ${count(key.refused)} times`, attributes: { title: `Last ${moment(key.last_refused)}` } }) : null);
+  return [
+    name,
+    removed ? element("span", { class: "tag", text: "removed", attributes: { title: moment(key.removed_at) } }) : ends(key.expires),
+    removed ? "–" : element("span", { text: span(now() - key.seen_at), attributes: { title: `First configured ${moment(key.seen_at)}` } }),
+    key.first_used ? at(key.first_used) : removed ? "–" : "never",
+    key.last_used ? at(key.last_used) : removed ? "–" : "never",
+  ];
+}
+
+function at(epoch) {
+  return element("span", { text: ago(epoch, now()), attributes: { title: moment(epoch) } });
+}
+
+function keysNote(consumer) {
+  return consumer.keys_kept === "memory"
+    ? `Since this replica started, ${moment(consumer.keys_since)}: without Redis or key_usage_file nothing is known from before.`
+    : "";
 }
 
 function ends(expires) {

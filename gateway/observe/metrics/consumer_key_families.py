@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from gateway.key_usage.usage_keeper import UsageKeeper
-from gateway.key_usage.usage_report import describe_former, describe_usage
+from gateway.key_usage.usage_report import describe_former, describe_keys
 from gateway.policy.snapshot import Snapshot
 
 _MOST_KEYS: Final = 100
@@ -29,7 +29,7 @@ class ConsumerKeyCollector(Collector):
         """The families."""
         keys = self._snapshot().identities.keys
         self._keeper.update()
-        rows = describe_usage(self._keeper, keys)
+        rows = describe_keys(self._keeper, keys)
         expires = GaugeMetricFamily(
             "gateway_consumer_key_expires_timestamp_seconds",
             "When a consumer's key ends, in seconds since the epoch.",
