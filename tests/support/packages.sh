@@ -6,7 +6,7 @@ set -eu
 missing=""
 for pair in curl:curl node:nodejs npm:npm wrk:wrk redis-server:redis-server openssl:openssl \
   chromium:chromium valgrind:valgrind promtool:prometheus systemd-analyze:systemd \
-  php:php-cli ruby:ruby go:golang-go dnsmasq:dnsmasq-base nginx:nginx-light javac:default-jdk-headless; do
+  php:php-cli ruby:ruby mcs:mono-mcs mono:mono-runtime go:golang-go dnsmasq:dnsmasq-base nginx:nginx-light javac:default-jdk-headless; do
   command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair##*:}"
 done
 php -m 2>/dev/null | grep -qx curl || missing="$missing php-curl"
