@@ -63,7 +63,7 @@ async def serving_program(language: str, folder: Path) -> AsyncIterator[str]:
     )  # fmt: skip
     try:
         async with asyncio.timeout(_SECONDS):
-            while not _accepts(port):  # noqa: ASYNC110 - of another process
+            while not _accepts(port):
                 assert process.returncode is None, "the service ended"
                 await asyncio.sleep(0.05)
         yield f"http://{own}"
