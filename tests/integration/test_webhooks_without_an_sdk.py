@@ -9,7 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 import pytest
@@ -90,7 +90,7 @@ async def _send(url: str, body: bytes, fields: Mapping[str, str]) -> int:
 @pytest.mark.parametrize("language", TOOLS)
 async def test_a_service_of_the_page(language: str, tmp_path: Path) -> None:
     async with serving_program(language, tmp_path) as service:
-        routes = [
+        routes: list[dict[str, Any]] = [
             {"path": "/sms/**", "to": f"{service}/twilio/**"},
             {"path": "/other/**", "to": f"{service}/twilio/**", "sign_with": {"env": "OTHER_SECRET"}},
         ]
