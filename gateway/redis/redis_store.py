@@ -126,7 +126,7 @@ class RedisStore:
         if self._closed:
             raise StoreUnavailable("closed")
         if self._pipe is None or self._pipe.ended:
-            self._pipe = self._new_pipe(self._answer_seconds, CONNECT_SECONDS)
+            self._pipe = self._new_pipe(self._answer_seconds, max(CONNECT_SECONDS, self._answer_seconds))
         self.questions += 1
         try:
             answer = await _run(self._pipe, script, [self._prefix + key for key in keys], args)

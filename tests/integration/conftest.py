@@ -28,8 +28,8 @@ async def upstream() -> AsyncIterator[RawUpstream]:
 
 @pytest.fixture
 async def gateway(upstream: RawUpstream) -> AsyncIterator[Running]:
-    """A gateway in front of `upstream`; it gives up on a silent upstream soon."""
+    """A gateway in front of `upstream`, whose deadlines pass only by a moved clock."""
     async with running_gateway(
-        upstream.url, upstream={"deadline_seconds": 5, "idle_seconds": 2}, callers={"body_seconds": 2}
+        upstream.url, upstream={"deadline_seconds": 30, "idle_seconds": 30}, callers={"body_seconds": 30}
     ) as gateway:
         yield gateway

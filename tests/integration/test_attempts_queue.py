@@ -20,7 +20,7 @@ ONE_AT_ONCE = {"initial": 1, "ceiling": 1, "queue": 2}
 async def gateway(upstream: RawUpstream) -> AsyncIterator[Running]:
     """One request at once, and two that wait."""
     async with running_gateway(
-        upstream.url, retry=SOON, concurrency=ONE_AT_ONCE, upstream={"deadline_seconds": 8}
+        upstream.url, retry=SOON, concurrency=ONE_AT_ONCE, upstream={"deadline_seconds": 30}
     ) as gateway:
         yield gateway
 

@@ -18,7 +18,7 @@ PATIENT_SECONDS = 15
 @pytest.fixture
 async def gateway(upstream: RawUpstream) -> AsyncIterator[Running]:
     """Tries again soon."""
-    async with running_gateway(upstream.url, retry=SOON, upstream={"deadline_seconds": 8}) as gateway:
+    async with running_gateway(upstream.url, retry=SOON, upstream={"deadline_seconds": 30}) as gateway:
         yield gateway
 
 

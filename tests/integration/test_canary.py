@@ -7,6 +7,7 @@ import re
 import sys
 import traceback
 from base64 import b64encode
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from gateway.upstream.forwarder import Forwarder
 from tests.support.caller import FORM, ask, raw_caller, request
 from tests.support.collector import collector
 from tests.support.jwt import AUDIENCE, ISSUER, SUBJECT, claims, jwks, rsa_key, sign, unsigned
+from tests.support.moved_clock import MovedClock, passing_time
 from tests.support.running import ACCOUNT_SID, Running, configuration, consumer, digest, running_gateway
 from tests.support.upstream import RawUpstream, Step, UpstreamConnection, hang, raw, raw_upstream, reply
 
@@ -94,8 +96,8 @@ SETTINGS = {
         ),
         "old": consumer(OLD, keys=[{"digest": digest(OLD), "expires": "2020-01-01T00:00:00Z"}]),
     },
-    "upstream": {"deadline_seconds": 0.5, "idle_seconds": 0.3},
-    "callers": {"body_seconds": 0.3, "header_bytes": 4096},
+    "upstream": {"deadline_seconds": 30, "idle_seconds": 25},
+    "callers": {"body_seconds": 30, "header_bytes": 4096},
 }  # fmt: skip
 
 
@@ -173,14 +175,20 @@ EXCHANGES: list[tuple[str, bytes, Step | None]] = [
 ]  # fmt: skip
 
 
+LATE = ("body_timeout", "upstream_timeout")
+"""Their time passes."""
+
+
 async def provoke_all(gateway: Running, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch) -> bytes:
     """All that callers were answered."""
+    clock = MovedClock(asyncio.get_running_loop())
     answers = b""
     for slug, given, step in EXCHANGES:
         upstream.script.clear()
         if step is not None:
             upstream.then(step)
-        answer = await ask(gateway.port, given)
+        async with passing_time(clock) if slug in LATE else nullcontext():
+            answer = await ask(gateway.port, given)
         assert answer.slug == slug, (slug, answer)
         answers += answer.head + answer.body
     for body in (b'{"code": 20003}', b"", BODY):

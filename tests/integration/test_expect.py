@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from tests.support.caller import AUTHORIZATION, FORM, MESSAGES, ask, raw_caller, request
+from tests.support.moved_clock import MovedClock
 from tests.support.running import Running
 from tests.support.upstream import RawUpstream
 
@@ -83,12 +84,15 @@ async def test_a_chunked_body_is_asked_for_too(gateway: Running, upstream: RawUp
     assert upstream.received[0].body == b"To=%2B1"
 
 
-async def test_a_body_that_never_comes_is_given_up(gateway: Running, upstream: RawUpstream) -> None:
+async def test_a_body_that_never_comes_is_given_up(
+    clock: MovedClock, gateway: Running, upstream: RawUpstream
+) -> None:
     """408 after `body_seconds`, and the connection ends."""
     async with raw_caller(gateway.port) as caller:
         await caller.send(request(f"POST {MESSAGES}", FORM, EXPECT, "Content-Length: 7"))
         assert (await caller.answer()).status == 100
+        clock.advance(30)
         answer = await caller.answer()
         assert (answer.status, answer.slug) == (408, "body_timeout")
-        assert await asyncio.wait_for(caller.rest(), 10) == b""
+        assert await asyncio.wait_for(caller.rest(), 30) == b""
     assert upstream.connections == 0

@@ -161,18 +161,19 @@ async def test_a_caller_that_leaves_while_the_end_is_written_undoes_nothing(
     assert not (await two.send())[0]
 
 
-async def test_a_frozen_redis(server: RedisServer, one: Replica, two: Replica) -> None:
-    async with one.hold() as held:
-        server.freeze()
-        try:
-            await held.keep(_answer())  # gives up waiting, and goes on writing
-            assert not (await one.send())[0]
-            assert (await one.send(CLAIM._replace(scope="d" * 64)))[0]
-        finally:
-            server.thaw()
-    async with asyncio.timeout(20):
-        while one.room.entries:
-            await one.store.until_runs(one.store.runs + 1)
+async def test_a_frozen_redis(server: RedisServer, two: Replica) -> None:
+    async with replica(server, answer_seconds=0.5) as one:
+        async with one.hold() as held:
+            server.freeze()
+            try:
+                await held.keep(_answer())  # gives up waiting, and goes on writing
+                assert not (await one.send())[0]
+                assert (await one.send(CLAIM._replace(scope="d" * 64)))[0]
+            finally:
+                server.thaw()
+        async with asyncio.timeout(60):
+            while one.room.entries:
+                await one.store.until_runs(one.store.runs + 1)
     assert not (await two.send())[0]
     assert not (await two.send(CLAIM._replace(scope="d" * 64)))[0]
 

@@ -72,17 +72,17 @@ async def test_per_destination_and_route(upstream: RawUpstream) -> None:
 
 
 async def test_may_wait(upstream: RawUpstream) -> None:
-    limits = limited({"rate": "5/s", "burst": 1, "max_wait_seconds": 2})
+    limits = limited({"rate": "2/s", "burst": 1, "max_wait_seconds": 5})
     async with running_gateway(upstream.url, **limits) as gateway:
         answers = await asyncio.gather(*[send(gateway) for _ in range(4)])
         assert [answer.status for answer in answers] == [200] * 4
-        seconds = sorted(line["seconds"] for line in await gateway.exchange_logged(4))
-        assert all(0.1 * place < took for place, took in enumerate(seconds))
+        waited = [line["limit"] for line in await gateway.exchange_logged(4) if "limit" in line]
+        assert set(waited) == {"app/0"}
 
 
 async def test_no_wait_past_the_callers_deadline(upstream: RawUpstream) -> None:
     limits = limited({"rate": "1/m", "burst": 1, "max_wait_seconds": 60})
-    async with running_gateway(upstream.url, **limits, upstream={"deadline_seconds": 5}) as gateway:
+    async with running_gateway(upstream.url, **limits, upstream={"deadline_seconds": 30}) as gateway:
         await send(gateway)
         assert (await send(gateway)).slug == "rate_limited"
 
@@ -121,11 +121,11 @@ async def test_replicas_share_limits_and_say_when_they_do_not(upstream: RawUpstr
             redis.freeze()
             alone = [(await send(two)).status for _ in range(5)]
             assert alone == [200, 200, 200, 429, 429]  # each replica has the whole limit to itself
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while (await ready(two))["available"]:  # a second of silence is an outage
                     assert (await send(two)).status == 429
             redis.thaw()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await two.capture.until(lambda lines: sum("store" in line["event"] for line in lines) >= 2)
             assert (await ready(two))["available"]
             assert (await send(two)).status == 429

@@ -89,7 +89,7 @@ async def test_an_update_creates_nothing(gateway: Running, upstream: RawUpstream
 
 
 async def test_the_limit_that_refused_or_delayed(upstream: RawUpstream) -> None:
-    limits = [{"name": "slow", "rate": "5/s", "burst": 1, "max_wait_seconds": 0.3}]
+    limits = [{"name": "slow", "rate": "1/s", "burst": 1, "max_wait_seconds": 1.5}]
     async with running_gateway(upstream.url, consumers={"app": consumer(limits=limits)}) as gateway:
         answers = await asyncio.gather(*[ask(gateway.port, create(number)) for number in range(6)])
         lines = await gateway.exchange_logged(6)

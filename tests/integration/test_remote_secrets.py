@@ -215,7 +215,7 @@ async def test_d1_an_unavailable_store_at_the_start_has_its_own_exit_code(
     vault: VaultPeer, tmp_path: Path, away: str, code: int
 ) -> None:
     """75 is started again by systemd. 2 is not: a permission or another problem does not mend itself."""
-    path = write(tmp_path, vault, timeout_seconds=0.5)
+    path = write(tmp_path, vault, timeout_seconds=0.5 if away == "silent" else 30)
     match away:
         case "silent":
             vault.silent = True

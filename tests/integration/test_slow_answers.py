@@ -3,7 +3,9 @@
 import asyncio
 import json
 
+from tests.support.attempts import until
 from tests.support.caller import FORM, MESSAGES, ask, raw_caller, request
+from tests.support.moved_clock import MovedClock
 from tests.support.running import ACCOUNT_SID, consumer, running_gateway
 from tests.support.upstream import RawUpstream, UpstreamConnection, gated, raw, reply
 
@@ -74,7 +76,7 @@ async def test_c1_unread_answers_leave_connections_to_the_others(
     upstream: RawUpstream,
 ) -> None:
     """They are refused behind their bound; a wait for a connection is no failure of Twilio's."""
-    limits = {"connections": 3, "deadline_seconds": 1}
+    limits = {"connections": 3, "deadline_seconds": 30}
     async with (
         running_gateway(upstream.url, upstream=limits, callers={"streams": 2}) as gateway,
         raw_caller(gateway.port, receive_buffer=4096) as one,
@@ -93,18 +95,21 @@ async def test_c1_unread_answers_leave_connections_to_the_others(
         assert (await ask(gateway.port, GET)).status == 200
 
 
-async def test_c1_a_wait_for_a_connection_is_queue_timeout(upstream: RawUpstream) -> None:
-    """Whoever holds them; the breaker stays closed, and the next caller is served."""
-    limits = {"connections": 1, "deadline_seconds": 0.4}
+async def test_c1_a_wait_for_a_connection_is_queue_timeout(clock: MovedClock, upstream: RawUpstream) -> None:
+    """Whatever holds them; the breaker stays closed, and the next caller is served."""
+    limits = {"connections": 1, "deadline_seconds": 30, "idle_seconds": 600}
     async with (
-        running_gateway(upstream.url, upstream=limits) as gateway,
+        running_gateway(upstream.url, upstream=limits, callers={"write_seconds": 600}) as gateway,
         raw_caller(gateway.port, receive_buffer=4096) as holder,
     ):
         upstream.then(raw(BIG))
         await holder.send(GET)
         await holder.until(b"\r\n\r\n")
         for _ in range(6):
-            got = await ask(gateway.port, request(f"POST {MESSAGES}", FORM, body=b"To=%2B1"))
+            asked = asyncio.create_task(ask(gateway.port, request(f"POST {MESSAGES}", FORM, body=b"To=%2B1")))
+            await until(lambda: gateway.gateway.components.forwarder.pool.waiting == 1)
+            clock.advance(30)
+            got = await asked
             assert (got.status, got.slug, got.value("Gateway-Outcome")) == (429, "queue_timeout", "")
         holder.hang_up()
         await upstream.hung_up()

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tests.support.caller import FORM, MESSAGES, ask, raw_caller, request
-from tests.support.moved_clock import MovedClock
+from tests.support.moved_clock import MovedClock, passing_time
 from tests.support.running import Running, running_gateway
 from tests.support.upstream import (
     RawUpstream,
@@ -141,23 +141,31 @@ async def test_a_silent_upstream_is_504(
         assert (await ask(gateway.port, GET)).status == 200
 
 
-async def test_a_body_that_stalls_is_given_up_after_idle_seconds(upstream: RawUpstream) -> None:
+async def test_a_body_that_stalls_is_given_up_after_idle_seconds(
+    clock: MovedClock, upstream: RawUpstream
+) -> None:
     """Of an answer that is needed whole, as an error is; the deadline is far away."""
     upstream.then(gated(b"HTTP/1.1 400 No\r\nContent-Length: 9\r\n\r\n{", asyncio.Event()))
-    limits = {"deadline_seconds": 600, "idle_seconds": 0.3}
+    limits = {"deadline_seconds": 600, "idle_seconds": 30}
     async with running_gateway(upstream.url, upstream=limits) as gateway:
-        got = await ask(gateway.port, POST)
+        asked = asyncio.create_task(ask(gateway.port, POST))
+        await upstream.arrived()
+        async with passing_time(clock):
+            got = await asked
     assert (got.status, got.value("Gateway-Outcome")) == (504, "unknown")
 
 
-async def test_a_streamed_body_that_stalls_breaks_off_after_idle_seconds(upstream: RawUpstream) -> None:
+async def test_a_streamed_body_that_stalls_breaks_off_after_idle_seconds(
+    clock: MovedClock, upstream: RawUpstream
+) -> None:
     """What was passed on cannot pass for all of it."""
     upstream.then(gated(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", asyncio.Event()))
-    limits = {"deadline_seconds": 600, "idle_seconds": 0.3}
+    limits = {"deadline_seconds": 600, "idle_seconds": 30}
     async with running_gateway(upstream.url, upstream=limits) as gateway:
         async with raw_caller(gateway.port) as caller:
             await caller.send(GET)
             await caller.until(b"\r\n\r\n")
+            clock.advance(30)
             assert await caller.rest() == b"{"
         assert (await gateway.exchange_logged(1))[0]["ending"] == "aborted"
 

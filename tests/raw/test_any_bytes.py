@@ -36,7 +36,7 @@ def running() -> Iterator[Running]:
     started, ended = threading.Event(), asyncio.Event()
 
     async def serve() -> None:
-        callers = {"idle_seconds": 1, "body_seconds": 1, "header_bytes": 4096}
+        callers = {"idle_seconds": 30, "body_seconds": 30, "header_bytes": 4096}
         async with raw_upstream() as upstream, running_gateway(upstream.url, callers=callers) as gateway:
             ready.append(gateway)
             started.set()
@@ -59,7 +59,7 @@ def running() -> Iterator[Running]:
 
 def talk(port: int, data: bytes) -> bytes:
     """Send everything, end the sending side, and read to the end; a reset is an end, a silence is not."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as sock:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
         kept = b""
         with suppress(ConnectionError):
             sock.sendall(data)
@@ -94,7 +94,7 @@ def test_any_bytes_are_answered_or_closed_on(running: Running, data: bytes) -> N
     assert answered == b"" or answered.startswith((b"HTTP/1.1 ", b"HTTP/1.0 "))
     assert b"Python" not in answered
     assert b"500 Internal" not in answered
-    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as sock:
+    with socket.create_connection(("127.0.0.1", running.port), timeout=30) as sock:
         sock.sendall(GET)
         canary = sock.recv(65_536)
     assert canary.startswith(b"HTTP/1.1 200 OK\r\n")

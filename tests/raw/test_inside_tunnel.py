@@ -13,7 +13,7 @@ from tests.support.tunnel import tunnel
 from tests.support.upstream import raw, raw_upstream
 
 HOST = "api.twilio.com"
-CALLERS = {"header_bytes": 8192, "headers_max": 32, "idle_seconds": 1, "body_seconds": 1}
+CALLERS = {"header_bytes": 8192, "headers_max": 32, "idle_seconds": 30, "body_seconds": 30}
 
 
 OTHER_NAME = {"absolute-form", "other-host"}

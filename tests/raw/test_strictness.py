@@ -7,6 +7,7 @@ could be taken for a request.
 import pytest
 
 from tests.support.caller import FORM, MESSAGES, ask, raw_caller, request
+from tests.support.moved_clock import MovedClock, passing_time
 from tests.support.running import Running
 from tests.support.upstream import RawUpstream
 
@@ -145,10 +146,13 @@ async def test_a_refusal_of_a_whole_request_keeps_the_connection(gateway: Runnin
         assert [(await caller.answer()).status for _ in range(3)] == [404, 403, 200]
 
 
-async def test_a_slow_head_is_cut_off(gateway: Running) -> None:
-    """After `idle_seconds`, without an answer."""
+async def test_a_slow_head_is_cut_off(clock: MovedClock, gateway: Running) -> None:
+    """After `head_seconds`, with a 408."""
     async with raw_caller(gateway.port) as caller:
         await caller.send(b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow:")
+        async with passing_time(clock):
+            answer = await caller.answer()
+        assert (answer.status, answer.slug) == (408, "head_timeout")
         assert await caller.rest() == b""
 
 

@@ -63,7 +63,7 @@ class RawCaller:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def answer(self, method: str = "GET", seconds: float = 20) -> RawAnswer:
+    async def answer(self, method: str = "GET", seconds: float = 60) -> RawAnswer:
         """The next final or interim answer. Raises `IncompleteReadError` if the connection ends before."""
         async with asyncio.timeout(seconds):
             head = await self.reader.readuntil(b"\r\n\r\n")
@@ -91,7 +91,7 @@ class RawCaller:
 
     async def until(self, end: bytes) -> bytes:
         """Everything up to and with `end`, however long."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             kept = b""
             while not kept.endswith(end):
                 kept += await self.reader.readexactly(1)
@@ -99,7 +99,7 @@ class RawCaller:
 
     async def rest(self) -> bytes:
         """Everything until the gateway closes."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             kept = b""
             with suppress(ConnectionError):
                 while block := await self.reader.read(1 << 16):

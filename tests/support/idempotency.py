@@ -73,12 +73,12 @@ class FaultyStore:
 
     async def until_runs(self, count: int) -> None:
         """Wait for the run number `count` to be over."""
-        async with asyncio.timeout(20), self._ran:
+        async with asyncio.timeout(60), self._ran:
             await self._ran.wait_for(lambda: self.runs >= count)
 
     async def until_quiet(self) -> None:
         """Wait until no question is open."""
-        async with asyncio.timeout(20), self._ran:
+        async with asyncio.timeout(60), self._ran:
             await self._ran.wait_for(lambda: self.asking == 0)
 
 
@@ -117,14 +117,14 @@ class Replica:
 
     async def until_event(self, event: str, count: int = 1) -> None:
         """Wait until `event` was told of `count` times."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while self.events.count(event) < count:
                 self.changed.clear()
                 await self.changed.wait()
 
 
 @asynccontextmanager
-async def replica(server: RedisServer, answer_seconds: float = 0.5, **options: Any) -> AsyncIterator[Replica]:
+async def replica(server: RedisServer, answer_seconds: float = 20, **options: Any) -> AsyncIterator[Replica]:
     """A replica; `options` are those of `IdempotencyOptions`."""
     events: list[str] = []
     changed = asyncio.Event()

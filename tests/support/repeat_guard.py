@@ -97,14 +97,14 @@ class GuardReplica:
 
     async def until(self, event: RepeatEvent, count: int = 1) -> None:
         """Wait until it was told of."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while self.events.count(event) < count:
                 self.changed.clear()
                 await self.changed.wait()
 
     async def until_sent(self, count: int = 1) -> None:
         """Wait until so many were sent."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while self.sent < count:
                 self.changed.clear()
                 await self.changed.wait()
@@ -113,7 +113,7 @@ class GuardReplica:
         """Wait until the store has all ends."""
         shared = self.guard._parts.shared
         assert shared is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while tasks := {*shared._tasks, *filter(None, [shared._catching_up])}:
                 await asyncio.wait(tasks)
 
@@ -136,7 +136,7 @@ class GuardReplica:
 
 @asynccontextmanager
 async def guard_replica(
-    server: RedisServer, answer_seconds: float = 0.5, **options: Any
+    server: RedisServer, answer_seconds: float = 20, **options: Any
 ) -> AsyncIterator[GuardReplica]:
     """A replica; `options` are those of `RepeatGuardOptions`."""
     store = RedisStore(

@@ -73,7 +73,7 @@ class LogCapture:
                 self.lines.append(json.loads(text) if text.startswith("{") else {"event": text})
                 self._grown.notify_all()
 
-    async def until(self, met: Callable[[list[dict[str, Any]]], bool], seconds: float = 20) -> None:
+    async def until(self, met: Callable[[list[dict[str, Any]]], bool], seconds: float = 60) -> None:
         """Wait until the lines so far satisfy `met`."""
         async with asyncio.timeout(seconds), self._grown:
             await self._grown.wait_for(lambda: met(self.lines))

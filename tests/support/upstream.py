@@ -127,7 +127,7 @@ class RawUpstream:
         await self._until(lambda: self.gone >= connections)
 
     async def _until(self, met: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20), self._changed:
+        async with asyncio.timeout(60), self._changed:
             await self._changed.wait_for(met)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
