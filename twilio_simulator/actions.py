@@ -57,8 +57,9 @@ def list_page(kind: ResourceKind) -> Action:
 
     def act(context: Context) -> Answer:
         received = context.received
+        to = received.query.get("To", "") if "To" in kind.filters else ""
         records = listed_records(
-            context.plan, context.store.newest_first(kind.key, _scope(context)), context.now
+            context.plan, context.store.newest_first(kind.key, _scope(context), to), context.now
         )
         page = cut_page(match_records(kind, records, received.query), received.query)
         items = [record.fields for record in page.records]

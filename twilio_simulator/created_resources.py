@@ -32,6 +32,7 @@ class ResourceStore:
         """Called with each message that was created, and its form."""
         self.created: Counter[str] = Counter()
         self._collections: dict[tuple[str, str], OrderedDict[str, StoredResource]] = {}
+        self._by_to: dict[tuple[str, str, str], dict[str, StoredResource]] = {}
         self._sequence = 0
         self._first_with_body: dict[str, str] = {}
         self._repeated_bodies: dict[str, list[str]] = {}
@@ -40,7 +41,7 @@ class ResourceStore:
     def clear(self) -> None:
         """Forget everything, the counts included."""
         self._sequence = 0
-        for held in (self.created, self._collections, self._first_with_body):
+        for held in (self.created, self._collections, self._by_to, self._first_with_body):
             held.clear()
         self._repeated_bodies.clear()
         self._attempts.clear()
@@ -64,8 +65,11 @@ class ResourceStore:
         if collection is None:
             collection = self._collections[kind, scope] = OrderedDict()
         collection[record.sid] = record
+        if to := str(record.fields.get("to") or ""):
+            self._by_to.setdefault((kind, scope, to), {})[record.sid] = record
         if len(collection) > self.keep:
-            collection.popitem(last=False)  # a plain dict would search its deleted front each time
+            # A plain dict would search its deleted front each time.
+            self._forget_recipient(kind, scope, collection.popitem(last=False)[1])
 
     def find(self, kind: str, scope: str, sid: str) -> StoredResource | None:
         """The record with this SID, if the scope has it."""
@@ -75,11 +79,22 @@ class ResourceStore:
     def remove(self, kind: str, scope: str, sid: str) -> None:
         """Forget a record; it stays counted as created."""
         collection = self._collections.get((kind, scope))
-        if collection is not None:
-            collection.pop(sid, None)
+        record = None if collection is None else collection.pop(sid, None)
+        if record is not None:
+            self._forget_recipient(kind, scope, record)
 
-    def newest_first(self, kind: str, scope: str) -> list[StoredResource]:
-        """The scope's records, the latest created first."""
+    def _forget_recipient(self, kind: str, scope: str, record: StoredResource) -> None:
+        key = (kind, scope, str(record.fields.get("to") or ""))
+        same = self._by_to.get(key)
+        if same is not None:
+            same.pop(record.sid, None)
+            if not same:
+                del self._by_to[key]
+
+    def newest_first(self, kind: str, scope: str, to: str = "") -> list[StoredResource]:
+        """The scope's records, the latest created first; with `to`, those to this recipient, at once."""
+        if to:
+            return list(reversed(self._by_to.get((kind, scope, to), {}).values()))
         collection = self._collections.get((kind, scope))
         return [] if collection is None else list(reversed(collection.values()))
 

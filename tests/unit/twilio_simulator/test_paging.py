@@ -131,3 +131,15 @@ async def test_oldest_records_are_forgotten_but_stay_counted() -> None:
         simulator.store.add("messages", "AC", f"SM{number}", 0.0, {})
     assert [record.sid for record in simulator.store.newest_first("messages", "AC")] == ["SM4", "SM3", "SM2"]
     assert simulator.store.created["messages"] == 5
+
+
+async def test_a_recipient_is_found_among_those_that_are_kept() -> None:
+    """Without going through all of them; forgotten and removed ones are not."""
+    store = Simulator(keep_records=4).store
+    for number in range(6):
+        store.add("messages", "AC", f"SM{number}", 0.0, {"to": f"+{number % 2}"})
+    assert [record.sid for record in store.newest_first("messages", "AC", "+1")] == ["SM5", "SM3"]
+    store.remove("messages", "AC", "SM3")
+    assert [record.sid for record in store.newest_first("messages", "AC", "+1")] == ["SM5"]
+    assert store.newest_first("messages", "AC", "+7") == []
+    assert store.newest_first("messages", "AC2", "+1") == []
