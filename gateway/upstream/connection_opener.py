@@ -6,9 +6,12 @@ Without a proxy TLS is begun here, so that it can be kept from reading far ahead
 """
 
 import asyncio
+import socket
 import ssl
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from aiohttp import (
     AsyncResolver,
@@ -24,6 +27,7 @@ from gateway.upstream.tls_client import Opened, read_less, start_tls
 from gateway.upstream.upstream_failures import unreachable
 
 _DNS_SECONDS = 10
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class ConnectionOpener:
         protocol, transport = connection.protocol, connection.transport
         if protocol is None or transport is None:
             raise ConnectionResetError
+        _forget_unsent_on_close(transport)
         # The connector's own protocol learns that it has no connection any more; only then does closing what
         # the connector handed out take it off the connector's books without closing the transport.
         protocol.connection_lost(None)
@@ -94,6 +99,17 @@ class ConnectionOpener:
         """Let go of the resolver, and of connections that are being made."""
         await self._connector.close()
         await self._resolver.close()
+
+
+def _forget_unsent_on_close(transport: asyncio.Transport) -> None:
+    """Have the kernel drop what the peer has not taken when the connection closes, even by SIGKILL.
+
+    It would go on sending for a minute or two: a create that was given up while the network was silent would
+    arrive after looks have shown that it is absent, and was sent again (docs/design.md 4.7).
+    """
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
 
 
 def make_resolver(nameservers: Sequence[str]) -> AsyncResolver | ThreadedResolver:
