@@ -67,6 +67,23 @@ async def test_what_a_killed_replica_leaves_is_found_out_by_another(
     assert json.loads(answer.body)["sid"] == one.sids()[0]
 
 
+@pytest.mark.parametrize("fault", ["reset-after", "reset-before"])
+async def test_another_store_key_leaves_it_unknown_and_sends_nothing_twice(
+    server: RedisServer, fault: str
+) -> None:
+    """As while the key is rotated: what one replica wrote the other cannot read, and concludes nothing."""
+    later = {"STORE_KEY": base64.b64encode(b"k" * 32).decode()}
+    setting = {"env": "STORE_KEY"}
+    async with asking_replicas(server.url, {"STORE_KEY": KEY}, later, store_key=setting) as (one, two):
+        one.simulator.faults.add("list-lag=5", method="GET")
+        await lose(one, fault)
+        die(one, server)
+        assert await until_resolved(two) == {"unknown": 1}
+        answer = await two.create()
+        assert (answer.status, answer.slug) == (502, "repeat_unknown")
+        assert one.created == (fault == "reset-after")
+
+
 async def test_a_replica_that_stops_leaves_its_outcomes_at_once(replicas: list[Asking]) -> None:
     one, two = replicas
     one.simulator.faults.add("list-lag=5", method="GET")

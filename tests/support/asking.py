@@ -79,17 +79,20 @@ async def asking_scene(environ: Mapping[str, str] | None = None, **settings: Any
 
 @asynccontextmanager
 async def asking_replicas(
-    redis_url: str, environ: Mapping[str, str] | None = None, **settings: Any
+    redis_url: str,
+    environ: Mapping[str, str] | None = None,
+    second: Mapping[str, str] | None = None,
+    **settings: Any,
 ) -> AsyncIterator[list[Asking]]:
-    """Two gateways that share a Redis, whose time passes with the loop's."""
+    """Two gateways that share a Redis, whose time passes with the loop's. `second` is what only that has."""
     loop = asyncio.get_running_loop()
     clock = MovedClock(loop)
     ahead = time.time() - loop.time()
     given = asking_settings(store=redis_url, **settings)
-    known = {**ENVIRON, **(environ or {})}
+    first = {**ENVIRON, **(environ or {})}
     async with Simulator(now=lambda: loop.time() + ahead) as simulator, AsyncExitStack() as stack:
         replicas = []
-        for _ in range(2):
+        for known in (first, {**first, **(second or {})}):
             gateway = await stack.enter_async_context(running_gateway(simulator.url, known, **given))
             store = gateway.gateway.components.store
             assert store is not None

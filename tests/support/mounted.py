@@ -1,5 +1,6 @@
 """An example configuration of `deploy/` as a container would have it: its secrets mounted, somewhere else."""
 
+import base64
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ SECRETS = {
     "metrics_token": "metrics-token-of-a-test-0123456789abcdef",
     "page_token": "page-token-of-a-test-0123456789abcdef",
     "redis_url": "redis://127.0.0.1:1/0",
+    "store_key": base64.b64encode(b"k" * 32).decode(),
     **{name.lower(): value for name, value in ENVIRON.items()},
 }
 """What the mounted files hold, by name. Nothing listens at that Redis."""
