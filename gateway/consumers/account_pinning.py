@@ -14,7 +14,6 @@ from gateway.errors import Refusal
 
 # The look-behind comes after the two letters, so that the search can skip to the next A.
 _SID: Final = re.compile(r"[Aa][Cc](?<![0-9A-Za-z][Aa][Cc])[0-9a-fA-F]{32}(?![0-9A-Za-z])")
-_WHOLE_SID: Final = re.compile(r"\s*([Aa][Cc][0-9a-fA-F]{32})\s*")
 MY_ACCOUNT: Final = "AC" + "0" * 32
 """Stands for the credential's own account, so that callers need not know its SID."""
 
@@ -33,7 +32,9 @@ _KEYS: Final = re.compile(
     ),
     re.ASCII | re.IGNORECASE,
 )
-_REPRESENTATION: Final = re.compile(r"\.(?:json|csv|xml|html|hal|txt|ya?ml|mp3|wav|pdf)\Z", re.IGNORECASE)
+_REPRESENTATION: Final = re.compile(
+    r"\.(?:json|jsonp|csv|xml|html|hal|txt|ya?ml|mp[34]|wav|pdf|atom|rss)(?![a-z0-9])", re.IGNORECASE
+)
 
 
 class Pinned(NamedTuple):
@@ -80,9 +81,12 @@ def require_owned(sids: frozenset[str], text: str) -> None:
 
 
 def is_foreign(sids: frozenset[str], value: str) -> bool:
-    """Whether a value *is* an AccountSid beyond `sids`, in whatever case, white space aside."""
-    whole = _WHOLE_SID.fullmatch(value)
-    return whole is not None and whole[1] not in sids
+    """Whether a value *is* an AccountSid beyond `sids`, in whatever case, or a list with one.
+
+    White space, quotes, controls and separators beside it do not make it anything else.
+    """
+    found = _SID.findall(value)
+    return any(sid not in sids for sid in found) and not any(map(str.isalnum, _SID.sub("", value)))
 
 
 def is_management(product: str, path: str) -> bool:
@@ -100,20 +104,20 @@ def is_management(product: str, path: str) -> bool:
 def strip_blank_segments(path: str) -> str:
     """The path without last segments that name nothing: `/Accounts/AC…/.json`, `/%20`, `/~`, `/`.
 
-    A segment names something if a letter or a digit is left of it without its representation suffix, in any
-    case, be it one of Twilio's or one that Twilio had or has elsewhere.
+    A segment names something if a letter or a digit is left of it without representation suffixes, in any
+    case, be they Twilio's or ones that Twilio had or has elsewhere; `.json.json` has two.
     """
     head, slash, last = path.rpartition("/")
     if last[:1].isalnum():
         return path
-    while slash and not any(map(str.isalnum, unquote(_strip_representation(last)))):
+    while slash and not any(map(_is_letter_or_digit, _REPRESENTATION.sub("", unquote(last)))):
         path = head
         head, slash, last = path.rpartition("/")
     return path
 
 
-def _strip_representation(segment: str) -> str:
-    return _REPRESENTATION.sub("", segment)
+def _is_letter_or_digit(character: str) -> bool:
+    return character.isalpha() or character.isdecimal()  # a superscript is neither, though it is `isalnum`
 
 
 def refuse_account() -> Refusal:

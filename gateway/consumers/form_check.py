@@ -70,10 +70,11 @@ def _require_account(
 ) -> None:
     """The same for one field, whose class is `kind` by its exact name."""
     if kind is None:
-        if not is_json:
-            _require_plain_name(name, index)
+        _require_plain_name(name, index, is_json=is_json)
         if "account" in name.casefold():
             kind = _ACCOUNT
+        elif len(name) >= _SID_CHARACTERS and not _is_text(route, name, is_json=is_json):
+            require_owned(sids, name)
     if kind is _ACCOUNT or kind is _DOCUMENT:
         require_owned(sids, f"{name}={value}")
     elif (
@@ -126,19 +127,25 @@ def check_query(route: Route, rules: FormRules, query: Fields) -> str:
     for index, (name, _) in enumerate(query, 1):
         if len(name) > _MAX_PATH_CHARACTERS:
             return "the query has a name that is too long"
+        if is_ambiguous(name):
+            return "the query has a name that can be read in more than one way"
         classes = _find_unlisted(route, name, index, is_json=False).classes
         if not classes.isdisjoint(rules.checks) or (rules.is_routed and _DOCUMENT in classes):
             return "senders, recipients and callbacks must be sent in the body, where they are checked"
     return ""
 
 
-def _require_plain_name(name: str, index: int) -> None:
+def _require_plain_name(name: str, index: int, *, is_json: bool) -> None:
     if name.isascii() and name.isalnum():
         return
-    if is_ambiguous(name):
+    if is_json:  # Twilio's names of JSON have other letters, too
+        if not any(map(looks_like_override, name.split("."))):
+            return
+    elif is_ambiguous(name):
         raise Refusal("bad_body", f"The name of parameter {index} can be read in more than one way.")
-    if looks_like_override(name):
-        raise Refusal("method_override", "_method goes into the query, not into the body.")
+    elif not looks_like_override(name):
+        return
+    raise Refusal("method_override", "_method goes into the query, not into the body.")
 
 
 def _is_text(route: Route, name: str, *, is_json: bool) -> bool:

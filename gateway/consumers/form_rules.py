@@ -22,7 +22,9 @@ _NUMBER: Final = re.compile(r"\+[0-9][0-9 ().-]*")
 # TwiML that only talks. Any other verb can dial, send, redirect or report (`Dial`, `Redirect`, `Stream` …).
 _OUTSPOKEN: Final = re.compile(
     r"<(?!/?(?:Response|Say|Pause|Hangup|Reject|break|emphasis|lang|p|phoneme|prosody|s|say-as|sub|w)[\s/>])"
-    r"(?!\?xml\s)"
+    # In UTF-7 and its like a bracket is written with other characters.
+    r"(?!\?xml(?:\s++(?:version|standalone)\s*+=\s*+[\"'][\w.]++[\"']"
+    r"|\s++encoding\s*+=\s*+[\"'](?i:utf-8|us-ascii|iso-8859-1)[\"'])*+\s*+\?>)"
 )
 # Twilio takes 4,000 characters of TwiML, and URLs no longer than that.
 _MAX_TWIML_CHARACTERS: Final = 16_384

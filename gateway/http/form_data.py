@@ -35,6 +35,7 @@ _ODD_NAME: Final = re.compile(rb"&[a-z0-9]*+[^a-z0-9=&]")
 _ODD_NAME_AFTER_SEMICOLON: Final = re.compile(rb";[a-z0-9]*+[^a-z0-9=&;]")
 _ACCOUNT_NAME: Final = re.compile(rb"(?:^|[&;])[a-z0-9]*?account")
 _SID: Final = re.compile(rb"ac[0-9a-f]{32}")
+_JSON_OVERRIDE: Final = re.compile(rb'"[^a-z0-9"]++method')
 _PLAIN_ESCAPE: Final = re.compile(rb"%(?:3[0-9]|[46][1-9a-f]|[57][0-9a])")
 # A part in one of these reads the same as ASCII wherever a name, a SID or a number stands.
 _ASCII_COMPATIBLE: Final = re.compile(
@@ -64,7 +65,9 @@ def is_suspect_form(body: bytes) -> bool:
 def is_suspect_json(body: bytes) -> bool:
     """The same for JSON. NUL: UTF-16 or UTF-32, which lenient readers recognise by it (RFC 4627 3)."""
     lower = body.lower()
-    return b"account" in lower or b"\\u" in lower or b"\0" in lower or _SID.search(lower) is not None
+    if b"account" in lower or b"\\u" in lower or b"\0" in lower or _SID.search(lower) is not None:
+        return True
+    return b"method" in lower and _JSON_OVERRIDE.search(lower) is not None
 
 
 def read_urlencoded(body: bytes) -> Fields:
@@ -176,8 +179,10 @@ def _require_part(headers: list[tuple[str, str]]) -> str:
         raise Unreadable("a part's head can be read in more than one way")
     parameters = disposition[1]
     name = parameters.get("name", "")
-    if not parameters.keys() <= {"name", "filename", "filename*"} or is_ambiguous(name) or "\\" in name:
+    if not parameters.keys() <= {"name", "filename", "filename*"} or is_ambiguous(name):
         raise Unreadable("a part's name can be read in more than one way")
+    if content_type[0].startswith("multipart/"):
+        raise Unreadable("a part has parts of its own (RFC 7578 4.3)")
     if head.get("Content-Transfer-Encoding", "binary").lower() not in _PLAIN_ENCODINGS:
         raise Unreadable("a part has a Content-Transfer-Encoding (RFC 7578 4.7)")
     if not _ASCII_COMPATIBLE.fullmatch(content_type[1].get("charset", "utf-8")):

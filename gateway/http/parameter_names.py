@@ -15,14 +15,17 @@ _SEPARATORS: Final = re.compile(r"[\s.\-]")
 _CONTROLS: Final = dict.fromkeys([*range(0x20), 0x7F])
 MAX_NAME_CHARACTERS: Final = 200
 """Twilio's longest name has 60. Reading a name in every way takes time in proportion to its length."""
-_NOT_PLAIN: Final = re.compile(r"[^ -~]|%|=\?")
+_NOT_PLAIN: Final = re.compile(r"[^ -~]|[%\\]|=\?|&#")
+_PART_ENDS: Final = re.compile(r"[./:;|,*&?=#]")
+_ENDS_BUT_DOTS: Final = re.compile(r"[/:;|,*&?=#]")  # PHP reads a dot as "_"
 
 
 def is_ambiguous(name: str) -> bool:
     """Whether a form's decoded name is one that two readers would read differently.
 
-    Controls, letters beyond ASCII, what is left of a broken or doubled escape, and RFC 2047 words. None of
-    Twilio's names has any of these, or is as long as `MAX_NAME_CHARACTERS`.
+    Controls, letters beyond ASCII, what is left of a broken or doubled escape (of URLs, of programming
+    languages or of HTML), and RFC 2047 words. None of Twilio's names has any of these, or is as long as
+    `MAX_NAME_CHARACTERS`.
     """
     return len(name) > MAX_NAME_CHARACTERS or _NOT_PLAIN.search(name) is not None
 
@@ -37,10 +40,11 @@ def normal_name(name: str) -> str:
 def read_name(name: str) -> frozenset[str]:
     """Every normal name that a lenient reader could take `name` for.
 
-    A path (`a.b`, `a[b]`, `[a]`) gives each of its parts, the parts joined, and what stands before a bracket.
+    A path (`a.b`, `a/b`, `a[b]`, `[a]`) gives each of its parts, the parts joined, and what stands before a
+    bracket.
     """
     outside = name.partition("[")[0]
-    parts = [*outside.split("."), outside, *_BRACKETED.findall(name), name]
+    parts = [*_PART_ENDS.split(outside), outside, *_BRACKETED.findall(name), name]
     return frozenset(filter(None, map(normal_name, parts)))
 
 
@@ -52,7 +56,8 @@ def looks_like_override(name: str) -> bool:
     folded = decoded.lower().translate(_CONTROLS) if decoded.isascii() else _fold(decoded)
     if "method" not in folded:
         return False
-    parts = (folded.partition("[")[0], *_BRACKETED.findall(folded))
+    outside = folded.partition("[")[0]
+    parts = (outside, *_ENDS_BUT_DOTS.split(outside), *_BRACKETED.findall(folded))
     return any(_is_override(_SEPARATORS.sub("_", part.strip())) for part in parts)
 
 

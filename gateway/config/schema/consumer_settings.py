@@ -96,8 +96,9 @@ class FormSettings(Section):
     )
     applications: tuple[values.ApplicationSid, ...] | None = Field(
         default=None,
-        description="SIDs of applications (`AP…`), Studio flows (`FW…`) and event sinks (`DG…`) that may be "
-        "named. Left out, none may be named beside another rule, because they act by settings of their own.",
+        description="SIDs of applications (`AP…`), Studio flows (`FW…`), event sinks (`DG…`) and trunks "
+        "(`TK…`, `BY…`) that may be named. Left out, none may be named beside another rule, because they act "
+        "by settings of their own.",
     )
     unknown_parameters: Literal["refuse", "report"] = Field(
         default="refuse",

@@ -167,6 +167,13 @@ def test_other_endpoints(product: str, path: str) -> None:
         "/-",
         "/%2B",
         "/~/",
+        "/.json.json",
+        "/.json.XML",
+        "/.json~",
+        "/.json%20",
+        "/~.csv~",
+        "/.mp4",
+        "/%C2%B2",
     ],
 )
 def test_b3_a_last_segment_that_names_nothing_is_the_account_itself(end: str) -> None:
@@ -174,7 +181,9 @@ def test_b3_a_last_segment_that_names_nothing_is_the_account_itself(end: str) ->
     assert is_management("api", f"/2008-08-01/Accounts/{OWN}{end}")
 
 
-@pytest.mark.parametrize("end", ["/Messages.json", "/a", "/%C3%A9", "/0", "/.a", "/Messages/.json", "/x/~"])
+@pytest.mark.parametrize(
+    "end", ["/Messages.json", "/a", "/%C3%A9", "/0", "/.a", "/.jsonx", "/.json.a", "/Messages/.json", "/x/~"]
+)
 def test_b3_a_segment_with_a_letter_or_a_digit_is_below_the_account(end: str) -> None:
     assert not is_management("api", f"{_A}/{OWN}{end}")
 

@@ -20,7 +20,7 @@ def test_b1_a_consumer_of_calls_is_named_with_what_is_missing() -> None:
         "refuses FallbackUrl, Url on POST api /2010-04-01/Accounts/{AccountSid}/Calls: they could evade the "
         "other form rules; list the hosts of this consumer's TwiML in form.callback_hosts"
     )
-    assert applications.startswith("refuses ApplicationSid on POST api ")
+    assert applications.startswith("refuses ApplicationSid, Byoc on POST api ")
     assert applications.endswith("in form.applications")
 
 

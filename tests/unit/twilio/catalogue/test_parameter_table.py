@@ -90,7 +90,7 @@ def test_the_narrowest_row_holds() -> None:
         ("POST", "notify", "/v1/Services/IS1/Notifications", "Identity", ParameterClass.RECIPIENT), ("POST",
         "chat", "/v2/Services/IS1/Users", "Identity", ParameterClass.NEITHER), ("POST", "studio", "/v2/Flows",
         "Definition", ParameterClass.DOCUMENT), ("POST", "messaging", "/v2/Channels/Senders",
-        "webhook.callback_url", ParameterClass.CALLBACK), ("PATCH", "conversations",
+        "webhook.callback_url", ParameterClass.INSTRUCTIONS), ("PATCH", "conversations",
         "/v2/ControlPlane/Configurations/c_1", "statusCallbacks.url",
          ParameterClass.CALLBACK),
     ],
