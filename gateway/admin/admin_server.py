@@ -17,6 +17,7 @@ from gateway.admin.admin_connections import AdminConnections, AdminProtocol
 from gateway.admin.api import Api, json_response
 from gateway.admin.consumer_api import ConsumerApi
 from gateway.admin.events import Events
+from gateway.admin.history_api import HistoryApi
 from gateway.admin.keys_api import KeysApi
 from gateway.admin.login import Login
 from gateway.admin.replicas_api import ReplicasApi, view_sources
@@ -112,6 +113,7 @@ class AdminServer:
         router.add_get("/api/events", self._events.handle)
         self._api.add_to(router)
         ReplicasApi(self._api, self._view, runtime).add_to(router)
+        HistoryApi(runtime, self._view).add_to(router)
         KeysApi(runtime).add_to(router)
         StopsApi(runtime.stops, self._authenticator, self._auditor).add_to(router)
         UnknownsApi(runtime.outcomes, self._auditor).add_to(router)

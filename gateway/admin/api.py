@@ -43,13 +43,8 @@ class Api:
         """Register the paths."""
         runtime = self._runtime
         router.add_get("/api/state", _answering(_without_parameters(self._status.describe)))
-        router.add_get("/api/history", _answering(_without_parameters(self._history)))
         router.add_get("/api/limits", _answering(self._limits))
         router.add_get("/api/webhooks", _answering(lambda request: describe_webhooks(runtime, request)))
-
-    def _history(self) -> dict[str, object]:
-        self._traffic_window.refresh()
-        return self._traffic_window.history.columns()
 
     def tables(self) -> dict[str, Rows]:
         """All tables, as replicas publish them."""

@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from multidict import MultiMapping
+from multidict import MultiDict, MultiMapping
+from yarl import URL
 
 from gateway.consumers.credentials import mask_sid
 from gateway.errors import KINDS
@@ -65,6 +66,12 @@ def read_replica(query: MultiMapping[str]) -> str:
     if given and not _REPLICA.fullmatch(given):
         raise ValueError("replica is all, or a name that /api/replicas has")
     return given
+
+
+def written_query(query: MultiMapping[str], without: str = "") -> str:
+    """A query as it stands behind the question mark, but for one parameter."""
+    kept = MultiDict((name, query[name]) for name in query if name != without)
+    return URL.build(query=kept).raw_query_string
 
 
 PAGE = frozenset(PageQuery._fields)

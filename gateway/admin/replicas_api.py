@@ -9,6 +9,7 @@ from yarl import URL
 
 from gateway import __version__
 from gateway.admin.api import Api, answering
+from gateway.admin.history_api import answer_points
 from gateway.admin.query_parameters import (
     ALL_REPLICAS,
     PAGE,
@@ -17,11 +18,13 @@ from gateway.admin.query_parameters import (
     read_page,
     read_replica,
     require_known,
+    written_query,
 )
 from gateway.observe.live.recent_exchanges import Filter, Recent
 from gateway.observe.runtime import Runtime
 from gateway.observe.status.health import Status
 from gateway.replicas.merged_tables import merge_tables, without_durations
+from gateway.replicas.questions import Answers
 from gateway.replicas.replica_view import ReplicaView, ViewSources
 from gateway.replicas.row_filter import Row
 
@@ -100,7 +103,7 @@ class ReplicasApi:
         rows = self._api.exchanges(wanted, PageQuery(1))
         if not rows and replica:
             query: MultiDict[str] = MultiDict(request_id=wanted.request_id)
-            found = await self._view.search(_written(query), wanted, 1, _name(replica))
+            found = await self._view.search(written_query(query), wanted, 1, _name(replica))
             rows = [dict(row) for row in found.rows]
         if not rows:
             raise LookupError(_NO_EXCHANGE)
@@ -109,17 +112,13 @@ class ReplicasApi:
     async def _search(
         self, query: MultiMapping[str], wanted: Filter, limit: int, replica: str
     ) -> dict[str, object]:
-        asked = MultiDict((name, query[name]) for name in query if name != "replica")
-        found = await self._view.search(_written(asked), wanted, limit, _name(replica))
+        asked = written_query(query, without="replica")
+        found = await self._view.search(asked, wanted, limit, _name(replica))
         return {"exchanges": found.rows, "replicas": found.replicas, "note": found.note}
 
 
 def _name(replica: str) -> str:
     return "" if replica == ALL_REPLICAS else replica
-
-
-def _written(query: MultiMapping[str]) -> str:
-    return URL.build(query=query).raw_query_string
 
 
 def view_sources(api: Api, runtime: Runtime, status: Status) -> ViewSources:
@@ -135,7 +134,7 @@ def view_sources(api: Api, runtime: Runtime, status: Status) -> ViewSources:
             "started_at": started_at,
         }
 
-    def answer(query: str) -> list[Row]:
+    def exchanges(query: str) -> list[Row]:
         asked = URL.build(query_string=query).query
         return [*api.exchanges(read_filter(asked, PAGE), read_page(asked))]
 
@@ -143,4 +142,8 @@ def view_sources(api: Api, runtime: Runtime, status: Status) -> ViewSources:
         runtime.traffic_window.refresh()
         return runtime.traffic_window.recent
 
-    return ViewSources(about, api.tables, answer, recent, api.counted_limits, api.set_uses)
+    def points(query: str) -> list[list[object]]:
+        return answer_points(runtime.traffic_window, query)
+
+    answers = Answers(exchanges, points)
+    return ViewSources(about, api.tables, answers, recent, api.counted_limits, api.set_uses)

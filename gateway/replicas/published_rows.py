@@ -49,6 +49,12 @@ def write_answer(replica: str, rows: Sequence[Row]) -> bytes:
     return head[:-1] + b',"exchanges":[' + b",".join(kept) + b"]}"
 
 
+def write_object(replica: str, field: str, content: Sequence[object]) -> bytes:
+    """An answer in one piece; without its content if it is too long."""
+    text = orjson.dumps({"replica": replica, field: content})
+    return text if len(text) <= MOST_ANSWER_BYTES else orjson.dumps({"replica": replica})
+
+
 def _busiest(rows: Sequence[Mapping[str, Any]], most: int) -> Sequence[Mapping[str, Any]]:
     if len(rows) <= most:
         return rows

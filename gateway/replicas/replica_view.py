@@ -8,12 +8,14 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.background.loops import BackgroundLoop, BackgroundLoops
 from gateway.config.schema.secret_values import Secret
 from gateway.consumers.rate_limit_rules import Limit
 from gateway.observe.live.recent_exchanges import Filter, Recent
+from gateway.observe.live.series_columns import merge_points, read_points
+from gateway.observe.live.traffic_history import SeriesPoint
 from gateway.rate_limits.redis_limits import RedisLimits
 from gateway.redis.availability import StoreState, StoreUnavailable
 from gateway.redis.redis_store import RedisStore
@@ -22,17 +24,22 @@ from gateway.replicas.merged_tables import Tables
 from gateway.replicas.published_rows import (
     MOST_TABLE_ROWS,
     write_about,
-    write_answer,
     write_row,
     write_tables,
 )
+from gateway.replicas.questions import (
+    EXCHANGES_FIELD,
+    HISTORY,
+    HISTORY_FIELD,
+    Answers,
+    answer_questions,
+    ask_replicas,
+)
 from gateway.replicas.replica_listing import LIVE, Listing, Replica, describe_gone
 from gateway.replicas.row_filter import Row, admits_row, is_row
-from gateway.replicas.view_store import VIEWED_SECONDS, Published, Question, ViewStore
+from gateway.replicas.view_store import VIEWED_SECONDS, Published, ViewStore
 
 ROUND_SECONDS: Final = 0.5
-ANSWER_SECONDS: Final = 2.5
-_POLL_SECONDS: Final = 0.1
 _STORE_SECONDS: Final = 1.0
 _TABLE_ROUNDS: Final = 20
 """Tables are published every tenth second, and in every other round while all are looked at."""
@@ -43,13 +50,12 @@ _NO_STORE: Final = "without `store`, this is one replica: name the admin port of
 class ViewSources(NamedTuple):
     """What is published of this replica, called on the admin thread.
 
-    `about` is what it says of itself, `answer` what it has for a query of /api/exchanges (`ValueError` if
-    it does not know that), `recent` gives its exchanges.
+    `about` is what it says of itself, `recent` gives its exchanges.
     """
 
     about: Callable[[], Mapping[str, object]]
     tables: Callable[[], Tables]
-    answer: Callable[[str], list[Row]]
+    answers: Answers
     recent: Callable[[], Recent]
     limits: Callable[[], Sequence[Sequence[Limit]]]
     """The limits per consumer, of each consumer: what is used of them is known to the store only."""
@@ -69,6 +75,14 @@ class Found(NamedTuple):
     """Exchanges, newest first; the replicas that were asked successfully, and in `note` what is missing."""
 
     rows: list[Row]
+    replicas: list[str]
+    note: str
+
+
+class Points(NamedTuple):
+    """The points of some replicas, added up; who is in them, and in `note` what is missing."""
+
+    points: list[SeriesPoint]
     replicas: list[str]
     note: str
 
@@ -143,7 +157,7 @@ class ReplicaView:
         """Exchanges of all replicas (`replica` is ''), or of one. Those that do not answer have what they
         published."""
         listing = await self.listing()
-        rows = self._sources.answer(query) if replica in ("", self.replica) else []
+        rows = self._sources.answers.exchanges(query) if replica in ("", self.replica) else []
         answered = [self.replica] if replica in ("", self.replica) else []
         asked = [name for name in listing.live if replica in ("", name)]
         silent = [each.name for each in listing.replicas if each.name not in (self.replica, *asked)]
@@ -151,7 +165,7 @@ class ReplicaView:
         notes = [self.note_of(listing)] if self._options.store is not None else []
         if self._store is not None and listing.shared and (asked or silent):
             try:
-                for answer in await self._ask(self._store, query, asked, replica):
+                for answer in await ask_replicas(self._store, query, asked, replica, EXCHANGES_FIELD):
                     rows += filter(is_row, answer["exchanges"])
                     answered.append(answer["replica"])
                 silent += [name for name in asked if name not in answered]
@@ -164,28 +178,29 @@ class ReplicaView:
         rows.sort(key=lambda row: (row["at"], row["seq"]), reverse=True)
         return Found(rows[:most], answered, "; ".join(filter(None, notes)))
 
+    async def points(self, query: str, replica: str = "") -> Points:
+        """The points of a filtered history of all replicas (`replica` is ''), or of one; `query` is that of
+        /api/history."""
+        listing = await self.listing()
+        own = replica in ("", self.replica)
+        found = {self.replica: read_points(self._sources.answers.points(query))} if own else {}
+        asked = [name for name in listing.live if replica in ("", name)]
+        notes = [self.note_of(listing)] if self._options.store is not None else []
+        if self._store is not None and listing.shared and asked:
+            try:
+                answers = await ask_replicas(self._store, HISTORY + query, asked, replica, HISTORY_FIELD)
+            except StoreUnavailable as error:
+                notes.append(f"Redis is unavailable ({error})")
+            else:
+                for answer in answers:
+                    with suppress(ValueError):
+                        found[answer["replica"]] = read_points(answer[HISTORY_FIELD])
+                notes += [f"{name} did not answer: it is left out" for name in asked if name not in found]
+        return Points(merge_points(list(found.values())), list(found), "; ".join(filter(None, notes)))
+
     def watch(self) -> None:
         """The feed is read: keep it up for a while."""
         self._watched_until = time.monotonic() + VIEWED_SECONDS
-
-    async def _ask(self, store: ViewStore, query: str, names: list[str], to: str) -> list[dict[str, Any]]:
-        if not names:
-            return []
-        question = await store.ask(query, to)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + ANSWER_SECONDS
-        found: list[dict[str, Any]] = []
-        read = 0
-        while len(found) < len(names) and loop.time() < deadline:
-            await asyncio.sleep(_POLL_SECONDS)
-            new = await store.answers(question, read)
-            read += len(new)
-            found += [
-                each
-                for each in new
-                if each.get("replica") in names and isinstance(each.get("exchanges"), list)
-            ]
-        return found
 
     async def _run(self, loop: BackgroundLoop) -> None:
         if self._store is None and self._options.store is not None:
@@ -193,7 +208,8 @@ class ReplicaView:
         while True:
             if self._store is not None:
                 try:
-                    await self._answer(self._store, await self._publish(self._store))
+                    asked = (await self._publish(self._store)).questions
+                    await answer_questions(self._store, self.replica, self._sources.answers, asked)
                 except StoreUnavailable:
                     self._viewed = False
                     self._sources.set_uses({})
@@ -244,18 +260,6 @@ class ReplicaView:
                 for limit, used in zip(some, uses, strict=True)
             }
         )
-
-    async def _answer(self, store: ViewStore, published: Published) -> None:
-        for question in published.questions:
-            if self._is_asked(question):
-                try:
-                    rows = self._sources.answer(question.query)
-                except ValueError:
-                    continue  # a later release asks for what this one does not know
-                await store.answer(question, write_answer(self.replica, rows))
-
-    def _is_asked(self, question: Question) -> bool:
-        return question.replica != self.replica and question.to in ("", self.replica)
 
     async def _feed(self) -> None:
         """Take in what was published since, and what this replica has itself."""

@@ -169,6 +169,26 @@ def at_port() -> dict[str, str]:
     return {"listen": f"127.0.0.1:{closed_port()}"}
 
 
+async def check_charts(reader: Reader) -> None:
+    """Charts follow the filter over both replicas, and the range reaches six hours."""
+    page, note = reader.page, reader.page.locator("#charts-note")
+    await expect(note).to_have_text("A point is 10 s, of 2 replicas.", timeout=30_000)
+    rates = page.locator("#chart-rates")
+    await expect(rates.locator(".empty")).to_be_hidden(timeout=30_000)  # ten seconds are over
+    await expect(page.locator("#chart-queue .explained")).to_contain_text("all traffic, this replica")
+    moved = await reader.picture_of("rates")
+    await page.locator("#range").select_option("6h")
+    await expect(note).to_have_text("A point is a minute, of 2 replicas.")
+    assert await reader.picture_of("rates") != moved
+    await expect(page).to_have_url(re.compile("range=6h"))
+    await page.get_by_role("button", name="Clear").click()
+    await reader.search("there")
+    await expect(note).to_contain_text("not counted over time")
+    await expect(rates.locator(".empty")).to_be_hidden()
+    await reader.search("nowhere-at-all")
+    await expect(rates.locator(".empty")).to_be_visible()
+
+
 async def test_over_two_replicas(browser: Browser, redis: RedisServer, upstream: RawUpstream) -> None:
     """The page of one shows and filters the exchanges of both, and says which one each was on."""
     settings: dict[str, Any] = {
@@ -195,4 +215,5 @@ async def test_over_two_replicas(browser: Browser, redis: RedisServer, upstream:
         await expect(rows).to_have_text(["there"])
         await reader.open_exchange("there")
         await expect(reader.page.locator(".details")).to_contain_text("Replica")
+        await check_charts(reader)
         reader.require_peace()

@@ -78,6 +78,7 @@ async def test_one_replica_shows_all(upstream: RawUpstream, tmp_path: Path, redi
         names = [await name_of(each) for each in (first, second)]
         await check_exchanges(first, names)
         await check_tables(first, names)
+        await check_charts(first, names)
         await check_tail(first, names)
         await check_what_redis_holds(redis, names)
         await check_followers(first, second)
@@ -118,6 +119,24 @@ async def check_tables(first: Spawned, names: list[str]) -> None:
     assert route["requests"] == 3
     credentials = (await get(first, "/api/credentials?replica=all"))["credentials"]
     assert sorted(each["replica"] for each in credentials) == sorted(names)
+
+
+async def check_charts(first: Spawned, names: list[str]) -> None:
+    """What is not counted over time is made of the exchanges that are kept; all replicas' add up."""
+    for replica, count, answering in (("", 1, names[:1]), ("all", 3, names), (names[1], 2, names[1:])):
+        found = await get(first, f"/api/history?status=200&consumer=app&range=5m&replica={replica}")
+        assert sorted(found["replicas"]) == sorted(answering), replica
+        assert (found["source"], found["note"], found["since"], found["step_seconds"]) == (
+            "exchanges", "", None, 10,
+        )  # fmt: skip
+        assert found["requests"] == count
+        assert any(found["total"]["p95"])
+    counted = await get(first, "/api/history?consumer=app&range=6h&replica=all")
+    assert (counted["source"], sorted(counted["replicas"]), counted["step_seconds"]) == (
+        "counts", sorted(names), 60,
+    )  # fmt: skip
+    assert "error" in await get(first, "/api/history?range=7h")
+    assert "error" in await get(first, "/api/history?replica=other:1")
 
 
 async def check_tail(first: Spawned, names: list[str]) -> None:

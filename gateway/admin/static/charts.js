@@ -1,7 +1,8 @@
-// Draws panels with uPlot over the last 15 minutes: one time axis and one cursor for all, a legend that reads the
+// Draws panels with uPlot over a range of time: one time axis and one cursor for all, a legend that reads the
 // second under the cursor (or the latest), colours out of the style sheet. Knows nothing of what a series means.
 
 import uPlot from "./vendor/uPlot.esm.js";
+import { faded, lonely, stack } from "./chart_shapes.js";
 import { element, reconcile, setText } from "./dom.js";
 import { clock, minute } from "./format.js";
 
@@ -17,12 +18,14 @@ export class Chart {
     this.accountOf = accountOf;
     this.windowOf = windowOf;
     this.points = [];
+    this.every = STEP_SECONDS;
     this.readouts = new Map();
     this.headline = element("strong", { class: "headline" });
     this.time = element("span", { class: "at" });
     this.host = element("div", { class: "plot", attributes: { tabindex: "0", role: "img" } });
     this.note = element("p", { class: "empty", text: panel.empty });
     this.tools = element("span");
+    this.explained = element("span", { class: "explained", text: panel.explained });
     this.root = element(
       "figure",
       { class: "panel", attributes: { id: `chart-${panel.id}` } },
@@ -30,7 +33,7 @@ export class Chart {
         "figcaption",
         {},
         element("h3", { text: panel.title }),
-        element("span", { class: "explained", text: panel.explained }),
+        this.explained,
         this.headline,
       ),
       this.legend(),
@@ -63,9 +66,12 @@ export class Chart {
     if (width && width !== this.plot.width) this.plot.setSize({ width, height: HEIGHT });
   }
 
-  /** Show these points, `traffic` telling whether there is anything to see in them. */
-  update(points, traffic) {
+  /** Show these points, which are `every` seconds apart; `traffic` tells whether there is anything to see in them,
+   * `scope` what they are of where that is not what the other panels show. */
+  update(points, every, traffic, scope) {
     this.points = points;
+    this.every = every;
+    setText(this.explained, scope ? `${this.panel.explained} · ${scope}` : this.panel.explained);
     this.note.hidden = traffic;
     this.root.classList.toggle("is-empty", !traffic);
     this.plot.setData(this.columns());
@@ -130,7 +136,7 @@ export class Chart {
         y: { range: (_, low, high) => [0, Math.max(panel.floor, (panel.ceiling?.(this.values) ?? high ?? 0) * 1.08)] },
       },
       axes: [
-        { stroke: muted, grid: { show: false }, ticks: { show: false }, font, size: 22, gap: 4, space: 56, incrs: [15, 60, 120, 300], values: (_, at) => at.map(minute) },
+        { stroke: muted, grid: { show: false }, ticks: { show: false }, font, size: 22, gap: 4, space: 56, incrs: [15, 60, 120, 300, 900, 1800, 3600, 7200], values: (_, at) => at.map(minute) },
         {
           stroke: muted, grid, ticks: { show: false }, font, size: 54, gap: 6, space: 27,
           incrs: panel.whole ? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000] : undefined,
@@ -152,55 +158,40 @@ export class Chart {
       dash: series.dash,
       fill: filled ? () => faded(colour(), this.panel.stacked ? 0.85 : 0.22) : undefined,
       gaps: (plot, at, from, to, found) => this.lasting(plot, found),
-      points: { show: !this.panel.stacked, size: 4, fill: colour, filter: (plot, at) => lonely(plot, at, this.panel.bridge ?? STEP_SECONDS) },
+      points: { show: !this.panel.stacked, size: 4, fill: colour, filter: (plot, at) => lonely(plot, at, this.reach) },
     };
+  }
+
+  /** How many seconds without a measurement do not interrupt a line. */
+  get reach() {
+    return this.panel.bridge ? Math.max(this.panel.bridge, this.every === STEP_SECONDS ? 0 : 3 * this.every) : this.every;
   }
 
   /** A line goes on across short stretches without a measurement: few requests are no hole. */
   lasting(plot, found) {
     if (!this.panel.bridge) return found;
     const ratio = devicePixelRatio || 1;
-    const most = (plot.valToPos(this.panel.bridge, "x") - plot.valToPos(0, "x")) * ratio;
+    const most = (plot.valToPos(this.reach, "x") - plot.valToPos(0, "x")) * ratio;
     return found.filter(([from, to]) => to - from > most);
   }
 }
 
-/** Put one above the other; a missing value counts as nothing unless the whole second is missing. */
-function stack(columns) {
-  const missing = (columns[0] ?? []).map((_, at) => columns.every((column) => column[at] === null));
-  const height = missing.map(() => 0);
-  return columns.map((column) =>
-    column.map((value, at) => {
-      height[at] += value ?? 0;
-      return missing[at] ? null : height[at];
-    }),
-  );
-}
-
-/** Places of values with nothing else within `reach` seconds: no line shows them. */
-function lonely(plot, at, reach) {
-  const [times, values] = [plot.data[0], plot.data[at]];
-  const known = values.flatMap((value, place) => (value === null ? [] : [place]));
-  const far = (place, other) => other === undefined || Math.abs(times[place] - times[other]) > reach;
-  return known.filter((place, rank) => far(place, known[rank - 1]) && far(place, known[rank + 1]));
-}
-
-function faded(colour, share) {
-  const parts = colour.match(/[\d.]+/g) ?? ["0", "0", "0"];
-  return `rgba(${parts[0]}, ${parts[1]}, ${parts[2]}, ${share})`;
+function shownOf(history, every) {
+  return { points: history.inSteps(every), every, traffic: history.hasTraffic() };
 }
 
 /** The panels of a grid, kept in step with the history. */
 export class Charts {
   constructor(grid, panels, history) {
     this.history = history;
+    this.asked = null;
     this.account = "";
     this.choice = element("select", { attributes: { "aria-label": "Account", id: "account" } });
     this.choice.addEventListener("change", () => {
       this.account = this.choice.value;
       this.update();
     });
-    this.charts = panels.map((panel) => new Chart(panel, () => this.account, () => history.window));
+    this.charts = panels.map((panel) => new Chart(panel, () => this.account, () => (this.asked ?? this.history).window));
     grid.append(...this.charts.map((chart) => chart.root));
     for (const chart of this.charts) {
       if (chart.panel.byAccount) chart.tools.append(this.choice);
@@ -209,11 +200,22 @@ export class Charts {
     this.update();
   }
 
+  /** Show what was asked for instead of all seconds of this replica; null ends that. */
+  show(asked) {
+    this.asked = asked;
+    this.update();
+  }
+
   update() {
-    const points = this.history.inSteps(STEP_SECONDS);
-    this.offer(this.history.accounts());
-    const traffic = this.history.hasTraffic();
-    for (const chart of this.charts) chart.update(points, traffic);
+    const live = shownOf(this.history, STEP_SECONDS);
+    const asked = this.asked && shownOf(this.asked, this.asked.step);
+    const minutes = asked && this.asked.step > 10; // the seconds do not reach as far
+    this.offer((minutes ? this.asked : this.history).accounts());
+    for (const chart of this.charts) {
+      const apart = asked && chart.panel.unfiltered;
+      const { points, every, traffic } = (apart && !minutes) || !asked ? live : asked;
+      chart.update(points, every, apart ? points.some((point) => point.queued !== null) : traffic, apart ? "all traffic, this replica" : "");
+    }
   }
 
   /** Let the reader choose among accounts, if there are several. */

@@ -10,7 +10,8 @@ const LABELS = {
   consumer: "Consumer", route: "Route", status: "Status", request_id: "Request id", slug: "Slug", code: "Code",
   key: "Key", sdk: "SDK", sid: "SID", account: "Account",
 };
-export const RANGES = { "1m": 60, "5m": 300, "15m": 900 };
+export const RANGES = { "1m": 60, "5m": 300, "15m": 900, "1h": 3600, "6h": 21_600 };
+const KEPT = "15m";
 const PATIENCE_MS = 250;
 
 export class Filters {
@@ -50,7 +51,7 @@ export class Filters {
   take(parameters) {
     this.values = Object.fromEntries(Object.keys(LABELS).map((name) => [name, parameters.get(name) ?? ""]));
     for (const name of TYPED) this.form.elements[name].value = this.values[name];
-    this.range.value = parameters.get("range") in RANGES ? parameters.get("range") : "15m";
+    this.range.value = parameters.get("range") in RANGES ? parameters.get("range") : KEPT;
     this.mark();
   }
 
@@ -70,11 +71,11 @@ export class Filters {
 
   /** How far back exchanges are wanted, in seconds since the epoch; '' for all that are kept. */
   get since() {
-    return this.range.value === "15m" ? "" : String(Math.floor(Date.now() / 1000 - this.seconds));
+    return this.seconds >= RANGES[KEPT] ? "" : String(Math.floor(Date.now() / 1000 - this.seconds));
   }
 
   address() {
-    return { ...this.query(), range: this.range.value === "15m" ? "" : this.range.value };
+    return { ...this.query(), range: this.range.value === KEPT ? "" : this.range.value };
   }
 
   /** One more filter, by a click. */

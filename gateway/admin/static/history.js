@@ -4,7 +4,7 @@
 const SPAN_SECONDS = 900;
 const LEAST_SECONDS = 300;
 
-const NOTHING = { rates: {}, total: {}, overhead: {}, queued: null, signals: null, retries: null, accounts: {} };
+export const NOTHING = { rates: {}, total: {}, overhead: {}, queued: null, signals: null, retries: null, accounts: {} };
 
 export class History {
   constructor() {
@@ -52,29 +52,17 @@ export class History {
       if (last?.t === t) last.points.push(point);
       else groups.push({ t, points: [point] });
     }
-    const drawn = [];
-    for (const { t, points } of groups) {
-      const last = drawn[drawn.length - 1];
-      if (last && t - last.t > 2 * seconds) drawn.push({ t: last.t + seconds, ...NOTHING });
-      drawn.push(points.length === 1 ? { ...points[0], t } : summed(t, points));
-    }
-    return drawn;
+    return withHoles(groups.map(({ t, points }) => (points.length === 1 ? { ...points[0], t } : summed(t, points))), seconds);
   }
 
   /** Names of the gates that were seen, the busiest first. */
   accounts() {
-    const work = new Map();
-    for (const point of this.points) {
-      for (const [name, gate] of Object.entries(point.accounts)) {
-        work.set(name, (work.get(name) ?? 0) + (gate.in_flight ?? 0) + (gate.queued ?? 0));
-      }
-    }
-    return [...work.keys()].sort((a, b) => work.get(b) - work.get(a) || a.localeCompare(b));
+    return namesOf(this.points);
   }
 
   /** Whether any request ended in these 15 minutes. */
   hasTraffic() {
-    return this.points.some((point) => Object.values(point.rates).some((rate) => rate > 0));
+    return hasTraffic(this.points);
   }
 
   trim() {
@@ -82,6 +70,33 @@ export class History {
     const keep = this.points.findIndex((point) => point.t >= oldest);
     if (keep > 0) this.points.splice(0, keep);
   }
+}
+
+/** Points that are `seconds` apart, with one of nothing in each hole, so that no line is drawn across it. */
+export function withHoles(points, seconds) {
+  const drawn = [];
+  for (const point of points) {
+    const last = drawn[drawn.length - 1];
+    if (last && point.t - last.t > 2 * seconds) drawn.push({ t: last.t + seconds, ...NOTHING });
+    drawn.push(point);
+  }
+  return drawn;
+}
+
+/** Names of the gates that were seen in these points, the busiest first. */
+export function namesOf(points) {
+  const work = new Map();
+  for (const point of points) {
+    for (const [name, gate] of Object.entries(point.accounts)) {
+      work.set(name, (work.get(name) ?? 0) + (gate.in_flight ?? 0) + (gate.queued ?? 0));
+    }
+  }
+  return [...work.keys()].sort((a, b) => work.get(b) - work.get(a) || a.localeCompare(b));
+}
+
+/** Whether any request ended in these points. */
+export function hasTraffic(points) {
+  return points.some((point) => Object.values(point.rates).some((rate) => rate > 0));
 }
 
 /** Several seconds as one point: rates are means; times, queues and what is in flight are the worst of them. */
@@ -112,7 +127,7 @@ function summed(t, points) {
   };
 }
 
-function pointAt(columns, at) {
+export function pointAt(columns, at) {
   const pick = (group) => Object.fromEntries(Object.entries(group).map(([key, column]) => [key, column[at]]));
   return {
     t: columns.t[at],

@@ -2,6 +2,7 @@
 // the page is visible. After each (re)connection everything is read again, so that nothing is missing.
 
 import { ask, searchOf } from "./api.js";
+import { ASK_EVERY_MS, AskedHistory } from "./asked_history.js";
 import { Charts } from "./charts.js";
 import { ConsumerPage } from "./consumer_page.js";
 import { ExchangeList } from "./exchanges.js";
@@ -20,6 +21,7 @@ const TABLES_EVERY_MS = 5000;
 const LISTED = 120;
 
 const past = new History();
+const asked = new AskedHistory();
 const chartsNote = document.getElementById("charts-note");
 const CHARTS_NOTE = chartsNote.textContent;
 const state = new StateView(document);
@@ -67,6 +69,7 @@ async function readAll() {
   past.load(columns);
   state.update(told);
   charts.update();
+  attempt(readCharts);
   list.load(latest.exchanges, { more: !replica && latest.exchanges.length >= LISTED, only: Boolean(filters.query().request_id) });
   await readTables();
 }
@@ -100,13 +103,35 @@ setInterval(() => {
   if (!document.hidden && state.link === "live") attempt(readTables);
 }, TABLES_EVERY_MS);
 
-/** What follows from the filters without asking. */
+setInterval(() => {
+  if (!document.hidden && state.link === "live") attempt(readCharts);
+}, ASK_EVERY_MS);
+
+/** Whether the charts show something else than all traffic of this replica in the last 15 minutes. */
+function mustAsk() {
+  return Boolean(replica) || filters.seconds > 900 || Object.values(filters.query()).some(Boolean);
+}
+
+/** What the charts show where that is not what the ticks bring. */
+async function readCharts() {
+  if (!mustAsk()) return;
+  if (!(await asked.refresh({ ...filters.query(), range: filters.range.value, replica }, filters.seconds))) return;
+  if (!mustAsk()) return;
+  charts.show(asked);
+  chartsNote.textContent = asked.note;
+}
+
+/** What follows from the filters: tables at once, charts once the answer is there. */
 function show() {
   past.span = filters.seconds;
-  charts.update();
   tables.narrow(filters.query());
-  const filtered = Object.values(filters.query()).some(Boolean);
-  chartsNote.textContent = filtered ? "Charts show all traffic of this replica; the filters apply to tables and exchanges." : CHARTS_NOTE;
+  if (mustAsk()) {
+    attempt(readCharts);
+    return;
+  }
+  asked.forget();
+  charts.show(null);
+  chartsNote.textContent = CHARTS_NOTE;
 }
 
 /** Several replicas are shown together where they share what they see. */

@@ -1,5 +1,6 @@
 // What each chart shows: its words, units, series and how they are read off a point of the history. How a chart is
-// drawn is charts.js; a series is named by the CSS class that gives its colour. A `ceiling` is for a
+// drawn is charts.js; a series is named by the CSS class that gives its colour. `unfiltered` is what
+// is not told apart by what the reader filters by. A `ceiling` is for a
 // series that may run off the top, so that the others stay readable: an idle account's limit.
 
 import { amount, count, duration, rate } from "./format.js";
@@ -57,6 +58,7 @@ export const PANELS = [
     id: "queue",
     title: "Waiting in the queue",
     explained: "for a slot, all accounts",
+    unfiltered: true,
     series: [{ key: "queued", label: "waiting", tone: "queue", fill: true, read: (point) => point.queued }],
     text: count,
     floor: 4,
@@ -68,6 +70,7 @@ export const PANELS = [
     id: "concurrency",
     title: "In flight and limit",
     explained: "as learned from Twilio",
+    unfiltered: true,
     byAccount: true,
     series: [
       { key: "in_flight", label: "in flight", tone: "flight", fill: true, read: (point, name) => point.accounts?.[name]?.in_flight },

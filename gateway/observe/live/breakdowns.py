@@ -1,16 +1,18 @@
 """Who called what, and how it went, over 15 minutes: by consumer, route, Twilio's code and slug. Pure.
 
-Counted in slices of three minutes, of which the oldest is dropped; bounded by the configuration's
-consumers, the catalogue's labels, our slugs, and a fixed number of codes.
+Exchanges are counted in cells of ten seconds (`traffic_cells.py`), which are added up in slices of three
+minutes, of which the oldest is dropped; bounded by the configuration's consumers, the catalogue's labels, our
+slugs, and a fixed number of codes.
 """
 
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from gateway.exchange import OWN_PRODUCT, UNKNOWN_SDK, Ending, Exchange
-from gateway.observe.live.quantiles import Counts, bucket_of, read_quantiles
+from gateway.exchange import OWN_PRODUCT, UNKNOWN_SDK, Exchange
+from gateway.observe.live.quantiles import Counts, read_quantiles
+from gateway.observe.live.traffic_cells import CELL_SECONDS, CLASS, Cell, Cells, OpenCells
 
 _SLICE_SECONDS = 180
 _SLICES = 5
@@ -21,8 +23,7 @@ MAX_CODES = 100
 MAX_SDKS = 10
 OTHER_CODE = 0
 """Stands for Twilio codes beyond `MAX_CODES`."""
-_OURS = ("upstream_", "internal_")
-_ANSWERED = Ending.ANSWERED  # looked up once: an enumeration's members are slow to get at
+_MOST_BACK = WINDOW_SECONDS // CELL_SECONDS
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -54,15 +55,16 @@ class Breakdown:
     slugs: dict[str, int] = field(default_factory=dict)
     """Of a consumer: answers by our slug."""
 
-    def count(self, at: float, failed: bool, refused: bool, bucket: int) -> None:
-        """Count one exchange."""
-        self.requests += 1
-        if failed:
-            self.errors += 1
-            self.refusals += refused
-        self.last_at = at  # they come nearly in order
+    def take(self, cell: Cell) -> None:
+        """Count what a cell has."""
+        self.errors += cell.errors
+        self.refusals += cell.refusals
+        self.last_at = max(self.last_at, cell.last_at)
         durations = self.durations
-        durations[bucket] = durations.get(bucket, 0) + 1
+        for key, count in cell.durations.items():
+            self.requests += count
+            bucket = key % CLASS
+            durations[bucket] = durations.get(bucket, 0) + count
 
     def count_sdk(self, sdk: str, count: int = 1) -> None:
         """Requests of an SDK more."""
@@ -107,51 +109,70 @@ class Breakdown:
 class _Slice:
     number: int
     consumers: dict[str, Breakdown] = field(default_factory=dict)
-    routes: dict[tuple[str, str, str], Breakdown] = field(default_factory=dict)
+    routes: dict[RouteName, Breakdown] = field(default_factory=dict)
     codes: dict[int, Breakdown] = field(default_factory=dict)
     slugs: dict[str, Breakdown] = field(default_factory=dict)
 
+    def take(self, cells: Cells) -> None:
+        """Add cells up."""
+        for name, cell in cells.items():
+            if name.product == OWN_PRODUCT:
+                continue
+            count = cell.requests
+            caller = _of(self.consumers, name.consumer)
+            caller.take(cell)
+            caller.count_sdk(name.sdk or UNKNOWN_SDK, count)
+            if name.label:
+                _of(self.routes, RouteName(name.product, name.label, name.method)).take(cell)
+            if name.slug:
+                caller.count_slug(name.slug, count)
+                _of(self.slugs, name.slug).take(cell)
+            if code := name.code:
+                caller.count_code(code, count)
+                if code not in self.codes and len(self.codes) >= MAX_CODES:
+                    code = OTHER_CODE
+                _of(self.codes, code).take(cell)
+
 
 class Breakdowns:
-    """`now` and all moments are seconds since the epoch."""
+    """`now` and all moments are seconds since the epoch.
 
-    def __init__(self) -> None:
+    `on_close` gets every ten seconds that are over, in order: their number since the epoch, and their cells.
+    """
+
+    def __init__(self, on_close: Callable[[int, Cells], None] = lambda number, cells: None) -> None:
+        self._on_close = on_close
+        self._open: OpenCells | None = None
+        self._closed = 0
         self._slices: deque[_Slice] = deque(maxlen=_SLICES)
         self._seconds: deque[tuple[int, dict[str, int]]] = deque(maxlen=RATE_SECONDS + 1)
+        self._unfolded: _Slice | None = None
 
     def add(self, exchanges: Iterable[Exchange]) -> None:
-        """Count exchanges; those of a slice that is over, in the newest."""
-        second, current, counts = -1, _Slice(0), dict[str, int]()
+        """Count exchanges; those of ten seconds that are over, in the next."""
+        second, counts, cells = -1, dict[str, int](), OpenCells(0)
         for exchange in exchanges:
-            if exchange.product == OWN_PRODUCT:
-                continue
-            at, slug, consumer = exchange.ended_at_epoch, exchange.slug, exchange.consumer
-            if int(at) != second:
-                second = int(at)
-                current = self._slice(second // _SLICE_SECONDS)
-                counts = self._second(second)
-            failed = exchange.status >= 400 or exchange.ending is not _ANSWERED
-            refused = failed and is_refusal(slug)
-            bucket = bucket_of(exchange.ended_at - exchange.started_at)
-            caller = current.consumers.get(consumer) or _of(current.consumers, consumer)
-            caller.count(at, failed, refused, bucket)
-            if (sdk := exchange.sdk) in caller.sdks:
-                caller.sdks[sdk] += 1
-            else:
-                caller.count_sdk(sdk)
-            counts[consumer] = counts.get(consumer, 0) + 1
-            if exchange.label:
-                name = (exchange.product, exchange.label, exchange.method)
-                route = current.routes.get(name) or _of(current.routes, name)
-                route.count(at, failed, refused, bucket)
-            if slug:
-                caller.count_slug(slug)
-                _of(current.slugs, slug).count(at, failed, refused, bucket)
-            if code := exchange.twilio_code:
-                caller.count_code(code)
-                if code not in current.codes and len(current.codes) >= MAX_CODES:
-                    code = OTHER_CODE
-                _of(current.codes, code).count(at, failed, refused, bucket)
+            at = int(exchange.ended_at_epoch)
+            if at != second:
+                second = at
+                cells = self._cells(at // CELL_SECONDS)
+                counts = self._second(at)
+            cells.count(exchange)
+            if exchange.product != OWN_PRODUCT:
+                consumer = exchange.consumer
+                counts[consumer] = counts.get(consumer, 0) + 1
+        self._unfolded = None
+
+    def close(self, now: float) -> None:
+        """Close every ten seconds that are over, those without an exchange, too."""
+        number = int(now) // CELL_SECONDS
+        if self._open is not None and self._open.number < number:
+            self._close(self._open)
+        if not self._closed or self._closed - number > 1:
+            self._closed = number - 1  # at the start, or the clock was set back
+        for empty in range(max(self._closed + 1, number - _MOST_BACK), number):
+            self._on_close(empty, {})
+            self._closed = empty
 
     def consumers(self, now: float) -> dict[str, Breakdown]:
         """By name; '' stands for unknown callers."""
@@ -159,8 +180,7 @@ class Breakdowns:
 
     def routes(self, now: float) -> dict[RouteName, Breakdown]:
         """By route."""
-        merged = _merged(each.routes for each in self._recent(now))
-        return {RouteName(*name): breakdown for name, breakdown in merged.items()}
+        return _merged(each.routes for each in self._recent(now))
 
     def codes(self, now: float) -> dict[int, Breakdown]:
         """By Twilio's code."""
@@ -180,28 +200,48 @@ class Breakdowns:
                     found[name] = found.get(name, 0) + count
         return {name: round(count / RATE_SECONDS, 3) for name, count in found.items()}
 
-    def _slice(self, number: int) -> _Slice:
-        slices = self._slices
-        if slices and slices[-1].number - number > _SLICES:
-            slices.clear()  # the clock was set back
-        if not slices or slices[-1].number < number:
-            slices.append(_Slice(number))
-        return slices[-1]
+    def _cells(self, number: int) -> OpenCells:
+        """Those of these ten seconds; of the ones that are open, if these are over."""
+        if self._closed - number > _MOST_BACK:
+            self._slices.clear()  # the clock was set back
+            self._open, self._closed = None, number - 1
+        number = max(number, self._closed + 1)
+        cells = self._open
+        if cells is not None and cells.number - number > _MOST_BACK:
+            self._slices.clear()
+            cells = None
+        elif cells is not None and cells.number < number:
+            self._close(cells)
+            cells = None
+        if cells is None:
+            cells = self._open = OpenCells(number)
+        return cells
+
+    def _close(self, cells: OpenCells) -> None:
+        read, number = cells.read(), cells.number * CELL_SECONDS // _SLICE_SECONDS
+        if not self._slices or self._slices[-1].number < number:
+            self._slices.append(_Slice(number))
+        self._slices[-1].take(read)
+        self._open, self._closed, self._unfolded = None, cells.number, None
+        self._on_close(cells.number, read)
 
     def _recent(self, now: float) -> list[_Slice]:
         first = int(now) // _SLICE_SECONDS - _SLICES
-        return [each for each in self._slices if each.number > first]
+        return [each for each in (*self._slices, self._not_closed()) if each.number > first]
+
+    def _not_closed(self) -> _Slice:
+        """What is open, added up once for all tables."""
+        if self._unfolded is None:
+            cells = OpenCells(0) if self._open is None else self._open
+            self._unfolded = _Slice(cells.number * CELL_SECONDS // _SLICE_SECONDS)
+            self._unfolded.take(cells.read())
+        return self._unfolded
 
     def _second(self, second: int) -> dict[str, int]:
         seconds = self._seconds
         if not seconds or seconds[-1][0] != second:
             seconds.append((second, {}))
         return seconds[-1][1]
-
-
-def is_refusal(slug: str) -> bool:
-    """Whether a slug is a refusal, not a failure of Twilio's or the gateway's."""
-    return bool(slug) and not slug.startswith(_OURS)
 
 
 def _of(breakdowns: dict[Key, Breakdown], key: Key) -> Breakdown:

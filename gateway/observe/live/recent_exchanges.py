@@ -141,6 +141,12 @@ class Recent:
         self.last_seq += len(exchanges)
         self._kept.extend(exchanges)
 
+    @property
+    def since(self) -> float | None:
+        """When the oldest that is kept ended, in seconds since the epoch; None while nothing was dropped."""
+        kept = self._kept
+        return kept[0].ended_at_epoch if len(kept) == kept.maxlen else None
+
     def find(
         self, wanted: Filter, most: int, *, after: int | None = None, before: int | None = None
     ) -> list[Numbered]:

@@ -1,4 +1,4 @@
-"""The admin thread's view of recent traffic: latest exchanges, history, breakdowns and the use of keys.
+"""The admin thread's view of recent traffic: latest exchanges, histories, breakdowns and the use of keys.
 
 Everything in it belongs to that thread; the exchange queue is its only input. Knows neither HTTP nor who
 reads it.
@@ -13,6 +13,7 @@ from gateway.observe.live.breakdowns import Breakdowns
 from gateway.observe.live.exchange_queue import ExchangeQueue
 from gateway.observe.live.history import History, LimiterReading
 from gateway.observe.live.recent_exchanges import Recent
+from gateway.observe.live.traffic_history import TrafficHistory
 
 _REFUSED = 401
 _TOO_MANY = 429
@@ -38,7 +39,8 @@ class TrafficWindow:
         self.exchange_queue = exchange_queue
         self.recent = Recent(now)
         self.history = History(now)
-        self.tables = Breakdowns()
+        self.long_history = TrafficHistory()
+        self.tables = Breakdowns(self.long_history.add)
         self.consumer_keys = KeyUsageTable()
         self.keys: dict[str, KeyUse] = {}
         """By masked SID: as many as the configuration had keys."""
@@ -58,7 +60,10 @@ class TrafficWindow:
 
     def close_second(self, limiters: Mapping[str, LimiterReading]) -> None:
         """Close the seconds that are over; `limiters` are readings of this moment."""
-        self.history.close(self.refresh(), limiters)
+        now = self.refresh()
+        self.history.close(now, limiters)
+        self.tables.close(now)
+        self.long_history.read_limiters(now, limiters)
 
     def _record_key(self, key: str, status: int, at: float) -> None:
         use = self.keys.get(key)

@@ -10,8 +10,8 @@ from gateway.observe.live.breakdowns import (
     RATE_SECONDS,
     Breakdowns,
     RouteName,
-    is_refusal,
 )
+from gateway.observe.live.traffic_cells import is_refusal
 from tests.unit.observe.exchanges import finished
 
 NOW = 60_000.0
