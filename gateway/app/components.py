@@ -30,7 +30,7 @@ from gateway.policy.snapshot import Snapshots
 from gateway.rate_limits.expiry_table import ExpiryTable
 from gateway.rate_limits.limit_leases import LeasedLimits
 from gateway.rate_limits.memory_limits import MemoryLimits
-from gateway.rate_limits.rate_limiter import RateLimiter
+from gateway.rate_limits.rate_limiter import OnStoreFailure, RateLimiter
 from gateway.rate_limits.redis_limits import RedisLimits
 from gateway.redis.redis_store import RedisStore
 from gateway.redis.server_clock import ServerClock
@@ -130,7 +130,7 @@ async def open_components(
     return Components(
         buffers,
         forwarder,
-        _make_limiter(options, store),
+        make_limiter(store, options.on_store_failure),
         Idempotency(
             options.idempotency,
             time.monotonic,
@@ -177,11 +177,12 @@ async def _open_store(options: Options, observers: Observers, loops: BackgroundL
     return store
 
 
-def _make_limiter(options: Options, store: RedisStore | None) -> RateLimiter:
+def make_limiter(store: RedisStore | None, on_store_failure: OnStoreFailure) -> RateLimiter:
+    """Limits of this process, or of all that share the store."""
     return RateLimiter(
         MemoryLimits(ExpiryTable(), time.monotonic),
         _shared_limits(store) if store is not None else None,
-        on_store_failure=options.on_store_failure,
+        on_store_failure=on_store_failure,
         clock=asyncio.get_running_loop().time,
     )
 

@@ -124,6 +124,7 @@ class Gateway:
                 self.observers,
                 components.buffers,
                 components.status_news.told,
+                components.store,
             )
         self._authenticator = AdminAuthenticator(options.admin.access, self._admin_refused)
         registry = self.observers.metrics.registry

@@ -6,15 +6,17 @@ from urllib.parse import urlsplit
 from gateway.config.loading.certificate_files import TlsMaterial
 from gateway.config.loading.resolved import ResolvedWebhookRoute, ResolvedWebhooks, ResolvedWebhookSecret
 from gateway.config.schema.addresses import ListenAddress
+from gateway.consumers.rate_limit_rules import make_limit
 from gateway.listener.connections import ConnectionLimits
 from gateway.listener.request_parser import HeadLimits
 from gateway.upstream.connection_opener import make_tls_context
 from gateway.webhooks.inward_client import Trust
 from gateway.webhooks.public_address import read_address
 from gateway.webhooks.signature import Algorithm, SigningSecret
-from gateway.webhooks.webhook_routes import RateLimit, WebhookRoute, WebhookRules, split_path
+from gateway.webhooks.webhook_routes import WebhookRoute, WebhookRules, split_path
 
 _PERIODS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_OWNER = "webhooks:"  # of the state of limits; no consumer has such a name
 _HEADERS_MAX = 64  # Twilio sends about ten
 _WRITE_SECONDS = 10.0
 
@@ -86,7 +88,14 @@ def _route(resolved: ResolvedWebhookRoute, secrets: tuple[SigningSecret, ...]) -
     if settings.rate is not None:
         count, _, unit = settings.rate.partition("/")
         period = _PERIODS[unit]
-        rate = RateLimit(settings.burst or max(1, int(count) // period), period / int(count))
+        rate = make_limit(
+            settings.path,
+            int(count),
+            period,
+            settings.burst or max(1, int(count) // period),
+            owner=_OWNER,
+            label=settings.path,
+        )
     return WebhookRoute(
         path=settings.path,
         account=settings.account,

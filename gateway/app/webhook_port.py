@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from gateway.app.components import make_limiter
 from gateway.app.listen_error import ListenError
 from gateway.app.webhook_options import WebhookOptions
 from gateway.http.buffered_bytes import BufferedBytes
@@ -9,7 +10,11 @@ from gateway.listener.listener import Listener
 from gateway.listener.tls_context import ListenerTls
 from gateway.observe.metrics.webhook_families import WebhookState
 from gateway.observe.observers import Observers
+from gateway.rate_limits.rate_limiter import OnStoreFailure
+from gateway.redis.redis_store import RedisStore
 from gateway.webhooks.inward_client import InwardClient
+from gateway.webhooks.shared_answers import SharedAnswers
+from gateway.webhooks.webhook_delivery import WebhookDelivery
 from gateway.webhooks.webhook_handler import WebhookHandler
 
 SETTING = "webhooks.listen"
@@ -24,12 +29,19 @@ class WebhookPort:
         observers: Observers,
         buffers: BufferedBytes,
         on_status: Callable[[str, str], object],
+        store: RedisStore | None,
     ) -> None:
         """`on_status` is called with the account and the SID of each verified status callback."""
         self._address = options.address
         self._client = InwardClient()
+        self._shared = None if store is None else SharedAnswers(store, store.server_clock.now)
         self.handler = WebhookHandler(
-            options.rules, self._client, observers, on_status, body_seconds=options.body_seconds
+            options.rules,
+            WebhookDelivery(self._client, shared=self._shared),
+            make_limiter(store, OnStoreFailure.LOCAL),  # an unavailable store refuses no event
+            observers,
+            on_status,
+            body_seconds=options.body_seconds,
         )
         tls = options.tls
         self.tls = None if tls is None else ListenerTls(tls.context, tls.expires, observers.handshake_failed)
@@ -64,7 +76,6 @@ class WebhookPort:
         """Apply a configuration, for the next event and connection. Events under way end as they began."""
         self.handler.rules = options.rules
         self.handler.body_seconds = options.body_seconds
-        self.handler.limits.forget(options.rules)
         self.listener.apply(options.limits, options.heads)
         if self.tls is not None and options.tls is not None:
             self.tls.replace(options.tls.context, options.tls.expires)
@@ -78,3 +89,5 @@ class WebhookPort:
     async def close(self) -> None:
         """Close what is left."""
         await self._client.close()
+        if self._shared is not None:
+            await self._shared.close()

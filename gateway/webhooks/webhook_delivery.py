@@ -4,26 +4,37 @@ What is answered when the service cannot is decided here, too. Knows nothing of 
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Final
 
 from gateway.webhooks.answer_adaptation import adapt_answer
 from gateway.webhooks.inward_client import InwardClient, ServiceFailure
 from gateway.webhooks.inward_request import build_inward_request
+from gateway.webhooks.shared_answers import SharedAnswers, SharedFlight
 from gateway.webhooks.webhook_fields import IDEMPOTENCY_TOKEN, find_value
 from gateway.webhooks.webhook_record import WebhookEvent, WebhookOutcome
 from gateway.webhooks.webhook_repeats import WebhookAnswer, WebhookRepeats
 from gateway.webhooks.webhook_routes import WebhookRoute, WebhookRules
 from gateway.webhooks.webhook_verification import ReceivedEvent, Verification
 
+_PROMPT_SECONDS: Final = 0.01
+"""A store that answered faster has no step of its own."""
 _FALLBACK_FIELDS: Final = b"Content-Type: text/xml; charset=utf-8\r\n"
 
 
 class WebhookDelivery:
     """One per process, on its loop. `clock` is monotonic, in seconds."""
 
-    def __init__(self, client: InwardClient, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        client: InwardClient,
+        clock: Callable[[], float] = time.perf_counter,
+        shared: SharedAnswers | None = None,
+    ) -> None:
         self.repeats = WebhookRepeats(clock)
+        self.shared = shared
+        """What other replicas answered; None without a shared store."""
         self._client = client
         self._clock = clock
 
@@ -47,13 +58,38 @@ class WebhookDelivery:
                 return answer
         entry = self.repeats.begin(key)
         kept = None
+        flight = None if self.shared is None else SharedFlight(key, verification.secret)
         try:
+            if flight is not None:
+                answer = await self._find_shared(flight, route, deadline, event)
+                if answer is not None:
+                    kept = answer if event.outcome is WebhookOutcome.REPEATED else None
+                    return answer
             answer = await self._ask(rules, route, received, verification, deadline, event)
             if event.outcome is WebhookOutcome.RELAYED and answer.status < 500:
                 kept = answer  # of anything else a repeat hopes for better
             return answer
         finally:
             self.repeats.end(key, entry, kept)
+            if self.shared is not None and flight is not None:
+                self.shared.end(flight, kept)
+
+    async def _find_shared(
+        self, flight: SharedFlight, route: WebhookRoute, deadline: float, event: WebhookEvent
+    ) -> WebhookAnswer | None:
+        """Another replica's answer, or what is said instead if that takes too long; None if it has none."""
+        assert self.shared is not None
+        began = self._clock()
+        try:
+            answer = await self.shared.find(flight, deadline)
+        except TimeoutError:
+            return _give_up(route, "timeout", event)
+        finally:
+            if self._clock() - began > _PROMPT_SECONDS:
+                event.step("repeat", began, self._clock(), "replicas")
+        if answer is not None:
+            event.outcome = WebhookOutcome.REPEATED
+        return answer
 
     async def _wait_for_first(
         self,

@@ -8,14 +8,15 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from gateway.errors import GatewayError
+from gateway.consumers.rate_limit_rules import LimitKey
+from gateway.errors import GatewayError, Refusal
 from gateway.exchange import new_request_id
 from gateway.http.request_head import Inbound, require_head
 from gateway.listener.request import Request
 from gateway.listener.request_body import expects_continue, read_body
 from gateway.policy.bodies import BodyFormat, BodyPlan
+from gateway.rate_limits.rate_limiter import RateLimiter
 from gateway.webhooks.body_budget import BodyBudget
-from gateway.webhooks.inward_client import InwardClient
 from gateway.webhooks.route_limits import RouteLimits
 from gateway.webhooks.signature import SIGNATURE_FIELD
 from gateway.webhooks.signature_hints import MAX_BODY_BYTES, Hint, find_hint
@@ -73,7 +74,8 @@ class WebhookHandler:
     def __init__(
         self,
         rules: WebhookRules,
-        client: InwardClient,
+        delivery: WebhookDelivery,
+        limiter: RateLimiter,
         observer: WebhookObserver,
         on_status: Callable[[str, str], object],
         clock: Callable[[], float] = time.perf_counter,
@@ -86,7 +88,8 @@ class WebhookHandler:
         self.in_flight = 0
         self.body_seconds = body_seconds
         self.limits = RouteLimits()
-        self.delivery = WebhookDelivery(client, clock)
+        self.delivery = delivery
+        self._limiter = limiter
         self._observer = observer
         self._on_status = on_status
         self._clock = clock
@@ -149,7 +152,7 @@ class WebhookHandler:
             target = request.target.encode("ascii")
             received = ReceivedEvent(request.method, *parts, target, inbound.fields, body)
             verification = self._verify(rules, route, received, event)
-        self._admit(route)
+        await self._admit(route, deadline)
         try:
             return await self.delivery.deliver(rules, route, received, verification, deadline, event)
         finally:
@@ -215,11 +218,14 @@ class WebhookHandler:
             hint = find_hint(make_suspect(received), rules.address, route.secrets, rules.secrets)
         self._observer.webhook_hint(route.path, request_id, reason, hint)
 
-    def _admit(self, route: WebhookRoute) -> None:
+    async def _admit(self, route: WebhookRoute, deadline: float) -> None:
         """Spend the route's limits; `RouteLimits.leave` follows."""
-        wait = self.limits.wait_seconds(route, self._clock())
-        if wait:
-            raise _Unwelcome(WebhookOutcome.RATE_LIMITED, 429, int(wait) + 1)
+        if route.rate is not None:
+            try:
+                await self._limiter.admit_keys((LimitKey(route.rate, route.rate.key),), deadline)
+            except Refusal as refusal:
+                seconds = int(dict(refusal.headers)["Retry-After"])
+                raise _Unwelcome(WebhookOutcome.RATE_LIMITED, 429, seconds) from refusal
         if not self.limits.enter(route):
             raise _Unwelcome(WebhookOutcome.BUSY, 503, 1)
 

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
+from gateway.consumers.rate_limit_rules import Limit
 from gateway.webhooks.public_address import PublicAddress
 from gateway.webhooks.signature import SigningSecret
 
@@ -22,14 +23,6 @@ _REST: Final = re.compile(
     rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/|^\[\]]|%(?!2[FfEe]|5[Cc]|[01][0-9A-Fa-f]|7[Ff]|25)[0-9A-Fa-f]{2})*+"
 )
 _QUERY: Final = re.compile(rb"[!\"$-~]*+")
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimit:
-    """`burst` at once, then one every `seconds`."""
-
-    burst: int
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +44,8 @@ class WebhookRoute:
     fallback: bytes | None = None
     reports: bool = False
     max_body_bytes: int = MAX_BODY_BYTES
-    rate: RateLimit | None = None
+    rate: Limit | None = None
+    """Of verified events; of all replicas together where they share a store."""
     concurrency: int = 100
     origin: str = ""
     """Scheme, host and port of `to`: the name of its connection pool."""

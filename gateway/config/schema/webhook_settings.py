@@ -82,13 +82,15 @@ class WebhookRouteSettings(Section):
     )
     max_body: values.Bytes = Field(default=1_048_576, description="Largest body (bytes).")
     rate: values.Rate | None = Field(
-        default=None, description="Most verified events, such as `50/s`, in this process; more get 429."
+        default=None,
+        description="Most verified events, such as `50/s`, of all replicas that share the `store`; more get "
+        "429.",
     )
     burst: values.Count | None = Field(
         default=None, description="How many may come at once; by default what `rate` admits in a second."
     )
     concurrency: values.Count = Field(
-        default=100, description="Most events under way at the same time; one more gets 503."
+        default=100, description="Most events under way in one process; one more gets 503."
     )
 
 

@@ -99,6 +99,13 @@ def _collect_state(state: WebhookState) -> Iterator[Metric]:
         "First answers that are kept for repeats.",
         len(handler.delivery.repeats),
     )
+    shared = handler.delivery.shared
+    yield counter(
+        "gateway_webhook_shared_repeats",
+        "What events with an idempotency token met at the store that replicas share.",
+        ("event",),
+        (((event.value,), count) for event, count in (shared.counts.items() if shared else ())),
+    )
     yield single_gauge(
         "gateway_webhook_connections", "Connections of the webhook port that are open.", tracker.open
     )

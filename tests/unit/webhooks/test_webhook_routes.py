@@ -1,9 +1,9 @@
-"""Routes: the first that fits, byte for byte; what lies beneath leaves no folder. And their limits."""
+"""Routes: the first that fits, byte for byte; what lies beneath leaves no folder. How many are under way."""
 
 import pytest
 
 from gateway.webhooks.route_limits import RouteLimits
-from gateway.webhooks.webhook_routes import RateLimit, is_plain_rest, split_target
+from gateway.webhooks.webhook_routes import is_plain_rest, split_target
 from tests.support.webhook_rules import make_route, make_rules
 
 RULES = make_rules(
@@ -45,17 +45,6 @@ def test_a_long_path_is_judged_in_linear_time() -> None:
     assert not is_plain_rest(b"a/" * 50_000 + b"..")
 
 
-def test_a_rate_admits_its_burst_and_then_one_at_a_time() -> None:
-    limits = RouteLimits()
-    route = make_route(rate=RateLimit(3, 0.5))
-    assert [limits.wait_seconds(route, 0.0) for _ in range(4)] == [0.0, 0.0, 0.0, 0.5]
-    assert limits.wait_seconds(route, 0.4) == pytest.approx(0.1)
-    assert limits.wait_seconds(route, 0.5) == 0.0
-    assert limits.wait_seconds(route, 0.5) == pytest.approx(0.5)
-    assert [limits.wait_seconds(route, 100.0) for _ in range(4)] == [0.0, 0.0, 0.0, pytest.approx(0.5)]
-    assert limits.wait_seconds(make_route("/free"), 0.0) == 0.0
-
-
 def test_so_many_are_under_way_at_once() -> None:
     limits = RouteLimits()
     route = make_route(concurrency=2)
@@ -65,11 +54,3 @@ def test_so_many_are_under_way_at_once() -> None:
     limits.leave(route)
     limits.leave(route)
     assert limits.in_flight == {}
-
-
-def test_limits_of_routes_that_are_gone_are_forgotten() -> None:
-    limits = RouteLimits()
-    gone = make_route("/gone", rate=RateLimit(1, 10.0))
-    assert [limits.wait_seconds(gone, 0.0) for _ in range(2)] == [0.0, 10.0]
-    limits.forget(make_rules(make_route("/other")))
-    assert limits.wait_seconds(gone, 0.0) == 0.0
