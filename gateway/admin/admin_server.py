@@ -106,8 +106,11 @@ class AdminServer:
         application = web.Application(middlewares=[self._guard.stand], client_max_size=_MAX_BODY_BYTES)
         application.on_response_prepare.append(add_headers)
         router = application.router
-        router.add_get("/livez", self._livez)
-        router.add_get("/readyz", self._readyz)
+        for path, probe in (("/livez", self._livez), ("/readyz", self._readyz)):
+            router.add_get(path, probe)
+            # HAProxy's `option httpchk /readyz` asks with OPTIONS:
+            # https://docs.haproxy.org/3.0/configuration.html#4.2-option%20httpchk
+            router.add_options(path, probe)
         router.add_get("/metrics", self._scrape)
         router.add_get("/root.pem", self._root)
         router.add_get("/api/events", self._events.handle)

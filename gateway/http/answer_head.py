@@ -61,7 +61,8 @@ class AnswerHead:
 
     `keep_alive` says whether the connection may serve another request after the body. `relayed` are the lines
     that the caller gets (`build_answer_fields`), Content-Length as it came; None where they must be built.
-    `request_id` is the value of Twilio-Request-Id, b'' without one. `located`: it may have a Location.
+    `request_id` is the value of Twilio-Request-Id, b'' without one. `located`: it may have one of
+    `LINK_FIELDS`.
     """
 
     __slots__ = (

@@ -18,9 +18,12 @@ _MAX_SHAPES: Final = 4
 """Of one status. A head that has none of them is read line by line."""
 _MAX_STATUSES: Final = 16
 
+LINK_FIELDS: Final = (b"location", b"content-location", b"link")
+"""Fields whose values are links that a caller may follow."""
+
 Alike = tuple[bytes, RawFields, bytes, bytes, bytes, bool]
 """Status line, fields, the lines that the caller gets, values of Content-Length and Twilio-Request-Id, and
-whether there is a Location."""
+whether there is one of `LINK_FIELDS`."""
 
 
 class AnswerShape:
@@ -42,7 +45,7 @@ class AnswerShape:
     ) -> None:
         self.first = first
         self.names = [name for name, _ in fields]
-        self._located = any(name.lower() == b"location" for name in self.names)
+        self._located = any(name.lower() in LINK_FIELDS for name in self.names)
         self._lines = lines
         self._fields = list(fields)
         self._sent = sent

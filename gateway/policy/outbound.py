@@ -121,7 +121,10 @@ def join_body(head: OutboundHead, inbound: Inbound, body: Body, *, streams: bool
 
 def wants_identity(grant: Grant) -> bool:
     """Whether the answer must come uncompressed, because bytes of it are replaced (docs/design.md 4.8)."""
-    if grant.conceals:
-        return True
-    # The 2010 API's links are relative; only product APIs answer with absolute ones.
-    return bool(grant.call.address.prefix) and grant.call.address.product != "api"
+    return grant.conceals or (grant.call.address.by_path and has_absolute_links(grant))
+
+
+def has_absolute_links(grant: Grant) -> bool:
+    """Whether an answer in JSON may have links with a host: all but the 2010 API's, whose links are relative
+    but for the `media_url` of a recording (https://www.twilio.com/docs/voice/api/recording)."""
+    return grant.call.address.product != "api" or "/Recordings" in grant.path

@@ -16,7 +16,12 @@ _TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],:"]', re.DOTAL
 _TWILIO_URL: Final = re.compile(
     rb'"https?:(\\?/)\\?/([a-z0-9-]+(?:\.[a-z0-9-]+){0,2}\.twilio\.com)(?::443)?(?=\\?/|"|\?)'
 )
-_PLAIN_URL: Final = re.compile(r"(?:https?:)?//([a-z0-9.-]+\.twilio\.com)(?::443)?(?=/|$|\?)", re.IGNORECASE)
+# As lenient readers of URLs take it, whose example is WHATWG's: any number of slashes, either way round.
+_ANY_URL: Final = re.compile(
+    r"(?:https?:[/\\]*|[/\\]{2,})(?:[^/\\?#]*@)?([a-z0-9.-]+\.twilio\.com)\.?(?::[0-9]*)?(?=[/\\?#]|$)",
+    re.IGNORECASE,
+)
+_LINK_TARGET: Final = re.compile(r"<([^>]*)>")
 _XML_TOKEN: Final = re.compile(rb"(<((?:Secondary)?AuthToken)(?:\s[^>]*)?(?<!/)>).*?(?=</\2\s*>)", re.DOTALL)
 _TOKEN_NAMES: Final = frozenset({b"auth_token", b"secondary_auth_token"})
 
@@ -133,10 +138,10 @@ class JsonSplicer:
 
 
 def is_link(path: Path) -> bool:
-    """`url` and `links.*` of the answer or of an item of one of its lists, and `meta.*url`."""
+    """`url`, `media_url` and `links.*` of the answer or of an item of one of its lists, and `meta.*url`."""
     if len(path) == 2 and path[0] == b"meta":
         return path[1] == b"url" or (path[1] or b"").endswith(b"_url")
-    if path and path[-1] == b"url":
+    if path and (path[-1] == b"url" or path[-1] == b"media_url"):
         return _is_resource(path[:-1])
     return len(path) >= 2 and path[-2] == b"links" and _is_resource(path[:-2])
 
@@ -149,9 +154,13 @@ def link_splicer(hosts: HostTable, origin: Origin) -> JsonSplicer:
     """Gives the link fields of a JSON answer another origin."""
 
     def replace(path: Path, token: bytes) -> bytes | None:
+        if not is_link(path):
+            return None
         match = _TWILIO_URL.match(token)
-        product = product_of(hosts, match[2].decode()) if match and is_link(path) else ""
-        if not match or not product:
+        if match is None:
+            return _replace_odd(token, hosts, origin)
+        product = product_of(hosts, match[2].decode())
+        if not product:
             return None
         prefix = origin(product, match[2].decode()).encode()
         if match[1] == b"\\/":
@@ -172,17 +181,33 @@ def rewrite_links(body: bytes, hosts: HostTable, origin: Origin) -> bytes:
 
 
 def rewrite_location(location: str, hosts: HostTable, origin: Origin, prefix: str) -> str:
-    """`Location` on a Twilio host, with a scheme or without, led through us.
+    """`Location` on a Twilio host, in whatever spelling, led through us.
 
     One that is relative to the host asked is so to the gateway: behind `prefix` ('/product'), or as it is for
     callers that use no prefix ('').
     """
-    if location.startswith("/") and not location.startswith("//"):
-        return origin(prefix[1:], "") + location if prefix else location
-    match = _PLAIN_URL.match(location)
-    host = match[1].lower() if match else ""
-    product = product_of(hosts, host) if host else ""
-    return origin(product, host) + location[match.end() :] if match and product else location
+    match = _ANY_URL.match(location)
+    if match is None:
+        is_rooted = location.startswith("/") and not location.startswith(("//", "/\\"))
+        return origin(prefix[1:], "") + location if prefix and is_rooted else location
+    host = match[1].lower()
+    product = product_of(hosts, host)
+    return origin(product, host) + location[match.end() :] if product else location
+
+
+def rewrite_link_field(link: str, hosts: HostTable, origin: Origin, prefix: str) -> str:
+    """The same for each target of a `Link` field (RFC 8288 3)."""
+    return _LINK_TARGET.sub(lambda match: f"<{rewrite_location(match[1], hosts, origin, prefix)}>", link)
+
+
+def _replace_odd(token: bytes, hosts: HostTable, origin: Origin) -> bytes | None:
+    """A link that is escaped, or spelt otherwise than Twilio spells its own."""
+    try:
+        url: str = json.loads(token)
+    except ValueError:
+        return None
+    moved = rewrite_location(url, hosts, origin, "")
+    return None if moved == url else json.dumps(moved).encode()
 
 
 def conceal_tokens(body: bytes, *, is_xml: bool) -> bytes:

@@ -9,16 +9,19 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from gateway.errors import FailurePhase, UpstreamFailure
+from gateway.http.answer_shapes import LINK_FIELDS
 from gateway.http.content_coding import decode
 from gateway.http.header_fields import drop_field, find_field, replace_field
 from gateway.http.request_head import Inbound
 from gateway.http.response import BodyRest, Response
 from gateway.policy.addressing import HostTable
 from gateway.policy.authorization import Grant
+from gateway.policy.outbound import has_absolute_links
 from gateway.upstream.json_links import (
     JsonSplicer,
     conceal_tokens,
     link_splicer,
+    rewrite_link_field,
     rewrite_location,
     token_splicer,
 )
@@ -84,7 +87,7 @@ def find_base(
 def is_adapted(answer: Response, grant: Grant, base: PublicBase) -> bool:
     """Whether `adapt_answer` may do anything to it."""
     address = grant.call.address
-    if grant.conceals or (address.product != "api" and (address.by_path or not base.url)):
+    if grant.conceals or ((address.by_path or not base.url) and has_absolute_links(grant)):
         return True
     head = answer.unchanged_head
     return head is None or head.located
@@ -101,9 +104,8 @@ async def adapt_answer(
     address = grant.call.address
     is_moved = address.by_path or not base.url
     if is_moved:
-        _move_location(answer, base, address.prefix)
-    # The 2010 API's links are relative; only product APIs answer with absolute ones.
-    links = is_moved and address.product != "api"
+        _move_fields(answer, base, address.prefix)
+    links = is_moved and has_absolute_links(grant)
     if not links and not grant.conceals:
         return answer
     is_json = b"json" in find_field(answer.fields, b"content-type").lower()
@@ -127,11 +129,13 @@ async def adapt_answer(
     return answer
 
 
-def _move_location(answer: Response, base: PublicBase, prefix: str) -> None:
-    location = find_field(answer.fields, b"location")
-    if location:
-        moved = rewrite_location(location.decode("latin-1"), base.hosts, base.origin, prefix)
-        answer.fields = replace_field(answer.fields, b"location", moved.encode("latin-1"))
+def _move_fields(answer: Response, base: PublicBase, prefix: str) -> None:
+    for name in LINK_FIELDS:
+        value = find_field(answer.fields, name).decode("latin-1")
+        if value:
+            moves = rewrite_link_field if name == b"link" else rewrite_location
+            moved = moves(value, base.hosts, base.origin, prefix)
+            answer.fields = replace_field(answer.fields, name, moved.encode("latin-1"))
 
 
 async def _decoded(answer: Response, hold: Hold | None, *, streams: bool = False) -> bool:

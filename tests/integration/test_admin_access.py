@@ -187,10 +187,11 @@ async def test_hosts(remote: Running, session: aiohttp.ClientSession, host: str,
     "head",
     [
         *("GET {path} HTTP/1.0", "HEAD {path} HTTP/1.0", "GET {path} HTTP/1.1\r\nHost: gateway.svc"),
+        "OPTIONS {path} HTTP/1.0",
         *("GET {path} HTTP/1.1\r\nHost: evil.example.com", "GET {path} HTTP/1.1\r\nHost:"),
         "GET {path}?from=balancer HTTP/1.1\r\nHost: a.b, c",
     ],
-    ids=["haproxy", "head", "service name", "foreign", "empty", "no host name"],
+    ids=["haproxy", "head", "service name", "haproxy by default", "foreign", "empty", "no host name"],
 )
 async def test_a3_a_probe_needs_no_host(remote: Running, head: str, path: str) -> None:
     """HAProxy's `option httpchk` sends none, Kubernetes and balancers any: they get one word."""

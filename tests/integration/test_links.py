@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.caller import raw_caller, request
-from tests.support.running import running_gateway
+from tests.support.caller import ask, raw_caller, request
+from tests.support.running import ACCOUNT_SID, Running, running_gateway
 from tests.support.tls import Authority
 from tests.support.upstream import RawUpstream, reply
 
@@ -51,3 +51,31 @@ async def test_page_two_stays_inside(way: str, secure: bool, tmp_path: Path, ups
                 else:
                     assert link.path == "/v1/Services"
     assert [received.head.split()[1].decode() for received in upstream.received] == [LIST, LIST]
+
+
+RECORDINGS = f"/2010-04-01/Accounts/{ACCOUNT_SID}/Recordings"
+FIELDS = ("Location", "Content-Location", "Link")
+
+
+@pytest.mark.parametrize("before", ["", "/api"], ids=["a10-bare path", "a10-prefix"])
+async def test_the_media_of_a_recording_stays_inside(
+    before: str, gateway: Running, upstream: RawUpstream
+) -> None:
+    """The one absolute link of the 2010 API; a caller that followed it would show Twilio its own key."""
+    media = f"https://api.twilio.com{RECORDINGS}/RE1"
+    page = json.dumps({"recordings": [{"media_url": media}]}).encode()
+    upstream.then(reply(page, fields=("Content-Type: application/json",)))
+    answer = await ask(gateway.port, request(f"GET {before}{RECORDINGS}.json", "Accept-Encoding: gzip"))
+    assert json.loads(answer.body)["recordings"][0]["media_url"] == f"http://gateway.test/api{RECORDINGS}/RE1"
+    assert (await upstream.arrived()).values("accept-encoding") == ["identity"]
+
+
+@pytest.mark.parametrize("before", ["", "/api"], ids=["a10-bare path", "a10-prefix"])
+async def test_fields_with_links_stay_inside(before: str, gateway: Running, upstream: RawUpstream) -> None:
+    url = f"https://user@API.twilio.com.:443{RECORDINGS}"
+    fields = (f"Location: {url}", f"Content-Location: {url}", f"Link: <{url}>; rel=next")
+    for _ in range(3):  # the third head is read by the shape of those before
+        upstream.then(reply(b"{}", status="303 See Other", fields=fields))
+        answer = await ask(gateway.port, request(f"GET {before}{RECORDINGS}.json"))
+        inside = f"http://gateway.test/api{RECORDINGS}"
+        assert [answer.value(name) for name in FIELDS] == [inside, inside, f"<{inside}>; rel=next"]

@@ -8,6 +8,7 @@ from gateway.upstream.json_links import (
     conceal_tokens,
     is_link,
     product_of,
+    rewrite_link_field,
     rewrite_links,
     rewrite_location,
     scan_strings,
@@ -43,6 +44,13 @@ def _rewritten(text: str) -> str:
          '{"services":[{"url":"http://gw:8080/sync/v1/a","links":{"c":"http://gw:8080/sync/c"}},1]}'),
         ('{"links": ["https://sync.twilio.com/v1"]}', '{"links": ["http://gw:8080/sync/v1"]}'),
         ('{"\\u0075rl":"https://sync.twilio.com/v1"}', '{"\\u0075rl":"http://gw:8080/sync/v1"}'),
+        ('{"media_url":"https://api.twilio.com/a"}', '{"media_url":"http://gw:8080/api/a"}'),
+        ('{"a":[{"media_url":"https://api.twilio.com/a"}]}', '{"a":[{"media_url":"http://gw:8080/api/a"}]}'),
+        ('{"url": "https://verify.twilio.com:8443/"}', '{"url": "http://gw:8080/verify/"}'),
+        ('{"url": "https://user@verify.twilio.com/"}', '{"url": "http://gw:8080/verify/"}'),
+        ('{"url": "HTTPS://VERIFY.twilio.com./v2"}', '{"url": "http://gw:8080/verify/v2"}'),
+        ('{"url": "//verify.twilio.com/v2"}', '{"url": "http://gw:8080/verify/v2"}'),
+        ('{"url": "\\u0068ttps:\\u002f/verify.twilio.com/v2"}', '{"url": "http://gw:8080/verify/v2"}'),
     ],
 )  # fmt: skip
 def test_links_lead_back_through_us(given: str, expected: str) -> None:
@@ -69,9 +77,9 @@ def test_links_lead_back_through_us(given: str, expected: str) -> None:
         '{"url": "https://verify.twilio.community/v2"}',
         '{"url": "https://evil.example/https://verify.twilio.com/"}',
         '{"url": "https://a.b.c.verify.twilio.com/"}',
-        '{"url": "https://verify.twilio.com:8443/"}',
-        '{"url": "https://user@verify.twilio.com/"}',
         '{"url": "verify.twilio.com/v2"}',
+        '{"url": "https://xverify.twilio.com/v2", "links": {"a": "https://media.twiliocdn.com/a\\u002f"}}',
+        '{"data": {"media_url": "https://api.twilio.com/a"}}',
         '{"url": "/v2", "x": ".twilio.com"}',
         '{"a": "\\"url\\": \\"https://verify.twilio.com/v2\\""}',
         '{"x": "a, b: {c}", "n": [1, -2.5e3, true, null, "\\\\"], "e": {}, "l": []}  .twilio.com',
@@ -95,14 +103,34 @@ def test_everything_else_is_untouched(text: str) -> None:
         ("https://media.twiliocdn.com/a", "https://media.twiliocdn.com/a"),
         ("https://unknown.twilio.com/a", "https://unknown.twilio.com/a"),
         ("https://verify.twilio.com.evil.example/a", "https://verify.twilio.com.evil.example/a"),
-        ("https://verify.twilio.com:8443/a", "https://verify.twilio.com:8443/a"),
+        ("https://verify.twilio.com:8443/a", "http://gw:8080/verify/a"),
+        ("https://verify.twilio.com:/a", "http://gw:8080/verify/a"),
+        ("https://verify.twilio.com./a", "http://gw:8080/verify/a"),
+        ("//verify.twilio.com.:443/a", "http://gw:8080/verify/a"),
+        ("https://verify.twilio.com#a", "http://gw:8080/verify#a"),
+        ("https://user:pass@verify.twilio.com/a", "http://gw:8080/verify/a"),
+        ("https:\\\\verify.twilio.com/a", "http://gw:8080/verify/a"),
+        ("/\\verify.twilio.com/a", "http://gw:8080/verify/a"),
+        ("https:///verify.twilio.com/a", "http://gw:8080/verify/a"),
+        ("https:verify.twilio.com/a", "http://gw:8080/verify/a"),
+        ("https://verify.twilio.com@evil.example/a", "https://verify.twilio.com@evil.example/a"),
+        ("https://evil.example/@verify.twilio.com/a", "https://evil.example/@verify.twilio.com/a"),
+        ("ftp://verify.twilio.com/a", "ftp://verify.twilio.com/a"),
         ("//evil.example/a", "//evil.example/a"),
         ("relative", "relative"),
         ("", ""),
     ],
 )
-def test_location(location: str, expected: str) -> None:
+def test_a10_location(location: str, expected: str) -> None:
     assert rewrite_location(location, HOSTS, _origin, "/sync") == expected
+
+
+def test_a10_link_fields() -> None:
+    given = '<https://verify.twilio.com/a?b=1>; rel="next", </v2>; rel=up, <https://evil.example>'
+    expected = (
+        '<http://gw:8080/verify/a?b=1>; rel="next", <http://gw:8080/sync/v2>; rel=up, <https://evil.example>'
+    )
+    assert rewrite_link_field(given, HOSTS, _origin, "/sync") == expected
 
 
 @pytest.mark.parametrize(
