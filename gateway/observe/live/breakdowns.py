@@ -148,8 +148,10 @@ class Breakdowns:
         self._seconds: deque[tuple[int, dict[str, int]]] = deque(maxlen=RATE_SECONDS + 1)
         self._unfolded: _Slice | None = None
 
-    def add(self, exchanges: Iterable[Exchange]) -> None:
-        """Count exchanges; those of ten seconds that are over, in the next."""
+    def add(self, exchanges: Iterable[Exchange]) -> list[tuple[int, int]]:
+        """Count exchanges; those of ten seconds that are over, in the next. Returns what each was counted
+        as (`OpenCells.count`)."""
+        counted: list[tuple[int, int]] = []
         second, counts, cells = -1, dict[str, int](), OpenCells(0)
         for exchange in exchanges:
             at = int(exchange.ended_at_epoch)
@@ -157,11 +159,12 @@ class Breakdowns:
                 second = at
                 cells = self._cells(at // CELL_SECONDS)
                 counts = self._second(at)
-            cells.count(exchange)
+            counted.append(cells.count(exchange))
             if exchange.product != OWN_PRODUCT:
                 consumer = exchange.consumer
                 counts[consumer] = counts.get(consumer, 0) + 1
         self._unfolded = None
+        return counted
 
     def close(self, now: float) -> None:
         """Close every ten seconds that are over, those without an exchange, too."""

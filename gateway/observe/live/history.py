@@ -11,7 +11,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from gateway.exchange import Exchange
-from gateway.observe.live.quantiles import Counts, bucket_of, read_quantiles
+from gateway.observe.live.quantiles import Counts, read_quantiles
+from gateway.observe.live.traffic_cells import CLASS
 
 STEP_SECONDS = 1
 MAX_POINTS = 900
@@ -83,21 +84,19 @@ class History:
         """The newest point."""
         return self._points[-1] if self._points else None
 
-    def add(self, exchanges: Iterable[Exchange]) -> None:
-        """Count exchanges in the second in which they ended; late ones in the one that is open."""
+    def add(self, exchanges: Iterable[Exchange], counted: Iterable[tuple[int, int]]) -> None:
+        """Count exchanges in the second in which they ended; late ones in the one that is open. `counted` has
+        the keys of their durations (`OpenCells.count`)."""
         t, second = 0, _Second()
-        for exchange in exchanges:
+        for exchange, (total_key, own_key) in zip(exchanges, counted, strict=True):
             if int(exchange.ended_at_epoch) != t:
                 t = int(exchange.ended_at_epoch)
                 second = self._second(t)
-            second.classes[(exchange.status // 100 or exchange.status_class) % 10] += 1
-            seconds = exchange.ended_at - exchange.started_at
-            bucket = bucket_of(seconds)
+            second.classes[total_key // CLASS] += 1
+            bucket = total_key % CLASS
             totals, overheads = second.total, second.overhead
             totals[bucket] = totals.get(bucket, 0) + 1
-            # What `overhead_seconds` says, without the cost of asking.
-            own = seconds - exchange.upstream_seconds - exchange.queued_seconds
-            bucket = bucket_of(own - exchange.backoff_seconds - exchange.caller_seconds)
+            bucket = own_key % CLASS
             overheads[bucket] = overheads.get(bucket, 0) + 1
             if exchange.signals or exchange.retries:
                 second.signals += exchange.signals

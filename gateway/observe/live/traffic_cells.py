@@ -79,8 +79,9 @@ class OpenCells:
         self._most = most
         self._cells: dict[tuple[str, str, str, str, str, str, str, int], Cell] = {}
 
-    def count(self, exchange: Exchange) -> None:
-        """Count an exchange: some microseconds, as it is done for each."""
+    def count(self, exchange: Exchange) -> tuple[int, int]:
+        """Count an exchange, in about a microsecond, as it is done for each. Returns what it was counted as:
+        the keys of its duration and of the gateway's own time."""
         slug, code = exchange.slug, exchange.twilio_code
         name = (
             exchange.consumer,
@@ -100,17 +101,18 @@ class OpenCells:
             cell.refusals += is_refusal(slug)
         base = (status // 100 or exchange.status_class) % 10 * CLASS
         seconds = exchange.ended_at - exchange.started_at
-        bucket = base + bucket_of(seconds)
+        total_key = base + bucket_of(seconds)
         durations = cell.durations
-        durations[bucket] = durations.get(bucket, 0) + 1
+        durations[total_key] = durations.get(total_key, 0) + 1
         # What `overhead_seconds` says, without the cost of asking.
         own = seconds - exchange.upstream_seconds - exchange.queued_seconds
-        bucket = base + bucket_of(own - exchange.backoff_seconds - exchange.caller_seconds)
+        own_key = base + bucket_of(own - exchange.backoff_seconds - exchange.caller_seconds)
         owns = cell.own
-        owns[bucket] = owns.get(bucket, 0) + 1
+        owns[own_key] = owns.get(own_key, 0) + 1
         if exchange.signals or exchange.retries:
             cell.signals += exchange.signals
             cell.retries += exchange.retries
+        return total_key, own_key
 
     def read(self) -> Cells:
         """The cells so far; they go on being counted in."""

@@ -41,11 +41,12 @@ Readings = Mapping[str, LimiterReading]
 
 
 class _Kept(NamedTuple):
-    """What is kept of a stretch of time; `t` is where it begins, in seconds since the epoch."""
+    """What is kept of a time; `t` is where it begins, in seconds since the epoch; `whole` is all."""
 
     t: int
     seconds: int
     cells: Mapping[CellName, PackedCell]
+    whole: PackedCell
 
 
 @dataclass(slots=True)
@@ -183,7 +184,11 @@ class TrafficHistory:
         if len(self._names) > _MOST_NAMES:
             self._names.clear()
         names = self._names
-        return _Kept(t, seconds, {names.setdefault(name, name): pack(cell) for name, cell in cells.items()})
+        whole = Cell()
+        for cell in cells.values():
+            whole.add(cell)
+        packed = {names.setdefault(name, name): pack(cell) for name, cell in cells.items()}
+        return _Kept(t, seconds, packed, pack(whole))
 
     def _forget(self, t: int) -> None:
         """What is later than this."""
@@ -197,6 +202,9 @@ class TrafficHistory:
 
 def _point(kept: _Kept, wanted: CellFilter) -> SeriesPoint:
     point = SeriesPoint(kept.t, kept.seconds)
+    if wanted.consumer is None and not wanted.is_narrow:
+        point.take(kept.whole, wanted.status_class)
+        return point
     for name, cell in kept.cells.items():
         if wanted.admits(name):
             point.take(cell, wanted.status_class)

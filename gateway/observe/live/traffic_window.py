@@ -49,8 +49,7 @@ class TrafficWindow:
         """Take in the exchanges finished since the last call. Returns the current time."""
         if exchanges := self.exchange_queue.take():
             self.recent.add(exchanges)
-            self.history.add(exchanges)
-            self.tables.add(exchanges)
+            self.history.add(exchanges, self.tables.add(exchanges))
             self.consumer_keys.add(exchanges)
             for exchange in exchanges:
                 for step in exchange.steps:
