@@ -14,6 +14,12 @@ _PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _MIN_SECRET_BYTES: Final = 8
 """What is shorter is no key, and may be part of any id by chance."""
 _MIN_PART_BYTES: Final = 16
+_KEY_SHAPE: Final = re.compile(rb"gw(?:[A-Za-z0-9]{43}|_[A-Za-z0-9_-]{32})")
+"""Keys that `gateway key new` makes, and those that it made before."""
+_RUN: Final = re.compile(rb"[A-Za-z0-9]{24,}")
+_MIN_ENCODED_BYTES: Final = 40
+"""Ids are shorter, as a rule: a UUID has 36. What is longer may be a key in Base64."""
+_FROM_URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 
 
 def take_request_id(given: Sequence[str], identities: Identities, secrets: Iterable[bytes]) -> str:
@@ -58,6 +64,27 @@ def _is_credential(data: bytes, identities: Identities, secrets: Iterable[bytes]
             return True
         if len(data) >= _MIN_PART_BYTES and secret.find(data) >= 0:
             return True
+    return _holds_key(data, identities)
+
+
+def _holds_key(data: bytes, identities: Identities) -> bool:
+    """Whether a part of a text is a consumer's key, or has the shape of one, in Base64, too."""
+    if len(data) < _MIN_ENCODED_BYTES and (data.isalnum() or data.count(b"-") == 4):
+        return False  # an id in one piece, or a UUID
+    if data.find(b"gw") >= 0 and _KEY_SHAPE.search(data) is not None:
+        return True
+    for run in _RUN.findall(data):
+        if len(run) < len(data) and digest_of(run) in identities.keys:
+            return True
+    if len(data) < _MIN_ENCODED_BYTES:
+        return False
+    for offset in (b"===", b"==", b"="):
+        try:
+            decoded = binascii.a2b_base64(data.translate(_FROM_URL_SAFE) + offset)
+        except binascii.Error:
+            continue
+        password = decoded.partition(b":")[2] or decoded
+        return _KEY_SHAPE.search(decoded) is not None or digest_of(password) in identities.keys
     return False
 
 

@@ -25,6 +25,11 @@ def basic(password: str, name: str = "app") -> str:
     return "Basic " + b64encode(f"{name}:{password}".encode()).decode()
 
 
+def _encoded(text: str) -> str:
+    return b64encode(text.encode(), b"-_").decode().rstrip("=")
+
+
+NEW, OLD = "gw" + "aB3" * 14 + "c", "gw_" + "aB-3" * 10 + "abc"
 TOKEN = basic("abc", "name").removeprefix("Basic ")
 
 
@@ -52,6 +57,18 @@ TOKEN = basic("abc", "name").removeprefix("Basic ")
         ("unknown-key-0123456789", "unknown-key-0123456789", False),
         ("eyJhbGciOiJSUzI1NiJ9", "Bearer eyJhbGciOiJSUzI1NiJ9.e30.c2ln", False),
         (TOKEN, f"Basic {TOKEN}", False),
+        (f"req-{OTHERS}", basic(KEY), False),
+        (f"{OTHERS}.1", "", False),
+        (f"req.{NEW}", "", False),
+        (f"{OLD}-1", "", False),
+        (_encoded(f"billing:{NEW}"), "", False),
+        (_encoded(NEW), basic(KEY), False),
+        (_encoded(f"billing:{OTHERS}"), "", False),
+        (_encoded(OTHERS), "", False),
+        ("gw-edge-1.4b" + "0" * 30, "", True),
+        (_encoded("order 4711 of the customer 12"), "", True),
+        ("a" * 41, "", True),
+        ("4bf92f35-77b3-4da6-a3ce-929d0e0e4736", "", True),
         ("fine", "Basic not*base64", True),
         ("fine", "Basic \udc80\udcff", True),
     ],
