@@ -5,7 +5,8 @@ from typing import Final, NamedTuple
 from gateway.http.content_coding import decode_at_once
 from gateway.http.header_fields import find_field
 from gateway.http.response import RawFields
-from gateway.webhooks.twiml_links import is_twiml, move_url, rewrite_twiml
+from gateway.webhooks.twiml_links import move_url, rewrite_twiml
+from gateway.webhooks.twiml_text import is_twiml
 from gateway.webhooks.webhook_fields import build_outward_fields
 from gateway.webhooks.webhook_repeats import WebhookAnswer
 from gateway.webhooks.webhook_routes import WebhookRoute, WebhookRules
@@ -46,12 +47,12 @@ def adapt_answer(
     unreachable: tuple[str, ...] = ()
     replaced_urls = 0
     location = find_field(fields, b"location").decode("latin-1")
-    if location and location.isascii():
+    if location:
         moved, host = move_url(location, rules, route, inward_url, public_url)
         if moved is not None:
-            replaced[b"location"] = moved.encode("ascii", "replace")
+            replaced[b"location"] = moved.encode("latin-1")
         unreachable = (host,) if host else ()
-    if body and is_twiml(find_field(fields, b"content-type")):
+    if body and is_twiml(find_field(fields, b"content-type"), body):
         body, replaced_urls, more = rewrite_twiml(body, rules, route, inward_url, public_url)
         unreachable += more
     lines = build_outward_fields(fields, replaced)

@@ -29,11 +29,16 @@ class PublicAddress(NamedTuple):
         port = b":" + self.port if self.port else b""
         return b"%b://%b%b%b" % (self.scheme, self.host, port, self.path)
 
-    def bases(self) -> tuple[bytes, bytes]:
-        """Without the port and with it, in the order in which they are likely to have been signed."""
+    def bases(self) -> tuple[bytes, ...]:
+        """Without the port and with it, in the order in which they are likely to have been signed.
+
+        Scheme and host in capitals are tried in lower case, too: some readers normalise them.
+        """
         bare = b"%b://%b%b" % (self.scheme, self.host, self.path)
         full = b"%b://%b:%b%b" % (self.scheme, self.host, self.port or self.usual_port, self.path)
-        return (full, bare) if self.port else (bare, full)
+        own = (full, bare) if self.port else (bare, full)
+        usual = self._replace(scheme=self.scheme.lower(), host=self.host.lower())
+        return own if usual == self else own + usual.bases()
 
 
 def read_address(url: str) -> PublicAddress:

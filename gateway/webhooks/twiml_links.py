@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from html import unescape
 from ipaddress import ip_address
+from socket import inet_aton
 from typing import Final, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
+from gateway.webhooks.twiml_text import wide_encoding
 from gateway.webhooks.webhook_routes import WebhookRoute, WebhookRules, is_plain_rest
 
 # A tag (quoted values may hold ">"), text, or the start of something else. No "<" stands in a tag
@@ -28,11 +30,16 @@ _ATTRIBUTE: Final = re.compile(
 _URL_ATTRIBUTE: Final = re.compile(rb"action|.*url|.*callback", re.IGNORECASE | re.DOTALL)
 """`action`, `url`, `waitUrl`, `statusCallback`, `recordingStatusCallback`, … of all verbs and nouns."""
 _URL_TEXT: Final = frozenset({b"redirect", b"play", b"media"})
-_XML_TYPE: Final = re.compile(rb"(?:text|application)/(?:[a-z0-9!#$&^_.+-]+\+)?xml", re.IGNORECASE)
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _WEB_SCHEMES: Final = frozenset({"http", "https", "ws", "wss"})
 _HTTP_SCHEMES: Final = frozenset({"http", "https"})
-_PRIVATE_SUFFIXES: Final = (".internal", ".local", ".localhost", ".lan", ".home.arpa", ".corp", ".intranet")
+_PRIVATE_SUFFIXES: Final = (
+    ".internal", ".local", ".localhost", ".localdomain", ".lan", ".home.arpa", ".corp", ".intranet",
+    ".private", ".svc", ".test", ".invalid",
+)  # fmt: skip
+_NUMBER: Final = re.compile(r"(?:0[xX][0-9A-Fa-f]*|[0-9]+)")
+_WRITTEN_OUT: Final = "".join(map(chr, range(0x21, 0x7F)))
+"""Of a URL's characters, those that are no space and no letter beyond ASCII: Twilio escapes such."""
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -52,11 +59,6 @@ class RewrittenTwiml(NamedTuple):
     unreachable: tuple[str, ...]
 
 
-def is_twiml(content_type: bytes) -> bool:
-    """Whether an answer of this type is read by Twilio as TwiML."""
-    return _XML_TYPE.fullmatch(content_type.partition(b";")[0].strip()) is not None
-
-
 def rewrite_twiml(
     body: bytes, rules: WebhookRules, route: WebhookRoute, inward_url: str, public_url: str
 ) -> RewrittenTwiml:
@@ -64,18 +66,35 @@ def rewrite_twiml(
 
     `inward_url` is what the service was called by, `public_url` what Twilio called.
     """
+    encoding = wide_encoding(body)
+    if not encoding:
+        return _rewrite(body, rules, route, inward_url, public_url)
+    try:
+        narrow = body.decode(encoding).encode()
+    except (UnicodeDecodeError, UnicodeEncodeError):
+        return RewrittenTwiml(body, 0, ())
+    found = _rewrite(narrow, rules, route, inward_url, public_url)
+    return found._replace(body=found.body.decode().encode(encoding))
+
+
+def _rewrite(
+    body: bytes, rules: WebhookRules, route: WebhookRoute, inward_url: str, public_url: str
+) -> RewrittenTwiml:
+    """Of an encoding in which ASCII is ASCII."""
     splices: list[Splice] = []
     unreachable: dict[str, None] = {}
     for start, end, escaped in _find_urls(body):
+        encoding = "utf-8"
         try:
-            given = body[start:end].decode("utf-8")
-        except UnicodeDecodeError:
-            continue
+            given = body[start:end].decode()
+        except UnicodeDecodeError:  # of some 8-bit encoding: each byte stays as it is
+            encoding = "latin-1"
+            given = body[start:end].decode(encoding)
         url = unescape(given) if escaped else given
         moved, host = move_url(url, rules, route, inward_url, public_url)
         if moved is not None and moved != url:
             text = _escape(moved) if escaped else moved
-            splices.append(Splice(start, end, text.encode()))
+            splices.append(Splice(start, end, text.encode(encoding, "xmlcharrefreplace")))
         if host:
             unreachable[host] = None
     return RewrittenTwiml(_apply(body, splices), len(splices), tuple(unreachable))
@@ -108,7 +127,8 @@ def move_url(
             if relative and urljoin(public_url, url) == public:
                 return None, ""  # Twilio resolves it to the same by itself
             return public, ""
-    return None, host if relative or is_unreachable(host) else ""
+    of_service = relative and not url.startswith("//")
+    return None, host if of_service or is_unreachable(host) else ""
 
 
 _SCHEME_STARTS: Final = tuple(f"{scheme}://" for scheme in sorted(_WEB_SCHEMES))
@@ -126,7 +146,7 @@ def _find_public(origin: str, target: str, rules: WebhookRules, route: WebhookRo
                 return rules.address.url.decode() + each.public_path("") + query
         elif path.startswith(own_path):
             rest = path[len(own_path) :]
-            if rest.isascii() and is_plain_rest(rest.encode()):
+            if is_plain_rest(quote(rest, safe=_WRITTEN_OUT).encode()):
                 return rules.address.url.decode() + each.public_path(rest) + query
     return None
 
@@ -143,7 +163,14 @@ def is_unreachable(host: str) -> bool:
     try:
         return not ip_address(host.strip("[]")).is_global
     except ValueError:
-        return "." not in host.rstrip(".") or host.rstrip(".").endswith(_PRIVATE_SUFFIXES)
+        pass
+    name = host.rstrip(".")
+    if _NUMBER.fullmatch(name.rpartition(".")[2]):  # an address, as WHATWG URL 3.5 reads it: 127.1
+        try:
+            return not ip_address(inet_aton(name)).is_global
+        except OSError:
+            return True
+    return "." not in name or name.endswith(_PRIVATE_SUFFIXES)
 
 
 def _find_urls(body: bytes) -> Iterator[tuple[int, int, bool]]:

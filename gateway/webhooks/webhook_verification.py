@@ -1,6 +1,7 @@
 """Whether Twilio sent an event: signature, body and account, for one route. Pure."""
 
 import re
+from codecs import BOM_UTF8
 from typing import Final, NamedTuple
 
 import orjson
@@ -124,15 +125,25 @@ def is_status(form: Pairs | None) -> bool:
 
 
 def _names_account_only(sid: str, event: ReceivedEvent, form: Pairs | None) -> bool:
-    """Whether every AccountSid that the event names is the account's."""
+    """Whether every AccountSid that the event names is the account's.
+
+    Not deeper in JSON: an event of an account's stream may be about one of its subaccounts.
+    """
     wanted = sid.encode("ascii")
     for name, value in (*(read_pairs(event.query) or ()), *(form or ())):
         if name == b"AccountSid" and value != wanted:
             return False
-    if form is None and event.body.lstrip()[:1] == b"{":
-        try:
-            document = orjson.loads(event.body)
-        except orjson.JSONDecodeError:
-            return True  # its hash is signed; what it is, is the service's to judge
-        return all(value == sid for name, value in document.items() if name in _ACCOUNT_NAMES)
-    return True
+    text = b"" if form is not None else event.body.removeprefix(BOM_UTF8).lstrip()
+    if text[:1] not in (b"{", b"["):
+        return True
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return True  # its hash is signed; what it is, is the service's to judge
+    return all(
+        value == sid
+        for each in (document if isinstance(document, list) else (document,))
+        if isinstance(each, dict)
+        for name, value in each.items()
+        if name in _ACCOUNT_NAMES
+    )

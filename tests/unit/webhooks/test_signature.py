@@ -83,6 +83,8 @@ BASES = {
     "http://hooks.example.com": ("http://hooks.example.com", "http://hooks.example.com:80"),
     "https://[2001:db8::1]:8443": ("https://[2001:db8::1]:8443", "https://[2001:db8::1]"),
     "https://[2001:db8::1]": ("https://[2001:db8::1]", "https://[2001:db8::1]:443"),
+    "HTTPS://Hooks.Example.com": ("HTTPS://Hooks.Example.com", "https://hooks.example.com:443"),
+    "https://Hooks.Example.com:8443": ("https://Hooks.Example.com", "https://hooks.example.com:8443"),
     "https://hooks.example.com/in": ("https://hooks.example.com/in", "https://hooks.example.com:443/in"),
 }
 
@@ -120,10 +122,18 @@ def test_an_account_that_is_not_the_routes() -> None:
     other = "AC" + "9" * 32
     for target, form in (("/hook", message(AccountSid=other)), (f"/hook?AccountSid={other}", {"A": "1"})):
         assert judge(make_event(target, sign_form(PUBLIC_URL + target, form), form)).reason == "account"
-    body = json.dumps({"AccountSid": other}).encode()
-    target = f"/hook?bodySHA256={hashlib.sha256(body).hexdigest()}"
-    event = make_event(target, sign_form(PUBLIC_URL + target, {}), body=body, kind="application/json")
-    assert judge(event).reason == "account"
+    for document, reason in (
+        ({"AccountSid": other}, "account"),
+        ({"account_sid": other, "AccountSid": ACCOUNT_SID}, "account"),
+        ([{"AccountSid": ACCOUNT_SID}, {"accountSid": other}], "account"),
+        ([{"AccountSid": ACCOUNT_SID}, "AccountSid", 1], ""),
+        ([{"data": {"accountSid": other}}], ""),  # about a subaccount
+    ):
+        for start in (b"", b"\xef\xbb\xbf", b" \r\n"):
+            body = start + json.dumps(document).encode()
+            target = f"/hook?bodySHA256={hashlib.sha256(body).hexdigest()}"
+            event = make_event(target, sign_form(PUBLIC_URL + target, {}), body=body, kind="application/json")
+            assert judge(event).reason == reason, body
     assert (
         judge(
             make_event("/hook", sign_form(HOOK, {"AccountSid": ACCOUNT_SID}), {"AccountSid": ACCOUNT_SID})

@@ -4,7 +4,8 @@ import pytest
 from twilio.twiml.messaging_response import MessagingResponse
 from twilio.twiml.voice_response import Dial, Gather, VoiceResponse
 
-from gateway.webhooks.twiml_links import is_twiml, is_unreachable, move_url, rewrite_twiml
+from gateway.webhooks.twiml_links import is_unreachable, move_url, rewrite_twiml
+from gateway.webhooks.twiml_text import is_twiml
 from gateway.webhooks.webhook_routes import WebhookRoute, WebhookRules
 from tests.support.webhook_rules import make_route, make_rules
 from tests.support.webhooks import PUBLIC_URL
@@ -37,12 +38,21 @@ ROWS = {
     "empty": ("", None),
     "a fragment": ("#x", None),
     "broken": ("http://[", None),
+    "letters beyond ASCII": (f"{ORDERS}/twilio/für?x=ü", f"{PUBLIC_URL}/voice/orders/für?x=ü"),
+    "a space": (f"{ORDERS}/twilio/a b", f"{PUBLIC_URL}/voice/orders/a b"),
+    "without its scheme": ("//orders.internal:8000/twilio/a", f"{PUBLIC_URL}/voice/orders/a"),
 }
 
 
 @pytest.mark.parametrize(("url", "moved"), ROWS.values(), ids=ROWS)
 def test_moving(url: str, moved: str | None) -> None:
     assert move_url(url, RULES, VOICE, INWARD, PUBLIC)[0] == moved
+
+
+def test_a_url_without_its_scheme_is_of_its_own_host() -> None:
+    assert move_url("//cdn.example.org/a.mp3", RULES, VOICE, INWARD, PUBLIC) == (None, "")
+    assert move_url("//media.internal/a.mp3", RULES, VOICE, INWARD, PUBLIC) == (None, "media.internal")
+    assert move_url("/elsewhere", RULES, VOICE, INWARD, PUBLIC) == (None, "orders.internal")
 
 
 def test_the_route_that_was_called_comes_first() -> None:
@@ -164,6 +174,8 @@ def test_hosts_that_twilio_cannot_reach_are_told() -> None:
     [
         ("10.1.2.3", True), ("127.0.0.1", True), ("169.254.1.1", True), ("fd00::1", True), ("::1", True),
         ("orders", True), ("orders.svc.cluster.local", True), ("a.internal", True), ("localhost", True),
+        ("127.1", True), ("0x7f.1", True), ("10.1", True), ("8.8.2056", False), ("9.9.9.999", True),
+        ("orders.shop.svc", True), ("orders.test", True), ("localhost.localdomain", True),
         ("8.8.8.8", False), ("2606:4700::1111", False), ("example.com", False), ("example.com.", False),
     ],
 )  # fmt: skip
@@ -175,11 +187,42 @@ def test_private_hosts(host: str, private: bool) -> None:
     ("kind", "expected"),
     [
         (b"text/xml", True), (b"application/xml; charset=utf-8", True), (b"TEXT/XML", True),
-        (b"application/twiml+xml", True), (b"text/html", False), (b"application/json", False), (b"", False),
+        (b"application/twiml+xml", True), (b"text/plain", False), (b"application/json", False),
     ],
 )  # fmt: skip
 def test_types(kind: bytes, expected: bool) -> None:
-    assert is_twiml(kind) is expected
+    assert is_twiml(kind, b"<Response/>") is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<Response/>", True), ("<Response><Say>x</Say></Response>", True), ("\ufeff<Response\n>", True),
+        ("<?xml version='1.0'?>\n<!-- a - b -->\n<Response>", True), ("<x:Response xmlns:x='y'>", True),
+        ("<!DOCTYPE html><html><Response>", False), ("<html>", False), ("Response", False), ("", False),
+        ("<Responses>", False), ("<!-- <Response> -->", False), ("<response/>", False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", [b"text/html; charset=utf-8", b"TEXT/HTML", b""])
+def test_html_and_no_type_are_twiml_by_their_root(kind: bytes, text: str, expected: bool) -> None:
+    """Twilio reads text/html as TwiML, and frameworks say so of any text."""
+    for encoding in ("utf-8", "utf-16-le", "utf-32-be") if text.startswith("<") else ("utf-8",):
+        assert is_twiml(kind, text.encode(encoding)) is expected
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be", "latin-1", "cp1252"]
+)
+def test_any_encoding_stays_as_it_is(encoding: str) -> None:
+    text = "<?xml version='1.0'?><Response><Say>Grüße</Say><Redirect>{}?x=ü</Redirect></Response>"
+    before, after = text.format(f"{ORDERS}/twilio/next"), text.format(f"{PUBLIC_URL}/voice/orders/next")
+    found = rewrite_twiml(before.encode(encoding), RULES, VOICE, INWARD, PUBLIC)
+    assert (found.body, found.replaced) == (after.encode(encoding), 1)
+
+
+def test_what_is_cut_off_in_its_encoding_is_left_alone() -> None:
+    for body in (b"<\0R\0e", b"\xff\xfe\x00\xd8<\0", b"\xff\xfe<"):
+        assert rewrite_twiml(body, RULES, VOICE, INWARD, PUBLIC) == (body, 0, ())
 
 
 LONG = {
