@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 from gateway.http.content_coding import decode_at_once
 from gateway.http.header_fields import find_field
 from gateway.http.response import RawFields
+from gateway.webhooks.cookie_fields import move_cookie
 from gateway.webhooks.twiml_links import move_url, rewrite_twiml
 from gateway.webhooks.twiml_text import is_twiml
 from gateway.webhooks.webhook_fields import build_outward_fields
@@ -36,14 +37,18 @@ def adapt_answer(
 ) -> AdaptedAnswer:
     """`inward_url` is what the service was called by, `public_url` what Twilio called."""
     status, fields, body = answer
+    replaced: dict[bytes, bytes] = {}
+
+    def change(name: bytes, value: bytes) -> bytes:
+        return move_cookie(value, rules, route) if name == b"set-cookie" else replaced.get(name, value)
+
     coding = find_field(fields, b"content-encoding").lower()
     if coding not in (b"", b"identity"):  # it was asked not to
         plain = decode_at_once(body, coding, MAX_ANSWER_BYTES)
         if plain is None:
-            lines = build_outward_fields(fields, {}) + b"Content-Encoding: %b\r\n" % coding
+            lines = build_outward_fields(fields, change) + b"Content-Encoding: %b\r\n" % coding
             return AdaptedAnswer(WebhookAnswer(status, lines, body), 0, ())
         body = plain
-    replaced: dict[bytes, bytes] = {}
     unreachable: tuple[str, ...] = ()
     replaced_urls = 0
     location = find_field(fields, b"location").decode("latin-1")
@@ -55,5 +60,5 @@ def adapt_answer(
     if body and is_twiml(find_field(fields, b"content-type"), body):
         body, replaced_urls, more = rewrite_twiml(body, rules, route, inward_url, public_url)
         unreachable += more
-    lines = build_outward_fields(fields, replaced)
+    lines = build_outward_fields(fields, change)
     return AdaptedAnswer(WebhookAnswer(status, lines, body), replaced_urls, unreachable)

@@ -6,7 +6,6 @@ and CDATA and judges nothing else, because Twilio does.
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from html import unescape
 from ipaddress import ip_address
 from socket import inet_aton
@@ -14,7 +13,13 @@ from typing import Final, NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
 from gateway.webhooks.twiml_text import wide_encoding
-from gateway.webhooks.webhook_routes import WebhookRoute, WebhookRules, is_plain_rest
+from gateway.webhooks.webhook_routes import (
+    USUAL_PORTS,
+    WebhookRoute,
+    WebhookRules,
+    is_plain_rest,
+    split_origin,
+)
 
 # A tag (quoted values may hold ">"), text, or the start of something else. No "<" stands in a tag
 # (XML 1.0, 3.1), so that each look for a tag's end stops before the next one: the scan is linear.
@@ -40,7 +45,6 @@ _PRIVATE_SUFFIXES: Final = (
 _NUMBER: Final = re.compile(r"(?:0[xX][0-9A-Fa-f]*|[0-9]+)")
 _WRITTEN_OUT: Final = "".join(map(chr, range(0x21, 0x7F)))
 """Of a URL's characters, those that are no space and no letter beyond ASCII: Twilio escapes such."""
-_PORTS: Final = {"http": 80, "https": 443}
 
 
 class Splice(NamedTuple):
@@ -121,7 +125,7 @@ def move_url(
         # What stands behind the authority is cut out as it is written: nothing in it is normalised.
         rest = meant.partition("://")[2]
         at = next((index for index, char in enumerate(rest) if char in "/?#"), len(rest))
-        origin = f"{scheme}://{host}:{port or _PORTS[scheme]}"
+        origin = f"{scheme}://{host}:{port or USUAL_PORTS[scheme]}"
         public = _find_public(origin, rest[at:] or "/", rules, route)
         if public is not None:
             if relative and urljoin(public_url, url) == public:
@@ -138,7 +142,7 @@ def _find_public(origin: str, target: str, rules: WebhookRules, route: WebhookRo
     at = next((index for index, char in enumerate(target) if char in "?#"), len(target))
     path, query = target[:at], target[at:]
     for each in (route, *rules.routes):
-        own_origin, own_path = _split_inward(each.to)
+        own_origin, own_path = split_origin(each.to)
         if own_origin != origin:
             continue
         if not each.open_ended:
@@ -149,13 +153,6 @@ def _find_public(origin: str, target: str, rules: WebhookRules, route: WebhookRo
             if is_plain_rest(quote(rest, safe=_WRITTEN_OUT).encode()):
                 return rules.address.url.decode() + each.public_path(rest) + query
     return None
-
-
-@lru_cache(maxsize=1024)
-def _split_inward(to: str) -> tuple[str, str]:
-    parts = urlsplit(to)
-    origin = f"{parts.scheme}://{(parts.hostname or '').lower()}:{parts.port or _PORTS[parts.scheme]}"
-    return origin, parts.path or "/"
 
 
 def is_unreachable(host: str) -> bool:

@@ -53,7 +53,7 @@ def judge_url(rules: WebhookRules, sid: str, url: str) -> JudgedUrl:
             route.path,
             f"write {public.scheme.decode()}://: the URL that is signed begins so",
         )
-    if given.host != public.host:
+    if given.host not in (public.host, public.host.lower()):
         return JudgedUrl(UrlVerdict.BREAKS, route.path, "write its host in lower case, as public_url has it")
     if (given.port or given.usual_port) != (public.port or public.usual_port):
         return JudgedUrl(UrlVerdict.BREAKS, route.path, "its port is not that of public_url")

@@ -68,7 +68,11 @@ def _note(rules: WebhookRules, url: str) -> str:
     given = read_address(url.partition("?")[0].partition("#")[0])
     public = rules.address
     ports = {each.port or each.usual_port for each in (given, public)}
-    if given.scheme != public.scheme or given.host.lower() != public.host.lower() or len(ports) > 1:
+    if (
+        given.scheme.lower() != public.scheme.lower()
+        or given.host.lower() != public.host.lower()
+        or len(ports) > 1
+    ):
         return (
             f"the URL is not beneath public_url ({public.url.decode()}), against which signatures are checked"
         )

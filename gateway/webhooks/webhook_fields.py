@@ -4,7 +4,7 @@ Twilio's own signature never goes along: together with the URL and the body it w
 replayed. Cookies do both ways, because Twilio keeps them per call.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from gateway.http.response import RawFields
@@ -55,10 +55,11 @@ def build_inward_fields(
     return kept
 
 
-def build_outward_fields(fields: RawFields, replaced: dict[bytes, bytes]) -> bytes:
-    """CRLF-ended lines of the fields that Twilio gets; `replaced` are new values by lower-case names."""
+def build_outward_fields(fields: RawFields, change: Callable[[bytes, bytes], bytes]) -> bytes:
+    """CRLF-ended lines of the fields that Twilio gets; `change` gives a value by lower-case name and
+    what the service wrote."""
     return b"".join(
-        b"%b: %b\r\n" % (name, replaced.get(name.lower(), value))
+        b"%b: %b\r\n" % (name, change(name.lower(), value))
         for name, value in fields
         if name.lower() in OUTWARD
     )

@@ -6,7 +6,9 @@ what another reader makes of a path must not decide where it leads.
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
+from urllib.parse import urlsplit
 
 from gateway.consumers.rate_limit_rules import Limit
 from gateway.webhooks.public_address import PublicAddress
@@ -17,6 +19,7 @@ TIMEOUT_SECONDS: Final = 10.0
 MAX_TIMEOUT_SECONDS: Final = 15.0
 """Twilio waits no longer, unless the URL asks for it (https://www.twilio.com/docs/usage/webhooks)."""
 WILDCARD: Final = "/**"
+USUAL_PORTS: Final = {"http": 80, "https": 443}
 
 # What a path under `/**` may hold: RFC 3986 pchar and "/", no escaped slash, backslash, dot or control.
 _REST: Final = re.compile(
@@ -103,6 +106,14 @@ def split_path(path: str) -> tuple[str, bool]:
     if path.endswith(WILDCARD):
         return path.removesuffix("**"), True
     return path, False
+
+
+@lru_cache(maxsize=1024)
+def split_origin(url: str) -> tuple[str, str]:
+    """A service's URL as `http://host:port` in lower case with its port, and its path."""
+    parts = urlsplit(url)
+    port = parts.port or USUAL_PORTS[parts.scheme]
+    return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}", parts.path or "/"
 
 
 def split_target(target: str) -> tuple[bytes, bytes] | None:

@@ -126,7 +126,7 @@ async def test_only_listed_fields_cross_and_cookies_go_both_ways() -> None:
     async def answer(request: web.Request) -> web.Response:
         response = web.Response(text=TWIML, content_type="text/xml")
         response.set_cookie("step", "1")
-        response.set_cookie("call", "2")
+        response.set_cookie("call", "2", path="/twilio", domain="orders.internal")
         response.headers["X-Internal-Host"] = "orders-7f"
         response.headers["Server"] = "orders"
         return response
