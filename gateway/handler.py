@@ -249,9 +249,10 @@ class Handler:
             exchange.record_queue(_LIMIT, asked, self._clock())
             exchange.reported = exchange.reported or reported
         try:
-            whole = whole or wants_identity(grant)  # a POST in flight is awaited to its end
+            whole = whole or grant.conceals  # a POST in flight is awaited to its end
+            links = wants_identity(grant)
             answer = await self._forwarder.send(
-                outbound, exchange, ask.request, deadline, stream, whole=whole
+                outbound, exchange, ask.request, deadline, stream, whole=whole, links=links
             )
             if not held and grant.consumer.credential.asks:
                 await self._resolver.own_created(grant, outbound, answer)

@@ -154,10 +154,19 @@ def _learn(shapes: AnswerShapes, first: bytes, lines: list[bytes], read: list[_L
 
 def is_event_stream(fields: RawFields) -> bool:
     """Whether the body is a stream of events, each of which is to be passed on at once."""
+    return _content_type(fields).partition(b";")[0].strip() == b"text/event-stream"
+
+
+def is_json(fields: RawFields) -> bool:
+    """Whether the body is JSON, in which there may be links and tokens."""
+    return b"json" in _content_type(fields)
+
+
+def _content_type(fields: RawFields) -> bytes:
     for name, value in fields:
         if name.lower() == b"content-type":
-            return value.partition(b";")[0].strip().lower() == b"text/event-stream"
-    return False
+            return value.lower()
+    return b""
 
 
 # Twilio's answers have the same lines again and again. Bounded, for what comes is not ours.

@@ -49,7 +49,7 @@ class Attempts:
 
     __slots__ = (
         "_answer", "_caller", "_deadline", "_delay", "_exchange", "_first_refused", "_keys_left", "_limiter",
-        "_maybe_done", "_origin", "_outbound", "_shared", "_started_at", "_upload", "_whole", "key",
+        "_links", "_maybe_done", "_origin", "_outbound", "_shared", "_started_at", "_upload", "_whole", "key",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +65,7 @@ class Attempts:
         upload: AsyncIterable[bytes] | None,
         deadline: float,
         whole: bool,
+        links: bool,
     ) -> None:
         self.key = keys[0]
         self._outbound = outbound
@@ -77,6 +78,7 @@ class Attempts:
         self._upload = upload
         self._deadline = deadline
         self._whole = whole
+        self._links = links
         self._delay: RetryDelay | None = None
         self._answer: Response | None = None
         self._first_refused: Response | None = None
@@ -173,6 +175,7 @@ class Attempts:
             self._upload,
             outbound.length is None,
             shared.deadline_seconds,
+            self._links,
         )
 
     def _finish(self, permit: Permit, answer: Response) -> Outcome:

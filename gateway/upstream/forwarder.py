@@ -66,11 +66,12 @@ class Forwarder:
         stream: AsyncIterable[bytes] | None = None,
         *,
         whole: bool = False,
+        links: bool = False,
     ) -> Response:
         """The answer to `outbound`. Raises `UpstreamFailure`, or `Refusal` if there was no permit in time.
 
         `deadline` is the loop's clock; a cancelled attempt closes its connection. `whole`: the answer must be
-        read before it is passed on, so that a slow one is not streamed.
+        read before it is passed on, so that a slow one is not streamed. `links`: only if it is JSON.
         """
         consumer = outbound.consumer.name
         if outbound.replayable:
@@ -88,6 +89,7 @@ class Forwarder:
             upload=stream,
             deadline=deadline,
             whole=whole,
+            links=links,
         )
         try:
             answer = await attempts.run()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from gateway.errors import FailurePhase, UpstreamFailure
+from gateway.http.answer_head import is_json
 from gateway.http.answer_shapes import LINK_FIELDS
 from gateway.http.content_coding import decode
 from gateway.http.header_fields import drop_field, find_field, replace_field
@@ -108,13 +109,13 @@ async def adapt_answer(
     links = is_moved and has_absolute_links(grant)
     if not links and not grant.conceals:
         return answer
-    is_json = b"json" in find_field(answer.fields, b"content-type").lower()
-    links = links and is_json
+    in_json = is_json(answer.fields)
+    links = links and in_json
     if not (links or grant.conceals) or not answer.has_body(grant.call.method):
         return answer
     if grant.conceals and not await _decoded(answer, hold):
         raise _not_concealed(answer)
-    if grant.conceals and not is_json:
+    if grant.conceals and not in_json:
         is_xml = b"xml" in find_field(answer.fields, b"content-type").lower()
         if not is_xml and answer.status < 300 and answer.body:
             raise _not_concealed(answer)

@@ -16,13 +16,14 @@ HAND_OUT_SECONDS: Final = 0.1
 class Sending:
     """`data` holds the credential; no `repr`. `deadline` is the loop's clock, other times are in seconds.
 
-    `whole` keeps an answer back until it can be handed out in one piece, up to `MAX_BUFFERED_BYTES`. `upload`
-    is a body that follows `data`, `chunked` or as it is; the head of its answer is then waited for
-    `upload_seconds` after its end.
+    `whole` keeps an answer back until it can be handed out in one piece, up to `MAX_BUFFERED_BYTES`; `links`
+    does so if it is JSON, in which links are replaced. `upload` is a body that follows `data`, `chunked` or
+    as it is; the head of its answer is then waited for `upload_seconds` after its end.
     """
 
     __slots__ = (
-        "chunked", "data", "deadline", "idle_seconds", "to_head", "upload", "upload_seconds", "whole",
+        "chunked", "data", "deadline", "idle_seconds", "links", "to_head", "upload", "upload_seconds",
+        "whole",
     )  # fmt: skip
 
     def __init__(
@@ -35,6 +36,7 @@ class Sending:
         upload: AsyncIterable[bytes] | None = None,
         chunked: bool = False,
         upload_seconds: float = 0.0,
+        links: bool = False,
     ) -> None:
         self.data = data
         self.to_head = to_head
@@ -44,6 +46,7 @@ class Sending:
         self.upload = upload
         self.chunked = chunked
         self.upload_seconds = upload_seconds
+        self.links = links
 
     def __repr__(self) -> str:
         return "Sending()"

@@ -9,7 +9,7 @@ import asyncio
 import math
 from typing import Protocol
 
-from gateway.http.answer_head import is_event_stream
+from gateway.http.answer_head import is_event_stream, is_json
 from gateway.http.response import Response
 from gateway.upstream.answer_reader import AnswerReader
 from gateway.upstream.connection_phase import BUFFERING, CLOSED, IDLE, SENT, STREAMING, ConnectionPhase
@@ -190,7 +190,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         elif self.phase is SENT:
             self.phase = BUFFERING
             # What follows from an error stands in its body; the others may be passed on as they come.
-            whole = sending.whole or head.status >= 400
+            whole = sending.whole or head.status >= 400 or (sending.links and is_json(head.fields))
             self._hand_out_at = math.inf if whole else now + HAND_OUT_SECONDS
             if not whole and is_event_stream(head.fields):
                 self._hand_out(slow=False)

@@ -3,6 +3,8 @@
 import asyncio
 import json
 
+import pytest
+
 from tests.support.attempts import until
 from tests.support.caller import FORM, MESSAGES, ask, raw_caller, request
 from tests.support.moved_clock import MovedClock
@@ -30,17 +32,39 @@ async def test_a11_a_slow_answer_reaches_its_caller_as_it_comes(upstream: RawUps
         assert limiter.in_flight == 0
 
 
-async def test_a11_events_are_passed_on_at_once_and_hold_no_permit(upstream: RawUpstream) -> None:
+@pytest.mark.parametrize(
+    "get",
+    [
+        GET,
+        request("GET /verify/v2/Services"),
+        request(f"GET /api/2010-04-01/Accounts/{ACCOUNT_SID}/Calls.json"),
+    ],
+    ids=["bare path", "prefix", "prefix of api"],
+)
+async def test_a11_events_are_passed_on_at_once_and_hold_no_permit(upstream: RawUpstream, get: bytes) -> None:
+    """By a prefix, too: in events there are no links that must be rewritten."""
     gate = asyncio.Event()
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
     upstream.then(gated(head + b"data: 1\n\n", gate, b"data: 2\n\n"))
     async with running_gateway(upstream.url) as gateway, raw_caller(gateway.port) as caller:
-        await caller.send(GET)
+        await caller.send(get)
         assert (await caller.until(b"data: 1\n\n\r\n")).startswith(b"HTTP/1.1 200")
         ((_, limiter),) = gateway.gateway.components.forwarder.limiters
         assert limiter.in_flight == 0
         gate.set()
         await caller.until(b"data: 2\n\n\r\n")
+
+
+async def test_a11_a_slow_answer_without_links_is_streamed_to_callers_of_a_prefix(
+    upstream: RawUpstream,
+) -> None:
+    gate = asyncio.Event()
+    upstream.then(gated(HEAD.replace(b"json", b"csv") + b"a,", gate, b"b\n"))
+    async with running_gateway(upstream.url) as gateway, raw_caller(gateway.port) as caller:
+        await caller.send(request("GET /verify/v2/Services"))
+        await caller.until(b"a,")
+        gate.set()
+        assert await caller.reader.readexactly(2) == b"b\n"
 
 
 async def test_a11_a_slow_answer_is_kept_for_its_idempotency_key(upstream: RawUpstream) -> None:
