@@ -7,8 +7,8 @@ enter; `api`, `events`, `static_files` and the metrics answer.
 import asyncio
 import sys
 import threading
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from aiohttp import web
 
@@ -26,9 +26,12 @@ from gateway.admin.static_files import StaticFiles
 from gateway.admin.stops_api import StopsApi
 from gateway.admin.unknowns_api import UnknownsApi
 from gateway.audit.auditor import Auditor
+from gateway.consumers.consumer import Consumer
 from gateway.observe.metrics.exposition import ExpositionPage
 from gateway.observe.runtime import Runtime
 from gateway.observe.status.health import Status
+from gateway.policy.snapshot import Snapshot
+from gateway.replicas.consumer_view import ConsumerView
 from gateway.replicas.replica_view import ReplicaView, ViewOptions
 
 _SWITCH_SECONDS = (
@@ -39,8 +42,6 @@ _CONNECTION: Any = {"access_log": None, "lingering_time": 1.0}
 _MAX_BODY_BYTES = 4096
 _MAX_SILENCE_SECONDS = 20.0  # a reload or a collection takes no second of the data loop
 _BACKLOG = 128
-
-Result = TypeVar("Result")
 
 
 class AdminServer:
@@ -94,13 +95,12 @@ class AdminServer:
         self._thread.join()
         self._loop.close()
 
-    async def call(self, make: Callable[[], Result]) -> Result:
-        """Have something made on the admin thread; awaited on another loop."""
-
-        async def made() -> Result:
-            return make()
-
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(made(), self._loop))
+    async def report_usage(
+        self, consumer: Consumer, snapshot: Snapshot, uses: Mapping[str, float]
+    ) -> dict[str, Any]:
+        """What `/-/usage` answers: made on the admin thread, where the figures are."""
+        report = self._consumers.report_usage(consumer, snapshot, uses)
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(report, self._loop))
 
     def _build(self, runtime: Runtime) -> web.Application:
         application = web.Application(middlewares=[self._guard.stand], client_max_size=_MAX_BODY_BYTES)
@@ -120,7 +120,8 @@ class AdminServer:
         KeysApi(runtime).add_to(router)
         StopsApi(runtime.stops, self._authenticator, self._auditor).add_to(router)
         UnknownsApi(runtime.outcomes, self._auditor).add_to(router)
-        ConsumerApi(runtime).add_to(router)
+        self._consumers = ConsumerApi(runtime, ConsumerView(self._view, runtime.reports.own))
+        self._consumers.add_to(router)
         Login(self._authenticator, self._auditor).add_to(router)
         StaticFiles().add_to(router)
         return application

@@ -5,24 +5,24 @@ Asked for rarely, so that none of it is part of the tables that are refreshed ev
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
 from aiohttp import web
 
 from gateway.admin.api import answering
-from gateway.admin.query_parameters import require_known
+from gateway.admin.query_parameters import ALL_REPLICAS, require_known
 from gateway.consumers.consumer import Consumer
 from gateway.errors import KINDS
-from gateway.exchange import Exchange
 from gateway.key_usage.usage_report import describe_former, describe_keys
-from gateway.observe.live.breakdowns import Breakdown
-from gateway.observe.live.recent_exchanges import MAX_KEPT, Filter
 from gateway.observe.runtime import Runtime
+from gateway.policy.snapshot import Snapshot
 from gateway.redis.availability import StoreUnavailable
+from gateway.replicas.consumer_view import ConsumerView
+from gateway.replicas.report_sharing import MergedReport
 
 _NONE: Final[frozenset[str]] = frozenset()
-_MAX_ADDRESSES: Final = 20
+_REPLICA: Final = frozenset({"replica"})
 _MAX_OUTCOMES: Final = 500
 
 Result = TypeVar("Result")
@@ -32,57 +32,73 @@ Rows = list[dict[str, object]]
 class ConsumerApi:
     """One per admin port, on its loop."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, view: ConsumerView) -> None:
         self._runtime = runtime
+        self._view = view
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Register the paths."""
         router.add_get("/api/consumers/{name}", answering(self._consumer))
+        router.add_get("/api/consumers/{name}/figures", answering(self._counted))
         router.add_get("/api/changes", answering(self._changes))
         router.add_get("/api/expiring", answering(self._expiring))
         router.add_get("/api/errors", answering(self._errors))
         router.add_get("/api/repeats", answering(self._repeats))
 
+    async def report_usage(
+        self, consumer: Consumer, snapshot: Snapshot, uses: Mapping[str, float]
+    ) -> dict[str, Any]:
+        """What `/-/usage` answers; how many replicas are in it, but not which."""
+        found = await self._view.everywhere(consumer.name, viewed=False)
+        return {
+            **self._runtime.reports.describe(consumer, snapshot, uses, found.figures),
+            "replicas": {"counted": len(found.replicas), "live": found.live, "as_of": round(found.as_of, 3)},
+        }
+
     async def _consumer(self, request: web.Request) -> dict[str, object]:
-        require_known(request.query, _NONE)
+        require_known(request.query, _REPLICA)
         snapshot = self._runtime.snapshot()
-        consumer = snapshot.consumers.get(request.match_info["name"])
+        consumer = self._configured(request)
+        uses = await self._on_data_loop(self._runtime.limiter.read_uses(consumer.limits))
+        found = await self._figures(request, consumer)
+        figures = found.figures
+        return {
+            **self._runtime.reports.describe(consumer, snapshot, uses, figures),
+            **_describe(consumer),
+            **self._keys(consumer.name),
+            "sdks": [{"sdk": sdk, "requests": count} for sdk, count in figures["sdks"]],
+            "repeats": [
+                {"route": route, "event": event, "count": count} for route, event, count in figures["repeats"]
+            ],
+            "latest": figures["latest"],
+            "addresses": [
+                {"address": address, "calls": calls, "last_at": last}
+                for address, calls, last in figures["addresses"]
+            ],
+            **_whose(found),
+        }
+
+    async def _counted(self, request: web.Request) -> dict[str, object]:
+        """What can be added up with the figures of replicas that share no store."""
+        require_known(request.query, _REPLICA)
+        consumer = self._configured(request)
+        uses = await self._on_data_loop(self._runtime.limiter.read_uses(consumer.limits))
+        found = await self._figures(request, consumer)
+        return {"consumer": consumer.name, "figures": found.figures, "uses": uses, **_whose(found)}
+
+    def _configured(self, request: web.Request) -> Consumer:
+        consumer = self._runtime.snapshot().consumers.get(request.match_info["name"])
         if consumer is None:
             raise LookupError("no consumer is called so in the configuration")
-        uses = await self._on_data_loop(self._runtime.limiter.read_uses(consumer.limits))
-        report = self._runtime.reports.describe(consumer, snapshot, uses)
-        latest = self._latest(consumer.name)
-        return {**report, **self._describe(consumer), **_callers(latest), **self._keys(consumer.name)}
+        return consumer
 
-    def _latest(self, name: str) -> list[Exchange]:
-        recent = self._runtime.traffic_window.recent
-        return [each.exchange for each in recent.find(Filter(consumer=name), MAX_KEPT)]
-
-    def _describe(self, consumer: Consumer) -> dict[str, object]:
-        window = self._runtime.traffic_window
-        breakdown = window.tables.consumers(window.refresh()).get(consumer.name, Breakdown())
-        forms = consumer.forms
-        return {
-            "credential": consumer.credential.name,
-            "usernames": sorted(consumer.usernames),
-            "priority": consumer.priority.name.lower(),
-            "shared": consumer.shared,
-            "mode": consumer.mode,
-            "emit": consumer.emit,
-            "legacy": consumer.legacy,
-            "convert": consumer.convert,
-            "rules": [rule.text for rule in consumer.rules.rules],
-            "form_rules": forms is not None,
-            "sdks": [
-                {"sdk": sdk, "requests": count}
-                for sdk, count in sorted(breakdown.sdks.items(), key=lambda item: -item[1])
-            ],
-            "repeats": [
-                {"route": route, "event": event, "count": count}
-                for (name, route, event), count in self._runtime.reports.counts.repeats.copy().items()
-                if name == consumer.name
-            ],
-        }
+    async def _figures(self, request: web.Request, consumer: Consumer) -> MergedReport:
+        replica = request.query.get("replica", "")
+        if replica == ALL_REPLICAS:
+            return await self._view.everywhere(consumer.name, viewed=True)
+        if replica:
+            raise ValueError("replica is all here, or left out for the replica that answers")
+        return await self._view.here(consumer.name)
 
     def _keys(self, name: str) -> dict[str, object]:
         """As `/api/keys` has them."""
@@ -137,7 +153,7 @@ class ConsumerApi:
         """By consumer: what the repeat guard did since the start, and creates whose outcome is open."""
         require_known(request.query, _NONE)
         events: dict[str, Counter[str]] = {}
-        for (name, _, event), count in self._runtime.reports.counts.repeats.copy().items():
+        for (name, _, event), count in self._runtime.reports.repeats().items():
             events.setdefault(name, Counter())[event] += count
         note, opened = "", Counter[str]()
         try:
@@ -156,14 +172,21 @@ class ConsumerApi:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
 
 
-def _callers(latest: list[Exchange]) -> dict[str, object]:
-    """Where the latest exchanges came from."""
-    counts = Counter(each.address for each in latest if each.address)
-    last = {each.address: each.ended_at_epoch for each in reversed(latest)}
+def _describe(consumer: Consumer) -> dict[str, object]:
+    """What the configuration says of it."""
     return {
-        "latest": len(latest),
-        "addresses": [
-            {"address": address, "calls": count, "last_at": last[address]}
-            for address, count in counts.most_common(_MAX_ADDRESSES)
-        ],
+        "credential": consumer.credential.name,
+        "usernames": sorted(consumer.usernames),
+        "priority": consumer.priority.name.lower(),
+        "shared": consumer.shared,
+        "mode": consumer.mode,
+        "emit": consumer.emit,
+        "legacy": consumer.legacy,
+        "convert": consumer.convert,
+        "rules": [rule.text for rule in consumer.rules.rules],
+        "form_rules": consumer.forms is not None,
     }
+
+
+def _whose(report: MergedReport) -> dict[str, object]:
+    return {"replicas": report.replicas, "as_of": round(report.as_of, 3), "note": report.note}

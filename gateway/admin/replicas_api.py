@@ -26,6 +26,7 @@ from gateway.observe.status.health import Status
 from gateway.replicas.merged_tables import merge_tables, without_durations
 from gateway.replicas.questions import Answers
 from gateway.replicas.replica_view import ReplicaView, ViewSources
+from gateway.replicas.report_sharing import ReportSources
 from gateway.replicas.row_filter import Row
 
 _TABLES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -146,4 +147,5 @@ def view_sources(api: Api, runtime: Runtime, status: Status) -> ViewSources:
         return answer_points(runtime.traffic_window, query)
 
     answers = Answers(exchanges, points)
-    return ViewSources(about, api.tables, answers, recent, api.counted_limits, api.set_uses)
+    reports = ReportSources(runtime.reports.marks, runtime.reports.figures)
+    return ViewSources(about, api.tables, answers, recent, api.counted_limits, reports, api.set_uses)

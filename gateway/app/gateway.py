@@ -213,7 +213,6 @@ class Gateway:
                 raise
         registry = self.observers.metrics.registry
         runtime = self._runtime()
-        self._reports = runtime.reports
         registry.register(StateCollector(runtime))
         registry.register(ConsumerKeyCollector(runtime.snapshot, runtime.key_usage))
         registry.register(OutcomeCollector(self.components.resolver))
@@ -239,8 +238,8 @@ class Gateway:
         self.admin_url = f"http://{bracketed(admin.address.host)}:{self._admin.port}"
 
     async def _report_usage(self, consumer: Consumer, uses: dict[str, float]) -> dict[str, Any]:
-        """What `/-/usage` answers: made on the admin thread, where the figures are."""
-        return await self._admin.call(lambda: self._reports.describe(consumer, self._snapshots.current, uses))
+        """What `/-/usage` answers."""
+        return await self._admin.report_usage(consumer, self._snapshots.current, uses)
 
     def _consumer_names(self) -> Collection[str]:
         return self._snapshots.current.consumers.keys()

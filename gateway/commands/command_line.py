@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "key": "make a consumer's key, or the digest of an old one",
     "tail": "print the latest exchanges of a running gateway",
     "log": "find and count exchanges in log files",
+    "usage": "print what a consumer used, over all replicas",
     "unknowns": "list creates whose outcome nobody knows, or ask Twilio about one again",
     "schema": "print the configuration's JSON Schema or reference",
     "audit": "verify audit trails",

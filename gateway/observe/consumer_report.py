@@ -1,17 +1,21 @@
 """What one consumer used: its limits, its traffic of the last 15 minutes, its segments, errors and keys.
 
-Made on the admin thread, for `/-/usage` and for the consumer's own page. Nothing in it is of another
-consumer, and nothing a secret: keys are the first digits of their digests. Times are seconds since the epoch.
+Made on the admin thread, for `/-/usage` and for the consumer's own page; of this replica, or of several
+whose figures were added up. Nothing in it is of another consumer, and nothing a secret: keys are the first
+digits of their digests. Times are seconds since the epoch.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from gateway.consumers.consumer import Consumer
 from gateway.consumers.rate_limit_rules import Per
 from gateway.key_usage.usage_keeper import UsageKeeper
 from gateway.key_usage.usage_report import describe_keys
+from gateway.observe.consumer_figures import Figures, counts_of, merge_figures
 from gateway.observe.live.breakdowns import WINDOW_SECONDS, Breakdown
+from gateway.observe.live.quantiles import read_quantiles
 from gateway.observe.live.traffic_window import TrafficWindow
 from gateway.observe.metrics.exchange_counts import ExchangeCounts
 from gateway.policy.snapshot import Snapshot
@@ -35,20 +39,73 @@ class ConsumerReports:
     ) -> None:
         """`stops` gives those in force; `started_at` is when the counts began."""
         self._traffic_window = traffic_window
-        self.counts = counts
+        self._counts = counts
         self._keeper = keeper
         self._started_at = started_at
         self._stops = stops
 
-    def describe(self, consumer: Consumer, snapshot: Snapshot, uses: Mapping[str, float]) -> dict[str, Any]:
-        """As `/-/usage` answers it; `uses` says how much of each limit is used, from 0 to 1, by its name."""
+    def marks(self) -> dict[str, tuple[int, int, float]]:
+        """By every consumer that has figures: something that changes whenever they do."""
+        breakdowns = self._traffic_window.tables.consumers(self._traffic_window.refresh())
+        counted = {name for name, _ in self._counts.segments.copy()}
+        counted |= {name for name, _, _ in self._counts.repeats.copy()}
+        found = {name: breakdowns.get(name, Breakdown()) for name in {*breakdowns, *counted} if name}
+        return {name: (each.requests, each.errors, each.last_at) for name, each in found.items()}
+
+    def figures(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
+        """What this replica counted of these consumers."""
         now = self._traffic_window.refresh()
         tables = self._traffic_window.tables
-        breakdown = tables.consumers(now).get(consumer.name, Breakdown())
+        breakdowns, rates = tables.consumers(now), tables.rates(now)
+        callers = self._callers(names)
+        found: dict[str, dict[str, Any]] = {}
+        for name in names:
+            breakdown = breakdowns.get(name, Breakdown())
+            addresses, latest = callers.get(name, ({}, 0))
+            found[name] = {
+                "requests": breakdown.requests,
+                "errors": breakdown.errors,
+                "refusals": breakdown.refusals,
+                "rate": rates.get(name, 0.0),
+                "last_at": breakdown.last_at or None,
+                "durations": _pairs(breakdown.durations),
+                "codes": _pairs(breakdown.codes),
+                "slugs": _pairs(breakdown.slugs),
+                "sdks": _pairs(breakdown.sdks),
+                "started_at": round(self._started_at, 3),
+                "segments": [],
+                "repeats": [],
+                "latest": latest,
+                "addresses": [[address, *each] for address, each in addresses.items()],
+            }
+        for (name, country), count in self._counts.segments.copy().items():
+            if name in found:
+                found[name]["segments"].append([country or "other", count])
+        for (name, route, event), count in self.repeats().items():
+            if name in found:
+                found[name]["repeats"].append([route, event, count])
+        return found
+
+    def own(self, name: str) -> dict[str, Any]:
+        """What this replica counted of a consumer, as several are added up."""
+        return merge_figures([self.figures([name])[name]])
+
+    def repeats(self) -> dict[tuple[str, str, str], int]:
+        """What the repeat guard did, by consumer, route and event."""
+        return {
+            (name, route, str(event)): count
+            for (name, route, event), count in self._counts.repeats.copy().items()
+        }
+
+    def describe(
+        self, consumer: Consumer, snapshot: Snapshot, uses: Mapping[str, float], figures: Figures
+    ) -> dict[str, Any]:
+        """As `/-/usage` answers it; `uses` says how much of each limit is used, from 0 to 1, by its name."""
         help_ = snapshot.error_help
+        p50, p95 = read_quantiles(counts_of(figures, "durations"), (0.5, 0.95))
         return {
             "consumer": consumer.name,
-            "now": round(now, 3),
+            "now": round(self._traffic_window.refresh(), 3),
             "limits": [
                 {
                     "name": limit.name.partition("/")[2],
@@ -62,22 +119,26 @@ class ConsumerReports:
             ],
             "recent": {
                 "seconds": WINDOW_SECONDS,
-                "requests": breakdown.requests,
-                "errors": breakdown.errors,
-                "refusals": breakdown.refusals,
-                **breakdown.quantiles(),
-                "requests_per_second": tables.rates(now).get(consumer.name, 0.0),
-                "last_at": breakdown.last_at or None,
+                "requests": figures["requests"],
+                "errors": figures["errors"],
+                "refusals": figures["refusals"],
+                "p50": p50,
+                "p95": p95,
+                "requests_per_second": figures["rate"],
+                "last_at": figures["last_at"],
                 "codes": [
                     {"code": code, "count": count, "more_info": f"{_CODE_URL}{code}" if code else ""}
-                    for code, count in _most(breakdown.codes)
+                    for code, count in figures["codes"]
                 ],
                 "slugs": [
                     {"slug": slug, "count": count, "more_info": help_.more_info(slug)}
-                    for slug, count in _most(breakdown.slugs)
+                    for slug, count in figures["slugs"]
                 ],
             },
-            "since_start": {"at": round(self._started_at, 3), "segments": self._segments(consumer.name)},
+            "since_start": {
+                "at": figures["started_at"],
+                "segments": dict(sorted(counts_of(figures, "segments").items())),
+            },
             "keys": self._keys(consumer.name, snapshot),
             "stopped": [
                 {"prefix": f"+{stop.prefix}" if stop.prefix else "", "at": round(stop.at, 3)}
@@ -86,13 +147,23 @@ class ConsumerReports:
             ],
         }
 
-    def _segments(self, name: str) -> dict[str, int]:
-        """Of messages that were sent, by where they went, as far as the calling code tells."""
-        return {
-            country or "other": count
-            for (consumer, country), count in sorted(self.counts.segments.copy().items())
-            if consumer == name
-        }
+    def _callers(self, names: Collection[str]) -> dict[str, tuple[dict[str, tuple[int, float]], int]]:
+        """By consumer: calls and last call by address, and how many calls, among the latest exchanges."""
+        wanted = set(names)
+        calls: Counter[tuple[str, str]] = Counter()
+        last: dict[tuple[str, str], float] = {}
+        for exchange in self._traffic_window.recent.all():
+            if exchange.consumer in wanted:
+                name = (exchange.consumer, exchange.address)
+                calls[name] += 1
+                last[name] = exchange.ended_at_epoch
+        found: dict[str, tuple[dict[str, tuple[int, float]], int]] = {}
+        for (consumer, address), count in calls.items():
+            addresses, latest = found.get(consumer, ({}, 0))
+            if address:
+                addresses[address] = count, last[consumer, address]
+            found[consumer] = addresses, latest + count
+        return found
 
     def _keys(self, name: str, snapshot: Snapshot) -> list[dict[str, Any]]:
         self._keeper.take_uses()
@@ -100,5 +171,5 @@ class ConsumerReports:
         return [{field: row[field] for field in _KEY_FIELDS} for row in rows]
 
 
-def _most(counts: Mapping[Any, int]) -> list[tuple[Any, int]]:
-    return sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
+def _pairs(counts: Mapping[Any, int]) -> list[list[Any]]:
+    return [[name, count] for name, count in counts.items()]

@@ -36,6 +36,7 @@ from gateway.replicas.questions import (
     ask_replicas,
 )
 from gateway.replicas.replica_listing import LIVE, Listing, Replica, describe_gone
+from gateway.replicas.report_sharing import ReportSharing, ReportSources
 from gateway.replicas.row_filter import Row, admits_row, is_row
 from gateway.replicas.view_store import VIEWED_SECONDS, Published, ViewStore
 
@@ -59,6 +60,7 @@ class ViewSources(NamedTuple):
     recent: Callable[[], Recent]
     limits: Callable[[], Sequence[Sequence[Limit]]]
     """The limits per consumer, of each consumer: what is used of them is known to the store only."""
+    reports: ReportSources
     set_uses: Callable[[Mapping[str, float]], None]
     """Gets their use from 0 to 1 by key; nothing while the store is unavailable."""
 
@@ -92,6 +94,8 @@ class ReplicaView:
 
     def __init__(self, options: ViewOptions, sources: ViewSources, loops: BackgroundLoops) -> None:
         self.replica = options.replica
+        self.reports: ReportSharing | None = None
+        """None without a store."""
         self.feed = MergedFeed(time.time())
         self._options = options
         self._sources = sources
@@ -121,12 +125,12 @@ class ReplicaView:
                 await self._publish(self._store, stopped=True)
             await self._redis.close()
 
-    async def listing(self) -> Listing:
-        """The replicas. All of them publish more for a while."""
+    async def listing(self, *, viewed: bool = True) -> Listing:
+        """The replicas. `viewed`: all of them publish more for a while."""
         store, note = self._store, _NO_STORE
         if self._redis is not None and store is not None:
             try:
-                return Listing(self.replica, True, "", await store.replicas())
+                return Listing(self.replica, True, "", await store.replicas(viewed=viewed))
             except StoreUnavailable as error:
                 note = f"Redis is unavailable ({error}): this is one replica"
         elif self._options.store is not None:
@@ -213,6 +217,8 @@ class ReplicaView:
                 except StoreUnavailable:
                     self._viewed = False
                     self._sources.set_uses({})
+                    if self.reports is not None:
+                        self.reports.forget()
             if time.monotonic() < self._watched_until:
                 await self._feed()
             loop.beat()
@@ -229,6 +235,7 @@ class ReplicaView:
         )
         await redis.open()
         self._redis, self._store = redis, ViewStore(redis, self.replica)
+        self.reports = ReportSharing(redis, self.replica, self._sources.reports)
 
     async def _publish(self, store: ViewStore, *, stopped: bool = False) -> Published:
         recent = self._sources.recent()
@@ -240,6 +247,8 @@ class ReplicaView:
         self._rounds += 1
         if due and not stopped:
             await self._read_uses()
+            if self.reports is not None:
+                await self.reports.publish()
         tables = write_tables(self._sources.tables()) if due or stopped else b""
         about = write_about(self._sources.about(), stopped=stopped)
         published = await store.publish(about, tables, rows)

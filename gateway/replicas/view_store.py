@@ -55,7 +55,7 @@ local asked = redis.call('XREAD', 'COUNT', 20, 'STREAMS', KEYS[3], ARGV[5])
 return {{redis.call('EXISTS', KEYS[4]), asked and asked[1][2] or {{}}}}
 """)
 _LIST = Script.of(f"""
-redis.call('SET', KEYS[3], '1', 'EX', {VIEWED_SECONDS})
+if ARGV[1] == '1' then redis.call('SET', KEYS[3], '1', 'EX', {VIEWED_SECONDS}) end
 return {{redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES'), redis.call('HGETALL', KEYS[2])}}
 """)
 _TABLES = Script.of("return redis.call('MGET', unpack(KEYS))")
@@ -120,9 +120,9 @@ class ViewStore:
         self._last_question = asked[-1][0].decode() if asked else last
         return Published(bool(viewed), [question for each in asked if (question := _read_question(*each))])
 
-    async def replicas(self) -> list[Replica]:
-        """All replicas that were heard of in the last hour. They publish more for a while."""
-        seen, about = await self._store.run(_LIST, [_SEEN, _ABOUT, _VIEWED], [], is_vital=False)
+    async def replicas(self, *, viewed: bool = True) -> list[Replica]:
+        """All replicas that were heard of in the last hour. `viewed`: they publish more for a while."""
+        seen, about = await self._store.run(_LIST, [_SEEN, _ABOUT, _VIEWED], [int(viewed)], is_vital=False)
         return read_replicas(seen, about, self._store.server_clock.now())
 
     async def tables(self, names: Sequence[str]) -> dict[str, dict[str, object]]:
@@ -163,6 +163,11 @@ class ViewStore:
 
 def _tables_key(replica: str) -> str:
     return f"{_TAG}:tables:{replica}"
+
+
+def key_of_reports(replica: str) -> str:
+    """The hash of a replica's figures by consumer."""
+    return f"{_TAG}:reports:{replica}"
 
 
 def _latest_key(replica: str) -> str:

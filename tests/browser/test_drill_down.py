@@ -87,6 +87,7 @@ async def test_clicks_chips_search_and_back(browser: Browser, upstream: RawUpstr
         body = page.locator("#consumer-body")
         await expect(body).to_contain_text("few")
         await expect(body).to_contain_text("3/d")
+        await expect(page.locator("#consumer-note")).to_have_text("Of this replica.")
         await expect(body).to_contain_text("127.0.0.1")
         keys = body.locator(".block", has=page.get_by_role("heading", name="Keys"))
         await expect(keys.locator("tbody tr")).to_have_count(1)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.integration.test_stops import command, replicas
 from tests.support.attempts import POST
-from tests.support.caller import ask
+from tests.support.caller import ask, request
 from tests.support.redis import RedisServer, redis_server
 from tests.support.running import ENVIRON, KEY, Spawned, consumer, running_gateway
 from tests.support.upstream import RawUpstream
@@ -79,6 +79,7 @@ async def test_one_replica_shows_all(upstream: RawUpstream, tmp_path: Path, redi
         await check_exchanges(first, names)
         await check_tables(first, names)
         await check_charts(first, names)
+        await check_consumer(first, second, names)
         await check_tail(first, names)
         await check_what_redis_holds(redis, names)
         await check_followers(first, second)
@@ -86,7 +87,8 @@ async def test_one_replica_shows_all(upstream: RawUpstream, tmp_path: Path, redi
         listing = await until(first, "/api/replicas", lambda found: not found["shared"])
         assert "this is one replica" in listing["note"]
         found = await get(first, "/api/exchanges?replica=all")
-        assert [row["request_id"] for row in found["exchanges"]] == ["follow-1", "one-0"]
+        relayed = [row["request_id"] for row in found["exchanges"] if row["product"] == "api"]
+        assert relayed == ["follow-1", "one-0"]
         assert (await get(first, "/api/consumers?replica=all"))["consumers"][0]["requests"] == 2
         await redis.restart()
         await until(first, "/api/replicas", lambda found: states(found) == ["live", "live"])
@@ -137,6 +139,38 @@ async def check_charts(first: Spawned, names: list[str]) -> None:
     )  # fmt: skip
     assert "error" in await get(first, "/api/history?range=7h")
     assert "error" in await get(first, "/api/history?replica=other:1")
+
+
+async def check_consumer(first: Spawned, second: Spawned, names: list[str]) -> None:
+    """Its page, and what it reads of itself: both of all replicas, and which or how many they are."""
+
+    def whole(found: Any) -> bool:
+        return bool(found["recent"]["requests"] == 3)
+
+    found = await until(first, "/api/consumers/app?replica=all", whole)
+    assert (sorted(found["replicas"]), found["note"], found["latest"]) == (sorted(names), "", 3)
+    assert [(each["address"], each["calls"]) for each in found["addresses"]] == [("127.0.0.1", 3)]
+    assert 0 < found["limits"][0]["used"] <= 0.15
+    own = await get(first, "/api/consumers/app")
+    assert (own["replicas"], own["recent"]["requests"]) == (names[:1], 1)
+    assert "error" in await get(first, f"/api/consumers/app?replica={names[1]}")
+    for each in (first, second):
+        answer = await until_usage(each, lambda usage: usage["recent"]["requests"] == 3)
+        assert (answer["replicas"]["counted"], answer["replicas"]["live"]) == (2, 2)
+        assert answer["now"] - 30 < answer["replicas"]["as_of"] <= answer["now"] + 1
+        assert names[0] not in json.dumps(answer)
+        assert names[1] not in json.dumps(answer)
+
+
+async def until_usage(gateway: Spawned, met: Callable[[Any], bool]) -> Any:
+    """Ask `/-/usage` until the answer is as expected; it holds for a second."""
+    port = int(gateway.url.rpartition(":")[2])
+    async with asyncio.timeout(SECONDS):
+        while True:
+            found = json.loads((await ask(port, request("GET /-/usage"))).body)
+            if met(found):
+                return found
+            await asyncio.sleep(0.2)
 
 
 async def check_tail(first: Spawned, names: list[str]) -> None:

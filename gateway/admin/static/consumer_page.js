@@ -1,15 +1,18 @@
 // One consumer, opened by `#consumer=NAME`: limits and their use, keys, rules, callers, SDKs, countries, errors. Asked for
 // while it is looked at, and only then.
 
-import { ask } from "./api.js";
-import { element } from "./dom.js";
+import { searchOf } from "./api.js";
+import { element, setText } from "./dom.js";
 import { pickButton } from "./filters.js";
 import { ago, count, duration, moment, percent, rate, span } from "./format.js";
 
 const now = () => Date.now() / 1000;
 
 export class ConsumerPage {
-  constructor(root, opened) {
+  /** `opened(name)` is called when one is opened; `replicaOf()` is "all" where replicas share what they count. */
+  constructor(root, opened, replicaOf) {
+    this.replicaOf = replicaOf;
+    this.note = root.querySelector("#consumer-note");
     this.section = root.querySelector("#consumer-page");
     this.title = root.querySelector("#consumer-title");
     this.body = root.querySelector("#consumer-body");
@@ -49,13 +52,16 @@ export class ConsumerPage {
   async refresh() {
     const name = this.shown;
     if (!name) return;
-    const answer = await fetch(`/api/consumers/${encodeURIComponent(name)}`, { cache: "no-store" });
+    const answer = await fetch(`/api/consumers/${encodeURIComponent(name)}${searchOf({ replica: this.replicaOf() })}`, { cache: "no-store" });
     if (name !== this.shown || this.body.contains(document.activeElement)) return;
     if (!answer.ok) {
       this.body.replaceChildren(element("p", { class: "quiet", text: "The configuration has no consumer of this name." }));
       return;
     }
-    this.body.replaceChildren(...blocks(await answer.json()));
+    const told = await answer.json();
+    const of = told.replicas.length > 1 ? `Of ${told.replicas.length} replicas: ${told.replicas.join(", ")}.` : "Of this replica.";
+    setText(this.note, [of, told.note ? `${told.note}.` : ""].filter(Boolean).join(" "));
+    this.body.replaceChildren(...blocks(told));
   }
 }
 
@@ -86,8 +92,8 @@ function blocks(consumer) {
         ...recent.slugs.map((row) => [pickButton("slug", row.slug, row.slug, "id"), count(row.count)]),
         ...recent.codes.map((row) => [pickButton("code", String(row.code), String(row.code), "id"), count(row.count)])]),
       block("Segments sent", ["Country", "Segments"], Object.entries(consumer.since_start.segments).map(([country, sent]) => [
-        country, count(sent)]), "Since this replica started."),
-      block("Repeats of creates", ["What was done", "Route", "Count"], events, "Since this replica started."),
+        country, count(sent)]), `Since ${moment(consumer.since_start.at)}, when the first of the replicas started.`),
+      block("Repeats of creates", ["What was done", "Route", "Count"], events, "Since the replicas started."),
       block("May call", ["Rule"], consumer.rules.map((rule) => [element("span", { class: "id", text: rule })]),
         consumer.form_rules ? "Senders, recipients or callbacks are bounded, too." : ""),
     ),

@@ -39,7 +39,7 @@ const filters = new Filters(form, chips, range, () => {
 });
 const consumerPage = new ConsumerPage(document, (name) => {
   if (filters.query().consumer !== name) filters.pick("consumer", name);
-});
+}, () => replica);
 let replica = ""; // "all" where several replicas share what they see
 const stream = new Stream(() => `/api/events${searchOf({ ...filters.query(), replica })}`, {
   opened: () => attempt(readAll),

@@ -147,6 +147,10 @@ class Recent:
         kept = self._kept
         return kept[0].ended_at_epoch if len(kept) == kept.maxlen else None
 
+    def all(self) -> Iterator[Exchange]:
+        """Those that are kept, oldest first."""
+        return iter(self._kept)
+
     def find(
         self, wanted: Filter, most: int, *, after: int | None = None, before: int | None = None
     ) -> list[Numbered]:
