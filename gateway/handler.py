@@ -28,7 +28,7 @@ from gateway.listener.request_body import (
     take_whole,
 )
 from gateway.listener.response_relay import relay_answer, relay_rest, render_refusal
-from gateway.listener.tunnel_handshake import open_tunnel
+from gateway.listener.tunnel_opening import open_tunnel
 from gateway.listener.tunnels import TunnelBounds
 from gateway.observe.observers import Observers
 from gateway.outcome_resolution.asked_send import answer_held

@@ -116,6 +116,7 @@ class Gateway:
             options.listener.limits,
             options.listener.heads,
             self._tls,
+            tunnels,
             buffers=components.buffers,
         )
         if self._configuration.webhooks is not None:

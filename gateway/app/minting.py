@@ -54,6 +54,7 @@ class Minting:
     ) -> None:
         """Apply a configuration. `own_names` are the gateway's own, which only `tls.mint` shows."""
         self._tunnels.contexts = None
+        self._tunnels.known.clear()
         self.root_pem, self.expires = b"", 0.0
         if authority is not None:
             self._mint_with(authority, material)

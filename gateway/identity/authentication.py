@@ -121,22 +121,26 @@ def authenticate(
     return _authenticate_key(identities, inbound, now, certificate_consumer, shown)
 
 
-def is_identified(
+def identified_until(
     identities: Identities, tunnel: Tunnel, certificate: PeerCertificate | None, now: float
-) -> bool:
-    """Whether it is known who opens a tunnel. A JWT is not verified for that: it counts as unknown."""
+) -> float:
+    """Until when it is known who opens a tunnel, in seconds since the epoch; 0 if it is not known now.
+
+    A JWT is not verified for that: it counts as unknown.
+    """
     if certificate is not None and find_certificate_consumer(identities.certificates, certificate, now):
-        return True
+        return certificate.expires
     if tunnel.proxy_authorization is None:
-        return False
+        return 0.0
     try:
         username, key, _ = split_credentials(tunnel.proxy_authorization)
     except Refusal:
-        return False
+        return 0.0
     entry = identities.keys.get(digest_of(key))
-    if entry is None or (entry.expires is not None and now >= entry.expires):
-        return False
-    return _is_named(username, entry.consumer)
+    if entry is None or not _is_named(username, entry.consumer):
+        return 0.0
+    expires = float("inf") if entry.expires is None else entry.expires
+    return expires if now < expires else 0.0
 
 
 def _authenticate_tunnel(

@@ -18,11 +18,10 @@ from gateway.listener.known_heads import MAX_HEAD_BYTES, KnownHeads
 from gateway.listener.request import Request
 from gateway.listener.request_body import BUFFER_BYTES, RequestBody
 from gateway.listener.request_parser import RequestParser, read_framing
-from gateway.listener.tunnel_handshake import TunnelHandshake
+from gateway.listener.tunnel_opening import recall_tunnel
+from gateway.listener.tunnel_transport import HANDSHAKE_SECONDS, TunnelTransport
 from gateway.listener.tunnels import OpenTunnel
 
-_REFUSED_SECONDS: Final = 2.0
-"""So long a connection that is one too many is kept, to tell it so."""
 _LOOK_AGAIN_SECONDS: Final = 0.05
 _LINGER_SILENCE_SECONDS: Final = 2.0
 _LINGER_SECONDS: Final = 30.0
@@ -129,6 +128,10 @@ class CallerConnection(asyncio.Protocol):
             framing, end = known.read_framing(), known.template.end
             self._begin_request(Request(self._caller, None, known), framing, data, end)
             return
+        opened = None if began else recall_tunnel(data, self._caller, self._scope.tunnels)
+        if opened is not None:
+            self._open_tunnel(opened)
+            return
         try:
             message, end = self._parser.feed(data)
         except Refusal as refusal:
@@ -142,6 +145,8 @@ class CallerConnection(asyncio.Protocol):
         if not began and end <= MAX_HEAD_BYTES and not message.upgrade:
             self._heads = self._heads or KnownHeads(self._scope.heads.line_bytes, self._scope.head_budget)
             request.learn_for(self._heads, data[:end], framing)
+        elif not began and end == len(data) and message.method == "CONNECT":
+            request.head = data
         self._begin_request(request, framing, data, end)
 
     def _begin_request(self, request: Request, framing: int, data: bytes, end: int) -> None:
@@ -226,18 +231,19 @@ class CallerConnection(asyncio.Protocol):
             self._close()
 
     def _open_tunnel(self, opened: OpenTunnel) -> None:
-        """Hand the connection over, with what came behind CONNECT's head. Another one goes on inside."""
+        """Go on inside, with TLS first: what came behind CONNECT's head is the beginning of that."""
         held, self._held = self._held, b""
-        self._timer.close()
-        scope, inner = self._scope, CallerConnection(self._scope, self._loop)
-        TunnelHandshake(scope, self._loop, self._transport, self._caller, opened, inner).begin(held)
-        scope.leave(self)
+        if self._heads is not None:
+            self._scope.head_budget.leave(self._heads)
+        self._heads, self._parser = None, RequestParser(self._scope.heads)  # nothing of outside holds inside
+        self._transport = transport = TunnelTransport(self._transport, opened, self)
+        self._caller.go_inside(transport)
+        self._timer.set(HANDSHAKE_SECONDS, self._is_idle)
+        transport.begin(held)
 
-    def begin_inside(self, transport: asyncio.Transport, outer: CallerTransport) -> None:
-        """Begin inside a tunnel, as a connection that is counted already."""
-        self._transport = transport
-        self._caller = outer.inside(transport, self._timer)
-        self._scope.enter(self)
+    def handshake_done(self) -> None:
+        """TLS is there: read requests inside."""
+        self._caller.shakes_hands = False
         self._await_head()
 
     def _read_held(self) -> None:
@@ -272,23 +278,17 @@ class CallerConnection(asyncio.Protocol):
     # Time.
 
     def _await_head(self) -> None:
-        limit = self._scope.tracker.limits.idle_seconds
-        if self._caller.tunnel is not None:
-            limit = self._caller.tunnel.within(limit, self._loop.time())
-        self._timer.set(_REFUSED_SECONDS if self._caller.refused else limit, self._is_idle)
+        self._timer.set(self._caller.idle_seconds(self._loop.time()), self._is_idle)
 
     def _await_rest_of_head(self) -> None:
-        limits, tunnel = self._scope.tracker.limits, self._caller.tunnel
-        if self._caller.refused:
-            self._timer.set(_REFUSED_SECONDS, self._head_is_late)
-        elif tunnel is not None and not tunnel.identified:
-            self._timer.set(tunnel.within(limits.head_seconds, self._loop.time()), self._head_is_late)
-        elif limits.head_seconds <= limits.idle_seconds:
-            self._timer.set(limits.head_seconds, self._head_is_late)
-        else:
-            self._timer.set(limits.idle_seconds, self._is_idle)
+        late, idle = self._caller.head_seconds(now := self._loop.time()), self._caller.idle_seconds(now)
+        self._timer.set(min(late, idle), self._head_is_late if late <= idle else self._is_idle)
 
     def _is_idle(self) -> None:
+        if self._caller.shakes_hands:
+            self._scope.tracker.closed[Closed.HEAD_TIMEOUT] += 1
+            self._transport.abort()
+            return
         if has_unread(self._transport):  # a request has come, and is about to be read
             self._timer.set(_LOOK_AGAIN_SECONDS, self._is_idle)
             return

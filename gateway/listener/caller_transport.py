@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _WRITE_BUFFER_BYTES: Final = 16_384
 """With more unsent, writing waits for the caller. The last write adds up to 64 KiB, and is what a caller that
 reads nothing costs: so it is the only one."""
+_ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
+"""Byte for byte: Twilio's SDK for PHP looks for this reason phrase (docs/facts.md)."""
+_REFUSED_SECONDS: Final = 2.0
+"""So long a connection that is one too many is kept, to tell it so."""
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # socket(7), SO_LINGER
 _GONE: Final = "the caller is gone"
 
@@ -49,6 +53,7 @@ class CallerTransport:
         "refused",
         "remote",
         "secure",
+        "shakes_hands",
         "task",
         "too_slow",
         "tunnel",
@@ -87,6 +92,8 @@ class CallerTransport:
         """The tunnel that a CONNECT of this connection has just opened."""
         self.tunnel: OpenTunnel | None = None
         """The tunnel that this connection is inside of."""
+        self.shakes_hands = False
+        """TLS inside the tunnel is not there yet."""
         self.too_slow = False
         """It was cut off because the caller left its answer unread."""
         peername = transport.get_extra_info("peername")
@@ -104,13 +111,35 @@ class CallerTransport:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def inside(self, transport: asyncio.Transport, timer: ConnectionTimer) -> "CallerTransport":
-        """The same caller, inside a tunnel: known by the certificate that it showed outside, if any."""
-        inner = CallerTransport(transport, timer, self._tracker, self.buffers, self._tls)
-        inner.certificate = self.certificate
-        inner.client_terms = self.client_terms
-        inner.tunnel = self.opening
-        return inner
+    def accept_tunnel(self, opened: "OpenTunnel") -> None:
+        """Answer CONNECT: what follows is TLS. Raises `ConnectionResetError` if the caller is gone."""
+        try:
+            self.write(_ESTABLISHED)
+        except ConnectionResetError:
+            opened.end()
+            raise
+        self.opening = opened
+
+    def go_inside(self, transport: asyncio.Transport) -> None:
+        """From now on it is inside the tunnel that opens, known by what it showed outside."""
+        self._transport = transport
+        self.tunnel, self.opening = self.opening, None
+        self.secure = self.shakes_hands = True
+        self._reading_paused = False
+
+    def idle_seconds(self, now: float) -> float:
+        """How long it may be silent before its next head; `now` is the loop's clock."""
+        if self.refused:
+            return _REFUSED_SECONDS
+        limit = self._tracker.limits.idle_seconds
+        return limit if self.tunnel is None else self.tunnel.within(limit, now)
+
+    def head_seconds(self, now: float) -> float:
+        """How long the rest of a head may take; not less than what it may be silent: then it is idle."""
+        if self.refused:
+            return _REFUSED_SECONDS
+        limit = self._tracker.limits.head_seconds
+        return limit if self.tunnel is None else self.tunnel.within(limit, now)
 
     def start_task(
         self, serving: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, context: Context

@@ -12,6 +12,7 @@ from gateway.listener.known_heads import HeadBudget
 from gateway.listener.request import Request
 from gateway.listener.request_parser import HeadLimits
 from gateway.listener.tls_context import ListenerTls
+from gateway.listener.tunnels import TunnelBounds
 
 
 class OpenConnection(Protocol):
@@ -42,6 +43,7 @@ class ConnectionScope:
         heads: HeadLimits,
         buffers: BufferedBytes,
         tls: ListenerTls | None = None,
+        tunnels: TunnelBounds | None = None,
     ) -> None:
         """`refuse` finishes an exchange of its own for bytes that are no request, given the caller's address,
         and returns the answer, head and body, for a connection that is closed behind it."""
@@ -50,6 +52,7 @@ class ConnectionScope:
         self.heads = heads
         self.buffers = buffers
         self.tls = tls
+        self.tunnels = tunnels or TunnelBounds()
         self.tracker = ConnectionTracker(limits)
         self.head_budget = HeadBudget()
         self.context = contextvars.copy_context()

@@ -17,6 +17,7 @@ from gateway.listener.request import Request
 from gateway.listener.request_parser import HeadLimits
 from gateway.listener.tls_context import ListenerTls
 from gateway.listener.tls_server import TlsServer, listen
+from gateway.listener.tunnels import TunnelBounds
 
 _BACKLOG: Final = 1024
 _LAST_IDLE_SECONDS: Final = 1.0
@@ -37,6 +38,7 @@ class Listener:
         limits: ConnectionLimits,
         heads: HeadLimits,
         tls: ListenerTls | None = None,
+        tunnels: TunnelBounds | None = None,
         *,
         buffers: BufferedBytes,
     ) -> None:
@@ -44,7 +46,7 @@ class Listener:
         self.name = name
         self.tls = tls
         self._shared = False
-        self._scope = ConnectionScope(handle, refuse, limits, heads, buffers, tls)
+        self._scope = ConnectionScope(handle, refuse, limits, heads, buffers, tls, tunnels)
         self._server: asyncio.Server | TlsServer | None = None
 
     async def open(self, host: str, port: int, *, shared: bool = False) -> None:

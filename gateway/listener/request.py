@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from gateway.listener.request_parser import Head
     from gateway.listener.tunnels import OpenTunnel
 
-_ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
-"""Byte for byte: Twilio's SDK for PHP looks for this reason phrase (docs/facts.md)."""
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -29,7 +27,6 @@ class Request:
     __slots__ = (
         "_chunked",
         "_framing",
-        "_head",
         "_heads",
         "_length",
         "_message",
@@ -37,6 +34,7 @@ class Request:
         "body",
         "caller",
         "ended",
+        "head",
         "held",
         "keeps_open",
         "known",
@@ -58,7 +56,8 @@ class Request:
         self.known = known
         self._message = message
         self._heads: KnownHeads | None = None
-        self._head = b""
+        self.head = b""
+        """Its bytes, where they are of use later; else nothing."""
         self._framing = 0
         if known is not None:
             self.values = known.template.values
@@ -122,7 +121,7 @@ class Request:
 
     def learn_for(self, heads: KnownHeads, head: bytes, framing: int) -> None:
         """Have `remember` keep the decision for the connection's next heads; `head` are this one's bytes."""
-        self._heads, self._head, self._framing = heads, head, framing
+        self._heads, self.head, self._framing = heads, head, framing
 
     def remember(self, decision: HeadDecision) -> None:
         """Keep what was decided by this head for the next ones of its connection."""
@@ -130,7 +129,7 @@ class Request:
             self.known.decision = decision
         elif self._heads is not None:
             assert self._message is not None
-            self._heads.keep(self._head, self._message, self._framing, decision)
+            self._heads.keep(self.head, self._message, self._framing, decision)
 
     # The caller, as far as attempts and admission are concerned (`upstream/attempt_options.py`).
 
@@ -186,13 +185,8 @@ class Request:
 
     def accept_tunnel(self, opened: "OpenTunnel") -> None:
         """Answer CONNECT: what follows on this connection is TLS."""
-        try:
-            self.caller.write(_ESTABLISHED)
-        except ConnectionResetError:
-            opened.end()
-            raise
+        self.caller.accept_tunnel(opened)
         self.started = self.ended = True
-        self.caller.opening = opened
 
     def answer(self, status: int, reason: str, fields: bytes, body: bytes, *, closes: bool) -> None:
         """Send a whole answer; `fields` are CRLF-ended lines, the length of `body` among them.

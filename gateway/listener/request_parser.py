@@ -70,7 +70,7 @@ class RequestParser:
     def __init__(self, limits: HeadLimits) -> None:
         self._limits = limits
         # Untyped: compiled code checks annotations, and aiohttp's do not hold for what its C parser returns.
-        self._parser: Any = _make_parser(limits)
+        self._parser: Any = None  # made for the first head that is parsed: some connections know theirs
         self._fed = 0
         self._tail = b""
         self._connect: bytes | None = None  # what has come of a head that may be CONNECT's
@@ -102,6 +102,8 @@ class RequestParser:
                 self._tail = (self._tail + piece)[-3:]
                 return None, len(data)
             piece, self._connect = _with_host(self._connect), None
+        if self._parser is None:
+            self._parser = _make_parser(self._limits)
         try:
             messages, _, _ = self._parser.feed_data(piece)
         except BadHttpMessage as error:
@@ -124,7 +126,7 @@ class RequestParser:
         if (
             message.upgrade and message.method != "CONNECT"
         ):  # llhttp would take what follows for another protocol
-            self._parser = _make_parser(self._limits)
+            self._parser = None
         return message, end
 
     def _find_end(self, data: bytes, start: int) -> int:

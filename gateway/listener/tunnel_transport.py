@@ -6,17 +6,24 @@ keeps a buffer of 256 KiB for each connection. Between two reads this keeps noth
 
 import asyncio
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
+from gateway.listener.tunnels import OpenTunnel
+
+HANDSHAKE_SECONDS: Final = 10.0
 _LARGE_BYTES: Final = 32_768
 _READ_BYTES: Final = 16_384
 """A TLS record holds no more (RFC 8446 5.1)."""
 
 
 class InnerConnection(Protocol):
-    """What reads and answers inside: the part of `asyncio.Protocol` that is used."""
+    """What reads and answers inside: the part of `asyncio.Protocol` that is used, and one call more."""
+
+    def handshake_done(self) -> None:
+        """TLS is there. Of the others only `connection_lost` may be called before."""
+        ...
 
     def data_received(self, data: bytes) -> None:
         """Bytes came, decrypted."""
@@ -52,35 +59,21 @@ def remember_server_name(handshake: ssl.SSLObject, name: str | None, _: ssl.SSLC
 
 
 class TunnelTransport(asyncio.Transport):
-    """`begin` takes the transport over from whoever read CONNECT. `on_secure` gives the connection inside,
-    once the handshake is done; `on_lost` is called if the connection ends before."""
+    """`begin` takes the transport over from the connection that read CONNECT, and that goes on inside."""
 
-    def __init__(
-        self,
-        outer: asyncio.Transport,
-        context: ssl.SSLContext,
-        on_secure: Callable[["TunnelTransport"], InnerConnection],
-        on_failed: Callable[[ssl.SSLError], object],
-        on_lost: Callable[[], object],
-    ) -> None:
+    def __init__(self, outer: asyncio.Transport, opened: OpenTunnel, inner: InnerConnection) -> None:
         super().__init__()
         self._outer = outer
-        self._context = context
-        self._on_secure: Callable[[TunnelTransport], InnerConnection] | None = on_secure
-        self._on_failed: Callable[[ssl.SSLError], object] | None = on_failed
-        self._on_lost: Callable[[], object] | None = on_lost
+        self._opened = opened
+        context = opened.context
         self._received = ssl.MemoryBIO()
         self._to_send = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._received, self._to_send, server_side=True)
-        self._inner: InnerConnection | None = None
+        self._inner: InnerConnection | None = inner
+        self._secure = False
         self._paused = False
         self._shut = False
         self._closing = False
-
-    @property
-    def server_name(self) -> str | None:
-        """The name that the client asked for."""
-        return self._tls.server_name if isinstance(self._tls, NamedHandshake) else None
 
     def begin(self, received: bytes) -> None:
         """Shake hands; `received` came already."""
@@ -98,59 +91,56 @@ class TunnelTransport(asyncio.Transport):
                 self.data_received(data[at : at + _LARGE_BYTES])
             return
         self._received.write(data)
-        if self._inner is None:
-            self._shake_hands()
-        else:
+        if self._secure:
             self._read()
+        else:
+            self._shake_hands()
 
     def eof_received(self) -> None:
         """The caller closed its sending side without TLS's own end: the transport closes, too."""
-        if self._inner is not None:
+        if self._inner is not None and self._secure:
             self._inner.eof_received()
 
     def pause_writing(self) -> None:
         """The caller does not read as fast as we write."""
-        if self._inner is not None:
+        if self._inner is not None and self._secure:
             self._inner.pause_writing()
 
     def resume_writing(self) -> None:
         """It caught up."""
-        if self._inner is not None:
+        if self._inner is not None and self._secure:
             self._inner.resume_writing()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The connection is gone, whoever ended it."""
         self._closing = True
-        inner, self._inner = self._inner, None
+        inner, self._inner = self._inner, None  # no cycle of references is left behind
         if inner is not None:
             inner.connection_lost(exc)
-        elif self._on_lost is not None:
-            self._on_lost()
-        self._forget()
-
-    def _forget(self) -> None:
-        """Leave no cycle of references behind."""
-        self._on_secure = self._on_failed = self._on_lost = None
 
     def _shake_hands(self) -> None:
+        inner = self._inner
+        if inner is None or self._closing:
+            return
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
             self._flush()
             return
         except ssl.SSLError as error:
-            if self._on_failed is not None:
-                self._on_failed(error)
+            self._opened.failed(error)
             self._flush()  # an alert says why
+            self._closing = True
             self._outer.close()
             return
         if (
             self._tls.version() != "TLSv1.3"
         ):  # there, only tickets are left, which go out with the first answer
             self._flush()
-        if not self._closing and self._on_secure is not None:
-            self._inner = self._on_secure(self)
-            self._forget()
+        self._secure = True
+        self._opened.named(self._tls.server_name if isinstance(self._tls, NamedHandshake) else None)
+        inner.handshake_done()
+        if self._received.pending or self._tls.pending():
             self._read()
 
     def _read(self) -> None:
@@ -249,7 +239,7 @@ class TunnelTransport(asyncio.Transport):
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Addresses and socket of the outer transport; of TLS, what holds inside, without a certificate."""
         if name == "sslcontext":
-            return self._context
+            return self._opened.context
         if name == "ssl_object":
             return self._tls
         if name in ("peercert", "cipher", "compression"):

@@ -1,13 +1,14 @@
-"""The tunnels of one listener (CONNECT): which are open, which may be, and what TLS inside them shows.
+"""The tunnels of one listener (CONNECT): which are open, which may be, and which heads opened one before.
 
 A tunnel whose caller is not known yet has ten seconds to send a head inside, and is bounded by address, as
 TLS handshakes are: nothing else would keep one address from holding thousands of them.
 """
 
+import hashlib
 import ssl
 from collections import Counter
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.errors import Refusal
 from gateway.http.request_head import Inbound
@@ -17,6 +18,50 @@ UNIDENTIFIED_SECONDS = 10.0
 """For the handshake, and for the first head inside, together."""
 UNIDENTIFIED_AT_ONCE = 1000
 UNIDENTIFIED_PER_ADDRESS = 500
+
+
+_MAX_CONNECTS: Final = 256
+
+
+class KnownConnect(NamedTuple):
+    """What follows from the head of a CONNECT. `begin` and `end` are where the value of Proxy-Authorization
+    stands in it, both 0 without one; `identified_until` is in seconds since the epoch, 0 if it says nothing.
+    """
+
+    host: str
+    begin: int
+    end: int
+    identified_until: float
+
+
+class KnownConnects:
+    """The heads that opened a tunnel, for connections without a client certificate and one configuration.
+
+    A client without a connection pool sends the same CONNECT each time. Kept is the digest of the head's
+    bytes, so that no key outlives its connection here, and the time of a look-up tells nothing of one.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, KnownConnect] = {}
+
+    def clear(self) -> None:
+        """Another configuration holds."""
+        self._known.clear()
+
+    def keep(self, head: bytes, tunnel: Tunnel, identified_until: float) -> None:
+        """`head` opened this tunnel."""
+        value = tunnel.proxy_authorization or b""
+        begin = head.find(value) if value else 0
+        if begin < 0:
+            return
+        if len(self._known) >= _MAX_CONNECTS:
+            self._known.clear()
+        known = KnownConnect(tunnel.host, begin, begin + len(value), identified_until)
+        self._known[hashlib.sha256(head).digest()] = known
+
+    def find(self, data: bytes) -> KnownConnect | None:
+        """What follows from `data`, if it is such a head, whole and alone."""
+        return self._known.get(hashlib.sha256(data).digest()) if self._known else None
 
 
 class TunnelBounds:
@@ -29,6 +74,7 @@ class TunnelBounds:
     def __init__(self, on_failure: Callable[[str, str], object] = lambda reason, words: None) -> None:
         """`on_failure` is called with OpenSSL's reason for a handshake that failed, and its words."""
         self.contexts: Callable[[str], ssl.SSLContext] | None = None
+        self.known = KnownConnects()
         self.open = 0
         self.opened = 0
         """Since the start."""
@@ -37,10 +83,14 @@ class TunnelBounds:
         self._unidentified: Counter[str] = Counter()
         self._on_failure = on_failure
 
+    def has_room(self, address: str) -> bool:
+        """Whether there may be one more tunnel whose caller is not known."""
+        crowded = self._unidentified.total() >= UNIDENTIFIED_AT_ONCE
+        return not crowded and self._unidentified[address] < UNIDENTIFIED_PER_ADDRESS
+
     def require_room(self, address: str) -> None:
         """Raises `Refusal` (503) if there are too many tunnels whose callers are not known."""
-        crowded = self._unidentified.total() >= UNIDENTIFIED_AT_ONCE
-        if crowded or self._unidentified[address] >= UNIDENTIFIED_PER_ADDRESS:
+        if not self.has_room(address):
             raise Refusal(
                 "too_many_connections",
                 "Too many tunnels without a consumer key are open: put the key into the proxy's URL, or send "
@@ -117,6 +167,11 @@ class OpenTunnel:
         if not self.identified and not self._ended:
             self.identified = True
             self._bounds.identify(self._address)
+
+    def named(self, server_name: str | None) -> None:
+        """The handshake is done; it asked for this name."""
+        host, proxy_authorization, _ = self.tunnel
+        self.tunnel = Tunnel(host, proxy_authorization, server_name)
 
     def failed(self, error: ssl.SSLError) -> None:
         """The handshake was refused."""

@@ -1,8 +1,11 @@
 """What tunnels cost: CPU of a request in a kept one, of a new one beside nginx, memory when idle, minting.
 
-`python -m tests.bench.tunnels [--requests 4000] [--connections 400] [--idle 500] [--rounds 3]`. Everything is
-measured in one run, plain and tunnel by turns. nginx (Debian: nginx-light) ends TLS with a certificate of the
-same kind and hands each request to the same upstream; without it, that line is left out.
+`python -m tests.bench.tunnels [--requests 4000] [--connections 60] [--idle 500] [--rounds 9]
+[--tree NAME=PATH]...`. Everything is measured in one run, by short turns, in the scheduler's own figures of CPU time.
+nginx (Debian: nginx-light) ends TLS 1.2 or 1.3 with a certificate of the same kind, tickets on, and hands each
+request to the same upstream by kept connections; without it, that line is left out. It knows no CONNECT: beside it
+stands the least that a server in Python can do for a tunnel (`bare_tunnel.py`). Each `--tree` is another
+checkout whose gateway is measured, too, the compiled one for instance.
 """
 
 import argparse
@@ -30,8 +33,8 @@ from tests.bench.processes import (
     MEDIA_PATH,
     Cores,
     Started,
-    cpu_seconds,
     pinned,
+    started,
     started_gateway,
     started_upstream,
 )
@@ -50,7 +53,8 @@ http {{
   fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   upstream twilio {{ server {upstream}; keepalive 16; }}
   server {{
-    listen 127.0.0.1:{port} ssl; ssl_certificate {folder}/leaf.pem; ssl_certificate_key {folder}/leaf.key;
+    listen 127.0.0.1:{port} ssl; ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_certificate {folder}/leaf.pem; ssl_certificate_key {folder}/leaf.key;
     location / {{ proxy_pass http://twilio; proxy_http_version 1.1; proxy_set_header Connection ""; }}
   }}
 }}
@@ -82,12 +86,18 @@ def ask(sock: socket.socket) -> None:
     assert received.startswith(b"HTTP/1.1 200"), received
 
 
+def scheduled_seconds(process: Started) -> float:
+    """CPU time that a process has used, its threads included: in nanoseconds, where `cpu_seconds` has 10 ms."""
+    files = Path(f"/proc/{process.pid}/task").glob("*/schedstat")
+    return sum(int(file.read_text().split()[0]) for file in files) / 1e9
+
+
 def kept_seconds(gateway: Started, connections: Sequence[socket.socket], requests: int) -> float:
     """CPU time of a request."""
-    before = cpu_seconds(gateway)
+    before = scheduled_seconds(gateway)
     for number in range(requests):
         ask(connections[number % len(connections)])
-    return (cpu_seconds(gateway) - before) / requests
+    return (scheduled_seconds(gateway) - before) / requests
 
 
 def measure_kept(gateway: Started, context: ssl.SSLContext, requests: int, rounds: int) -> list[float]:
@@ -126,7 +136,7 @@ def started_nginx(core: int | None, folder: Path, pki: Path, upstream: str) -> I
     with pinned(core):
         process = subprocess.Popen([program, "-c", str(config), "-p", str(folder)], stderr=subprocess.DEVNULL)
     try:
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
@@ -142,7 +152,7 @@ def started_nginx(core: int | None, folder: Path, pki: Path, upstream: str) -> I
 
 def new_seconds(server: Started, context: ssl.SSLContext, connections: int, *, tunnels: bool) -> float:
     """CPU time of a new connection with one request."""
-    before = cpu_seconds(server)
+    before = scheduled_seconds(server)
     for _ in range(connections):
         if tunnels:
             sock = inside(server.url, context)
@@ -150,7 +160,25 @@ def new_seconds(server: Started, context: ssl.SSLContext, connections: int, *, t
             sock = context.wrap_socket(plain(server.url), server_hostname=HOST)
         with sock:
             ask(sock)
-    return (cpu_seconds(server) - before) / connections
+    return (scheduled_seconds(server) - before) / connections
+
+
+def measure_new(
+    servers: dict[str, tuple[Started, bool]], context: ssl.SSLContext, connections: int, rounds: int
+) -> None:
+    """Print the CPU time of a new connection to each, by turns, and its ratio to nginx's."""
+    times: dict[str, list[float]] = {name: [] for name in servers}
+    for server, tunnels in servers.values():
+        new_seconds(server, context, 2 * connections, tunnels=tunnels)
+    for _ in range(rounds):
+        for name, (server, tunnels) in servers.items():
+            times[name].append(new_seconds(server, context, connections, tunnels=tunnels))
+    for name, each in times.items():
+        text = f"new, {name}: {min(each) * 1e6:.0f} to {statistics.median(each) * 1e6:.0f} µs of CPU"
+        if "nginx" in times:
+            ratios = [ours / theirs for ours, theirs in zip(each, times["nginx"], strict=True)]
+            text += f", {statistics.median(ratios):.2f} times nginx"
+        print(text)
 
 
 def measure_idle(gateway: Started, context: ssl.SSLContext, count: int) -> float:
@@ -187,9 +215,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--requests", type=int, default=4000)
-    parser.add_argument("--connections", type=int, default=400)
+    parser.add_argument("--connections", type=int, default=60)
     parser.add_argument("--idle", type=int, default=500)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--tree", action="append", default=[], metavar="NAME=PATH")
     args = parser.parse_args(arguments)
     cores = Cores.found()
     with TemporaryDirectory() as name, ExitStack() as stack:
@@ -199,27 +228,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         context = ssl.create_default_context(cafile=str(pki / "root.pem"))
         upstream = stack.enter_context(started_upstream(cores.load))
         gateway = stack.enter_context(started_gateway(cores.measured, upstream.url, folder, ca=ca))
-        other = folder / "by_name"
-        other.mkdir()
+        by_name_folder = folder / "by_name"
+        by_name_folder.mkdir()
         by_name = stack.enter_context(
-            started_gateway(cores.measured, upstream.url, other, ca=ca, tls={"mint": True})
+            started_gateway(cores.measured, upstream.url, by_name_folder, ca=ca, tls={"mint": True})
         )
-        ratios = measure_kept(gateway, context, args.requests, args.rounds)
+        ratios = measure_kept(gateway, context, args.requests, min(args.rounds, 5))
         print(f"kept: {statistics.median(ratios):.2f} times the plain port")
+        servers = {"tunnel": (gateway, True), "by name": (by_name, False)}
         nginx = stack.enter_context(started_nginx(cores.measured, folder, pki, upstream.url))
-        found = []
-        for _ in range(args.rounds):
-            ours = new_seconds(gateway, context, args.connections, tunnels=True)
-            named = new_seconds(by_name, context, args.connections, tunnels=False)
-            text = f"new: tunnel {ours * 1e6:.0f} µs of CPU, by name {named * 1e6:.0f} µs"
-            if nginx is not None:
-                theirs = new_seconds(nginx, context, args.connections, tunnels=False)
-                text += f", nginx {theirs * 1e6:.0f} µs"
-                found.append((ours / theirs, named / theirs))
-            print(text)
-        if found:
-            tunnel_ratio, named_ratio = (statistics.median(each) for each in zip(*found, strict=True))
-            print(f"new: {tunnel_ratio:.2f} times nginx in a tunnel, {named_ratio:.2f} by name")
+        if nginx is not None:
+            servers["nginx"] = (nginx, False)
+            files = [str(folder / name) for name in ("leaf.pem", "leaf.key")]
+            command = [sys.executable, "-m", "tests.bench.bare_tunnel", upstream.url, *files]
+            servers["bare tunnel"] = (stack.enter_context(started(command, cores.measured)), True)
+        for tree in args.tree:
+            name, _, path = tree.partition("=")
+            (folder / name).mkdir()
+            other = started_gateway(cores.measured, upstream.url, folder / name, Path(path), ca=ca)
+            servers[f"{name}, tunnel"] = (stack.enter_context(other), True)
+        measure_new(servers, context, args.connections, args.rounds)
         print(f"idle: {measure_idle(gateway, context, args.idle) / 1024:.1f} KiB")
         print(f"minting: {measure_minting(pki) * 1e3:.2f} ms")
     return 0
