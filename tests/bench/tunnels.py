@@ -1,11 +1,11 @@
 """What tunnels cost: CPU of a request in a kept one, of a new one beside nginx, memory when idle, minting.
 
 `python -m tests.bench.tunnels [--requests 4000] [--connections 60] [--idle 500] [--rounds 9]
-[--tree NAME=PATH]...`. Everything is measured in one run, by short turns, in the scheduler's own figures of CPU time.
-nginx (Debian: nginx-light) ends TLS 1.2 or 1.3 with a certificate of the same kind, tickets on, and hands each
-request to the same upstream by kept connections; without it, that line is left out. It knows no CONNECT: beside it
-stands the least that a server in Python can do for a tunnel (`bare_tunnel.py`). Each `--tree` is another
-checkout whose gateway is measured, too, the compiled one for instance.
+[--tree NAME=PATH]...`. Everything is measured in one run, by short turns, in the scheduler's own figures of
+CPU time. nginx (Debian: nginx-light) ends TLS 1.2 or 1.3 with a certificate of the same kind, tickets on, and
+hands each request to the same upstream by kept connections; without it, that line is left out. It knows no
+CONNECT: beside it stands the least that a server in Python can do for a tunnel (`bare_tunnel.py`). Each
+`--tree` is another checkout whose gateway is measured, too, the compiled one for instance.
 """
 
 import argparse
@@ -87,7 +87,7 @@ def ask(sock: socket.socket) -> None:
 
 
 def scheduled_seconds(process: Started) -> float:
-    """CPU time that a process has used, its threads included: in nanoseconds, where `cpu_seconds` has 10 ms."""
+    """CPU time that a process has used, its threads included; finer than `cpu_seconds`, which has 10 ms."""
     files = Path(f"/proc/{process.pid}/task").glob("*/schedstat")
     return sum(int(file.read_text().split()[0]) for file in files) / 1e9
 
