@@ -109,16 +109,11 @@ class Gateway:
         )
         self._tls = self._make_tls()
         self._minting = minting = Minting(tunnels, self._tls)
+        handler, wanted = self._handler, options.listener
         self.listener = Listener(
-            "data",
-            self._handler.handle,
-            self._handler.refuse_unparsed,
-            options.listener.limits,
-            options.listener.heads,
-            self._tls,
-            tunnels,
+            "data", handler.handle, handler.refuse_unparsed, wanted.limits, wanted.heads, self._tls, tunnels,
             buffers=components.buffers,
-        )
+        )  # fmt: skip
         if self._configuration.webhooks is not None:
             self.webhooks = WebhookPort(
                 self._configuration.webhooks,
