@@ -1,1 +1,1 @@
-"""The audit trail: who changed or opened what, in lines that nobody alters or removes unseen."""
+"""The audit trail: who changed or opened what, in lines that cannot be altered or removed unseen."""

@@ -1,6 +1,6 @@
 """Retries of what the gateway fetches for itself (JWKS, secret stores), by aiohttp-retry.
 
-Only reads are retried, soon and a few times; whoever fetches bounds the time of all tries together. Twilio's
+Only reads are retried, soon and a few times; the caller bounds the time of all tries together. Twilio's
 answers are not fetched this way: what is retried there is a question of its own (ADR 3, ADR 11).
 """
 

@@ -1,6 +1,6 @@
 """The files of a CA: `root.pem`, `root.key` (encrypted, kept offline), `ca.pem` and `ca.key` (the gateway's).
 
-Writes so that nobody else reads a key, and that a reader sees a whole file. Reads with reasons that quote
+Writes so that no other user can read a key, and no reader sees half a file. Reads with reasons that quote
 nothing of what a file holds.
 """
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Final
 
 _LARGEST_PIPE: Final = 4096
-"""What a pipe takes for certain before somebody reads (pipe(7): a user's pipes may be cut to one page)."""
+"""What a pipe takes for certain before it is read (pipe(7): a user's pipes may be cut to one page)."""
 
 
 def load_pair(context: ssl.SSLContext, chain_pem: bytes, key_pem: bytes) -> None:

@@ -1,7 +1,7 @@
 """Runs a program in this one's place: terminal, signals and exit code are the program's.
 
 Signals from the terminal reach the program by themselves, because it stays in this process group; those that
-somebody sends to this process are sent on.
+are sent to this process are passed on.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class SignalsSentOn:
         signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
 
     def send_to(self, pid: int) -> None:
-        """Send on what somebody sends to this process. What the terminal sends, the program gets itself."""
+        """Pass on signals sent to this process. Those of the terminal reach the program by themselves."""
         threading.Thread(target=_send_on, args=(pid,), name="signals", daemon=True).start()
 
 

@@ -9,7 +9,7 @@ _TOKEN_ENV = "GATEWAY_ADMIN_TOKEN"  # noqa: S105 - a variable's name
 
 
 def add_token_argument(parser: argparse.ArgumentParser) -> None:
-    """`--token-env`; the token itself never stands on a command line, where everybody could read it."""
+    """`--token-env`; the token itself never stands on a command line, where all users could read it."""
     parser.add_argument(
         "--token-env",
         default=_TOKEN_ENV,

@@ -27,7 +27,7 @@ What it means to trust the root stands in docs/security.md.
 """
 _MADE: Final = """\
 Written to {folder}:
-  root.pem   what clients trust; it may be handed to anybody
+  root.pem   what clients trust; it is not secret
   root.key   its key, encrypted: keep it offline; no gateway needs it but for `gateway ca renew`
   ca.pem     the intermediate and the root, for the gateway
   ca.key     the intermediate's key, for the gateway alone

@@ -1,4 +1,4 @@
-"""Where a client on this machine finds its gateway: by the gateway's own configuration, or as it is told.
+"""Where a client on this machine finds its gateway: in the gateway's configuration, or at a given address.
 
 Shared by `gateway run` and `gateway env`.
 """

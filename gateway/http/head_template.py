@@ -147,5 +147,5 @@ def _is_word(value: bytes) -> bool:
 
 
 def _is_length(value: bytes) -> bool:
-    """Whether it is a number of bytes as everybody writes it: digits, none of them a leading zero."""
+    """Whether it is a number of bytes in its usual form: digits without a leading zero."""
     return value.isdigit() and len(value) <= _MAX_LENGTH_DIGITS and (value[0] != _ZERO or len(value) == 1)

@@ -44,7 +44,7 @@ class Identities:
     certificates: Mapping[str, Consumer] = field(default_factory=dict)
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
     via: bytes = b""
-    """What this deployment's own requests carry in Via: one of them that comes back is nobody's."""
+    """What this deployment's own requests carry in Via: one of them that comes back has gone round a loop."""
 
 
 class Caller(NamedTuple):
@@ -166,7 +166,7 @@ def _authenticate_tunnel(
 
 
 def _find_inner(identities: Identities, value: bytes | None) -> Consumer | bytes | None:
-    """The consumer of a key, a JWT that may be one's, or None for what is Twilio's or nobody's."""
+    """The consumer of a key, a JWT that may be one's, or None for what is Twilio's, or no consumer's."""
     if value is None:
         return None
     try:

@@ -43,7 +43,7 @@ class TokenVerifier:
             if consumer is None:
                 consumer = await self._verify(unverified, identities, now)
         except Refusal:
-            if decided is not None:  # nobody's token: meant for Twilio
+            if decided is not None:  # no consumer's token: meant for Twilio
                 return decided
             raise
         if decided is not None:

@@ -82,7 +82,7 @@ class CallerConnection(asyncio.Protocol):
         """The caller closed its sending side: the transport closes, too, once all is sent."""
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """The connection is gone, whoever ended it."""
+        """The connection is gone, by either side."""
         self._timer.close()
         self._held = b""
         if self._receiver is not None:

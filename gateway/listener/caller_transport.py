@@ -85,7 +85,7 @@ class CallerTransport:
         self.cancels = False
         """Whether that task is cancelled when the caller disconnects."""
         self.refused = False
-        """The connection is one too many, and its first request is told so."""
+        """The connection is one too many, and its first request is refused for that reason."""
         self.gone = False
         """The caller has disconnected, or has closed its sending side, which cannot be told apart here."""
         self.opening: OpenTunnel | None = None
@@ -244,7 +244,7 @@ class CallerTransport:
         self._transport.abort()
 
     def lost(self) -> None:
-        """The connection is gone, whoever ended it."""
+        """The connection is gone, by either side."""
         self.gone = True
         self._hang_up = None
         self.buffers.used -= self._unread

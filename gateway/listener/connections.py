@@ -51,7 +51,7 @@ class ConnectionTracker:
         self._by_address: Counter[str] = Counter()
 
     def enter(self, address: str) -> Closed | None:
-        """Count a connection in, and say what becomes of it if it is one too many. `leave` follows always."""
+        """Count a connection in, and say how to treat it if it is one too many. `leave` always follows."""
         self.open += 1
         self.accepted += 1
         self._by_address[address] += 1

@@ -1,6 +1,6 @@
 """TLS of a listener: certificates, CAs and demands can be replaced while connections are held.
 
-It knows neither files nor settings: whoever makes contexts checks them first.
+It knows neither files nor settings: they are checked where contexts are made.
 """
 
 import ssl

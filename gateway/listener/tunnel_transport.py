@@ -112,7 +112,7 @@ class TunnelTransport(asyncio.Transport):
             self._inner.resume_writing()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """The connection is gone, whoever ended it."""
+        """The connection is gone, by either side."""
         self._closing = True
         inner, self._inner = self._inner, None  # no cycle of references is left behind
         if inner is not None:

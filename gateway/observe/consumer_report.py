@@ -23,7 +23,7 @@ from gateway.stops.stop_table import ALL, Stop
 
 _CODE_URL: Final = "https://www.twilio.com/docs/api/errors/"
 _KEY_FIELDS: Final = ("key", "expires", "expired", "seen_at", "first_used", "last_used", "idle")
-"""What a consumer is told of its own keys: not the addresses, as several services may share one."""
+"""What a consumer may see of its own keys: not the addresses, as several services may share one."""
 
 
 class ConsumerReports:

@@ -1,9 +1,9 @@
 """Holds a create that comes again while its first request is in flight or ended with an open outcome.
 
-An identical request waits for the end of the first, whoever is still connected. If the first got a definite
-answer and its caller was connected when that was written, the second is sent as a message of its own;
-otherwise it shares the outcome. With a store all replicas know of it; without one, nothing of this survives
-the process.
+An identical request waits for the end of the first, even if the first one's caller has gone. If the first got
+a definite answer and its caller was connected when that was written, the second is sent as a message of its
+own; otherwise it shares the outcome. With a store all replicas know of it; without one, nothing of this
+survives the process.
 """
 
 import asyncio

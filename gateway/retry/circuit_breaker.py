@@ -66,7 +66,7 @@ class Breakers:
             circuit.open_seconds = min(_LONGEST_OPEN_SECONDS, circuit.open_seconds * 2)
 
     def abandoned(self, host: str) -> None:
-        """Whoever tried went away without having found out."""
+        """The caller that tried went away before it was known whether Twilio answers."""
         circuit = self._circuits.get(host)
         if circuit is not None:
             circuit.trying = False

@@ -1,4 +1,4 @@
-"""Stops on disk, so that a replica starts with those it last knew, whatever became of the store. Blocks."""
+"""Stops on disk, so that a replica starts with those it last knew, even without the store. Blocks."""
 
 import json
 import os

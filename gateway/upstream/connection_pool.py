@@ -1,8 +1,8 @@
 """The connections to Twilio: kept for reuse while they are fresh, waited for in turn when all are in use.
 
-Bounded by `connections`, idle ones included. Whoever must wait is served first come, first served, whatever
-host it wants; it waits in its own attempt, so that a wait that is too long says `queue_timeout` and nothing
-about Twilio.
+Bounded by `connections`, idle ones included. Requests that must wait are served first come, first served,
+whatever their host; each waits in its own attempt, so that a wait that is too long says
+`queue_timeout` and nothing about Twilio.
 """
 
 import asyncio

@@ -66,7 +66,7 @@ class KeyHealth:
         """(host, target) of a read to test a suspect key with, or None if it was tested a moment ago.
 
         Without a read that this key has made before, the account's own messages serve: Main and Standard
-        keys may list them, and a Restricted key that may not is told so by another code than 20003.
+        keys may list them, and a Restricted key that may not gets another code than 20003.
         """
         health = self._health.setdefault(key.authorization, _Health())
         if now - health.probed_at < _REPROBE_SECONDS:

@@ -1,6 +1,6 @@
 """What is done to an answer before it goes back: links, Location, concealed tokens. Mostly: nothing.
 
-Whoever follows an unchanged link to Twilio would show Twilio a consumer key. So a link that cannot be
+A caller that follows an unchanged link to Twilio would show Twilio its consumer key. So a link that cannot be
 rewritten is an error, never passed on.
 """
 

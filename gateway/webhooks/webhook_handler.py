@@ -53,7 +53,7 @@ class _Unwelcome(Exception):
 
 
 class WebhookObserver(Protocol):
-    """What is told of events, on the loop."""
+    """Where events are reported, on the loop."""
 
     def webhook_finished(self, event: WebhookEvent) -> None:
         """An event has ended."""
