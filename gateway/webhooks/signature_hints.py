@@ -26,9 +26,12 @@ from gateway.webhooks.signature import (
 MAX_BODY_BYTES: Final = 65_536
 _MAX_HASHED_BYTES: Final = 4 << 20
 """Some milliseconds of the event loop."""
+_MAX_TRIED: Final = 100
+"""Of larger forms no parameter is left out by turns, which takes the square of their number."""
 _ESCAPE: Final = re.compile(rb"%[0-9A-Fa-f]{2}")
 _LIKELY_PORTS: Final = (b"", b"80", b"443", b"8080", b"8443", b"3000", b"5000", b"8000")
 NO_HINT: Final = "none"
+_LINE_BREAK: Final = "without the line break at its end"  # an editor's, in a file of explain-webhook
 
 
 class Suspect(NamedTuple):
@@ -147,26 +150,32 @@ class _Finder:
         suspect = self._suspect
         hashes = [value for name, value in read_pairs(suspect.query) or [] if name == b"bodySHA256"]
         if hashes:
-            same = hash_body(suspect.body) in (value.lower() for value in hashes)
-            yield (
-                (
-                    "bodySHA256 is written in upper case"
-                    if same
-                    else "bodySHA256 is of another body: it was changed"
-                ),
-                b"",
-            )
+            yield _describe_hashes(hashes, suspect.body), b""
+        if suspect.form and suspect.body.endswith(b"\n"):
+            for tail in join_parameters(read_pairs(suspect.body.rstrip(b"\r\n")) or []):
+                yield _LINE_BREAK, tail
         if suspect.form:
             kept = [pair for pair in suspect.form if pair[1]]
             for tail in join_parameters(kept):
                 yield "without its empty parameters: something between dropped or added them", tail
             for tail in join_parameters([(name, value.strip()) for name, value in suspect.form]):
                 yield "with spaces at both ends of its values removed", tail
-            for name, _ in suspect.form:
+            few = dict.fromkeys(name for name, _ in suspect.form)
+            for name in few if len(suspect.form) <= _MAX_TRIED else ():
                 for tail in join_parameters([pair for pair in suspect.form if pair[0] != name]):
                     yield f"without the parameter {_show(name)}: something between added it", tail
         if suspect.body:
             yield "without the body: it is not a form that Twilio sent, or has no bodySHA256", b""
+
+
+def _describe_hashes(hashes: list[bytes], body: bytes) -> str:
+    if len(hashes) > 1:
+        return "bodySHA256 is written more than once"
+    if body.endswith(b"\n") and hash_body(body.rstrip(b"\r\n")) in hashes:
+        return f"bodySHA256 is of the body {_LINE_BREAK}"
+    if hash_body(body) in (value.lower() for value in hashes):
+        return "bodySHA256 is written in upper case"
+    return "bodySHA256 is of another body: it was changed"
 
 
 def _bases(address: PublicAddress, path: bytes) -> tuple[bytes, ...]:

@@ -1,10 +1,12 @@
 """Hints: each of the usual reasons is named, in words that hold neither query nor secret."""
 
 import hashlib
+from urllib.parse import urlencode
 
 import pytest
 
-from gateway.webhooks.signature import SigningSecret
+from gateway.webhooks import signature_hints
+from gateway.webhooks.signature import Pairs, SigningSecret, join_parameters
 from gateway.webhooks.signature_hints import Hint, find_hint
 from gateway.webhooks.webhook_routes import WebhookRules
 from gateway.webhooks.webhook_verification import make_suspect
@@ -89,6 +91,14 @@ def test_bodies() -> None:
     signature = sign_form(PUBLIC_URL + target, {})
     changed = hint_for(signature, target, form=None, body=b'{"a":1}', kind="application/json")
     assert changed == Hint("body", "bodySHA256 is of another body: it was changed")
+    saved = hint_for(signature, target, form=None, body=body + b"\r\n", kind="application/json")
+    assert saved == Hint("body", "bodySHA256 is of the body without the line break at its end")
+    twice = f"{target}&bodySHA256={digest}"
+    found = hint_for(sign_form(PUBLIC_URL + twice, {}), twice, form=None, body=body, kind="application/json")
+    assert found == Hint("body", "bodySHA256 is written more than once")
+    text = urlencode(FORM).encode() + b"\n"
+    saved = hint_for(sign_form(url, FORM), form=None, body=text)
+    assert saved == Hint("body", "without the line break at its end")
     plain = hint_for(sign_form(url, {}), form=None, body=body, kind="application/json")
     assert plain.text.startswith("without the body")
 
@@ -132,3 +142,20 @@ def test_work_is_bounded() -> None:
         make_route("/hook", secrets=[shared_key(str(number), str(number)) for number in range(50)])
     )
     assert hint_for("AAAA", "/hook", rules, form=form).part == "none"
+
+
+@pytest.mark.parametrize("number", [100, 101, 2900])
+def test_the_work_for_a_forged_form_does_not_grow_with_the_square(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stranger may send as many parameters as fit into 64 KiB."""
+    joined: list[int] = []
+
+    def join(pairs: Pairs) -> tuple[bytes, ...]:
+        joined.append(len(pairs))
+        return join_parameters(pairs)
+
+    monkeypatch.setattr(signature_hints, "join_parameters", join)
+    form = {f"name{each}": "😀" for each in range(number)}
+    assert hint_for("AAAA", form=form).part == "none"
+    assert sum(joined) < 12_000
