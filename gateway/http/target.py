@@ -77,15 +77,25 @@ def _without_doubled_slash(path: str) -> str:
 
 def _require_path(path: str) -> None:
     if _PATH.fullmatch(path) is None:
-        raise _refuse("the path holds a character that must be percent-encoded, a ';' or a broken escape")
+        unfilled = "; a placeholder in braces was not filled in" if "{" in path else ""
+        raise _refuse(
+            f"the path holds a character that must be percent-encoded, a ';' or a broken escape{unfilled}"
+        )
     if "//" in path:
-        raise _refuse("the path has an empty segment (//)")
+        raise _refuse(f"the path has an empty segment (//){_hint_at_empty(path)}")
     if "/." in path and any(segment in (".", "..") for segment in path.split("/")):
         raise _refuse("the path has a dot segment")
     if "%" in path and _PATH_ESCAPE.search(path):
         raise _refuse(
             "the path escapes a plain character, a slash, a backslash or a control, or escapes twice"
         )
+
+
+def _hint_at_empty(path: str) -> str:
+    """What usually makes a segment empty."""
+    if path.startswith(("/http:", "/https:")):
+        return "; the whole URL stands in the path: only its path belongs behind the gateway's address"
+    return "; a variable in it may be empty" if "/Accounts//" in path or "/Services//" in path else ""
 
 
 def _require_query(query: str) -> None:

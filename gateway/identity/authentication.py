@@ -7,7 +7,6 @@ depends on the digest of a guess, never on a key. User names are then compared i
 
 import hashlib
 import hmac
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -19,11 +18,10 @@ from gateway.http.request_head import Inbound
 from gateway.http.tunnel import Tunnel
 from gateway.identity.client_certificates import PeerCertificate, find_certificate_consumer
 from gateway.identity.credential_fields import CHALLENGE, read_key, split_credentials
+from gateway.identity.credential_hints import hint_at_key, hint_at_other_fields, hint_at_user_name
 from gateway.identity.jwt_claims import Issuer, is_token
 
 # A shorter "key" (a legacy one, typed by hand) could occur by chance in other fields.
-_TWILIO_SID: Final = re.compile(rb"(?:AC|SK)[0-9a-f]{32}")
-_TWILIO_SECRET: Final = re.compile(rb"[0-9A-Za-z]{32}")
 _MIN_SECRET_BYTES: Final = 8
 SHOWN_DIGITS: Final = 8  # of a digest: they tell keys apart, and no key can be derived from them
 _CREDENTIAL_FIELDS: Final = (b"authorization", b"proxy-authorization")
@@ -117,7 +115,7 @@ def authenticate(
         )
     shown = read_key(inbound)
     if shown is None:
-        return _require_certificate_consumer(certificate_consumer, certificate, now)
+        return _require_certificate_consumer(inbound, certificate_consumer, certificate, now)
     return _authenticate_key(identities, inbound, now, certificate_consumer, shown)
 
 
@@ -228,7 +226,7 @@ def admit(
     `shown` is the secret, alone and as it was sent. Raises `Refusal` (401, or 400 if the URL contains it).
     """
     if not _is_named(username, consumer):
-        raise Refusal("unknown_consumer", "The user name does not belong to this key.", headers=CHALLENGE)
+        raise Refusal("unknown_consumer", hint_at_user_name(username), headers=CHALLENGE)
     if certificate_consumer is not None and certificate_consumer is not consumer:
         raise Refusal(
             "unknown_consumer",
@@ -248,7 +246,7 @@ def admit(
 
 
 def _require_certificate_consumer(
-    consumer: Consumer | None, certificate: PeerCertificate | None, now: float
+    inbound: Inbound, consumer: Consumer | None, certificate: PeerCertificate | None, now: float
 ) -> Caller:
     """A caller without a key must be identified by its certificate."""
     if consumer is not None:
@@ -256,7 +254,8 @@ def _require_certificate_consumer(
     if certificate is None:
         raise Refusal(
             "missing_key",
-            "Send your consumer key: HTTP Basic with the consumer's name, or Authorization: Bearer.",
+            "Send your consumer key: HTTP Basic with the consumer's name, or Authorization: Bearer."
+            + hint_at_other_fields(inbound.fields),
             headers=CHALLENGE,
         )
     if now >= certificate.expires:
@@ -276,12 +275,7 @@ def _explain_unknown(identities: Identities, username: bytes | None, key: bytes)
     """Say more of the common mistakes; none of it is quoted."""
     if username is not None and digest_of(username) in identities.keys:
         return "The key stands where the user name belongs: the consumer's name comes first, then its key."
-    if username is not None and _TWILIO_SID.fullmatch(username) and _TWILIO_SECRET.fullmatch(key):
-        return (
-            "This looks like a SID and secret of Twilio. The gateway holds those itself: authenticate with "
-            "the consumer name and key that its operators gave you."
-        )
-    return "The consumer key is not known here."
+    return hint_at_key(username, key)
 
 
 def _is_named(username: bytes | None, consumer: Consumer) -> bool:

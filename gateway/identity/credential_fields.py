@@ -6,6 +6,7 @@ import hashlib
 from gateway.errors import Refusal
 from gateway.http.request_head import Inbound
 from gateway.http.tunnel import Tunnel
+from gateway.identity.credential_hints import hint_at_basic
 
 CHALLENGE = (("WWW-Authenticate", 'Basic realm="twilio-gateway"'),)
 
@@ -29,7 +30,8 @@ def split_credentials(value: bytes) -> tuple[bytes | None, bytes, bytes]:
 def _explain(scheme: bytes, rest: bytes) -> str:
     """What is missing. None of it is quoted."""
     if scheme == b"basic" and rest:
-        return "Basic takes the consumer's name as user name and its key as password; one of them is missing."
+        why = "Basic takes the consumer's name as user name and its key as password; one of them is missing."
+        return why + hint_at_basic(rest)
     if scheme in (b"basic", b"bearer"):
         return "Authorization holds no key."
     return "Authorization must begin with Basic or Bearer; a bare key is sent as `Bearer KEY`."

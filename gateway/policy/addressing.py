@@ -12,28 +12,10 @@ from typing import Final, NamedTuple
 
 from gateway.errors import Refusal
 from gateway.http.request_head import Inbound
+from gateway.policy.address_hints import hint_at_product
 
 _DOMAIN: Final = ".twilio.com"
 _API_VERSION: Final = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}")
-_FORMER_PRODUCTS: Final = {
-    "authy": "use /verify/… instead",
-    "autopilot": "Twilio has ended it",
-    "fax": "Twilio has ended it",
-    "flex": "use /flex-api/… instead",
-    "flex_api": "use /flex-api/… instead",
-    "ip_messaging": "use /conversations/… instead",
-    "preview_iam": "use /preview-iam/… instead",
-    "understand": "Twilio has ended it",
-}
-"""Names that Twilio's products once had, or that its SDKs have for them."""
-
-_NO_PRODUCT: Final = " A product belongs before the version: /verify/v2/…, /messaging/v1/…"
-_VERSIONS: Final = {
-    "Accounts": " The version belongs before it: /2010-04-01/Accounts/…",
-    **dict.fromkeys(("v1", "v2", "v3"), _NO_PRODUCT),
-}
-"""What is often left out before these."""
-
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 DEFAULT_EDGES: Final = {"us1": "", "ie1": "dublin", "au1": "sydney", "jp1": "tokyo"}
 """Region to the edge used when the credential names none (docs/facts.md)."""
@@ -98,7 +80,7 @@ def resolve_address(hosts: HostTable, inbound: Inbound) -> Address:
         return address
     if host.endswith(_DOMAIN):
         first = host.partition(".")[0]
-        raise _unknown("The Host names no Twilio product that this gateway knows.", first)
+        raise _unknown("The Host names no Twilio product that this gateway knows.", first, hosts.products)
     return _from_path(hosts, inbound.path)
 
 
@@ -161,7 +143,7 @@ def _from_path(hosts: HostTable, path: str) -> Address:
             "unknown_address",
             "This version of Twilio's API is not served here: use /2010-04-01/…, the version in force.",
         )
-    raise _unknown("Neither the host nor the path names a Twilio product.", first)
+    raise _unknown("Neither the host nor the path names a Twilio product.", first, hosts.products)
 
 
 def canonical_authority(authority: str) -> str:
@@ -191,12 +173,10 @@ def _strip_port(host: str) -> str:
     return name if colon and port.isdigit() else host
 
 
-def _unknown(why: str, product: str = "") -> Refusal:
-    former = _FORMER_PRODUCTS.get(product)
-    hint = f" {product}: {former}." if former is not None else _VERSIONS.get(product, "")
+def _unknown(why: str, product: str = "", products: frozenset[str] = frozenset()) -> Refusal:
     return Refusal(
         "unknown_address",
-        f"{why}{hint} Address Twilio in one of four ways: an absolute URL "
+        f"{why}{hint_at_product(product, products)} Address Twilio in one of four ways: an absolute URL "
         "(http://api.twilio.com/2010-04-01/…), a Twilio host in Host, a product prefix (/verify/v2/…), "
         "or the bare path /2010-04-01/…",
     )

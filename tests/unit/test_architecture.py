@@ -54,6 +54,7 @@ _PURE_FILES = (
     "identity/authentication.py",
     "identity/client_certificates.py",
     "identity/credential_fields.py",
+    "identity/credential_hints.py",
     "identity/failure_throttle.py",
     "identity/jwks.py",
     "identity/jwt_claims.py",

@@ -259,12 +259,34 @@ def test_d9_twilios_own_credentials_are_recognised(username: str, key: bytes, hi
         (KEY, "a bare key is sent as `Bearer KEY`"),
         (b"Token " + KEY, "must begin with Basic or Bearer"),
         (b"Bearer", "holds no key"),
+        (_basic("SK" + "a1" * 16, KEY), "It looks like a SID of Twilio: the user name is"),
+        (_basic("billing", b'"' + KEY + b'"'), "begins or ends with a quotation mark or white space"),
+        (_basic("billing", KEY + b"\n"), "begins or ends with a quotation mark or white space"),
+        (_basic("billing", b"$GATEWAY_KEY"), "a variable that was not filled in"),
+        (b"Bearer ${GATEWAY_KEY}", "a variable that was not filled in"),
+        (b"Bearer <your-key>", "a variable that was not filled in"),
+        (_basic("billing", b"sha256:" + b"a" * 64), "send the key that it was made of"),
+        (b"Bearer Bearer " + KEY, "names the scheme once"),
+        (b"Basic " + _basic("billing", KEY), "names its scheme once"),
+        (b"Bearer " + _basic("billing", KEY)[6:], "send that as `Basic`, not `Bearer`"),
+        (b"Basic billing:" + KEY, "joined by a colon and sent in Base64"),
     ],
-    ids=["swapped", "no password", "no colon", "bare", "another scheme", "nothing"],
-)
+    ids=[
+        "swapped", "no password", "no colon", "bare", "another scheme", "nothing", "a SID as user name",
+        "quoted", "a line end", "a variable", "a variable in braces", "a placeholder", "a digest",
+        "two schemes", "two schemes of Basic", "Bearer for Basic", "not encoded",
+    ],
+)  # fmt: skip
 def test_d9_common_mistakes_are_recognised(value: bytes, hint: str) -> None:
     with pytest.raises(Refusal) as refusal:
         _call((b"Authorization", value))
     assert refusal.value.status == 401
     assert hint in refusal.value.detail
     assert KEY.decode() not in refusal.value.detail
+
+
+@pytest.mark.parametrize("field", [b"X-API-Key", b"apikey", b"X-Auth-Token"])
+def test_d9_a_key_in_another_field_is_recognised(field: bytes) -> None:
+    with pytest.raises(Refusal, match="missing_key") as refusal:
+        _call((field, KEY))
+    assert "A key in X-API-Key or a field like it is not read." in refusal.value.detail

@@ -182,18 +182,3 @@ def test_a12_d9_old_paths_get_a_hint(target: str, host: bytes, hint: str) -> Non
 )
 def test_a8_canonical_authorities(given: str, canonical: str) -> None:
     assert canonical_authority(given) == canonical
-
-
-@pytest.mark.parametrize(
-    ("path", "hint"),
-    [
-        ("/Accounts/AC1/Messages.json", "/2010-04-01/Accounts/"),
-        ("/v2/Services", "before the version: /verify/v2/"),
-        ("/v1/Services", "before the version: /verify/v2/"),
-        ("/fax/v1/Faxes", "Twilio has ended it"),
-    ],
-)
-def test_d9_what_is_left_out_is_named(path: str, hint: str) -> None:
-    with pytest.raises(Refusal, match="unknown_address") as refusal:
-        _resolve(path)
-    assert hint in refusal.value.detail

@@ -1,0 +1,71 @@
+"""What a refused caller probably did wrong with its key. Pure; nothing that it sent is quoted."""
+
+import binascii
+import re
+from typing import Final
+
+from gateway.http.request_head import Field
+
+_TWILIO_SID: Final = re.compile(rb"(?:AC|SK|OQ)[0-9A-Za-z]{32}")
+_TWILIO_SECRET: Final = re.compile(rb"[0-9A-Za-z]{32,64}")
+_UNFILLED: Final = re.compile(rb"\$\{?[A-Za-z_][A-Za-z0-9_]*\}?|\$?\{\{.*\}\}|<[^<>]+>|%[A-Za-z_]+%")
+_WRAPPED: Final = re.compile(rb"(?:[\"'\s].*|.*[\"'\s])", re.DOTALL)
+_OTHER_FIELDS: Final = frozenset({b"api-key", b"apikey", b"x-api-key", b"x-auth-token", b"x-gateway-key"})
+_UNKNOWN: Final = "The consumer key is not known here."
+
+
+def hint_at_key(username: bytes | None, key: bytes) -> str:
+    """Why a key may be unknown, by its form."""
+    if username is not None and _TWILIO_SID.fullmatch(username) and _TWILIO_SECRET.fullmatch(key):
+        return (
+            "This looks like a SID and secret of Twilio. The gateway holds those itself: authenticate with "
+            "the consumer name and key that its operators gave you."
+        )
+    if _UNFILLED.fullmatch(key):
+        return f"{_UNKNOWN} It looks like a variable that was not filled in."
+    if key.startswith(b"sha256:"):
+        return f"{_UNKNOWN} It looks like a digest of the configuration: send the key that it was made of."
+    if _WRAPPED.fullmatch(key):
+        return f"{_UNKNOWN} It begins or ends with a quotation mark or white space: leave that out."
+    if key.lower().startswith((b"bearer ", b"basic ")):
+        return f"{_UNKNOWN} It begins with the name of a scheme: Authorization names the scheme once."
+    if username is None and _is_basic_token(key):
+        return f"{_UNKNOWN} It looks like the Base64 of a name and a key: send that as `Basic`, not `Bearer`."
+    return _UNKNOWN
+
+
+def hint_at_user_name(username: bytes | None) -> str:
+    """Why a user name may not be the key's."""
+    why = "The user name does not belong to this key."
+    if username is not None and _TWILIO_SID.fullmatch(username):
+        return (
+            f"{why} It looks like a SID of Twilio: the user name is the consumer's name; an SDK takes the "
+            "account's SID as a parameter of its own."
+        )
+    return why
+
+
+def hint_at_other_fields(fields: tuple[Field, ...]) -> str:
+    """A sentence about a field that seems to hold the key in Authorization's place, or ''."""
+    if any(field[0] in _OTHER_FIELDS for field in fields):
+        return " A key in X-API-Key or a field like it is not read."
+    return ""
+
+
+def hint_at_basic(rest: bytes) -> str:
+    """Why `Basic` may not be readable, behind what is said of it in any case."""
+    if rest.lower().startswith((b"basic ", b"bearer ")):
+        return " Authorization names its scheme once."
+    if b":" in rest:
+        return (
+            " Name and key are joined by a colon and sent in Base64 (RFC 7617); `curl -u NAME:KEY` does so."
+        )
+    return ""
+
+
+def _is_basic_token(key: bytes) -> bool:
+    try:
+        name, colon, password = binascii.a2b_base64(key, strict_mode=True).partition(b":")
+    except binascii.Error:
+        return False
+    return bool(name and colon and password) and name.isascii() and password.isascii()
