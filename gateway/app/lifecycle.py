@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from gateway.app.auditing import (
@@ -23,7 +23,7 @@ from gateway.app.gateway import Gateway
 from gateway.app.process_memory import Trimmer, settle_allocator, settle_garbage
 from gateway.app.reload_report import ReloadReporter
 from gateway.app.systemd import Notifier
-from gateway.background.daemon_thread import run_in_thread
+from gateway.background.daemon_thread import Result, run_in_thread
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.paused_collection import paused_collection
 from gateway.config.reloading.reloader import Reload, Reloader
@@ -50,8 +50,8 @@ async def run_gateway(source: ConfigurationSource, announce: Callable[[str, str]
     trimmer = Trimmer()
     try:
         gateway = Gateway(configuration, writer)
-        await begin_audit(gateway.auditor, source.path, configuration)
-        await gateway.start()
+        if await _unless_stopped(_start(gateway, source, configuration), signals) is None:
+            return CLEAN
         loop = asyncio.get_running_loop()
         writer.gather_on(loop)
         settle_garbage()
@@ -105,13 +105,25 @@ async def _load_first(
             resolved = source.load()
             return resolved, make_configuration(resolved)
 
-    loading = asyncio.ensure_future(run_in_thread(load))
+    return await _unless_stopped(run_in_thread(load), signals)
+
+
+async def _start(gateway: Gateway, source: ConfigurationSource, configuration: Configuration) -> bool:
+    await begin_audit(gateway.auditor, source.path, configuration)
+    await gateway.start()
+    return True
+
+
+async def _unless_stopped(work: Awaitable[Result], signals: _Signals) -> Result | None:
+    """The result of what may take for ever; None if the process is stopped before there is one."""
+    working = asyncio.ensure_future(work)
     stopping = asyncio.ensure_future(signals.stop.wait())
-    await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    if loading.done():
-        return loading.result()
-    loading.cancel()
+    if working.done():
+        return working.result()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
     return None
 
 

@@ -7,13 +7,19 @@ cannot be is refused by its caller: `AuditUnavailable`.
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from gateway.audit.audit_chain import ENDING, AuditChain, AuditHead
+from gateway.background.daemon_thread import call_in_thread
 
 _MODE: Final = 0o600
+WRITE_SECONDS: Final = 5.0
+"""How long a line is waited for: a hung mount, or a FIFO that nobody reads, must not hold up an exit."""
+_NO_ANSWER: Final = "the path does not answer"
 
 WriteLine = Callable[[bytes], bool]
 """Writes a whole line, or nothing: False. Blocks; may raise `OSError`."""
@@ -51,6 +57,7 @@ class AuditTrail:
         chain: AuditChain,
         write: WriteLine,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        seconds: float = WRITE_SECONDS,
     ) -> None:
         self._chain = chain
         self._write = write
@@ -58,6 +65,8 @@ class AuditTrail:
         self._lock = threading.Lock()
         self._reported: AuditHead | None = None
         self._ended = False
+        self._seconds = seconds
+        self._writing: tuple[Future[bool], AuditHead] | None = None
         self.written = 0
         self.failed = 0
         self.failure = ""
@@ -69,20 +78,42 @@ class AuditTrail:
             if self._ended:
                 raise AuditUnavailable("the audit trail has ended: the process stops")
             timestamp = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            self._settle_late()
             line, head = self._chain.make_line(event, timestamp, values)
-            try:
-                done = self._write(line)
-                reason = "no room" if not done else ""
-            except OSError as error:
-                done, reason = False, error.strerror or type(error).__name__
-            if not done:
-                self.failed += 1
-                self.failure = reason
-                raise AuditUnavailable(f"the audit trail cannot be written ({reason})")
-            self._chain.accept(head)
-            self.written += 1
-            self.failure = ""
+            self._writing = (call_in_thread(lambda: self._write(line)), head)
+            self._settle(self._seconds)
             self._ended = event == ENDING
+
+    def _settle_late(self) -> None:
+        """A line that did not get onto the disk in time may have got there since."""
+        if self._writing is None:
+            return
+        if not self._writing[0].done():
+            self._fail(_NO_ANSWER)
+        with suppress(AuditUnavailable):
+            self._settle(0)
+
+    def _settle(self, seconds: float) -> None:
+        """Take in what became of the line that is being written."""
+        assert self._writing is not None
+        writing, head = self._writing
+        try:
+            reason = "" if writing.result(seconds) else "no room"
+        except TimeoutError:
+            self._fail(_NO_ANSWER)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+        self._writing = None
+        if reason:
+            self._fail(reason)
+        self._chain.accept(head)
+        self.written += 1
+        self.failure = ""
+
+    def _fail(self, reason: str) -> NoReturn:
+        self.failed += 1
+        self.failure = reason
+        raise AuditUnavailable(f"the audit trail cannot be written ({reason})")
 
     def try_record(self, event: str, **values: Any) -> bool:
         """The same for what happens in any case: a stop, a refusal. False if it is not on record."""
@@ -94,9 +125,13 @@ class AuditTrail:
 
     def take_head(self) -> AuditHead | None:
         """The head, if lines were written since this was last called."""
-        with self._lock:
+        if not self._lock.acquire(blocking=False):
+            return None  # a line is being written; the data loop, which asks, does not wait for a disk
+        try:
             head = self._chain.head
             if head == self._reported:
                 return None
             self._reported = head
             return head
+        finally:
+            self._lock.release()

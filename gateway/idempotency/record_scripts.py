@@ -14,7 +14,16 @@ local function mine(owner, first)
   for i = first, #ARGV do if ARGV[i] == owner then return true end end
   return false
 end
-local owner = redis.call('HGET', KEYS[1], 'owner')
+"""
+_OWNER = "local owner = redis.call('HGET', KEYS[1], 'owner')"
+# What a holder finds in place of its record, and is none, has taken its place: it writes the truth.
+_OWNER_OR_REPLACED = """
+local owner = redis.pcall('HGET', KEYS[1], 'owner')
+if type(owner) == 'table' then
+  if not string.find(owner.err, 'WRONGTYPE', 1, true) then return owner end
+  redis.call('DEL', KEYS[1])
+  owner = false
+end
 """
 # ARGV: fingerprint of version 1, of version 2, identities, milliseconds of a flight, and of its lease.
 _BEGIN_FLIGHT = f"""
@@ -25,6 +34,7 @@ redis.call('SET', KEYS[2], ARGV[6], 'PX', ARGV[5])
 """
 BEGIN = Script.of(
     _MINE
+    + _OWNER
     + """
 local function foreign(theirs)
   if not theirs or theirs == '' or ARGV[3] == '' then return false end
@@ -52,6 +62,7 @@ end
 )
 RENEW = Script.of(
     _MINE
+    + _OWNER_OR_REPLACED
     + """
 if owner and not mine(owner, 6) then return -1 end
 if owner and redis.call('HGET', KEYS[1], 'state') ~= 'flight' then return 0 end
@@ -62,6 +73,7 @@ if owner and redis.call('HGET', KEYS[1], 'state') ~= 'flight' then return 0 end
 # ARGV: as above, but milliseconds of the record, then state, status and answer.
 SETTLE = Script.of(
     _MINE
+    + _OWNER_OR_REPLACED
     + f"""
 if owner and not mine(owner, 8) then return -1 end
 redis.call('DEL', KEYS[2])
@@ -74,6 +86,7 @@ return 1
 # ARGV: milliseconds in which a script that begins the flight, and was not answered, may still run; or 0.
 RELEASE = Script.of(
     _MINE
+    + _OWNER_OR_REPLACED
     + """
 if ARGV[1] ~= '0' then redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[1]) end
 if owner and mine(owner, 2) and redis.call('HGET', KEYS[1], 'state') == 'flight' then

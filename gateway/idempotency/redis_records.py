@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.background.loops import BackgroundLoop, BackgroundLoops
-from gateway.idempotency.claim_rules import ClaimState, Record
+from gateway.idempotency.claim_rules import ClaimState, Record, decode_answer
 from gateway.idempotency.record_scripts import BEGIN, RELEASE, RENEW, SETTLE
 from gateway.policy.idempotency_key import Claim
-from gateway.redis.availability import StoreUnavailable
+from gateway.redis.availability import StoreUnavailable, UnusableKey
 from gateway.redis.redis_store import Script, ScriptStore
 
 LEASE_SECONDS = 30.0
@@ -94,16 +94,18 @@ class RedisRecords:
         return self._store.state.available
 
     async def begin(self, lease: Lease) -> Record | None:
-        """Begin a flight, or return the record that exists.
+        """Begin a flight, or return the record that exists; one that cannot be read is an unknown outcome.
 
         Raises `StoreUnavailable`: it is then uncertain which; the same lease may be begun again.
         """
         try:
             found = await self._run(BEGIN, lease, *_describe(lease.claim), self._flight_ms, self._lease_ms)
+        except UnusableKey:
+            return _unknown_record(lease.claim)
         except BaseException:
             lease.is_unsure = True
             raise
-        return None if found is None else _read_record(found)
+        return None if found is None else _read_record(found, lease.claim)
 
     def keep_renewed(self, lease: Lease) -> None:
         """Renew the lease regularly, until it is settled or released."""
@@ -220,14 +222,27 @@ def _describe(claim: Claim) -> tuple[str, str, str]:
     return claim.fingerprint_v1, claim.fingerprint, " ".join(claim.identities)
 
 
-def _read_record(found: list[Any]) -> Record:
-    """A record of this version or the previous one, which has no second fingerprint and no identities."""
-    state, fingerprint, status, answer, fingerprint_2, identities, leased = found
-    return Record(
-        ClaimState(state.decode()),
-        (fingerprint_2 or fingerprint).decode(),
-        int(status),
-        answer,
-        bool(leased),
-        tuple((identities or b"").decode().split()),
-    )
+def _read_record(found: list[Any], claim: Claim) -> Record:
+    """A record of this version or the previous one, which has no second fingerprint and no identities.
+
+    One of another form says that something was begun, and no more.
+    """
+    state, fingerprint, status, answer, fingerprint_2, identities = (field or b"" for field in found[:6])
+    try:
+        record = Record(
+            ClaimState(state.decode()),
+            (fingerprint_2 or fingerprint).decode(),
+            int(status),
+            answer,
+            bool(found[6]),
+            tuple(identities.decode().split()),
+        )
+        if record.state is ClaimState.KEPT:
+            decode_answer(answer)
+    except ValueError:
+        return _unknown_record(claim)
+    return record
+
+
+def _unknown_record(claim: Claim) -> Record:
+    return Record(ClaimState.UNKNOWN, claim.fingerprint, identities=claim.identities)

@@ -6,6 +6,7 @@ Runs on the loop of the admin port. Requests wait for nothing here, and a store 
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final, Literal
 
 from gateway.background.daemon_thread import run_in_thread
@@ -21,6 +22,7 @@ from gateway.redis.redis_store import RedisStore
 
 ROUND_SECONDS: Final = 10.0
 _STORE_SECONDS: Final = 1.0
+_CLOSE_SECONDS: Final = 5.0
 _READ_ROUNDS: Final = 6
 _CONFIGURED_SECONDS: Final = 3600.0
 """How often it is stored that a key is still configured."""
@@ -84,7 +86,9 @@ class UsageKeeper:
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
         if self._opened:
-            await self.round()
+            with suppress(TimeoutError):  # a path that does not answer holds up no exit
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await self.round()
         if self._redis is not None:
             await self._redis.close()
 

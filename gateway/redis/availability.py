@@ -11,6 +11,10 @@ class StoreUnavailable(Exception):
     """The store gave no usable answer. The script may or may not have run."""
 
 
+class UnusableKey(StoreUnavailable):
+    """A key holds what it is not meant to hold. The store is well: the other keys are as they were."""
+
+
 class StoreState(NamedTuple):
     """`since` is in seconds since the epoch; `reason` is '' while the store is available."""
 

@@ -7,13 +7,14 @@ it is available again.
 
 import asyncio
 import hashlib
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from gateway.background.loops import BackgroundLoop, BackgroundLoops
-from gateway.redis.availability import Breaker, StoreState, StoreUnavailable
+from gateway.redis.availability import Breaker, StoreState, StoreUnavailable, UnusableKey
 from gateway.redis.server_clock import ServerClock
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class RedisStore:
 
         Raises `StoreUnavailable`: at once while the store is unavailable, else within about `ANSWER_SECONDS`.
         The script may have run nevertheless. A rejection counts against the store only if it `is_vital`.
+        Raises `UnusableKey`, which counts against nothing, if a key does not hold what it should.
         """
         if not self._breaker.state.available:
             raise StoreUnavailable(self._breaker.state.reason)
@@ -136,6 +138,8 @@ class RedisStore:
             raise
         except self._response_error as error:  # READONLY, OOM, NOPERM …
             reason = f"{type(error).__name__}: {error}"[:200]
+            if _UNUSABLE.search(str(error)):
+                raise UnusableKey(reason) from error
             if is_vital:
                 self._breaker.rejected(reason)
             raise StoreUnavailable(reason) from error
@@ -213,6 +217,10 @@ class RedisStore:
             self.server_clock.use_own()
 
 
+# What a script says of the content of a key: its type, or what Lua cannot compute with.
+_UNUSABLE: Final = re.compile(
+    "WRONGTYPE|attempt to (?:compare|perform arithmetic|index|concatenate)|bad argument #|is not an integer"
+)
 _PROBE_SCRIPT = Script.of(_PROBE)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.redis.availability import StoreUnavailable
+from gateway.redis.availability import StoreUnavailable, UnusableKey
 from gateway.repeat_guard.guard_parts import GuardParts
 from gateway.repeat_guard.intent_records import IntentLease, SharedIntent
 from gateway.repeat_guard.repeat_rules import RepeatEvent, RepeatEvents, in_flight, store_unavailable
@@ -29,12 +29,13 @@ async def claim(
         pause = _ASK_AGAIN_SECONDS
         try:
             found = await shared.begin(lease)
-        except StoreUnavailable:
-            if options.reports or (not shared.is_available and not options.refuses):
+        except StoreUnavailable as error:
+            is_lost = isinstance(error, UnusableKey) or not shared.is_available
+            if options.reports or (is_lost and not options.refuses):
                 events.count(RepeatEvent.STORE_AWAY)
                 return parts.table.find_written(lease.intent.scope)
             events.count_once(RepeatEvent.STORE_SLOW)
-            if not shared.is_available or deadline - loop.time() <= pause:
+            if is_lost or deadline - loop.time() <= pause:
                 events.count(RepeatEvent.STORE_UNAVAILABLE)
                 raise store_unavailable() from None
         else:

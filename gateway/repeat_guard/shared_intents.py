@@ -99,7 +99,10 @@ class SharedIntents:
             lease.is_unsure = True
             raise
         lease.ends_at = asked_at + self._lease_seconds
-        return None if found is None else read_intent(found, lease.intent.secret)
+        try:
+            return None if found is None else read_intent(found, lease.intent.secret)
+        except ValueError:  # of another form: something was begun, and no more is known
+            return SharedIntent("", False, slug="replica_lost", is_open=True)
 
     def hold(self, lease: IntentLease) -> None:
         """Renew the lease until it is ended."""

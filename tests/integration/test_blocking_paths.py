@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.attempts import until
+from tests.support.caller import MESSAGES, ask, request
 from tests.support.running import ENVIRON, Spawned, configuration, spawned_gateway
 from tests.support.upstream import RawUpstream
 
@@ -34,21 +36,30 @@ SETTINGS: dict[str, Callable[[Path], dict[str, Any]]] = {
 }
 
 
+STARTING: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "include": lambda path: {"include": str(path)},
+    "stops": lambda path: {"stop_file": str(path)},
+}
+"""Read at the start only, or as the configuration itself is."""
+AUDIT_KEY = "k" * 32
+
+
 async def opened_for_reading(fifo: Path) -> int:
     """Wait until another process waits for a writer of `fifo`; a writer that never writes."""
-    while True:
-        try:
-            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError as error:
-            if error.errno != errno.ENXIO:
-                raise
-            await asyncio.sleep(0.01)
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+            except OSError as error:
+                if error.errno != errno.ENXIO:
+                    raise
+                await asyncio.sleep(0.01)
 
 
 async def exit_code(process: asyncio.subprocess.Process) -> int:
     """SIGTERM, and what the process ends with."""
     process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return await process.wait()
 
 
@@ -60,14 +71,16 @@ async def start(path: Path) -> asyncio.subprocess.Process:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["file", *SETTINGS])
+@pytest.mark.parametrize("kind", ["file", *SETTINGS, *STARTING])
 async def test_c7_stopped_while_the_first_configuration_blocks(tmp_path: Path, kind: str) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     path = fifo
     if kind != "file":
         path = tmp_path / "gateway.yaml"
-        path.write_text(yaml.safe_dump(configuration("http://127.0.0.1:1", **SETTINGS[kind](fifo))))
+        path.write_text(
+            yaml.safe_dump(configuration("http://127.0.0.1:1", **(SETTINGS | STARTING)[kind](fifo)))
+        )
     process = await start(path)
     writer = await opened_for_reading(fifo)
     assert await exit_code(process) == 0
@@ -85,6 +98,31 @@ async def test_c7_stopped_while_a_reload_blocks(tmp_path: Path, upstream: RawUps
         assert await exit_code(gateway.process) == 0
         assert stopped_cleanly(gateway)
         os.close(writer)
+
+
+@pytest.mark.parametrize("kind", ["audit", "key_usage"])
+async def test_c7_stopped_while_what_it_writes_blocks(
+    tmp_path: Path, upstream: RawUpstream, kind: str
+) -> None:
+    """Nobody reads the FIFO that took the place of the file; the data port and health answer meanwhile."""
+    file = tmp_path / "written"
+    settings: dict[str, Any] = {"key_usage_file": str(file)}
+    if kind == "audit":
+        settings = {"audit": {"file": str(file), "key": {"env": "AUDIT_KEY"}}}
+    environ = {**ENVIRON, "AUDIT_KEY": AUDIT_KEY}
+    async with spawned_gateway(tmp_path, upstream.url, environ=environ, **settings) as gateway:
+        if kind == "audit":
+            file.unlink()
+            os.mkfifo(file)
+        else:
+            await until(file.exists)  # it was written once, and nothing is being written
+            os.mkfifo(tmp_path / f".{file.name}.new")
+        gateway.process.send_signal(signal.SIGHUP)  # a failed reload is on record, too
+        assert (await ask(int(gateway.url.rpartition(":")[2]), request(f"GET {MESSAGES}"))).status == 200
+        admin = int(gateway.admin_url.rpartition(":")[2])
+        health = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+        assert (await ask(admin, health)).status == 200
+        assert await exit_code(gateway.process) == 0
 
 
 def replace(path: Path, upstream: str, kind: str, fifo: Path) -> None:

@@ -1,6 +1,8 @@
 """Keyed requests over a real Redis: replicas send once, whatever becomes of the store or of one of them."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -185,3 +187,48 @@ async def test_what_is_left_unwritten_reads_as_unknown(server: RedisServer, two:
     assert await two.slug(seconds=0.02) == "idempotency_in_flight"
     server.client.delete(LEASE)
     assert await two.slug() == "idempotency_unknown"
+
+
+OTHER_FORMS: list[dict[str, bytes]] = [
+    {"state": b"of the next release"},
+    {"state": b"\xff\xfe"},
+    {"status": b"zzz"},
+    {"answer": b"{}"},
+    {"answer": b""},
+    {"fingerprint_2": b"\xff"},
+]
+
+
+@pytest.mark.parametrize("fields", OTHER_FORMS, ids=lambda fields: f"{fields}")
+async def test_c11_a_record_of_another_form_is_an_unknown_outcome(
+    server: RedisServer, one: Replica, two: Replica, fields: dict[str, bytes]
+) -> None:
+    """Something was begun with this key, so nothing is sent; and that is no fault of the gateway's (500)."""
+    assert (await one.send())[0]
+    server.client.hset(RECORD, mapping=fields)
+    assert await two.slug() == "idempotency_unknown"
+
+
+@pytest.mark.parametrize("kind", ["string", "list", "zset"])
+async def test_c11_a_record_of_another_type_is_an_unknown_outcome(
+    server: RedisServer, one: Replica, two: Replica, kind: str
+) -> None:
+    """The store stays available for the others, and a holder whose record was replaced writes the truth."""
+    client: Any = server.client
+    puts: dict[str, Callable[[], object]] = {
+        "string": lambda: client.set(RECORD, "x"),
+        "list": lambda: client.rpush(RECORD, "x"),
+        "zset": lambda: client.zadd(RECORD, {"x": 1}),
+    }
+    put = puts[kind]
+    put()
+    for _ in range(5):
+        assert await two.slug() == "idempotency_unknown"
+    assert two.store.state.available
+    server.client.delete(RECORD)
+    async with one.hold() as held:
+        server.client.delete(RECORD)
+        put()
+        await held.keep(_answer())
+    sent, replayed = await two.send()
+    assert (sent, replayed.status) == (False, 201)

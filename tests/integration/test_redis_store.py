@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.redis.availability import StoreState, StoreUnavailable
+from gateway.redis.availability import StoreState, StoreUnavailable, UnusableKey
 from gateway.redis.redis_store import RedisStore, Script
 from tests.support.redis import RedisServer, redis_server
 
@@ -172,3 +172,25 @@ async def test_a_connection_that_takes_long_to_open_is_kept(server: RedisServer,
         await redis.store.run(COUNT, ("a",), (1,))
     clients = [each for each in server.client.client_list() if each["cmd"].startswith("eval")]
     assert len(clients) == 1
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "return redis.call('HGET', KEYS[1], 'a')",
+        "return tonumber(redis.call('GET', KEYS[1])) < 5",
+        "return redis.call('GET', KEYS[1]) + 1",
+        "return redis.call('INCR', KEYS[1])",
+    ],
+    ids=["type", "compared", "computed", "increased"],
+)
+async def test_c11_a_key_of_another_form_is_no_outage(
+    redis: Watched, server: RedisServer, script: str
+) -> None:
+    """It is told apart from a store that refuses all; the other keys are used as before."""
+    server.client.set("gateway:odd", "words")
+    for _ in range(5):
+        with pytest.raises(UnusableKey):
+            await redis.store.run(Script.of(script), ["odd"], ())
+    assert redis.told == []
+    assert await redis.store.run(COUNT, ["even"], (2,)) == 2
