@@ -16,6 +16,7 @@ from aiohttp import (
 
 from gateway.background.daemon_thread import run_in_thread
 from gateway.background.own_fetches import retrying
+from gateway.background.server_trust import make_server_trust
 from gateway.identity.jwks import JwkSet, parse_jwks
 
 _FETCH_SECONDS = 5.0
@@ -66,7 +67,7 @@ async def fetch_jwks(address: KeyAddress) -> JwkSet:
 
 
 def _read_files(address: KeyAddress) -> tuple[ssl.SSLContext, dict[str, str]]:
-    trust = ssl.create_default_context(cafile=None if address.ca_file is None else str(address.ca_file))
+    trust = make_server_trust(address.ca_file)
     headers = {"Accept": "application/jwk-set+json, application/json"}
     if address.token_file is not None:
         headers["Authorization"] = f"Bearer {address.token_file.read_text('ascii').strip()}"

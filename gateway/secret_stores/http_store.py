@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ import orjson
 from yarl import URL
 
 from gateway.background.own_fetches import retrying
+from gateway.background.server_trust import make_server_trust
 from gateway.config.schema.secret_values import SecretError
 
 _LARGEST_BYTES: Final = 1 << 20
@@ -84,7 +86,7 @@ class StoreHttp:
 @asynccontextmanager
 async def open_http(store: str, ca_file: Path | None = None) -> AsyncIterator[StoreHttp]:
     """A session for one round. Raises SecretError if the certificates cannot be read."""
-    trust = True if ca_file is None else _context(ca_file)
+    trust = _system_trust() if ca_file is None else _context(ca_file)
     connector = aiohttp.TCPConnector(ssl=trust, resolver=aiohttp.ThreadedResolver())
     async with aiohttp.ClientSession(
         connector=connector, timeout=aiohttp.ClientTimeout(), cookie_jar=aiohttp.DummyCookieJar()
@@ -92,9 +94,14 @@ async def open_http(store: str, ca_file: Path | None = None) -> AsyncIterator[St
         yield StoreHttp(store, session)
 
 
+@cache
+def _system_trust() -> ssl.SSLContext:
+    return make_server_trust(None)
+
+
 def _context(ca_file: Path) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        return make_server_trust(ca_file)
     except OSError as error:  # SSLError is one
         reason = error.strerror or type(error).__name__
         raise SecretError(

@@ -23,6 +23,7 @@ from aiohttp import (
 )
 from yarl import URL
 
+from gateway.background.server_trust import make_server_trust
 from gateway.upstream.tls_client import Opened, read_less, start_tls
 from gateway.upstream.upstream_failures import unreachable
 
@@ -123,12 +124,7 @@ def make_resolver(nameservers: Sequence[str]) -> AsyncResolver | ThreadedResolve
 
 
 def make_tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """Trust the system's certificates, or only those of `ca_file` (PEM). Blocks while it reads them.
-
-    A host's name must stand among the certificate's subjectAltNames (RFC 9110 4.3.4); a CN is no name.
-    """
-    context = ssl.create_default_context(cafile=ca_file)
-    if ssl.HAS_NEVER_CHECK_COMMON_NAME:
-        context.hostname_checks_common_name = False
+    """Trust of `make_server_trust`, for HTTP/1.1. Blocks while it reads certificates."""
+    context = make_server_trust(ca_file)
     context.set_alpn_protocols(("http/1.1",))
     return context

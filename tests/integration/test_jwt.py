@@ -1,6 +1,7 @@
 """JWTs as identity, end to end: real keys, a real issuer, and everything that must not get in."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -263,6 +264,22 @@ async def test_an_issuer_with_a_certificate_that_nobody_vouches_for(upstream: Ra
     ):
         assert (await show(gateway, sign(claims()))).slug == "issuer_unavailable"
         assert server.asked == []
+
+
+async def test_b10_an_issuer_whose_certificate_has_no_alternative_name(
+    tmp_path: Path, upstream: RawUpstream
+) -> None:
+    """Its keys decide who calls: a CN is no name there either."""
+    authority = Authority()
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_without_names("localhost").configure_cert(serving)
+    trust = {"ca_file": authority.write_ca(tmp_path / "ca.crt")}
+    async with key_server(rsa_key(), tls=serving) as server:
+        entry = issuer(server, **trust)
+        entry["jwks_url"] = entry["jwks_url"].replace("127.0.0.1", "localhost")
+        async with running_gateway(upstream.url, consumers=CONSUMERS, jwt=[entry]) as gateway:
+            assert (await show(gateway, sign(claims()))).slug == "issuer_unavailable"
+    assert server.asked == []
 
 
 async def test_keys_of_a_file_without_an_issuer_to_ask(tmp_path: Path, upstream: RawUpstream) -> None:

@@ -14,6 +14,7 @@ from cryptography.x509.oid import ExtensionOID
 
 NAMES = ("localhost", "127.0.0.1")
 """What a test's gateway is called."""
+_NOBODY = x509.Name([])
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -47,14 +48,19 @@ class Authority:
         sans = [x509.UniformResourceIdentifier(n) if "://" in n else x509.DNSName(n) for n in names]
         return self._sign(x509.SubjectAlternativeName(sans))
 
-    def _sign(self, names: x509.ExtensionType) -> trustme.LeafCert:
+    def issue_without_names(self, common_name: str) -> trustme.LeafCert:
+        """A certificate as of old: its host is its subject's common name, and there is no other."""
+        usage = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH])
+        return self._sign(usage, x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)]))
+
+    def _sign(self, names: x509.ExtensionType, subject: x509.Name = _NOBODY) -> trustme.LeafCert:
         issuer = x509.load_pem_x509_certificate(self.ca.cert_pem.bytes())
         signing = serialization.load_pem_private_key(self.ca.private_key_pem.bytes(), None)
         key = ec.generate_private_key(ec.SECP256R1())
         assert isinstance(signing, ec.EllipticCurvePrivateKey)
         certificate = (
             x509.CertificateBuilder()
-            .subject_name(x509.Name([]))
+            .subject_name(subject)
             .issuer_name(issuer.subject)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
