@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from gateway.identity.caller_context import describe_client_terms
 from gateway.identity.client_certificates import read_certificate
 
 HANDSHAKES_AT_ONCE: Final = 1000
@@ -53,7 +54,7 @@ class ListenerTls:
         """From now on new connections get `context`; with `choose`, the one that it gives for the name that
         is asked for (SNI), or no connection if it gives None. It must demand the same of callers."""
         context.sni_callback = None if choose is None else partial(_switch, choose)
-        if _client_terms(context) != _client_terms(self.context):
+        if describe_client_terms(context) != describe_client_terms(self.context):
             self.client_terms += 1
         context.sslobject_class = _CheckedHandshake
         self.context = context
@@ -79,10 +80,6 @@ class ListenerTls:
         reason = error.reason or type(error).__name__
         self.failures[reason] += 1
         self._on_failure(reason, getattr(error, "verify_message", ""))
-
-
-def _client_terms(context: ssl.SSLContext) -> tuple[ssl.VerifyMode, frozenset[bytes]]:
-    return context.verify_mode, frozenset(context.get_ca_certs(binary_form=True))
 
 
 def _switch(

@@ -10,7 +10,7 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtensionOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 NAMES = ("localhost", "127.0.0.1")
 """What a test's gateway is called."""
@@ -50,8 +50,8 @@ class Authority:
 
     def issue_without_names(self, common_name: str) -> trustme.LeafCert:
         """A certificate as of old: its host is its subject's common name, and there is no other."""
-        usage = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH])
-        return self._sign(usage, x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)]))
+        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+        return self._sign(usage, x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)]))
 
     def _sign(self, names: x509.ExtensionType, subject: x509.Name = _NOBODY) -> trustme.LeafCert:
         issuer = x509.load_pem_x509_certificate(self.ca.cert_pem.bytes())
@@ -98,6 +98,29 @@ class Authority:
         if leaf is not None:
             leaf.configure_cert(context)
         return context
+
+
+def self_signed(name: str) -> tuple[trustme.LeafCert, str]:
+    """A certificate of nobody's that is no CA, and its PEM text."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(PAST)
+        .not_valid_after(datetime(2999, 1, 1, tzinfo=UTC))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return trustme.LeafCert(private, pem, []), pem.decode()
 
 
 def server_certificate(writer: Any) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, NoReturn
 
 from gateway.config.schema.tls_settings import ClientCertificates, MinVersion, Tls
+from gateway.identity.caller_context import CallerContext
 
 _LARGEST_BYTES: Final = 1 << 20
 _PEM_BEGIN: Final = "-----BEGIN CERTIFICATE-----"
@@ -62,11 +63,11 @@ def load_tls(tls: Tls, base_dir: Path) -> TlsMaterial:
         load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), "client_ca_file", file)
         trusted = _read_pem("client_ca_file", file)
 
-    def make() -> ssl.SSLContext:
+    def make() -> CallerContext:
         context = make_server_context(_VERSIONS[tls.min_version])
         if trusted:
             context.verify_mode = _DEMANDS[tls.client_certificates]
-            context.load_verify_locations(cadata=trusted)
+            context.trust(trusted)
         return context
 
     context = make()
@@ -80,9 +81,9 @@ def load_tls(tls: Tls, base_dir: Path) -> TlsMaterial:
     return TlsMaterial(context, expires, tls.mint, make, _own_names(pem) if tls.mint else frozenset())
 
 
-def make_server_context(oldest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2) -> ssl.SSLContext:
+def make_server_context(oldest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2) -> CallerContext:
     """A context for callers, without a certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = CallerContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = oldest
     context.options |= ssl.OP_NO_RENEGOTIATION  # a caller could keep us busy with it
     context.set_alpn_protocols(["http/1.1"])

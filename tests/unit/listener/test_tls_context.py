@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from gateway.config.loading.certificate_files import make_server_context
 from gateway.errors import GatewayError
 from gateway.http.buffered_bytes import BufferedBytes
 from gateway.listener import tls_context
@@ -16,7 +17,7 @@ from gateway.listener.listener import Listener
 from gateway.listener.request import Request
 from gateway.listener.request_parser import HeadLimits
 from gateway.listener.tls_context import TOO_MANY, ListenerTls
-from tests.support.tls import Authority, server_certificate
+from tests.support.tls import Authority, self_signed, server_certificate
 
 Run = Callable[[Awaitable[None]], Any]
 LOOPS = [pytest.param(asyncio.run, id="asyncio"), pytest.param(uvloop.run, id="uvloop")]
@@ -170,6 +171,7 @@ def test_b12_an_address_has_a_share_of_the_handshakes(run: Run, monkeypatch: pyt
 
 
 CHANGES = ["another CA", "switched off", "same CA"]
+PINNED = ["another certificate", "same certificate", "switched off"]
 
 
 @pytest.mark.parametrize("run", LOOPS)
@@ -196,3 +198,28 @@ def test_connections_of_other_client_terms_close_behind_their_next_answer(run: R
         assert b"Connection" not in await ask(newcomer)
 
     on_a_port(run, scene, serving(clients))
+
+
+@pytest.mark.parametrize("run", LOOPS)
+@pytest.mark.parametrize("change", PINNED, ids=[f"B14-{each}" for each in PINNED])
+def test_a_clients_own_certificate_that_was_trusted_is_a_term_of_clients(run: Run, change: str) -> None:
+    """Self-signed, and no CA: OpenSSL does not list it among those."""
+    server, (mine, mine_pem), (_, other_pem) = Authority(), self_signed("mine"), self_signed("other")
+
+    def serving(trusted: str) -> ssl.SSLContext:
+        context = make_server_context()
+        server.issue().configure_cert(context)
+        if trusted:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.trust(trusted)
+        return context
+
+    after = {"another certificate": other_pem, "same certificate": mine_pem, "switched off": ""}[change]
+
+    async def scene(port: Port) -> None:
+        held = await port.connect(server.trusting(mine))
+        assert b"Connection" not in await ask(held)
+        port.tls.replace(serving(after), 2.0)
+        assert (b"Connection: close" in await ask(held)) == (change != "same certificate")
+
+    on_a_port(run, scene, serving(mine_pem))
