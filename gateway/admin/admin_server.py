@@ -118,9 +118,11 @@ class AdminServer:
         ReplicasApi(self._api, self._view, runtime).add_to(router)
         HistoryApi(runtime, self._view).add_to(router)
         KeysApi(runtime).add_to(router)
-        StopsApi(runtime.stops, self._authenticator, self._auditor).add_to(router)
+        shows = runtime.traffic_window.shows_addresses
+        StopsApi(runtime.stops, self._authenticator, self._auditor, shows).add_to(router)
         UnknownsApi(runtime.outcomes, self._auditor).add_to(router)
-        self._consumers = ConsumerApi(runtime, ConsumerView(self._view, runtime.reports.own))
+        view = ConsumerView(self._view, runtime.reports.own, shows)
+        self._consumers = ConsumerApi(runtime, view)
         self._consumers.add_to(router)
         Login(self._authenticator, self._auditor).add_to(router)
         StaticFiles().add_to(router)

@@ -148,4 +148,5 @@ def view_sources(api: Api, runtime: Runtime, status: Status) -> ViewSources:
 
     answers = Answers(exchanges, points)
     reports = ReportSources(runtime.reports.marks, runtime.reports.figures)
-    return ViewSources(about, api.tables, answers, recent, api.counted_limits, reports, api.set_uses)
+    shows = runtime.traffic_window.shows_addresses
+    return ViewSources(about, api.tables, answers, recent, api.counted_limits, reports, shows, api.set_uses)

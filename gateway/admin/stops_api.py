@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
@@ -21,7 +22,14 @@ _BODY_SECONDS: Final = 10.0
 class StopsApi:
     """One per admin port, on its loop."""
 
-    def __init__(self, stops: StopRuntime, authenticator: AdminAuthenticator, auditor: Auditor) -> None:
+    def __init__(
+        self,
+        stops: StopRuntime,
+        authenticator: AdminAuthenticator,
+        auditor: Auditor,
+        shows_addresses: Callable[[], bool],
+    ) -> None:
+        self._shows_addresses = shows_addresses
         self._stops = stops
         self._authenticator = authenticator
         self._auditor = auditor
@@ -37,9 +45,16 @@ class StopsApi:
             require_known(request.query, frozenset())
         except ValueError as error:
             return _refuse(400, str(error))
-        stops = self._stops.service.table.stops.values()
+        stops = [stop.as_json() for stop in self._stops.service.table.stops.values()]
+        if not self._shows_addresses():
+            stops = [{**stop, "by": ""} for stop in stops]
         operates = self._authenticator.may_operate(request)
-        return json_response({"stops": [stop.as_json() for stop in stops], "may_operate": operates})
+        return json_response(
+            {
+                "stops": stops,
+                "may_operate": operates,
+            }
+        )
 
     async def _stop(self, request: web.Request) -> web.Response:
         return await self._change(request, stopped=True)

@@ -258,7 +258,7 @@ class Gateway:
     def _runtime(self) -> Runtime:
         components, tracker, handler = self.components, self.listener.tracker, self._handler
         loop = asyncio.get_running_loop()
-        traffic_window = TrafficWindow(self._exchange_queue)
+        traffic_window = TrafficWindow(self._exchange_queue, shows_addresses=self.observers.shows_addresses)
         keeper = make_keeper(self._configuration, traffic_window, components, self._snapshots)
         hooks, seen = self.webhooks, (self.observers.metrics.webhooks, self.observers.recent_webhooks)
         return Runtime(

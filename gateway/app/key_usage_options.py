@@ -20,4 +20,5 @@ def make_keeper(
         lambda: snapshots.current.identities.keys,
         window.refresh,
         None if path is None else UsageFile(path),
+        shows_addresses=window.shows_addresses,
     )

@@ -32,7 +32,8 @@ Kept = Literal["redis", "file", "memory"]
 
 class UsageKeeper:
     """One per process, on the admin loop. `keys` gives those that are configured, by hex digest; `refresh`
-    has the table take in what has finished. The file is used without Redis only.
+    has the table take in what has finished. The file is used without Redis only. `shows_addresses` says
+    whether addresses that are kept may be shown.
     """
 
     def __init__(
@@ -43,7 +44,9 @@ class UsageKeeper:
         refresh: Callable[[], object],
         file: UsageFile | None,
         clock: Callable[[], float] = time.time,
+        shows_addresses: Callable[[], bool] = lambda: True,
     ) -> None:
+        self.shows_addresses = shows_addresses
         self.table = table
         self.known: dict[str, KnownKey] = {}
         self.since = clock()

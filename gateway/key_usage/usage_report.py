@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway.identity.authentication import SHOWN_DIGITS, KeyEntry
 from gateway.key_usage.usage_keeper import UsageKeeper
-from gateway.key_usage.usage_table import RefusedUse
+from gateway.key_usage.usage_table import CallerName, CallerUse, RefusedUse
 
 Rows = list[dict[str, Any]]
 _UNUSED = RefusedUse()
@@ -36,7 +36,7 @@ def describe_keys(keeper: UsageKeeper, keys: Mapping[str, KeyEntry], consumer: s
                 "first_used": round(known.first_used, 3) or None,
                 "last_used": round(known.last_used, 3) or None,
                 "idle": known.is_idle(now),
-                "addresses": _addresses(known.addresses),
+                "addresses": _addresses(keeper, known.addresses),
                 "refused": refused.requests,
                 "last_refused": round(refused.last_at, 3) or None,
             }
@@ -60,7 +60,7 @@ def describe_former(keeper: UsageKeeper, keys: Mapping[str, KeyEntry], consumer:
                 "last_used": (round(known.last_used, 3) or None) if known is not None else None,
                 "refused": refused.requests,
                 "last_refused": round(refused.last_at, 3) or None,
-                "addresses": _addresses(refused.addresses),
+                "addresses": _addresses(keeper, refused.addresses),
             }
         )
     return rows
@@ -68,7 +68,7 @@ def describe_former(keeper: UsageKeeper, keys: Mapping[str, KeyEntry], consumer:
 
 def describe_callers(keeper: UsageKeeper, consumer: str) -> Rows:
     """Who called with a shared consumer's key since the start, by User-Agent and address; most first."""
-    callers = keeper.table.callers.get(consumer, {})
+    callers = shown_callers(keeper, consumer)
     return [
         {
             "user_agent": name.user_agent,
@@ -80,6 +80,21 @@ def describe_callers(keeper: UsageKeeper, consumer: str) -> Rows:
     ]
 
 
-def _addresses(addresses: Mapping[str, float]) -> Rows:
+def shown_callers(keeper: UsageKeeper, consumer: str) -> dict[CallerName, CallerUse]:
+    """The callers of a shared consumer, by User-Agent only where addresses may not be shown."""
+    callers = keeper.table.callers.get(consumer, {}).copy()
+    if keeper.shows_addresses():
+        return callers
+    found: dict[CallerName, CallerUse] = {}
+    for name, use in callers.items():
+        one = found.setdefault(CallerName(name.user_agent, ""), CallerUse())
+        one.requests += use.requests
+        one.last_at = max(one.last_at, use.last_at)
+    return found
+
+
+def _addresses(keeper: UsageKeeper, addresses: Mapping[str, float]) -> Rows:
+    if not keeper.shows_addresses():
+        return []
     by_time: Iterable[tuple[str, float]] = sorted(addresses.items(), key=lambda item: -item[1])
     return [{"address": address, "last_at": round(at, 3)} for address, at in by_time]

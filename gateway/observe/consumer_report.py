@@ -13,7 +13,7 @@ from gateway.consumers.consumer import Consumer
 from gateway.consumers.rate_limit_rules import Per
 from gateway.key_usage.usage_keeper import UsageKeeper
 from gateway.key_usage.usage_report import describe_keys
-from gateway.observe.consumer_figures import Figures, counts_of, merge_figures
+from gateway.observe.consumer_figures import Figures, counts_of
 from gateway.observe.live.breakdowns import WINDOW_SECONDS, Breakdown
 from gateway.observe.live.quantiles import read_quantiles
 from gateway.observe.live.traffic_window import TrafficWindow
@@ -44,13 +44,14 @@ class ConsumerReports:
         self._started_at = started_at
         self._stops = stops
 
-    def marks(self) -> dict[str, tuple[int, int, float]]:
+    def marks(self) -> dict[str, tuple[int, int, float, bool]]:
         """By every consumer that has figures: something that changes whenever they do."""
         breakdowns = self._traffic_window.tables.consumers(self._traffic_window.refresh())
         counted = {name for name, _ in self._counts.segments.copy()}
         counted |= {name for name, _, _ in self._counts.repeats.copy()}
         found = {name: breakdowns.get(name, Breakdown()) for name in {*breakdowns, *counted} if name}
-        return {name: (each.requests, each.errors, each.last_at) for name, each in found.items()}
+        shows = self._traffic_window.shows_addresses()
+        return {name: (each.requests, each.errors, each.last_at, shows) for name, each in found.items()}
 
     def figures(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
         """What this replica counted of these consumers."""
@@ -87,8 +88,8 @@ class ConsumerReports:
         return found
 
     def own(self, name: str) -> dict[str, Any]:
-        """What this replica counted of a consumer, as several are added up."""
-        return merge_figures([self.figures([name])[name]])
+        """What this replica counted of a consumer."""
+        return self.figures([name])[name]
 
     def repeats(self) -> dict[tuple[str, str, str], int]:
         """What the repeat guard did, by consumer, route and event."""
@@ -149,7 +150,7 @@ class ConsumerReports:
 
     def _callers(self, names: Collection[str]) -> dict[str, tuple[dict[str, tuple[int, float]], int]]:
         """By consumer: calls and last call by address, and how many calls, among the latest exchanges."""
-        wanted = set(names)
+        wanted, shows = set(names), self._traffic_window.shows_addresses()
         calls: Counter[tuple[str, str]] = Counter()
         last: dict[tuple[str, str], float] = {}
         for exchange in self._traffic_window.recent.all():
@@ -160,7 +161,7 @@ class ConsumerReports:
         found: dict[str, tuple[dict[str, tuple[int, float]], int]] = {}
         for (consumer, address), count in calls.items():
             addresses, latest = found.get(consumer, ({}, 0))
-            if address:
+            if address and shows:
                 addresses[address] = count, last[consumer, address]
             found[consumer] = addresses, latest + count
         return found

@@ -160,6 +160,10 @@ class Observers:
             state=outcome.state,
         )
 
+    def shows_addresses(self) -> bool:
+        """Whether those that were recorded before may be shown."""
+        return self.records_addresses
+
     def _shown(self, address: str) -> dict[str, str]:
         return {"address": address} if self.records_addresses else {}
 

@@ -17,16 +17,19 @@ _LISTED_SECONDS: Final = 2.0
 
 
 class ConsumerView:
-    """One per process, on the admin loop. `own` gives what this replica counted."""
+    """One per process, on the admin loop. `own` gives what this replica counted; what others have published
+    may hold addresses that `shows_addresses` forbids to show."""
 
     def __init__(
         self,
         view: ReplicaView,
         own: Callable[[str], dict[str, Any]],
+        shows_addresses: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._view = view
         self._own = own
+        self._shows_addresses = shows_addresses
         self._clock = clock
         self._listed: tuple[float, Listing] | None = None
 
@@ -48,7 +51,8 @@ class ConsumerView:
         except StoreUnavailable as error:
             return alone(own, self._view.replica, f"Redis is unavailable ({error}): this is one replica")
         note = "; ".join(filter(None, [self._view.note_of(listing), found.note]))
-        return found._replace(note=note)
+        figures = found.figures if self._shows_addresses() else {**found.figures, "addresses": []}
+        return found._replace(note=note, figures=figures)
 
     async def _list(self) -> Listing:
         if self._listed is None or self._clock() - self._listed[0] >= _LISTED_SECONDS:

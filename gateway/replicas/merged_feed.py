@@ -5,7 +5,7 @@ elsewhere gets some exchanges twice rather than never; `replica` and `seq` tell.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from gateway.observe.live.recent_exchanges import MAX_KEPT, Filter
@@ -13,9 +13,13 @@ from gateway.replicas.row_filter import Row, admits_row
 
 
 class MergedFeed:
-    """The last `MAX_KEPT` of all. `now` (seconds since the epoch) is when the first number is made."""
+    """The last `MAX_KEPT` of all. `now` (seconds since the epoch) is when the first number is made.
 
-    def __init__(self, now: float) -> None:
+    `shows_addresses` says whether callers' addresses may be shown: replicas may have published some before.
+    """
+
+    def __init__(self, now: float, shows_addresses: Callable[[], bool] = lambda: True) -> None:
+        self._shows_addresses = shows_addresses
         self.last_number = int(now * 1_000_000)
         self._rows: deque[Row] = deque(maxlen=MAX_KEPT)
 
@@ -28,7 +32,11 @@ class MergedFeed:
     def find(self, wanted: Filter, replica: str, most: int, after: int) -> tuple[list[Row], int]:
         """The newest that came after a number, newest first, and how many more there are."""
         matching = list(self._matching(wanted, replica, after))
-        return matching[:most], max(0, len(matching) - most)
+        return self.shown(matching[:most]), max(0, len(matching) - most)
+
+    def shown(self, rows: Iterable[Row]) -> list[Row]:
+        """Rows of other replicas, without what may not be shown."""
+        return list(rows) if self._shows_addresses() else [{**row, "address": ""} for row in rows]
 
     def _matching(self, wanted: Filter, replica: str, after: int) -> Iterator[Row]:
         newer = islice(reversed(self._rows), max(0, self.last_number - after))

@@ -61,6 +61,7 @@ class ViewSources(NamedTuple):
     limits: Callable[[], Sequence[Sequence[Limit]]]
     """The limits per consumer, of each consumer: what is used of them is known to the store only."""
     reports: ReportSources
+    shows_addresses: Callable[[], bool]
     set_uses: Callable[[Mapping[str, float]], None]
     """Gets their use from 0 to 1 by key; nothing while the store is unavailable."""
 
@@ -96,7 +97,7 @@ class ReplicaView:
         self.replica = options.replica
         self.reports: ReportSharing | None = None
         """None without a store."""
-        self.feed = MergedFeed(time.time())
+        self.feed = MergedFeed(time.time(), sources.shows_addresses)
         self._options = options
         self._sources = sources
         self._loops = loops
@@ -170,13 +171,13 @@ class ReplicaView:
         if self._store is not None and listing.shared and (asked or silent):
             try:
                 for answer in await ask_replicas(self._store, query, asked, replica, EXCHANGES_FIELD):
-                    rows += filter(is_row, answer["exchanges"])
+                    rows += self.feed.shown(filter(is_row, answer["exchanges"]))
                     answered.append(answer["replica"])
                 silent += [name for name in asked if name not in answered]
                 late = [name for name in asked if name not in answered]
                 notes += [f"{name} did not answer: only what it published" for name in late]
                 for published in (await self._store.latest(dict.fromkeys(silent, 0))).values():
-                    rows += [row for row in published if admits_row(wanted, row)]
+                    rows += self.feed.shown(row for row in published if admits_row(wanted, row))
             except StoreUnavailable as error:
                 notes.append(f"Redis is unavailable ({error})")
         rows.sort(key=lambda row: (row["at"], row["seq"]), reverse=True)

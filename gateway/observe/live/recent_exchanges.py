@@ -5,7 +5,7 @@ phone number, query, body, header value or secret in the record to begin with.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from typing import NamedTuple
@@ -23,10 +23,11 @@ class Numbered(NamedTuple):
 
     seq: int
     exchange: Exchange
+    shows_address: bool = True
 
     def as_json(self) -> dict[str, object]:
         """As /api/exchanges has it. `at` is in seconds since the epoch."""
-        seq, exchange = self
+        seq, exchange, shows_address = self
         return {
             "seq": seq,
             "at": round(exchange.ended_at_epoch, 3),
@@ -54,7 +55,7 @@ class Numbered(NamedTuple):
             "key": exchange.key,
             "consumer_key": exchange.consumer_key,
             "former_consumer": exchange.former_consumer,
-            "address": exchange.address,
+            "address": exchange.address if shows_address else "",
             "rule": exchange.rule,
             "limit": exchange.limit,
             "resource_sid": mask_account(exchange.resource_sid),
@@ -130,9 +131,15 @@ def _has_status(status: int, wanted: str) -> bool:
 
 
 class Recent:
-    """The last `MAX_KEPT` exchanges. `now` (seconds since the epoch) is when the first number is made."""
+    """The last `MAX_KEPT` exchanges. `now` (seconds since the epoch) is when the first number is made.
 
-    def __init__(self, now: float, most: int = MAX_KEPT) -> None:
+    `shows_addresses` says whether callers' addresses may be shown, recorded as they are.
+    """
+
+    def __init__(
+        self, now: float, most: int = MAX_KEPT, shows_addresses: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._shows_addresses = shows_addresses
         self.last_seq = int(now * 1_000_000)  # no process numbers a million exchanges a second
         self._kept: deque[Exchange] = deque(maxlen=most)  # the last one has the number `last_seq`
 
@@ -162,8 +169,9 @@ class Recent:
         return sum(1 for _ in self._matching(wanted, after, None))
 
     def _matching(self, wanted: Filter, after: int | None, before: int | None) -> Iterator[Numbered]:
+        shows = self._shows_addresses()
         for seq, exchange in zip(count(self.last_seq, -1), reversed(self._kept), strict=False):
             if after is not None and seq <= after:
                 return
             if (before is None or seq < before) and wanted.admits(exchange):
-                yield Numbered(seq, exchange)
+                yield Numbered(seq, exchange, shows)

@@ -31,13 +31,19 @@ class KeyUse:
 
 
 class TrafficWindow:
-    """`clock` gives seconds since the epoch."""
+    """`clock` gives seconds since the epoch; `shows_addresses` says whether callers' may be shown."""
 
-    def __init__(self, exchange_queue: ExchangeQueue, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        exchange_queue: ExchangeQueue,
+        clock: Callable[[], float] = time.time,
+        shows_addresses: Callable[[], bool] = lambda: True,
+    ) -> None:
         now = clock()
+        self.shows_addresses = shows_addresses
         self._clock = clock
         self.exchange_queue = exchange_queue
-        self.recent = Recent(now)
+        self.recent = Recent(now, shows_addresses=shows_addresses)
         self.history = History(now)
         self.long_history = TrafficHistory()
         self.tables = Breakdowns(self.long_history.add)

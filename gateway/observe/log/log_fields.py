@@ -176,7 +176,8 @@ Beside what is listed, an ECS line has `ecs.version`, `service.name`, `event.kin
 
 Sensitivity: *personal* fields may identify a person; *account* fields name something of the Twilio
 account; neither is a secret. `log.addresses: false` records no addresses: not in the log, the page, the
-API or traces. The audit trail keeps those of operators.
+API or traces, and page, API, metrics and key list show none that were recorded before. The audit trail
+keeps those of operators.
 
 The page, `/api/exchanges` and `gateway tail --json` have the fields of an exchange by the same names,
 with these differences: `slug` for `gateway_error`, `reported` for `would_refuse`, and account SIDs are

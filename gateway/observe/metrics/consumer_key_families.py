@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from gateway.key_usage.usage_keeper import UsageKeeper
-from gateway.key_usage.usage_report import describe_former, describe_keys
+from gateway.key_usage.usage_report import describe_former, describe_keys, shown_callers
 from gateway.policy.snapshot import Snapshot
 
 _MOST_KEYS: Final = 100
@@ -88,8 +88,8 @@ class ConsumerKeyCollector(Collector):
             "Requests with a shared consumer's keys, by who sent them.",
             labels=("consumer", "user_agent", "address"),
         )
-        for consumer, callers in self._keeper.table.callers.copy().items():
-            for name, use in callers.items():
+        for consumer in list(self._keeper.table.callers):
+            for name, use in shown_callers(self._keeper, consumer).items():
                 family.add_metric((consumer, name.user_agent, name.address), use.requests)
         return family
 
