@@ -20,7 +20,7 @@ from gateway.webhooks.body_budget import BodyBudget
 from gateway.webhooks.route_limits import RouteLimits
 from gateway.webhooks.signature import SIGNATURE_FIELD
 from gateway.webhooks.signature_hints import MAX_BODY_BYTES, Hint, find_hint
-from gateway.webhooks.webhook_delivery import WebhookDelivery
+from gateway.webhooks.webhook_delivery import LARGE_BYTES, WebhookDelivery
 from gateway.webhooks.webhook_fields import find_value
 from gateway.webhooks.webhook_record import WebhookEvent, WebhookOutcome
 from gateway.webhooks.webhook_repeats import WebhookAnswer
@@ -151,7 +151,7 @@ class WebhookHandler:
             body = await self._read(request, inbound, route, event)
             target = request.target.encode("ascii")
             received = ReceivedEvent(request.method, *parts, target, inbound.fields, body)
-            verification = self._verify(rules, route, received, event)
+            verification = await self._verify(rules, route, received, event)
         await self._admit(route, deadline)
         try:
             return await self.delivery.deliver(rules, route, received, verification, deadline, event)
@@ -176,10 +176,13 @@ class WebhookHandler:
             if self._clock() - began > _PROMPT_SECONDS:
                 event.step("body", began, self._clock())
 
-    def _verify(
+    async def _verify(
         self, rules: WebhookRules, route: WebhookRoute, received: ReceivedEvent, event: WebhookEvent
     ) -> Verification:
-        verification = verify_event(rules, route, received)
+        if len(received.body) > LARGE_BYTES:
+            verification = await asyncio.to_thread(verify_event, rules, route, received)
+        else:
+            verification = verify_event(rules, route, received)
         if verification.secret is not None:
             event.secret = verification.secret.origin
             event.sid = find_subject(verification.form)

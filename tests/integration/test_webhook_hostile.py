@@ -1,9 +1,15 @@
 """What strangers may send to the webhook port: refused without harm, and served ones are not disturbed."""
 
 import asyncio
+import threading
+from typing import Any
 
 import pytest
+from aiohttp import web
 
+from gateway.webhooks import webhook_delivery, webhook_handler
+from gateway.webhooks.answer_adaptation import AdaptedAnswer, adapt_answer
+from gateway.webhooks.webhook_verification import Verification, verify_event
 from tests.support.attempts import until
 from tests.support.moved_clock import MovedClock, passing_time
 from tests.support.webhooks import WebhookScene, message, sign_form, webhook_scene
@@ -90,6 +96,37 @@ async def test_large_bodies_share_a_bound() -> None:
         assert (await scene.twilio.post("/sms/orders", message())).status == 200
         writer.close()
         await until(lambda: budget.held == 0)
+
+
+async def test_the_loop_does_not_decode_large_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mebibyte of escapes takes tenths of a second, whoever sent it: others are answered meanwhile."""
+    threads: list[bool] = []
+
+    def verify(*arguments: Any) -> Verification:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return verify_event(*arguments)
+
+    def adapt(*arguments: Any) -> AdaptedAnswer:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return adapt_answer(*arguments)
+
+    monkeypatch.setattr(webhook_handler, "verify_event", verify)
+    monkeypatch.setattr(webhook_delivery, "adapt_answer", adapt)
+    async with webhook_scene(SMS) as scene:
+        scene.service.answer = large_answer
+        large = message(Body="+" * 300_000)
+        assert (await scene.twilio.post("/sms/orders", large, token="f" * 32)).status == 403
+        got = await scene.twilio.post("/sms/orders", large)
+        assert (got.status, b">https://hooks.example.com/sms/orders<" in got.body) == (200, True)
+        assert threads == [False, False, False]
+        scene.service.answer = None
+        assert (await scene.twilio.post("/sms/orders", message())).status == 200
+        assert threads[3:] == [True, True]
+
+
+async def large_answer(request: web.Request) -> web.Response:
+    text = f"<Response>{' ' * 100_000}<Redirect>/twilio/sms</Redirect></Response>"
+    return web.Response(text=text, content_type="text/xml")
 
 
 async def test_connections_are_bounded() -> None:
