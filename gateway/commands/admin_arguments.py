@@ -6,6 +6,25 @@ import os
 from gateway.commands.admin_client import AdminClient
 
 _TOKEN_ENV = "GATEWAY_ADMIN_TOKEN"  # noqa: S105 - a variable's name
+_ADMIN = "http://127.0.0.1:9090"
+
+
+def add_admin_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--admin`, which may be repeated, and `--token-env`."""
+    parser.add_argument(
+        "--admin", action="append", metavar="URL", help=f"an admin port; repeat it; default: {_ADMIN}"
+    )
+    add_token_argument(parser)
+
+
+def admin_addresses(args: argparse.Namespace) -> list[str]:
+    """The URLs of `add_admin_arguments`."""
+    return args.admin or [_ADMIN]
+
+
+def open_clients(args: argparse.Namespace) -> list[AdminClient]:
+    """A client for each of `admin_addresses`. Raises `AdminError` if one is no URL."""
+    return [open_client_at(url, args.token_env) for url in admin_addresses(args)]
 
 
 def add_token_argument(parser: argparse.ArgumentParser) -> None:

@@ -5,14 +5,13 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from gateway.commands.admin_arguments import add_token_argument, open_client_at
+from gateway.commands.admin_arguments import add_admin_arguments, admin_addresses, open_client_at
 from gateway.commands.admin_client import AdminError
 from gateway.commands.tail_table import printable
 
 if TYPE_CHECKING:
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-_ADMIN: Final = "http://127.0.0.1:9090"
 _EPILOG: Final = """\
 examples:
   gateway {command} billing
@@ -46,10 +45,7 @@ def add_stop_arguments(subparsers: "Subparsers", command: str, summary: str, run
         "--prefix", default="", metavar="+DIGITS", help="only recipients whose number begins like this"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument(
-        "--admin", action="append", metavar="URL", help=f"an admin port; repeat it; default: {_ADMIN}"
-    )
-    add_token_argument(parser)
+    add_admin_arguments(parser)
     parser.set_defaults(run=run)
 
 
@@ -60,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 def change(args: argparse.Namespace, path: str, done: str) -> int:
     """Ask each admin port; print who has it in force."""
-    addresses = args.admin or [_ADMIN]
+    addresses = admin_addresses(args)
     body = {"consumer": args.consumer, "prefix": args.prefix}
     replicas: dict[str, bool] = {}
     code, alone = 0, False

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
-from gateway.commands.admin_arguments import add_token_argument, open_client_at
+from gateway.commands.admin_arguments import add_admin_arguments, admin_addresses, open_client_at
 from gateway.commands.admin_client import AdminError
 from gateway.commands.tail_sources import Follower, Source
 from gateway.commands.tail_table import Exchange, Table, printable
@@ -19,7 +19,6 @@ from gateway.commands.tail_table import Exchange, Table, printable
 if TYPE_CHECKING:
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-_ADMIN = "http://127.0.0.1:9090"
 _MAX = 2000
 _INTERRUPTED = 130
 _EPILOG = """\
@@ -66,16 +65,13 @@ def add_parser(subparsers: "Subparsers") -> None:
         metavar="NAME",
         help="of this replica of those that share a Redis; default: all",
     )
-    parser.add_argument(
-        "--admin", action="append", metavar="URL", help=f"an admin port; repeat it; default: {_ADMIN}"
-    )
+    add_admin_arguments(parser)
     parser.add_argument(
         "--wide",
         "-w",
         action="store_true",
         help="more columns: key, address, SDK, rule, SID and outcome; lines are not cut",
     )
-    add_token_argument(parser)
     parser.set_defaults(run=run)
 
 
@@ -91,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _tail(args: argparse.Namespace, printer: "_Printer") -> int:
-    addresses = args.admin or [_ADMIN]
+    addresses = admin_addresses(args)
     replica = args.replica if len(addresses) == 1 else ""
     sources = [Source(open_client_at(url, args.token_env), _filters(args), replica) for url in addresses]
     found: list[Exchange] = []

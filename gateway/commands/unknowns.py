@@ -11,14 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote
 
-from gateway.commands.admin_arguments import add_token_argument, open_client_at
+from gateway.commands.admin_arguments import add_admin_arguments, open_clients
 from gateway.commands.admin_client import AdminClient, AdminError
 from gateway.commands.tail_table import printable
 
 if TYPE_CHECKING:
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-_ADMIN: Final = "http://127.0.0.1:9090"
 _TITLES: Final = ("TIME", "CONSUMER", "ROUTE", "ENDED WITH", "STATE", "LOOKS", "ID")
 _SAID: Final = {
     "found": "Twilio has it: {sid}. A repeat gets that message.",
@@ -52,17 +51,14 @@ def add_parser(subparsers: "Subparsers") -> None:
         "--resolve", metavar="ID", help="ask Twilio about this one again, and say what is known"
     )
     parser.add_argument("--json", action="store_true", help="as /api/unknowns has it")
-    parser.add_argument(
-        "--admin", action="append", metavar="URL", help=f"an admin port; repeat it; default: {_ADMIN}"
-    )
-    add_token_argument(parser)
+    add_admin_arguments(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """0 when all is printed, 1 without an answer, 2 for a URL that is none."""
     try:
-        clients = [open_client_at(url, args.token_env) for url in args.admin or [_ADMIN]]
+        clients = open_clients(args)
         if args.resolve is not None:
             found = _resolve(clients, args.resolve)
             print(json.dumps(found) if args.json else printable(_SAID[found["state"]].format(**found)))

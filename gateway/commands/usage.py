@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote
 
-from gateway.commands.admin_arguments import add_token_argument, open_client_at
+from gateway.commands.admin_arguments import add_admin_arguments, open_clients
 from gateway.commands.admin_client import AdminClient, AdminError
 from gateway.commands.tail_table import printable
 from gateway.observe.consumer_figures import counts_of, merge_figures
@@ -15,7 +15,6 @@ from gateway.observe.live.quantiles import read_quantiles
 if TYPE_CHECKING:
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-_ADMIN: Final = "http://127.0.0.1:9090"
 _EPILOG: Final = """\
 examples:
   gateway usage billing
@@ -39,17 +38,14 @@ def add_parser(subparsers: "Subparsers") -> None:
     )
     parser.add_argument("consumer", metavar="CONSUMER", help="its name in the configuration")
     parser.add_argument("--json", action="store_true", help="figures as /api/consumers/NAME/figures has them")
-    parser.add_argument(
-        "--admin", action="append", metavar="URL", help=f"an admin port; repeat it; default: {_ADMIN}"
-    )
-    add_token_argument(parser)
+    add_admin_arguments(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """0 when it is printed, 1 without an answer, 2 for a URL that is none."""
     try:
-        clients = [open_client_at(url, args.token_env) for url in args.admin or [_ADMIN]]
+        clients = open_clients(args)
         found = _collect(clients, args.consumer)
     except AdminError as error:
         print(printable(f"gateway: {error}"), file=sys.stderr)

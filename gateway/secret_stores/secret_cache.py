@@ -32,7 +32,7 @@ _STOPPING: Final = ("the gateway is stopping", "start it again")
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _KeptSecret:
     secret: Secret
     store: object
     """The settings of the store that gave it: what another store said is no substitute."""
@@ -73,7 +73,7 @@ class SecretCache:
         self._round = threading.Lock()
         """Held during a round, and while what it found is taken over."""
         self._plan = _Plan()
-        self._kept: Mapping[SecretRef, _Kept] = {}
+        self._kept: Mapping[SecretRef, _KeptSecret] = {}
         self._on_change: Callable[[], object] = _nothing
         self._on_event: OnEvent = _nothing
         self._woken = threading.Event()
@@ -196,11 +196,11 @@ class SecretCache:
 
     def _judge(
         self, plan: _Plan, answers: Answers
-    ) -> tuple[dict[SecretRef, _Kept], list[tuple[SecretEvent, str, str]]]:
+    ) -> tuple[dict[SecretRef, _KeptSecret], list[tuple[SecretEvent, str, str]]]:
         """What is known after a round, and what there is to tell of it. References without any value are not
         in it."""
         now = self._clock()
-        found: dict[SecretRef, _Kept] = {}
+        found: dict[SecretRef, _KeptSecret] = {}
         events: list[tuple[SecretEvent, str, str]] = []
         for reference, answer in answers.items():
             store = getattr(plan.settings, reference.scheme)
@@ -208,7 +208,7 @@ class SecretCache:
             if old is not None and old.store != store:
                 old = None
             if isinstance(answer, Secret):
-                found[reference] = _Kept(answer, store, now)
+                found[reference] = _KeptSecret(answer, store, now)
                 if old is not None and old.trouble:
                     events.append((SecretEvent.CONFIRMED, str(reference), ""))
                 if old is not None and old.secret.reveal() != answer.reveal():
