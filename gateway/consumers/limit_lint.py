@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from gateway.consumers.allow_rules import Rule
 from gateway.consumers.consumer import Consumer
-from gateway.consumers.rate_limit_rules import Per
+from gateway.consumers.rate_limit_rules import Limit, Per
 from gateway.consumers.rule_lint import find_no_route
 from gateway.twilio.catalogue import Catalogue
 
@@ -52,6 +52,32 @@ def find_idle_rules(consumer: Consumer, catalogue: Catalogue) -> Iterator[LimitL
                 "the limit counts nothing: destinations are in what is sent, and its requests only read",
                 "write `per: consumer`, or give it a route that sends",
             )
+        stricter = _find_stricter(consumer.limits.limits, index)
+        if stricter >= 0:
+            yield LimitLint(
+                index,
+                f"the limit refuses nothing: limit {stricter} counts the same requests and is reached first",
+                "remove one of the two",
+            )
+
+
+def _find_stricter(limits: Sequence[Limit], index: int) -> int:
+    """The position of a limit that lets nothing through which this one would refuse, or -1."""
+    limit = limits[index]
+    for other, each in enumerate(limits):
+        if other == index or each.reports or not _counts_all_of(each, limit):
+            continue
+        requests, most = each.tolerance_us // each.cost_us, limit.tolerance_us // limit.cost_us
+        equal = (requests, each.cost_us) == (most, limit.cost_us)
+        if requests <= most and each.cost_us >= limit.cost_us and (not equal or other < index):
+            return other
+    return -1
+
+
+def _counts_all_of(one: Limit, other: Limit) -> bool:
+    """Whether what `other` counts together, `one` counts together as well."""
+    wider = one.rules is None or one.rules == other.rules
+    return wider and (one.per is other.per or (one.per, other.per) == (Per.CONSUMER, Per.DESTINATION))
 
 
 def _sends(rules: Sequence[Rule]) -> bool:

@@ -4,6 +4,7 @@ Works on the plain values, so that contradictions are found while other values a
 reported at once. Pure.
 """
 
+import os.path
 import re
 from collections.abc import Iterator, Mapping
 from typing import TypeGuard
@@ -31,12 +32,27 @@ def find_contradictions(tree: Mapping[str, object]) -> list[Finding]:
         *_secret_stores(tree),
         *_tracing(tree),
         *_audit(tree),
+        *_written_files(tree),
         *_repeat_guard(tree),
         *_credentials(tree),
         *_consumers(tree),
         *find_webhook_contradictions(tree),
         *find_identity_contradictions(tree.get("jwt"), list(_sections(tree, "consumers"))),
     ]
+
+
+def _written_files(tree: Mapping[str, object]) -> Iterator[Finding]:
+    """Files that the gateway writes: each would destroy what the other has written."""
+    named: dict[str, str] = {}
+    places: tuple[KeyPath, ...] = (("audit", "file"), ("stop_file",), ("key_usage_file",))
+    for path in places:
+        section = tree if len(path) == 1 else _section(tree, str(path[0]))
+        file = section.get(str(path[-1]))
+        if not isinstance(file, str):
+            continue
+        other = named.setdefault(os.path.normpath(file), ".".join(map(str, path)))
+        if other != ".".join(map(str, path)):
+            yield Finding(path, f"is the same file as `{other}`", "give each a file of its own")
 
 
 def _section(tree: Mapping[str, object], name: str) -> Mapping[str, object]:

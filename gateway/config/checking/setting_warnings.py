@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from gateway.config.checking.ask_notes import find_ask_notes
 from gateway.config.checking.form_values import find_dead_values
 from gateway.config.checking.identity_contradictions import find_identity_warnings
+from gateway.config.checking.idle_settings import find_idle_settings
 from gateway.config.checking.webhook_checks import find_webhook_warnings
 from gateway.config.problems import Finding, KeyPath
 from gateway.config.schema.addresses import parse_address
@@ -41,6 +42,7 @@ def find_warnings(settings: Settings, now: datetime) -> list[Finding]:
         *find_identity_warnings(settings),
         *find_dead_values(settings),
         *find_webhook_warnings(settings),
+        *find_idle_settings(settings),
     ]
 
 

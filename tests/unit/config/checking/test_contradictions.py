@@ -120,6 +120,11 @@ consumers:
             "upstream.deadline_seconds_max: is less than `upstream.deadline_seconds` (40); raise it",
         ),
         (
+            "d3_files_that_are_one",
+            "stop_file: state/a\nkey_usage_file: ./state/a",
+            "key_usage_file: is the same file as `stop_file`; give each a file of its own",
+        ),
+        (
             "limit_out_of_order",
             "concurrency: {floor: 20}",
             "concurrency: `floor`, `initial` and `ceiling` are not in order; make floor <= initial",

@@ -29,6 +29,13 @@ WARNED = cases(
     ("listen", "listen: 0.0.0.0:8080", "listen: other machines can reach this port, and callers' keys cross"),
     ("listen_v6", "listen: '[::]:8080'", "listen: other machines can reach this port, and callers' keys"),
     ("connect_to", "upstream: {connect_to: 'http://10.1.2.3:8080'}", "upstream.connect_to: Twilio's API key"),
+    ("looser", "    limits: [{rate: 9/s, burst: 9}, {rate: 1/s, burst: 1}]", "limits.0: the limit refuses"),
+    ("same_twice", "    limits: [{rate: 9/s}, {rate: 9/s}]", "limits.1: the limit refuses nothing: limit"),
+    ("prefix_in_memory", "store_prefix: mine", "store_prefix: without effect: there is no Redis"),
+    ("refuse_in_memory", "on_store_failure: refuse", "on_store_failure: without effect: there is no Redis"),
+    ("usage_twice", "store: redis://h\nkey_usage_file: k", "key_usage_file: without effect: the use of keys"),
+    ("group", "groups: {nobody: {mode: report}}", "groups.nobody: no consumer is in it; remove it"),
+    ("upload_host", "upstream: {extra_hosts: [mcs.us1.twilio.com]}", "upstream.extra_hosts.0: without eff"),
 )  # fmt: skip
 
 
