@@ -23,6 +23,7 @@ from pathlib import Path
 
 import yaml
 
+from gateway.app.auditing import HeadReports, begin_audit, end_audit
 from gateway.app.configuration import make_configuration
 from gateway.app.gateway import Gateway
 from gateway.config.loading.resolve import load_resolved
@@ -50,6 +51,8 @@ class Truth:
     read: list[str] = field(default_factory=list)
     refused: int = 0
     guesses: int = 0
+    stopped: int = 0
+    """Requests that it sent after the consumer was stopped."""
     service_uses: int = 0
     """How often the consumer itself used the key."""
 
@@ -161,26 +164,46 @@ async def _run(
     settings = configuration(
         upstream.url, consumers=consumers, log={"format": "json", "schema": schema},
         callers={"connections_per_address": 1000},
+        audit={"file": "audit.log", "key": {"file": "audit.key"}},
     )  # fmt: skip
+    (folder / "audit.key").write_text("an-audit-key-of-32-characters-or-more")
     config = folder / "gateway.yaml"
     config.write_text(yaml.safe_dump(settings))
     descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     writer = LineWriter(descriptor, max_bytes=1 << 30)
-    gateway = Gateway(make_configuration(load_resolved(config, ENVIRON)), writer)
+    made = make_configuration(load_resolved(config, ENVIRON))
+    gateway = Gateway(made, writer)
     await gateway.start()
+    heads = HeadReports(gateway.auditor, gateway.observers, None)
+    await begin_audit(gateway.auditor, config, made)
+    heads.start(gateway.loops)
     port = int(gateway.url.rpartition(":")[2])
     await asyncio.gather(
         *(_work(port, number, each, truth) for number in range(CONSUMERS)),
         _steal(port, stolen, share, truth),
     )
+    if name == "gateway.log":
+        await _stop(gateway, folder, port, stolen, truth)
     await gateway.drain()
+    await end_audit(gateway.auditor, heads, forced=False)
     await gateway.stop()
     writer.close()
     os.close(descriptor)
 
 
+async def _stop(gateway: Gateway, folder: Path, port: int, stolen: int, truth: Truth) -> None:
+    """By the documented command, while the thief goes on."""
+    command = f"{documented_commands()[0]} --admin {gateway.admin_url}"
+    await asyncio.to_thread(ask_logs, command, folder, truth)
+    async with AsyncExitStack() as stack:
+        caller = await _connect(stack, port, THIEF)
+        await caller.send(_send(stolen, f"POST {MESSAGES}", b"To=%2B88200000000&Body=more"))
+        if (await caller.answer("POST")).status == 403:
+            truth.stopped += 1
+
+
 def documented_commands() -> list[str]:
-    """The commands of docs/incident.md that ask the log, in order."""
+    """The commands of docs/incident.md, in order: the first stops the consumer, the others ask logs."""
     blocks = re.findall(r"```sh\n(.*?)```", _DOCUMENT.read_text("utf-8"), re.DOTALL)
     return [line for block in blocks for line in block.splitlines() if line]
 
@@ -192,6 +215,7 @@ def ask_logs(command: str, folder: Path, truth: Truth) -> list[str]:
         "LOGS": "gateway.log.1 gateway.log",
         "SID": truth.created[-1],
         "KEY": truth.key,
+        "CONSUMER": truth.consumer,
         "ADDRESS": truth.address,
         "PATH": f"{folder_of_python}:{os.environ['PATH']}",
     }
@@ -214,7 +238,8 @@ async def _main() -> None:
     truth = await play(args.folder, args.exchanges, args.schema)
     (args.folder / "truth.json").write_text(json.dumps(asdict(truth), indent=2))
     print(f"written in {time.perf_counter() - began:.0f} s")
-    for command in documented_commands():
+    print(f"{sum(path.stat().st_size for path in args.folder.glob('gateway.log*')) / 1e6:.0f} MB of logs")
+    for command in documented_commands()[1:]:
         began = time.perf_counter()
         found = ask_logs(command, args.folder, truth)
         print(f"{time.perf_counter() - began:5.1f} s  {len(found):6} lines  {command}")

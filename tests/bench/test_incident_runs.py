@@ -21,7 +21,8 @@ def rows(lines: list[str], fields: int) -> dict[tuple[str, ...], int]:
 async def test_an_incident_is_answered_from_the_logs(tmp_path: Path, schema: str) -> None:
     truth = await play(tmp_path, 800, schema)
     assert isinstance(truth, Truth)
-    one, uses, created, touched, rules, else_, everything = documented_commands()
+    _, one, uses, created, touched, rules, else_, everything, raw, verify = documented_commands()
+    assert truth.stopped == 1
     (_, line) = ask_logs(one, tmp_path, truth)
     cells = line.split("  ")
     assert cells[2:5] == [truth.consumer, truth.key, truth.address]
@@ -29,9 +30,12 @@ async def test_an_incident_is_answered_from_the_logs(tmp_path: Path, schema: str
     by_address: Counter[str] = Counter()
     for (address, _), count in rows(ask_logs(uses, tmp_path, truth), 2).items():
         by_address[address] += count
-    stolen = len(truth.created) + len(truth.read) + truth.refused
+    stolen = len(truth.created) + len(truth.read) + truth.refused + truth.stopped
     assert by_address == {truth.address: stolen, SERVICE: truth.service_uses}
-    assert rows(ask_logs(created, tmp_path, truth), 1) == {(sid,): 1 for sid in truth.created}
+    assert rows(ask_logs(created, tmp_path, truth), 1) == {
+        **{(sid,): 1 for sid in truth.created},
+        ("-",): truth.stopped,
+    }
     reads = {
         sid: count
         for (method, _, sid), count in rows(ask_logs(touched, tmp_path, truth), 3).items()
@@ -42,6 +46,7 @@ async def test_an_incident_is_answered_from_the_logs(tmp_path: Path, schema: str
         (truth.rule, "POST", ROUTE, "201"): len(truth.created),
         (f"GET api {ROUTE}/{{Sid}}", "GET", f"{ROUTE}/{{Sid}}", "200"): len(truth.read),
         ("allow", "GET", "/2010-04-01/Accounts", "403"): truth.refused,
+        ("stop", "POST", ROUTE, "403"): truth.stopped,
     }
     others = rows(ask_logs(else_, tmp_path, truth), 3)
     assert others[("-", "-", "unknown_consumer")] == truth.guesses
@@ -49,6 +54,12 @@ async def test_an_incident_is_answered_from_the_logs(tmp_path: Path, schema: str
     lines = [json.loads(line) for line in ask_logs(everything, tmp_path, truth)]
     assert len(lines) == stolen
     assert {line["created_sid"] for line in lines if "created_sid" in line} == set(truth.created)
+    if schema == "plain":  # the line has the plain names
+        found = [line.split("\t") for line in ask_logs(raw, tmp_path, truth)]
+        assert sum(address == truth.address for _, address, _, _ in found) == stolen
+        assert len(found) == stolen + truth.service_uses
+        assert {sid for _, address, _, sid in found if sid and address == truth.address} == set(truth.created)
+    assert ask_logs(verify, tmp_path, truth) == ["5 lines of 2 chains: no faults"]
     consumers = {json.loads(text)["consumer"] for text in _texts(tmp_path)} if schema == "plain" else set()
     assert len(consumers - {""}) in (0, CONSUMERS)
 
