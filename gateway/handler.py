@@ -39,7 +39,7 @@ from gateway.policy.bodies import NO_BODY, Body, BodyPlan
 from gateway.policy.idempotency_key import Claim
 from gateway.policy.outbound import wants_identity
 from gateway.policy.refusal_names import note_error
-from gateway.policy.repeat_intent import RepeatIntent, describe_create
+from gateway.policy.repeat_intent import WatchedCreate, describe_create
 from gateway.policy.snapshot import Snapshot, Snapshots
 from gateway.policy.steps import check_body, check_stream, prepare
 from gateway.rate_limits.rate_limiter import RateLimiter
@@ -160,7 +160,7 @@ class Handler:
         asked = snapshot, inbound, request.caller.proofs, grant, body
         request.on_turn = partial(self._turns.require_known, *asked)
         trace = self._observers.upstream_trace(exchange.trace, request.individual_values)
-        outbound, claim, intent, limit = prepare(
+        outbound, claim, watched, limit = prepare(
             snapshot, caller, inbound, grant, body,
             streams=stream is not None, client=decision.client, trace=trace, decision=decision,
         )  # fmt: skip
@@ -171,12 +171,12 @@ class Handler:
         if limit.from_head:
             deadline -= self._clock() - exchange.started_at
         ask = GrantedRequest(grant, outbound, body, stream, request, deadline, base)
-        if intent is not None:
-            if (entry := self._repeat_guard.begin_alone(intent)) is None:
-                await self._send_guarded(intent, ask, exchange)
-            else:
+        if watched is not None:
+            if self._repeat_guard.begin_alone(watched):
                 send, relay = self._admit_and_send, self._relay
-                await send_alone(self._repeat_guard, intent, entry, ask, exchange, send, relay, self._hold)
+                await send_alone(self._repeat_guard, watched, ask, exchange, send, relay, self._hold)
+            else:
+                await self._send_guarded(watched, ask, exchange)
         elif claim is not None:
             await self._relay(*await self._send_once(claim, ask, exchange), ask, exchange)
         else:
@@ -196,9 +196,9 @@ class Handler:
             answer.close()
             exchange.bytes_in = request.body.total_bytes
 
-    async def _send_guarded(self, intent: RepeatIntent, ask: GrantedRequest, exchange: Exchange) -> None:
+    async def _send_guarded(self, watched: WatchedCreate, ask: GrantedRequest, exchange: Exchange) -> None:
         """A create without a key: sent, unless the same one is in flight or its outcome is open."""
-        hold = self._hold(intent, ask, exchange)
+        hold = self._hold(watched, ask, exchange)
         ask.request.on_turn = hold.before_attempts(ask.request.on_turn)
         send = partial(self._admit_and_send, ask, exchange, whole=True, held=True)
         try:
@@ -211,10 +211,11 @@ class Handler:
         finally:
             exchange.caller_seconds += hold.waited_seconds
 
-    def _hold(self, intent: RepeatIntent, ask: GrantedRequest, exchange: Exchange) -> RepeatHold:
+    def _hold(self, watched: WatchedCreate, ask: GrantedRequest, exchange: Exchange) -> RepeatHold:
         seal = self._snapshots.current.seal
-        describe = partial(describe_create, ask.grant, ask.outbound, intent.sought, seal)
+        describe = partial(describe_create, ask.grant, ask.outbound, watched.sought, seal)
         count = partial(self._observers.metrics.count_repeat, exchange.consumer, exchange.label)
+        intent = watched.intent()
         return self._repeat_guard.hold(
             intent, ask.deadline, in_doubt=lambda: exchange.in_doubt, on_event=count, describe=describe
         )

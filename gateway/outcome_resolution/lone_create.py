@@ -7,11 +7,10 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 from gateway.exchange import Ending, Exchange
-from gateway.http.response import Response
-from gateway.policy.repeat_intent import RepeatIntent
+from gateway.http.response import BodyRest, RawFields, Response
+from gateway.policy.repeat_intent import WatchedCreate
 from gateway.repeat_guard.repeat_guard import RepeatGuard
 from gateway.repeat_guard.repeat_hold import RepeatHold
-from gateway.repeat_guard.repeat_table import RepeatEntry
 from gateway.upstream.shared_state import CallerLink
 
 _ANSWERED = Ending.ANSWERED
@@ -48,28 +47,33 @@ class Sender(Protocol[_Create]):
 
 async def send_alone(
     guard: RepeatGuard,
-    intent: RepeatIntent,
-    entry: RepeatEntry,
+    watched: WatchedCreate,
     create: _Create,
     exchange: Exchange,
     send: Sender[_Create],
     relay: Callable[[Response, bytes, _Create, Exchange], Awaitable[None]],
-    hold: Callable[[RepeatIntent, _Create, Exchange], RepeatHold],
+    hold: Callable[[WatchedCreate, _Create, Exchange], RepeatHold],
 ) -> None:
-    """Send it and write the answer; `entry` is what `begin_alone` has made. Raises what these do."""
+    """Send it and write the answer; `begin_alone` has entered it. Raises what these do."""
     caller = create.request
-    kept: Response | None = None
+    answer: Response | None = None
     failed: BaseException | None = None
-    delivered = False
+    delivered, status, content = False, 0, b""
+    fields: RawFields = ()
+    rest: BodyRest | None = None
     try:
-        answer, fields = await send(create, exchange, whole=True, held=True)
-        kept = Response(answer.status, answer.reason, answer.fields, answer.body, answer.rest)
+        answer, lines = await send(create, exchange, whole=True, held=True)
+        # What is rewritten for one caller is not rewritten for another.
+        status, fields, content, rest = answer.status, answer.fields, answer.body, answer.rest
         left = caller.hung_up  # before the write: later, callers leave with their answer
-        await relay(answer, fields, create, exchange)
+        await relay(answer, lines, create, exchange)
         delivered = exchange.ending is _ANSWERED and not left and not caller.gone
     except BaseException as error:
         failed = error
         raise
     finally:
-        if not (delivered and kept is not None and guard.end_alone(intent, entry, kept.status)):
-            hold(intent, create, exchange).resume(entry, kept, failed, delivered=delivered)
+        if not (delivered and guard.end_alone(watched, status)):
+            kept = None if answer is None else Response(status, answer.reason, fields, content, rest)
+            entry = guard.name_alone(watched)
+            assert entry is not None, "begin_alone has entered it"
+            hold(watched, create, exchange).resume(entry, kept, failed, delivered=delivered)

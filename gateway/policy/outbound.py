@@ -8,6 +8,7 @@ from gateway.identity.authentication import Caller
 from gateway.policy.authorization import Grant
 from gateway.policy.bodies import Body, BodyFormat
 from gateway.policy.methods import emit_method
+from gateway.policy.watched_head import WatchedHead
 from gateway.retry.retry_policy import is_replayable
 
 _BODY_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
@@ -18,12 +19,13 @@ class OutboundHead:
     `content_type`, which is the one of the `Body` that it was built for.
 
     `fields` are header lines without Host, Authorization and framing. `effective` is the effective method, by
-    which `replayable` was decided. `dropped` are names of fields that Twilio does not know.
+    which `replayable` was decided. `dropped` are names of fields that Twilio does not know. `watched` is set
+    if the repeat guard watches the request.
     """
 
     __slots__ = (
         "account", "consumer", "content_type", "dropped", "effective", "fields", "host", "method", "product",
-        "replayable", "target",
+        "replayable", "target", "watched",
     )  # fmt: skip
 
     def __init__(
@@ -47,6 +49,7 @@ class OutboundHead:
         self.consumer = grant.consumer
         self.product = call.address.product
         self.replayable = is_replayable(call.method, instance=grant.route.instance)
+        self.watched: WatchedHead | None = None
 
 
 class Outbound:

@@ -1,9 +1,4 @@
-"""Which requests the repeat guard watches, and what makes two of them the same. Pure.
-
-Watched is a POST that makes something happen in the world and says nothing of repeats itself: no
-Idempotency-Key, which says that another key is another intention, and no `Gateway-Repeat: allow`, which says
-that a second one is meant.
-"""
+"""What makes two watched creates the same, and what a look at Twilio needs to know of one. Pure."""
 
 from collections.abc import Mapping
 from hashlib import blake2b
@@ -11,8 +6,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from gateway.errors import Refusal
-from gateway.http.form_data import Fields, Unreadable
+from gateway.http.form_data import Unreadable
 from gateway.http.request_head import Inbound
 from gateway.policy.authorization import Grant
 from gateway.policy.bodies import Body, BodyFormat
@@ -27,12 +21,9 @@ from gateway.policy.comparable_fields import (
     read_sought,
 )
 from gateway.policy.outbound import Outbound
+from gateway.policy.watched_head import WatchedHead
 from gateway.redis.value_seal import ValueSeal
 
-RepeatRoutes = Mapping[tuple[str, str], float]
-"""(product, path template) of a watched route -> seconds for which an open outcome is kept."""
-
-_FIELD: Final = b"gateway-repeat"
 _FORM: Final = BodyFormat.FORM
 
 
@@ -51,6 +42,33 @@ class RepeatIntent(NamedTuple):
 
     def __repr__(self) -> str:  # what is sought holds a recipient
         return f"RepeatIntent({self.scope})"
+
+
+Meant = tuple[object, ...]
+"""A create's purpose, as in `WatchedHead`, and its content: equal for identical requests."""
+
+
+class WatchedCreate(NamedTuple):
+    """A watched request before it needs a name, which nearly none does: a digest costs more than the rest.
+
+    `meant` holds what the request holds, so nobody keeps it longer than the request lasts.
+    """
+
+    meant: Meant
+    seconds: float
+    asks: bool = False
+    sought: Sought | None = None
+
+    def intent(self) -> RepeatIntent:
+        """The same under the name by which it is remembered and shared."""
+        purpose, content = self.meant
+        assert isinstance(purpose, bytes)
+        digest = blake2b(b"%b,%b]" % (purpose, orjson.dumps(content))).digest()
+        secret = digest[32:]  # the halves say nothing of each other
+        return RepeatIntent(digest[:32].hex(), self.seconds, self.asks, self.sought, secret)
+
+    def __repr__(self) -> str:
+        return f"WatchedCreate({self.seconds} s)"
 
 
 _new: Final = tuple.__new__  # what a NamedTuple's own constructor calls, for a third of what that costs
@@ -122,39 +140,24 @@ def lookup_of(subject: CreateSubject, seal: ValueSeal | None) -> ListFilter | No
     return ListFilter(kind, to, sender)
 
 
-def require_intent(
-    routes: RepeatRoutes, inbound: Inbound, grant: Grant, outbound: Outbound, body: Body
-) -> RepeatIntent | None:
-    """The intent of a watched request, else None. Raises `Refusal` (400) for an odd Gateway-Repeat."""
-    fields = inbound.single_fields
-    allows = _FIELD in fields
-    if allows and fields[_FIELD].strip().lower() != b"allow":
-        raise Refusal("bad_header", "Gateway-Repeat takes one value: allow.")
-    if not routes or outbound.effective != "POST" or outbound.streams:
-        return None
-    seconds = routes.get((grant.route.product, grant.route.template), 0.0)
-    if seconds <= 0 or allows or b"idempotency-key" in fields:
-        return None
-    scope = orjson.dumps(
-        (
-            outbound.consumer.name,
-            outbound.account.sid,
-            outbound.effective,
-            outbound.host,
-            outbound.target,
-            _content_of(body, fields),
-        )
-    )
-    digest = blake2b(scope).digest()  # its halves say nothing of each other
-    sought = _find_sought(grant, outbound, body) if outbound.consumer.credential.asks else None
-    return _new(RepeatIntent, (digest[:32].hex(), seconds, sought is not None, sought, digest[32:]))
+def watch_create(
+    watched: WatchedHead, inbound: Inbound, grant: Grant, outbound: Outbound, body: Body
+) -> WatchedCreate:
+    """A request with a head that is watched."""
+    fields = body.fields  # of a form, which was read to be judged
+    content = _content_of(body, inbound.single_fields) if fields is None else tuple(fields)
+    meant = (watched.purpose, content)
+    if not watched.asks:
+        return _new(WatchedCreate, (meant, watched.seconds, False, None))
+    sought = _find_sought(grant, outbound, body)
+    return _new(WatchedCreate, (meant, watched.seconds, sought is not None, sought))
 
 
-def _content_of(body: Body, fields: Mapping[bytes, bytes]) -> Fields | str:
-    """What a body asks for: the fields of a form, which were read to be judged, else a fingerprint."""
+def _content_of(body: Body, fields: Mapping[bytes, bytes]) -> tuple[tuple[str, str], ...] | str:
+    """What a body asks for: the fields of a form, else a fingerprint."""
     if body.shape is _FORM:
         try:
-            return read_form(body)
+            return tuple(read_form(body))
         except Unreadable:
             pass  # its fingerprint is made of its bytes
     content_type = body.content_type

@@ -14,7 +14,7 @@ from gateway.identity.jwks import JwkSet
 from gateway.policy.addressing import HostTable
 from gateway.policy.bodies import BodyLimits
 from gateway.policy.deadlines import Deadlines
-from gateway.policy.repeat_intent import RepeatRoutes
+from gateway.policy.watched_head import RepeatRoutes
 from gateway.redis.value_seal import ValueSeal
 from gateway.twilio.catalogue import Catalogue
 from gateway.twilio.error_body import ErrorHelp

@@ -28,8 +28,9 @@ from gateway.policy.idempotency_key import Claim, require_claim
 from gateway.policy.methods import translate_method
 from gateway.policy.named_sids import find_addressed_sid
 from gateway.policy.outbound import Outbound, build_outbound_head, join_body
-from gateway.policy.repeat_intent import RepeatIntent, require_intent
+from gateway.policy.repeat_intent import WatchedCreate, watch_create
 from gateway.policy.snapshot import Snapshot
+from gateway.policy.watched_head import watch_head
 
 
 class Prepared(NamedTuple):
@@ -37,7 +38,7 @@ class Prepared(NamedTuple):
 
     outbound: Outbound
     claim: Claim | None
-    intent: RepeatIntent | None
+    watched: WatchedCreate | None
     limit: TimeLimit
 
 
@@ -100,11 +101,14 @@ def prepare(
         head = build_outbound_head(
             inbound, caller, grant, content_type, allowed=allowed, trace=trace, via=via
         )
+        head.watched = watch_head(snapshot.repeat_routes, inbound, grant, head.target)
         if decision is not None and not trace:
             decision.keep(head, allowed)
     outbound = join_body(head, inbound, body, streams=streams)
     claim = require_claim(inbound, grant, outbound, body)
-    intent = require_intent(snapshot.repeat_routes, inbound, grant, outbound, body)
+    watched = None
+    if head.watched is not None and not streams:
+        watched = watch_create(head.watched, inbound, grant, outbound, body)
     deadlines = snapshot.deadlines
     limit = read_deadline(inbound, (client or deadlines.usual).limit, deadlines.max_seconds)
-    return _new(Prepared, (outbound, claim, intent, limit))
+    return _new(Prepared, (outbound, claim, watched, limit))

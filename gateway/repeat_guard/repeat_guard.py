@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from gateway.background.loops import BackgroundLoops
-from gateway.policy.repeat_intent import CreateSubject, RepeatIntent
+from gateway.policy.repeat_intent import CreateSubject, RepeatIntent, WatchedCreate
 from gateway.redis.redis_store import ScriptStore
 from gateway.redis.server_clock import ServerClock
 from gateway.repeat_guard.guard_parts import GuardParts, RepeatGuardOptions
@@ -105,23 +105,22 @@ class RepeatGuard:
         """
         return RepeatHold(self._parts, intent, deadline, in_doubt, on_event, describe)
 
-    def begin_alone(self, intent: RepeatIntent) -> RepeatEntry | None:
+    def begin_alone(self, create: WatchedCreate) -> bool:
         """Enter a create that nothing else is known of, and that no other replica or look needs to know of.
 
-        Nearly every create of a guard without a store is one. None if it has to be held. End it by
-        `end_alone`, or by a hold that is resumed.
+        Nearly every create of a guard without a store is one. False if it has to be held. End it by
+        `end_alone`, or by a hold that is resumed with what `name_alone` returns.
         """
         parts = self._parts
-        if parts.shared is not None or intent.asks:
-            return None
-        return parts.table.begin_first(intent.scope, intent.seconds)
+        return parts.shared is None and parts.table.begin_lone(create)
 
-    def end_alone(self, intent: RepeatIntent, entry: RepeatEntry, status: int) -> bool:
-        """A connected caller has Twilio's answer; False if that is open, so that the entry stays."""
-        if ending_of_response(status) is not _DEFINITE:
-            return False
-        self._parts.table.end_first(intent.scope, entry)
-        return True
+    def end_alone(self, create: WatchedCreate, status: int) -> bool:
+        """A connected caller has Twilio's answer; False if that is open, or others wait: a hold ends it."""
+        return ending_of_response(status) is _DEFINITE and self._parts.table.end_lone(create)
+
+    def name_alone(self, create: WatchedCreate) -> RepeatEntry | None:
+        """The entry of a create that `begin_alone` has entered."""
+        return self._parts.table.name_lone(create)
 
     async def close(self) -> None:
         """Finish what is being written. Call it when no exchange is left."""

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from gateway.http.response import Response
+from gateway.policy.repeat_intent import Meant, WatchedCreate
 from gateway.repeat_guard.intent_records import IntentLease
 from gateway.repeat_guard.open_outcomes import WAITED_SECONDS, OpenOutcome, OutcomeState
 from gateway.repeat_guard.repeat_rules import MAX_SECONDS, RepeatEnding, guard_full
@@ -127,13 +128,14 @@ class RepeatTable:
     def __init__(self, max_entries: int, clock: Callable[[], float]) -> None:
         self.max_entries = max_entries
         self._clock = clock
+        self._lone: dict[Meant, float] = {}
         self._flights: dict[str, RepeatEntry] = {}
         self._open: OrderedDict[str, RepeatEntry] = OrderedDict()
         self._resolved: OrderedDict[str, RepeatEntry] = OrderedDict()
         self._written: OrderedDict[str, RepeatEntry] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._flights) + len(self._open) + len(self._resolved)
+        return len(self._lone) + len(self._flights) + len(self._open) + len(self._resolved)
 
     @property
     def open_outcomes(self) -> int:
@@ -160,22 +162,39 @@ class RepeatTable:
         entry = self._flights[scope] = RepeatEntry(self._clock(), seconds)
         return entry
 
-    def begin_first(self, scope: str, seconds: float) -> RepeatEntry | None:
-        """Enter a flight of which nothing is remembered, where there is room; else None."""
-        flights, open_, resolved = self._flights, self._open, self._resolved
-        if scope in flights or scope in open_ or scope in resolved:
-            return None
-        if len(flights) + len(open_) + len(resolved) >= self.max_entries:
-            return None
-        entry = flights[scope] = RepeatEntry(self._clock(), seconds)
-        return entry
+    def begin_lone(self, create: WatchedCreate) -> bool:
+        """Enter a flight that needs no name, since nothing like it is remembered; False if it cannot be.
 
-    def end_first(self, scope: str, entry: RepeatEntry) -> None:
-        """Its caller has its definite answer: the next one is another message."""
-        if self._flights.get(scope) is entry:
-            del self._flights[scope]
-        if entry.waiters:
-            entry.wake()
+        All that there is of it is when it began, until it ends, or needs a name since another is like it.
+        """
+        lone = self._lone
+        before = len(lone)
+        lone.setdefault(create.meant, self._clock())  # one look-up: what is meant is hashed as a whole
+        if len(lone) == before:
+            self.name_lone(create)
+            return False
+        if self._flights or self._open or self._resolved or create.asks or before >= self.max_entries:
+            return self._stays_alone(create)
+        return True
+
+    def end_lone(self, create: WatchedCreate) -> bool:
+        """Its caller has its definite answer: the next one is another message. False if it has a name."""
+        return self._lone.pop(create.meant, None) is not None
+
+    def name_lone(self, create: WatchedCreate) -> RepeatEntry | None:
+        """The entry of a flight that was lone, by its name from now on."""
+        scope = create.intent().scope
+        started_at = self._lone.pop(create.meant, None)
+        if started_at is not None:
+            self._flights[scope] = RepeatEntry(started_at, create.seconds)
+        return self._flights.get(scope)
+
+    def _stays_alone(self, create: WatchedCreate) -> bool:
+        full = len(self) > self.max_entries
+        if not full and not create.asks and self.find(create.intent().scope) is None:
+            return True
+        del self._lone[create.meant]
+        return False
 
     def keep(self, scope: str, entry: RepeatEntry, ending: RepeatEnding) -> None:
         """A flight has ended in a way that its caller does not know of."""
