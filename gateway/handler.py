@@ -215,9 +215,8 @@ class Handler:
         seal = self._snapshots.current.seal
         describe = partial(describe_create, ask.grant, ask.outbound, watched.sought, seal)
         count = partial(self._observers.metrics.count_repeat, exchange.consumer, exchange.label)
-        intent = watched.intent()
         return self._repeat_guard.hold(
-            intent, ask.deadline, in_doubt=lambda: exchange.in_doubt, on_event=count, describe=describe
+            watched.intent(), ask.deadline, lambda: exchange.in_doubt, on_event=count, describe=describe
         )
 
     async def _send_once(

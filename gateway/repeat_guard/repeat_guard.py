@@ -92,8 +92,8 @@ class RepeatGuard:
         self,
         intent: RepeatIntent | None,
         deadline: float,
-        *,
         in_doubt: Callable[[], bool],
+        *,
         on_event: Callable[[RepeatEvent], None],
         describe: Callable[[], CreateSubject],
     ) -> RepeatHold:
