@@ -25,6 +25,14 @@ _LINK_TARGET: Final = re.compile(r"<([^>]*)>")
 _XML_TOKEN: Final = re.compile(rb"(<((?:Secondary)?AuthToken)(?:\s[^>]*)?(?<!/)>).*?(?=</\2\s*>)", re.DOTALL)
 _TOKEN_NAMES: Final = frozenset({b"auth_token", b"secondary_auth_token"})
 
+LINK_NAMES: Final = frozenset(
+    [
+        *(b"url", b"media_url", b"redirect_to", b"status_url", b"statusUrl", b"result_url", b"resultUrl"),
+        *(b"resource_url", b"inbound_resource_url", b"outbound_resource_url"),
+    ]
+)
+"""What the `twilio` package has in answers for links to Twilio itself; a `callback_url` is what was given."""
+
 MAX_STRING_BYTES: Final = 1 << 20
 """A string value of an answer is looked at up to this length."""
 
@@ -138,10 +146,10 @@ class JsonSplicer:
 
 
 def is_link(path: Path) -> bool:
-    """`url`, `media_url` and `links.*` of the answer or of an item of one of its lists, and `meta.*url`."""
+    """`links.*` and `LINK_NAMES` of the answer or of an item of one of its lists, and `meta.*url`."""
     if len(path) == 2 and path[0] == b"meta":
         return path[1] == b"url" or (path[1] or b"").endswith(b"_url")
-    if path and (path[-1] == b"url" or path[-1] == b"media_url"):
+    if path and path[-1] in LINK_NAMES:
         return _is_resource(path[:-1])
     return len(path) >= 2 and path[-2] == b"links" and _is_resource(path[:-2])
 

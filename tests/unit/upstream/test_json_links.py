@@ -185,6 +185,12 @@ def test_the_scanner_says_where_a_string_stands() -> None:
     [
         ((b"url",), True),
         ((b"links", b"a"), True),
+        ((b"statusUrl",), True),
+        ((b"operations", None, b"resultUrl"), True),
+        ((b"events", None, b"resource_url"), True),
+        ((b"callback_url",), False),
+        ((b"webhookUrl",), False),
+        ((b"types", b"twilio/media", b"media_url"), False),
         ((b"meta", b"next_page_url"), True),
         ((b"items", None, b"url"), True),
         ((b"items", None, b"links", b"a"), True),
@@ -195,7 +201,7 @@ def test_the_scanner_says_where_a_string_stands() -> None:
         ((), False),
     ],
 )
-def test_what_is_a_link_field(path: tuple[bytes | None, ...], expected: bool) -> None:
+def test_a10_what_is_a_link_field(path: tuple[bytes | None, ...], expected: bool) -> None:
     assert is_link(path) == expected
 
 
