@@ -106,10 +106,6 @@ class CallerTransport:
         self.certificate: PeerCertificate | None = read_certificate(shown) if shown else None
         """What the caller showed in the handshake, which has verified it."""
         transport.set_write_buffer_limits(_WRITE_BUFFER_BYTES)
-        sock = transport.get_extra_info("socket")
-        if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def accept_tunnel(self, opened: "OpenTunnel") -> None:
         """Answer CONNECT: what follows is TLS. Raises `ConnectionResetError` if the caller is gone."""

@@ -16,7 +16,7 @@ from gateway.listener.drain import stop_accepting
 from gateway.listener.request import Request
 from gateway.listener.request_parser import HeadLimits
 from gateway.listener.tls_context import ListenerTls
-from gateway.listener.tls_server import TlsServer, listen
+from gateway.listener.tls_server import TlsServer, listen, set_options
 from gateway.listener.tunnels import TunnelBounds
 
 _BACKLOG: Final = 1024
@@ -62,6 +62,8 @@ class Listener:
             self._server = await loop.create_server(
                 accept, host, port, backlog=_BACKLOG, reuse_port=shared or None
             )
+            for listening in self._server.sockets:
+                set_options(listening)
         else:
             self._server = TlsServer(self.tls, accept, listen(host, port, _BACKLOG, shared=shared), loop)
 

@@ -9,7 +9,7 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from gateway.listener.connections import name_address
 from gateway.listener.tls_context import ListenerTls
@@ -101,4 +101,11 @@ def listen(host: str, port: int, backlog: int, *, shared: bool) -> socket.socket
     family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     listening = socket.create_server(address, family=family, backlog=backlog, reuse_port=shared)
     listening.setblocking(False)
+    set_options(listening)
     return listening
+
+
+def set_options(listening: Any) -> None:
+    """What all connections of a listening socket inherit from it: set once, not by a call for each."""
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -64,7 +64,9 @@ http {{
 def plain(url: str) -> socket.socket:
     """A connection to the data port."""
     parts = urlsplit(url)
-    return socket.create_connection((parts.hostname or "", parts.port or 0), 30)
+    sock = socket.create_connection((parts.hostname or "", parts.port or 0), 30)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as HTTP clients do
+    return sock
 
 
 def inside(url: str, context: ssl.SSLContext) -> socket.socket:
