@@ -77,7 +77,7 @@ def require_owned(sids: frozenset[str], text: str) -> None:
     """Refuse a text that holds an AccountSid beyond `sids`, in whatever case."""
     for sid in _SID.findall(text):
         if sid not in sids:
-            raise refuse_account()
+            raise refuse_account(sid)
 
 
 def is_foreign(sids: frozenset[str], value: str) -> bool:
@@ -120,8 +120,15 @@ def _is_letter_or_digit(character: str) -> bool:
     return character.isalpha() or character.isdecimal()  # a superscript is neither, though it is `isalnum`
 
 
-def refuse_account() -> Refusal:
-    """The refusal of a request that names another account."""
+def refuse_account(named: str = "") -> Refusal:
+    """The refusal of a request that names another account; `named` is what names it."""
+    if MY_ACCOUNT in named:
+        return Refusal(
+            "foreign_account",
+            f"{MY_ACCOUNT} stands for the gateway's account in paths and queries, and in bodies as the whole "
+            "value of a parameter. Here it is part of a value, escaped, or a name: send it alone, leave "
+            "it out, or send the account's own SID.",
+        )
     return Refusal(
         "foreign_account",
         "The request names an AccountSid that your credential does not own. "

@@ -83,7 +83,7 @@ def _require_account(
         and is_foreign(sids, value)
         and (kind is not None or not _is_text(route, name, is_json=is_json))
     ):
-        raise refuse_account()
+        raise refuse_account(value)
 
 
 def check_form(
@@ -101,7 +101,7 @@ def check_form(
             if check is not None and not refused and (why := check(value.strip())):
                 refused = f"{name} {why}"
             if len(value) >= _SID_CHARACTERS and kind is not _TEXT and is_foreign(sids, value):
-                raise refuse_account()
+                raise refuse_account(value)
             continue
         _require_account(route, sids, kind, name, value, index, is_json=is_json)
         documents += kind is _DOCUMENT
@@ -157,6 +157,12 @@ def _is_text(route: Route, name: str, *, is_json: bool) -> bool:
         if route.parameters.get(name) is _TEXT:
             return True
     return False
+
+
+def is_free_text(route: Route, name: str, *, is_json: bool) -> bool:
+    """Whether a field may hold any text, an AccountSid of nobody's business among it."""
+    kind = route.parameters.get(name)
+    return kind is _TEXT if kind is not None else _is_text(route, name, is_json=is_json)
 
 
 def _find_unlisted(route: Route, name: str, index: int, *, is_json: bool) -> _Unlisted:

@@ -31,6 +31,7 @@ from gateway.policy.outbound import Outbound, build_outbound_head, join_body
 from gateway.policy.repeat_intent import WatchedCreate, watch_create
 from gateway.policy.snapshot import Snapshot
 from gateway.policy.watched_head import watch_head
+from gateway.policy.zero_sid import replace_zero_sid
 
 
 class Prepared(NamedTuple):
@@ -72,7 +73,7 @@ def check_stream(grant: Grant, exchange: Exchange) -> None:
 
 def check_body(grant: Grant, plan: BodyPlan, data: bytes, exchange: Exchange) -> Body:
     """Check a body that was read. Raises `Refusal`."""
-    body = finish_body(plan, data)
+    body = replace_zero_sid(finish_body(plan, data), grant.route, grant.consumer.credential.account.sid)
     exchange.reported = exchange.reported or authorize_form(grant, body)
     return body
 
