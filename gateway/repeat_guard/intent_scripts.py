@@ -102,16 +102,22 @@ redis.call('PEXPIRE', KEYS[2], {_INDEX_MS})
     + _ENTER
     + "return false"
 )
-# As BEGIN. -1: the intent is another's; 0: it is not in flight any more; 2: another looks after it.
+# As BEGIN. -1: the intent is another's; 0: it is not in flight any more. Who was not heard of for a while, and has
+# the create in flight nevertheless, takes it back from who looks for it: that it is absent follows only from looks
+# after the attempt's end. An intent that counts as open by then stays so for others until it is ended.
 RENEW = Script.of(
     NOW
     + "local owner = redis.call('HGET', KEYS[1], 'id')"
     + _MINE
     + f"""
 if owner and not mine(5) then return -1 end
-if owner and redis.call('HGET', KEYS[1], 'state') ~= 'flight' then return 0 end
-local held = redis.call('HGET', KEYS[2], ARGV[5])
-if held and string.sub(held, 1, {OWNER_LENGTH}) ~= string.sub(ARGV[5], 1, {OWNER_LENGTH}) then return 2 end
+if owner and redis.call('HGET', KEYS[1], 'state') ~= 'flight' then
+  if redis.call('HGET', KEYS[1], 'slug') == 'replica_lost' then
+    redis.call('HSET', KEYS[2], ARGV[5], string.sub(ARGV[5], 1, {OWNER_LENGTH}) .. ARGV[4])
+    redis.call('ZADD', KEYS[3], now + ARGV[2], ARGV[5])
+  end
+  return 0
+end
 """
     + _ENTER
     + "return 1"
