@@ -1,0 +1,200 @@
+"""Two replicas over a real Redis for the state machines of the repeat guard: words that are lost or late,
+leases that end, replicas that are killed.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from gateway.redis.redis_store import RedisStore, Script
+from gateway.repeat_guard.guard_parts import RepeatGuardOptions
+from gateway.repeat_guard.intent_records import account_keys
+from gateway.repeat_guard.repeat_guard import RepeatGuard
+from gateway.repeat_guard.shared_intents import SharedIntents
+from tests.support.idempotency import FaultyStore
+from tests.support.redis import RedisServer
+from tests.support.repeat_guard import ACCOUNT
+from tests.support.repeat_machine import RepeatMachine
+from tests.support.repeat_machine_calls import SCOPES
+
+BASE = f"gateway:{account_keys(ACCOUNT)[0]}"
+RUNNING: list[RedisServer] = []
+"""The server that the machines use, while a test has one."""
+
+
+class LateWords(FaultyStore):
+    """A store some of whose questions stay on their way (fault `late`), and arrive in any order; also if who
+    asked has given up, or was killed.
+    """
+
+    def __init__(self, store: RedisStore) -> None:
+        super().__init__(store)
+        self.held: list[asyncio.Future[None]] = []
+        self._underway: set[asyncio.Task[Any]] = set()
+
+    async def run(self, script: Script, keys: Sequence[str], args: Sequence[bytes | str | int]) -> Any:
+        """What `RedisStore.run` does, or a fault."""
+        if self.away or not self.faults or self.faults[0] != "late":
+            return await super().run(script, keys, args)
+        self.faults.popleft()
+        gate = asyncio.get_running_loop().create_future()
+        self.held.append(gate)
+        work = asyncio.get_running_loop().create_task(self._run_late(gate, script, keys, args))
+        self._underway.add(work)
+        work.add_done_callback(self._underway.discard)
+        return await asyncio.shield(work)
+
+    async def _run_late(
+        self,
+        gate: asyncio.Future[None],
+        script: Script,
+        keys: Sequence[str],
+        args: Sequence[bytes | str | int],
+    ) -> Any:
+        await gate
+        try:
+            return await self.store.run(script, keys, args)
+        finally:
+            async with self._ran:
+                self.runs += 1
+                self.asking -= 1
+                self._ran.notify_all()
+
+    def arrive(self, which: int) -> None:
+        """One of them is read by the store now."""
+        self.asking += 1
+        self.held.pop(which).set_result(None)
+
+    async def let_all_arrive(self) -> None:
+        """All of them, in the order in which they were sent."""
+        while self.held:
+            self.arrive(0)
+        await self.until_quiet()
+
+
+class RedisMachine(RepeatMachine):
+    """Two replicas; their store fails before or after it has done what it was asked, or is told it late."""
+
+    replicas = 2
+
+    async def _open(self) -> list[RepeatGuard]:
+        RUNNING[0].client.flushall()
+        self.redis: list[RedisStore] = []
+        self.killed: list[RepeatGuard] = []
+        self.late: list[LateWords] = []
+        self.paused: list[asyncio.Future[None]] = []
+        self.stores = [self._new_store() for _ in range(2)]
+        return [self._new_guard(store) for store in self.stores]
+
+    def _new_store(self) -> LateWords:
+        self.redis.append(RedisStore(RUNNING[0].url, lambda state: None, answer_seconds=20))
+        self.late.append(LateWords(self.redis[-1]))
+        return self.late[-1]
+
+    def _new_guard(self, store: LateWords) -> RepeatGuard:
+        options = RepeatGuardOptions(refuses=True)
+        now = self._clock(store)
+        return RepeatGuard(options, lambda: self.now, store=store, now=now, sleep=self._pause)
+
+    def _clock(self, store: LateWords) -> Callable[[], float]:
+        """The time that replicas share."""
+        return store.store.server_clock.now
+
+    def _shared(self, which: int) -> SharedIntents:
+        shared = self.guards[which]._parts.shared
+        assert shared is not None
+        return shared
+
+    async def _close(self) -> None:
+        for words in self.late:
+            await words.let_all_arrive()
+        for guard in self.killed:
+            await guard._parts.shared.close(0)  # type: ignore[union-attr]
+        await super()._close()
+        for store in self.redis:
+            await store.close()
+
+    async def _pause(self, _: float) -> None:
+        """What asks again does so in its turn, so that all that happens depends on the rules alone."""
+        self.paused.append(self.loop.create_future())
+        await self.paused[-1]
+
+    async def _come_to_rest(self) -> None:
+        """Let those who pause go on, one after the other, until that changes nothing."""
+        await self._quiet()
+        before = None
+        while before != (before := self._situation()):
+            for _ in range(len(self.paused)):
+                turn = self.paused.pop(0)
+                if not turn.done():
+                    turn.set_result(None)
+                await self._quiet()
+
+    async def _quiet(self) -> None:
+        runs = -1
+        while runs != (runs := sum(store.runs for store in self.late)):
+            await super()._come_to_rest()
+            for store in self.late:
+                await store.until_quiet()
+            await super()._come_to_rest()
+
+    def _situation(self) -> tuple[object, ...]:
+        """What may change while nobody does anything."""
+        running = [(each.runs, each.end is None, each.reading is None) for each in self.calls]
+        faults = [len(store.faults) for store in self.stores]
+        unwritten = [guard._parts.shared.unwritten for guard in self.guards if guard._parts.shared]
+        waiting = [len(store.held) for store in self.late]
+        return running, faults, unwritten, waiting, [each.done for each in self.callers]
+
+    @precondition(lambda self: not self.calm)
+    @rule(fault=st.sampled_from(["before", "after", "late"]), which=st.integers(0, 1))
+    def the_store_will_fail(self, fault: str, which: int) -> None:
+        """Once: it is asked again, and that sends nothing twice. What is late may come after later words."""
+        self.faulted = True
+        self.stores[which].faults.append(fault)
+
+    @precondition(lambda self: any(store.held for store in self.late))
+    @rule(data=st.data())
+    def a_late_word_arrives(self, data: st.DataObject) -> None:
+        """Even if its replica has been killed since."""
+        store = data.draw(st.sampled_from([each for each in self.late if each.held]), label="of")
+        store.arrive(data.draw(st.integers(0, len(store.held) - 1), label="which"))
+        self._turn()
+
+    async def _go_on(self) -> None:
+        for store in self.late:
+            store.faults.clear()
+            await store.let_all_arrive()
+
+    @precondition(lambda self: not self.calm)
+    @rule(scope=st.sampled_from(SCOPES))
+    def a_lease_is_lost(self, scope: str) -> None:
+        """As if its replica had been silent for long."""
+        self.faulted = True
+        if RUNNING[0].client.hget(f"{BASE}:intent:{scope}", "state") == b"flight":
+            RUNNING[0].client.hset(f"{BASE}:intent:{scope}", "lease", 1)
+            self._turn()
+
+    @precondition(lambda self: not self.calm)
+    @rule(which=st.integers(0, 1), how=st.sampled_from(["201", "lost"]))
+    def a_replica_is_killed(self, which: int, how: str) -> None:
+        """What it had sent is done or not; it writes nothing more, and another takes its place."""
+        self.faulted = True
+        self.stores[which].away = True
+        for call in self.calls:
+            if call.runs and call.replica == which:
+                call.is_dead = True
+                self._leave(call)
+                if call.end is not None and not call.end.done():
+                    call.end.set_result(how)
+        self._turn()
+        self.killed.append(self.guards[which])
+        self.stores[which] = self._new_store()
+        self.guards[which] = self._new_guard(self.stores[which])
+        self._replaced(which)
+
+    def _replaced(self, which: int) -> None:
+        """There is another replica in its place."""
