@@ -102,9 +102,9 @@ redis.call('PEXPIRE', KEYS[2], {_INDEX_MS})
     + _ENTER
     + "return false"
 )
-# As BEGIN. -1: the intent is another's; 0: it is not in flight any more. A replica that was not heard of for a
-# while takes what it has in flight back from the one that looks for it: absence follows only from looks after
-# the attempt's end. An intent that counts as open by then stays so for others until it is ended.
+# As BEGIN. -1: the intent is another's; 0: it is not in flight any more. A replica that was not heard of for
+# some time takes what it has in flight back from the one that looks for it: absence follows only from looks
+# after the end of the attempt. An intent that counts as open by then stays so for others until it is ended.
 RENEW = Script.of(
     NOW
     + "local owner = redis.call('HGET', KEYS[1], 'id')"
