@@ -161,7 +161,7 @@ async def health(image: Path, port: int) -> int:
         env={"GATEWAY__ADMIN__LISTEN": f"0.0.0.0:{port}", "http_proxy": "http://127.0.0.1:1"},
         stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
-    return await asyncio.wait_for(process.wait(), 20)
+    return await asyncio.wait_for(process.wait(), 60)
 
 
 def as_nobody() -> list[str]:
@@ -215,8 +215,8 @@ async def image_gateway(image: Path, upstream: str) -> AsyncIterator[ImageGatewa
             line = json.loads(first)
             yield ImageGateway(process.pid, _port(line["url"]), _port(line["admin"]))
             process.terminate()
-            out = await asyncio.wait_for(process.stdout.read(), 20)
-            assert await asyncio.wait_for(process.wait(), 20) == 0, out
+            out = await asyncio.wait_for(process.stdout.read(), 60)
+            assert await asyncio.wait_for(process.wait(), 60) == 0, out
         finally:
             if process.returncode is None:
                 process.kill()

@@ -193,7 +193,7 @@ async def replica(config: Path, instance: int, folder: Path) -> AsyncIterator[No
         yield
         process.terminate()
         await process.stdout.read()
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
     finally:
         if process.returncode is None:
             process.kill()

@@ -66,7 +66,7 @@ async def reload(gateway: Spawned, event: str = "configuration reloaded") -> Non
 
 async def stop(gateway: Spawned) -> None:
     gateway.process.terminate()
-    assert await asyncio.wait_for(gateway.process.wait(), 20) == 0
+    assert await asyncio.wait_for(gateway.process.wait(), 60) == 0
 
 
 def verify(folder: Path, *arguments: str) -> int:

@@ -27,7 +27,7 @@ def chunked(size: int) -> bytes:
 
 async def until(met: Callable[[], bool]) -> None:
     """Nothing tells of these states."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not met():  # noqa: ASYNC110
             await asyncio.sleep(0)
 

@@ -158,7 +158,7 @@ async def test_replicas_know_of_each_others_use_once_they_read_the_store(
 )
 async def test_what_has_another_form_in_the_store_is_replaced(redis: RedisServer, stored: str) -> None:
     """Else no key of the same batch would ever be stored again."""
-    store = RedisStore(redis.url, lambda _: None)
+    store = RedisStore(redis.url, lambda _: None, answer_seconds=20)
     await store.open()
     try:
         redis.client.hset("gateway:key-usage:v1", "aa", stored)

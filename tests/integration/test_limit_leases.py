@@ -43,7 +43,7 @@ class Replica:
 @pytest.fixture
 async def replicas(running: RedisServer) -> AsyncIterator[list[Replica]]:
     running.client.flushall()
-    made = [Replica(RedisStore(running.url, lambda _: None)) for _ in range(2)]
+    made = [Replica(RedisStore(running.url, lambda _: None, answer_seconds=20)) for _ in range(2)]
     yield made
     for each in made:
         await each.store.close()

@@ -28,7 +28,7 @@ class Watched:
         self._changed.set()
 
     async def until(self, available: bool) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.store.state.available is not available:
                 self._changed.clear()
                 await self._changed.wait()

@@ -113,6 +113,6 @@ def test_c2_an_exchange_leaves_no_cycle_behind(act: Act) -> None:
 
 async def _until_closed(gateway: Running) -> None:
     tracker = gateway.gateway.listener.tracker
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while tracker.open:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0)

@@ -49,7 +49,7 @@ class Scene:
 
     async def next(self) -> Reload:
         """What is told next."""
-        return await asyncio.wait_for(self.told.get(), 20)
+        return await asyncio.wait_for(self.told.get(), 60)
 
 
 @asynccontextmanager
@@ -217,13 +217,13 @@ async def test_c7_a_read_that_blocks_fails_its_reload_and_is_found_by_the_next(t
     replace(path, text_of("app", "other"))
     for reason in ("SIGHUP", "API"):
         reloader.trigger(reason)
-        while reason not in (failed := await asyncio.wait_for(told.get(), 20)).reason:
+        while reason not in (failed := await asyncio.wait_for(told.get(), 60)).reason:
             pass
         assert failed.result is Result.FAILED
         assert "does one of its paths block?" in str(failed.problems[0])
     assert len(reads) == 1
     answers.set()
-    while (await asyncio.wait_for(told.get(), 20)).result is not Result.DONE:
+    while (await asyncio.wait_for(told.get(), 60)).result is not Result.DONE:
         reloader.trigger("SIGHUP")
     await reloader.close()
 

@@ -198,7 +198,7 @@ def counted(gateway: Running) -> dict[str, int]:
 
 async def until_waiting(gateway: Running) -> None:
     """Until a repeat waits."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while "waited" not in counted(gateway):  # noqa: ASYNC110 - a counter tells nobody
             await asyncio.sleep(0)
 

@@ -45,7 +45,7 @@ async def recorder(log: Path, *options: str) -> AsyncIterator[str]:
     )  # fmt: skip
     try:
         assert process.stderr is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert b"recorder on" in await process.stderr.readline()
         yield f"http://127.0.0.1:{port}"
     finally:

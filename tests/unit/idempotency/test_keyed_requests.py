@@ -159,7 +159,7 @@ async def test_a_503_says_nothing_of_the_deed(desk: Desk) -> None:
 
 async def _waiting(desk: Desk, count: int) -> None:
     """Let the loop turn until `count` requests wait."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while desk.events.count("waited") < count:
             desk.changed.clear()
             await desk.changed.wait()

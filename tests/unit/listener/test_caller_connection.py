@@ -84,13 +84,13 @@ class Port:
         """All that comes back until the connection ends."""
         reader, writer = await self.connect()
         writer.write(data)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await reader.read()
 
 
 async def read_answer(reader: asyncio.StreamReader) -> bytes:
     """The body of an answer with a length."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
         return await reader.readexactly(length)
@@ -223,7 +223,7 @@ def test_a_caller_that_leaves_cancels_a_task_that_allows_it(run: Run) -> None:
         begun.release()
         request.cancel_on_disconnect(request.method == "GET")
         try:
-            await asyncio.wait_for(ended.wait(), 20)
+            await asyncio.wait_for(ended.wait(), 60)
             outcome.append("ran on")
         except asyncio.CancelledError:
             outcome.append("cancelled")
@@ -287,7 +287,7 @@ def test_a_stalled_reader_costs_a_bounded_buffer_and_is_cut_off(run: Run) -> Non
         async with Port(handle, ConnectionLimits(write_seconds=0.2)) as port:
             _, writer = await port.connect(limit=1024)
             writer.write(GET % b"x")
-            await asyncio.wait_for(failing.wait(), 20)
+            await asyncio.wait_for(failing.wait(), 60)
             assert max(seen) <= 131_072
             assert len(seen) < 1000
 
@@ -389,7 +389,7 @@ def test_tls_connections_end_without_a_leak(run: Run, recwarn: pytest.WarningsRe
                     writer.close()
                 else:
                     writer.transport.abort()
-            await asyncio.wait_for(port.listener._scope.wait_until_empty(), 20)
+            await asyncio.wait_for(port.listener._scope.wait_until_empty(), 60)
             assert port.listener.tracker.open == 0
         gc.collect()
 

@@ -62,7 +62,7 @@ class Port:
 
     async def until(self, under_way: int) -> None:
         """Wait until so many handshakes are under way."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.tls._under_way.total() != under_way:  # noqa: ASYNC110 - nobody is told of it
                 await asyncio.sleep(0.005)
 
@@ -72,7 +72,7 @@ async def ask(connection: Any) -> bytes:
     reader, writer = connection
     try:
         writer.write(GET)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             head: bytes = await reader.readuntil(b"\r\n\r\nok")
             return head
     except (ConnectionError, asyncio.IncompleteReadError):
