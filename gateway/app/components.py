@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from gateway import __version__
 from gateway.app.configuration import Configuration
 from gateway.app.options import Options
+from gateway.background.daemon_thread import run_in_thread
 from gateway.background.loops import BackgroundLoops
 from gateway.concurrency.concurrency_limiter import ConcurrencyLimiters
 from gateway.concurrency.limit_sharing import LimitSharing
@@ -70,8 +71,7 @@ class Components:
         self.repeat_guard.apply(options.repeat_guard)
         self.resolver.options = options.resolver
         keys = configuration.snapshot.identities.keys
-        owners = {digest: entry.consumer.name for digest, entry in keys.items()}
-        self.former_keys.configure(owners, time.time())
+        await run_in_thread(lambda: self.former_keys.configure(keys, time.time()))
         await self.keys.configure(configuration.key_sources)
 
     async def close(self) -> None:

@@ -3,9 +3,12 @@
 The data loop asks when it refuses an unknown key; what the caller is answered does not depend on it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
+from threading import Lock
 from typing import NamedTuple
 
+from gateway.background.breathing import breathe, short_turns
+from gateway.identity.authentication import KeyEntry
 from gateway.key_usage.known_key import FORMER_SECONDS
 
 
@@ -22,21 +25,36 @@ class FormerKeys:
     def __init__(self) -> None:
         self.by_digest: Mapping[str, FormerKey] = {}
         self._owners: Mapping[str, str] = {}
+        self._lock = Lock()
 
-    def configure(self, owners: Mapping[str, str], now: float) -> None:
-        """A configuration is in force. `owners` has the consumers' names by digest."""
-        removed = {digest: FormerKey(consumer, now) for digest, consumer in self._owners.items()}
-        self._owners = owners
-        self.replace({**self.by_digest, **removed}, owners, now)
+    def configure(self, keys: Mapping[str, KeyEntry], now: float) -> None:
+        """A configuration is in force. Not for a loop: with many keys it takes a while, in short turns."""
+        owners: dict[str, str] = {}
+        removed: dict[str, FormerKey] = {}
+        with self._lock, short_turns():
+            for digest, entry in keys.items():
+                owners[digest] = entry.consumer.name
+                breathe()
+            for digest, consumer in self._owners.items():
+                if digest not in owners:
+                    removed[digest] = FormerKey(consumer, now)
+                breathe()
+            self._owners = owners
+            self._keep(removed, owners, now)
 
-    def replace(self, known: Mapping[str, FormerKey], configured: Iterable[str], now: float) -> None:
-        """Keep of these what is not configured and not too old."""
-        valid = frozenset(configured)
-        self.by_digest = {
-            digest: former
-            for digest, former in known.items()
-            if digest not in valid and now - former.configured_at < FORMER_SECONDS
-        }
+    def add(self, known: Mapping[str, FormerKey], configured: Collection[str], now: float) -> None:
+        """Take these in as well; what is configured or too old is forgotten."""
+        with self._lock, short_turns():
+            self._keep(known, configured, now)
+
+    def _keep(self, known: Mapping[str, FormerKey], configured: Collection[str], now: float) -> None:
+        kept: dict[str, FormerKey] = {}
+        for each in (self.by_digest, known):
+            for digest, former in each.items():
+                if digest not in configured and now - former.configured_at < FORMER_SECONDS:
+                    kept[digest] = former
+                breathe()
+        self.by_digest = kept
 
     def find(self, digest: str) -> str:
         """The consumer of a former key, '' for an unknown one."""

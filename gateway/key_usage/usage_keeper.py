@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final, Literal
 
+from gateway.background.breathing import breathe, short_turns
 from gateway.background.daemon_thread import run_in_thread
 from gateway.background.loops import BackgroundLoop, BackgroundLoops
 from gateway.identity.authentication import SHOWN_DIGITS, KeyEntry
@@ -101,17 +102,23 @@ class UsageKeeper:
 
     def update(self) -> None:
         """Take in what has finished and what is configured now. Does no I/O."""
-        now, configured = self._clock(), self._keys()
-        for digest, entry in configured.items():
-            known = self.known.get(digest)
-            if known is None or known.consumer != entry.consumer.name:
-                self.known[digest] = KnownKey(entry.consumer.name, now, now)
-            else:
-                known.configured_at = now
-        self.take_uses()
-        self._forget(now)
-        former = {digest: FormerKey(each.consumer, each.configured_at) for digest, each in self.known.items()}
-        self.former.replace({**self.former.by_digest, **former}, configured, now)
+        now, configured = self._clock(), dict(self._keys())  # a reload empties what it has replaced
+        former: dict[str, FormerKey] = {}
+        with short_turns():
+            for digest, entry in configured.items():
+                known = self.known.get(digest)
+                if known is None or known.consumer != entry.consumer.name:
+                    self.known[digest] = KnownKey(entry.consumer.name, now, now)
+                else:
+                    known.configured_at = now
+                breathe()
+            self.take_uses()
+            self._forget(now)
+            for digest, known in self.known.items():
+                if digest not in configured:
+                    former[digest] = FormerKey(known.consumer, known.configured_at)
+                breathe()
+        self.former.add(former, configured.keys(), now)
 
     def take_uses(self) -> None:
         """Take in what has finished: cheaper than `update` with many keys."""
@@ -120,7 +127,8 @@ class UsageKeeper:
         if configured is not self._named:
             self._named = configured
             self._digests = {
-                (entry.consumer.name, digest[:SHOWN_DIGITS]): digest for digest, entry in configured.items()
+                (entry.consumer.name, digest[:SHOWN_DIGITS]): digest
+                for digest, entry in list(configured.items())
             }
         for name, use in self.table.take().items():
             if digest := self._digests.get(name, ""):

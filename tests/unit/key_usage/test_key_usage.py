@@ -1,15 +1,18 @@
 """Keys' first and last use, former keys, callers of shared consumers: with a clock of the test's own."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from gateway.exchange import Exchange
+from gateway.identity.authentication import KeyEntry
 from gateway.key_usage.former_keys import FormerKey, FormerKeys
 from gateway.key_usage.known_key import FORMER_SECONDS, IDLE_SECONDS, MOST_ADDRESSES, KnownKey, parse_known
 from gateway.key_usage.usage_file import UsageFile
 from gateway.key_usage.usage_table import MOST_CALLERS, MOST_REFUSED, OTHER, CallerName, KeyUsageTable
+from tests.support.judging import consumer
 
 NOW = 1_800_000_000.0
 
@@ -75,15 +78,30 @@ def test_many_stored_addresses_are_cut() -> None:
 
 def test_a_removed_key_is_known_for_30_days_and_one_that_is_back_is_no_former_key() -> None:
     former = FormerKeys()
-    former.configure({"0a": "app", "0b": "app"}, NOW)
-    former.configure({"0a": "app"}, NOW + 1)
+    app = KeyEntry(consumer(), None)
+    former.configure({"0a": app, "0b": app}, NOW)
+    former.configure({"0a": app}, NOW + 1)
     assert (former.find("0a"), former.find("0b"), former.find("0c")) == ("", "app", "")
-    former.replace(former.by_digest, {"0a"}, NOW + FORMER_SECONDS)
+    former.add({}, {"0a"}, NOW + FORMER_SECONDS)
     assert former.find("0b") == "app"
-    former.replace(former.by_digest, {"0a"}, NOW + 1 + FORMER_SECONDS)
+    former.add({}, {"0a"}, NOW + 1 + FORMER_SECONDS)
     assert former.find("0b") == ""
-    former.replace({"0a": FormerKey("app", NOW)}, {"0a"}, NOW)
+    former.add({"0a": FormerKey("app", NOW)}, {"0a"}, NOW)
     assert former.find("0a") == ""
+
+
+def test_c13_many_keys_are_taken_in_with_pauses_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at the clock a key and a pass: the data loop runs meanwhile."""
+    pauses: list[float] = []
+    looks = iter(range(100_000))
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    monkeypatch.setattr(time, "perf_counter", lambda: next(looks) * 0.0002)
+    app = KeyEntry(consumer(), None)
+    former = FormerKeys()
+    former.configure({f"a{number}": app for number in range(1000)}, NOW)
+    former.configure({f"b{number}": app for number in range(1000)}, NOW)
+    assert (len(former.by_digest), former.find("a7"), former.find("b7")) == (1000, "app", "")
+    assert len(pauses) >= 300
 
 
 def test_refused_keys_and_callers_are_bounded() -> None:
