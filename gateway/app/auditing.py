@@ -105,9 +105,10 @@ async def apply_on_record(
     config = configuration.snapshot.config_hash
     try:
         await auditor.require("configuration reloaded", config=config, changes=list(changes))
-        for change in changes:
-            if _KEYS in change:
-                await auditor.require("key changed", config=config, change=change)
+        if auditor.trail is not None:
+            for change in changes:
+                if _KEYS in change:
+                    await auditor.require("key changed", config=config, change=change)
     except AuditUnavailable as error:
         raise ConfigError([Problem(str(source), f"not applied: {error}", HINT)]) from None
     await apply(configuration)
