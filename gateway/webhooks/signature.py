@@ -109,7 +109,7 @@ def join_parameters(pairs: Pairs) -> tuple[bytes, ...]:
     """
     distinct = set(pairs)
     joined = _join(sorted(distinct))
-    if len(distinct) < 2 or not any(byte >= 0xF0 for byte in joined):
+    if len(distinct) < 2 or joined.isascii() or max(joined) < 0xF0:
         return (joined,)
     try:
         other = _join(sorted(distinct, key=_utf16))
