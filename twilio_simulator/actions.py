@@ -15,6 +15,7 @@ from twilio_simulator.resource_values import Answer, ResourceBodyKind
 from twilio_simulator.simulated_errors import not_found
 
 _NOT_SCOPED_BY = ("AccountSid", "Sid")
+_ANOTHERS_TEXT = "what another program has to say"
 
 
 def create(kind: ResourceKind, body: ResourceBodyKind = ResourceBodyKind.FORM) -> Action:
@@ -32,6 +33,8 @@ def create(kind: ResourceKind, body: ResourceBodyKind = ResourceBodyKind.FORM) -
             mint=context.mint,
         )
         fields = kind.build(draft)
+        if context.by_another and context.plan.get("second-sender") == "other" and "body" in fields:
+            fields["body"] = _ANOTHERS_TEXT
         alter_record(context.plan, fields)
         keep = context.store.seed if context.by_another else context.store.add
         record = keep(kind.key, _scope(context), sid, context.now, fields)

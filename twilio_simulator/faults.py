@@ -36,7 +36,7 @@ FAULTS: Final[Mapping[str, str]] = {
     "garbage": "process, answer something that is no HTTP",
     "slow-body": "=seconds: send the head at once and the body in ten pieces",
     "commit-late": "=seconds: RST without an answer, and process so many seconds later",
-    "second-sender": "another program on the account creates the same at the same moment",
+    "second-sender": "[=other]: another program on the account creates the same, or another text, just then",
     "rewrite-body": "=smart|trial: keep the text as smart encoding or a trial account changes it",
     "replace-sender": "=sender: keep this as the sender",
     "redact": "[=body|to]: keep neither text nor the recipient's last four digits, or not one of them",
@@ -48,6 +48,7 @@ _SECONDS: Final = frozenset({"delay", "slow-body", "commit-late", "list-lag"})
 _WORDS: Final[Mapping[str, frozenset[str]]] = {
     "rewrite-body": frozenset({"smart", "trial"}),
     "redact": frozenset({"", "body", "to"}),
+    "second-sender": frozenset({"", "other"}),
 }
 _STATUSES: Final = frozenset({"status", "status-after"})
 _TEXTS: Final = frozenset({"retry-after", "replace-sender"})

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import quote
 
 import orjson
 
@@ -139,7 +140,7 @@ class RetryingClient:
 
     async def _send(self, label: str, to: str) -> RawAnswer | None:
         """None if the connection broke, or the client gave up."""
-        body = f"To=%2B{to}&From=%2B15557122661&Body={label}".encode()
+        body = f"To=%2B{to}&From=%2B15557122661&Body={quote(label)}".encode()
         ports = self._chance.sample(self._ports, len(self._ports))
         head = request(f"POST {MESSAGES}", FORM, f"User-Agent: {self._kind.user_agent}", body=body)
         began = asyncio.get_running_loop().time()

@@ -131,6 +131,14 @@ async def test_another_program_sends_the_same(simulator: Simulator, caller: Call
     assert simulator.store.duplicates() == {}
 
 
+async def test_another_program_sends_another_text(simulator: Simulator, caller: Caller) -> None:
+    await caller.post(MESSAGES, data=MESSAGE, headers={"X-Sim-Fault": "second-sender=other"})
+    one, two = await listed(caller)
+    assert sorted([one["body"] == "hello", two["body"] == "hello"]) == [False, True]
+    assert one["to"] == two["to"]
+    assert simulator.store.created["messages"] == 1
+
+
 async def test_another_program_cannot_do_what_is_refused(simulator: Simulator, caller: Caller) -> None:
     reply = await caller.post(MESSAGES, data={"To": "+1"}, headers={"X-Sim-Fault": "second-sender"})
     assert reply.status == 400
