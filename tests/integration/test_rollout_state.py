@@ -1,12 +1,15 @@
 """What replicas keep in Redis and in files, while two builds run beside each other and after a roll-back.
 
 The first tests read what another release writes, from records of it: they need no history. The others run
-builds of the repository's history beside this one: the previous release, which knows none of these keys, and
-the last build before replicas shared a view, which knows stops and open outcomes.
+builds of the repository's history beside this one: the previous release, which knows none of these keys,
+the last build before replicas shared a view, which knows stops and open outcomes, and a recent one, which
+knows repeats, heads of the audit trail and the use of keys.
 """
 
 import asyncio
 import json
+import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -18,10 +21,17 @@ from gateway.stops.stop_file import StopFile
 from tests.integration.test_replica_view import get, states, until
 from tests.integration.test_stops import command, send, until_stopped
 from tests.support.attempts import POST
-from tests.support.caller import ask
-from tests.support.previous_release import COMMIT, LANDED, is_in_history, previous_release, serving_previous
+from tests.support.caller import FORM, MESSAGES, RawAnswer, ask, request
+from tests.support.previous_release import (
+    COMMIT,
+    LANDED,
+    RECENT,
+    is_in_history,
+    previous_release,
+    serving_previous,
+)
 from tests.support.redis import RedisServer, redis_server
-from tests.support.running import Spawned, running_gateway, spawned_gateway
+from tests.support.running import ENVIRON, Spawned, running_gateway, spawned_gateway
 from tests.support.upstream import RawUpstream, reply
 
 STOP = {"consumer": "app", "prefix": "", "at": 1795900000.0, "by": "127.0.0.1"}
@@ -92,14 +102,14 @@ async def test_what_a_later_release_publishes_is_shown_as_far_as_it_is_known(
 
 @asynccontextmanager
 async def both(
-    folder: Path, upstream: RawUpstream, redis: RedisServer, commit: str
+    folder: Path, upstream: RawUpstream, redis: RedisServer, commit: str, **settings: Any
 ) -> AsyncIterator[tuple[Spawned, Spawned]]:
     """A build of the history, and this one."""
     async with AsyncExitStack() as stack:
         environ = stack.enter_context(previous_release(commit))
-        (folder / "new").mkdir()
-        old = serving_previous(folder, upstream.url, environ, store=redis.url)
-        new = spawned_gateway(folder / "new", upstream.url, store=redis.url)
+        (folder / "new").mkdir(exist_ok=True)
+        old = serving_previous(folder, upstream.url, environ, store=redis.url, **settings)
+        new = spawned_gateway(folder / "new", upstream.url, store=redis.url, **settings)
         yield await stack.enter_async_context(old), await stack.enter_async_context(new)
 
 
@@ -149,3 +159,72 @@ if LANDED in BUILDS:
                 assert [await send(one), await send(other)] == [(200, "")] * 2
             code, out, error = await command("tail", "--limit", "1", "--json", "--admin", old.admin_url)
             assert (code, len(out.splitlines()), error) == (0, 1, "")
+
+
+async def create(gateway: Spawned, text: str) -> RawAnswer:
+    """A create that the repeat guard knows by its text."""
+    body = f"To=%2B15551112222&From=%2B15553334444&Body={text}".encode()
+    port = int(gateway.url.rpartition(":")[2])
+    return await ask(port, request(f"POST {MESSAGES}", FORM, body=body), "POST")
+
+
+async def verified(environ: dict[str, str], config: Path, *trails: Path) -> tuple[int, str]:
+    """What `gateway audit verify --store` of a build says."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", "audit", "verify", *map(str, trails),
+        "--store", "--config", str(config),
+        env={**os.environ, **ENVIRON, **environ}, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    out, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode()
+
+
+async def key_used(gateway: Spawned) -> tuple[float, float]:
+    """First and last use of the only key, once they are known."""
+    answer = await until(gateway, "/api/keys", lambda found: found["keys"][0]["last_used"] is not None)
+    return answer["keys"][0]["first_used"], answer["keys"][0]["last_used"]
+
+
+if is_in_history(RECENT):
+
+    async def test_repeats_heads_and_use_of_keys_cross_builds(
+        upstream: RawUpstream, tmp_path: Path, redis: RedisServer
+    ) -> None:
+        """A repeat meets the outcome that the other build met; each verifies the other's trail; a key keeps
+        its life over a roll-out and a roll-back."""
+        (tmp_path / "new").mkdir()
+        for folder in (tmp_path, tmp_path / "new"):
+            (folder / "audit.key").write_text("an-audit-key-of-32-characters-or-more")
+        settings = {"audit": {"file": "audit.log", "key": {"file": "audit.key"}}}
+        async with both(tmp_path, upstream, redis, RECENT, **settings) as (old, new):
+            for number, (one, other) in enumerate(((old, new), (new, old))):
+                upstream.then(reply(b"{}", status="500 No"))
+                first = await create(one, f"text-{number}")
+                sent = len(upstream.received)
+                again = await create(other, f"text-{number}")
+                assert (first.status, again.status, len(upstream.received)) == (500, 500, sent), number
+            await until(new, "/api/replicas", lambda found: states(found) == ["live", "live"])
+            found = await get(new, "/api/consumers/app?replica=all")
+            assert len(found["replicas"]) == 1
+            assert "has published nothing of this consumer" in found["note"]
+            (first_used, _), (also, _) = await key_used(old), await key_used(new)
+            for each in (old, new):
+                each.process.terminate()
+                await each.process.wait()
+            assert (errors(old), errors(new)) == ([], [])
+        trails = (tmp_path / "audit.log", tmp_path / "new/audit.log")
+        with previous_release(RECENT) as environ:
+            config, cut = tmp_path / "new/gateway.yaml", tmp_path / "cut.log"
+            cut.write_bytes(b"".join(trails[0].read_bytes().splitlines(keepends=True)[:-1]))
+            whole, faulty = await asyncio.gather(
+                verified({**environ, "PYTHONSAFEPATH": "1"}, config, *trails),
+                verified({}, config, cut, trails[1]),
+            )
+            assert (whole[0], "2 chains: no faults" in whole[1]) == (0, True), whole
+            assert (faulty[0], "cut off" in faulty[1]) == (1, True), faulty
+            async with serving_previous(tmp_path, upstream.url, environ, store=redis.url) as back:
+                assert (await key_used(back))[0] == min(first_used, also)
+        async with spawned_gateway(tmp_path / "new", upstream.url, store=redis.url) as again_new:
+            assert (await key_used(again_new))[0] == min(first_used, also)

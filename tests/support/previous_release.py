@@ -33,6 +33,9 @@ COMMIT = "26b1c86d2e480f96ed61979b27d9342259faae30"
 LANDED = "28d18c62e59c1cb4d355637774cb6f93c29c66cb"
 """The last one before replicas shared a view: it has stops, intents and open outcomes in Redis."""
 
+RECENT = "6b0caf489cb5475755bf5cd68c133fa0b8d602b0"
+"""One that has intents, audit heads and the use of keys in Redis, and publishes no figures of consumers."""
+
 
 def is_in_history(commit: str) -> bool:
     """Whether it can be run from the repository."""
