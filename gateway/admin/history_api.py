@@ -79,7 +79,7 @@ def answer_points(window: TrafficWindow, query: str) -> list[list[object]]:
     cells = _cell_filter(wanted)
     if cells is not None:
         return write_points(window.long_history.points(cells, seconds, now))
-    found = window.recent.find(replace(wanted, since=0.0), MAX_KEPT)
+    found = window.recent.find(replace(wanted, since=0.0, until=0.0), MAX_KEPT)
     return write_points(points_of((each.exchange for each in found), seconds, now))
 
 

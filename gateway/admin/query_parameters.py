@@ -5,6 +5,7 @@ Raises `ValueError` with a text that says what is accepted and quotes nothing th
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from multidict import MultiDict, MultiMapping
@@ -121,9 +122,9 @@ def _sid(value: str) -> str:
     return mask_sid(text) if _ACCOUNT.fullmatch(text) else text
 
 
-def _moment(value: str) -> float:
+def _moment(name: str, value: str) -> float:
     if not _MOMENT.fullmatch(value):
-        raise ValueError("since is in seconds since the epoch")
+        raise ValueError(f"{name} is in seconds since the epoch")
     return float(value)
 
 
@@ -144,5 +145,6 @@ _FILTERS: Mapping[str, Callable[[str], Any]] = {
     "key": _text,
     "sdk": _text,
     "sid": _sid,
-    "since": _moment,
+    "since": partial(_moment, "since"),
+    "until": partial(_moment, "until"),
 }

@@ -40,6 +40,8 @@ def _matches(name: str, value: Any, row: Row) -> bool:
         return any(row.get(each) == value for each in _SEVERAL[name])
     if name == "since":
         return isinstance(at := row.get("at"), int | float) and bool(at >= value)
+    if name == "until":
+        return isinstance(at := row.get("at"), int | float) and bool(at <= value)
     found = row.get(_OTHER_NAMES.get(name, name))
     if name == "status" and isinstance(found, int):
         return found // 100 == int(value[0]) if value.endswith("xx") else found == int(value)

@@ -23,6 +23,8 @@ from tests.support.upstream import RawUpstream, reply
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 OTHER_KEY = "gw_test-key-of-the-consumer-called-other-9999"
+OLDER = 190
+"""More than three times what the list has at once."""
 SID = "SM" + "0123456789abcdef" * 2
 
 
@@ -170,6 +172,19 @@ def at_port() -> dict[str, str]:
     return {"listen": f"127.0.0.1:{closed_port()}"}
 
 
+async def check_older(reader: Reader) -> None:
+    """The list pages back over both replicas, past what it was opened with, and has each exchange once."""
+    rows, more = reader.page.locator("tr.exchange td.request-id"), reader.page.locator("#more")
+    await expect(rows).to_have_count(60, timeout=30_000)
+    for count in (120, 180, OLDER + 2):
+        await more.click()
+        await expect(rows).to_have_count(count, timeout=30_000)
+    found = await rows.all_inner_texts()
+    assert sorted(found) == sorted([f"older-{number}" for number in range(OLDER)] + ["here", "there"])
+    await more.click()
+    await expect(more).to_be_hidden()
+
+
 async def check_charts(reader: Reader) -> None:
     """Charts follow the filter over both replicas, and the range reaches six hours."""
     page, note = reader.page, reader.page.locator("#charts-note")
@@ -207,9 +222,14 @@ async def test_over_two_replicas(browser: Browser, redis: RedisServer, upstream:
                 told = await (await replicas.get(f"{one.admin_url}/api/replicas")).json()
                 if len([each for each in told["replicas"] if each["state"] == "live"]) == 2:
                     break
+        calls = MESSAGES.replace("Messages", "Calls")
+        for number in range(OLDER):
+            await get((one, two)[number % 2], f"older-{number}", calls)
         await get(one, "here")
         await get(two, "there", key=OTHER_KEY)
         await reader.look()
+        await check_older(reader)
+        await reader.filter("route").fill("Messages")
         rows = reader.page.locator("tr.exchange td.request-id")
         await expect(rows).to_have_count(2, timeout=30_000)
         await reader.page.locator("tr.exchange").get_by_role("button", name="other", exact=True).click()

@@ -10,12 +10,13 @@ const MAX_KEPT = 1000;
 const DRAW_EVERY_MS = 400;
 
 export class ExchangeList {
-  /** `older(before)` gives the exchanges before a sequence number. */
+  /** `older(exchange)` gives exchanges that are older than this one, the oldest of the list. */
   constructor(root, older) {
     this.older = older;
     this.rows = new Map(); // by replica and sequence number
     this.shown = [];
     this.loaded = false;
+    this.choice = 0;
     this.fresh = 0;
     this.skipped = 0;
     this.room = PAGE;
@@ -55,6 +56,7 @@ export class ExchangeList {
 
   /** Forget everything: another choice of exchanges is going to be shown. */
   clear() {
+    this.choice += 1;
     this.rows.clear();
     this.fresh = this.skipped = 0;
     this.room = PAGE;
@@ -167,9 +169,13 @@ export class ExchangeList {
   }
 
   async showOlder() {
-    const oldest = Math.min(...[...this.rows.values()].map((row) => row.exchange.seq));
     this.room += PAGE;
-    if (this.rows.size < this.room) this.take(await this.older(oldest));
+    if (this.rows.size < this.room) {
+      const { choice } = this;
+      const older = await this.older(this.ordered().at(-1).exchange);
+      if (choice !== this.choice) return; // meanwhile the reader has chosen others
+      this.take(older);
+    }
     const before = this.shown.length;
     this.draw();
     if (this.shown.length === before) this.moreButton.hidden = true;

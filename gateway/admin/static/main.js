@@ -30,7 +30,7 @@ const tables = new Tables(document);
 const stops = new StopsView(document);
 const webhooks = new WebhooksView(document);
 const notices = new Notices(document);
-const list = new ExchangeList(document.getElementById("exchanges"), async (before) => (await exchanges({ before })).exchanges);
+const list = new ExchangeList(document.getElementById("exchanges"), async (oldest) => (await exchanges(olderThan(oldest))).exchanges);
 const [form, chips, range] = ["filters", "chips", "range"].map((id) => document.getElementById(id));
 const filters = new Filters(form, chips, range, () => {
   show();
@@ -64,13 +64,18 @@ function exchanges(query) {
   return ask("/api/exchanges", { ...filters.query(), since: filters.since, replica, limit: LISTED, ...query });
 }
 
+/** Numbers are of one replica: over several, time tells, and what is known already is passed over. */
+function olderThan({ seq, at }) {
+  return replica ? { until: (at + 0.001).toFixed(3) } : { before: seq };
+}
+
 async function readAll() {
   const [told, columns, latest] = await Promise.all([ask("/api/state"), ask("/api/history"), exchanges({})]);
   past.load(columns);
   state.update(told);
   charts.update();
   attempt(readCharts);
-  list.load(latest.exchanges, { more: !replica && latest.exchanges.length >= LISTED, only: Boolean(filters.query().request_id) });
+  list.load(latest.exchanges, { more: latest.exchanges.length >= LISTED, only: Boolean(filters.query().request_id) });
   await readTables();
 }
 

@@ -94,7 +94,7 @@ class Filter:
 
     `route` is any part of the label, whatever its case. `status` is '404' or '4xx'. `account` is masked.
     `key` is a consumer's or Twilio's, as it is shown; `sdk` a name, or name and version; `sid` what was
-    addressed or created. `since` is in seconds since the epoch.
+    addressed or created. `since` and `until` are in seconds since the epoch.
     """
 
     consumer: str = ""
@@ -108,6 +108,7 @@ class Filter:
     sdk: str = ""
     sid: str = ""
     since: float = 0.0
+    until: float = 0.0
 
     def admits(self, exchange: Exchange) -> bool:
         """Whether this exchange is wanted."""
@@ -123,6 +124,7 @@ class Filter:
             or (self.sdk and self.sdk not in (exchange.sdk, exchange.sdk.partition("/")[0]))
             or (self.sid and self.sid not in map(mask_account, (exchange.created_sid, exchange.resource_sid)))
             or exchange.ended_at_epoch < self.since
+            or (self.until and exchange.ended_at_epoch > self.until)
         )
 
 
