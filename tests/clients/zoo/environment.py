@@ -75,6 +75,12 @@ def version_of(animal: Animal) -> str:
     return f"Debian {found}".strip()
 
 
+def with_own_hosts(command: Sequence[str], hosts: Path) -> list[str]:
+    """The command with another /etc/hosts, for it alone (mount_namespaces(7)). Needs root."""
+    bind = 'mount --bind "$0" /etc/hosts && exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", bind, str(hosts), *command]
+
+
 def command_of(animal: Animal, folder: Path) -> list[str]:
     """How its program is started; a copy of it is in its folder, so that it finds its packages there."""
     program = folder / animal.program
@@ -127,6 +133,6 @@ class Cage:
             proxy = f"http://app:{KEY}@127.0.0.1:{self.gateway.port}"
             environ |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), proxy)
             java += ["-Dhttps.proxyHost=127.0.0.1", f"-Dhttps.proxyPort={self.gateway.port}"]
-        if way == NAME:
+        if way == NAME and not self.animal.own_hosts:
             environ |= {"LD_PRELOAD": str(NSS_WRAPPER), "NSS_WRAPPER_HOSTS": str(self.pki / "hosts")}
         return environ | {"JAVA_TOOL_OPTIONS": " ".join(java)}

@@ -7,13 +7,10 @@ got as one line of JSON. It knows `https://api.twilio.com`; login, text and base
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.support.running import ACCOUNT_SID
-
 PROXY, BASE, NAME = "proxy", "base", "name"
 _ONLY_SENDS: Final = "only sends"
 _ONLY_READS: Final = "only reads; needs `GET /Accounts`"
-_DEEP: Final = "by name as curl: what leads names here does not reach an extension of PHP"
-_REAL_SID: Final = "repeats the AccountSid in the body, so it is given the real one"
+_REPEATS_SID: Final = "repeats the zero SID in the body"
 _NO_PROXY: Final = "obeys no proxy variable"
 WAYS: Final = (PROXY, BASE, NAME)
 
@@ -24,6 +21,7 @@ class Animal:
 
     `packages` are pinned requirements of pip or npm, by the program's language; `debian` is the package whose
     version is shown. `gates` is whether the zoo fails without it. `variables` are for its program alone.
+    `own_hosts`: by name it needs /etc/hosts itself to be another, because it does not ask the C library.
     """
 
     name: str
@@ -35,6 +33,7 @@ class Animal:
     debian: str = ""
     gates: bool = True
     manager: str = ""
+    own_hosts: bool = False
     variables: dict[str, str] = field(default_factory=dict, hash=False)
 
 
@@ -70,7 +69,7 @@ ANIMALS: Final = (
     _npm("twilio-cli", "twilio-cli", "6.2.4", "cli.sh", ways=(PROXY, NAME)),
     _npm(
         "Twilio's MCP server", "@twilio-alpha/mcp", "0.7.0", "mcp.js", ways=(NAME,),
-        note=f"{_NO_PROXY}; {_REAL_SID}", variables={"ACCOUNT": ACCOUNT_SID},
+        note=f"{_NO_PROXY}; {_REPEATS_SID}",
     ),
     _pip("apprise", "apprise", "1.9.3", "notify.py", ways=(PROXY, NAME), note=_ONLY_SENDS),
     _pip(
@@ -81,16 +80,16 @@ ANIMALS: Final = (
         "Ansible's module", "ansible", "11.10.0", "ansible.sh", ways=(PROXY, NAME), note=_ONLY_SENDS
     ),
     _debian(
-        "Go, net/http", "golang-go", "net_http.go", ways=(PROXY, BASE),
-        note="stands in for the SDK of Go; reads the hosts file itself, so by name it needs DNS",
+        "Go, net/http", "golang-go", "net_http.go", ways=WAYS, own_hosts=True,
+        note="stands in for the SDK of Go",
     ),
     _debian(
-"PHP, curl", "php-cli", "curl.php", ways=(PROXY, BASE), note=f"stands in for the SDK of PHP; {_DEEP}"
-),
+        "PHP, curl", "php-cli", "curl.php", ways=WAYS, own_hosts=True, note="stands in for the SDK of PHP"
+    ),
     _debian("PHP, streams", "php-cli", "streams.php", ways=(BASE, NAME), note=_NO_PROXY),
     _debian(
         "Symfony's notifier", "php-symfony-twilio-notifier", "symfony.php",
-        ways=(PROXY,), note=f"{_ONLY_SENDS}; {_DEEP}"
+        ways=(PROXY, NAME), own_hosts=True, note=_ONLY_SENDS
     ),
     _debian("Ruby, Net::HTTP", "ruby", "net_http.rb", ways=WAYS, note="stands in for the SDK of Ruby"),
     _debian("Perl, LWP", "libwww-perl", "lwp.pl", ways=WAYS),

@@ -2,7 +2,8 @@
 
 `make zoo`, or `python -m tests.clients.zoo.run [--only NAME] [--way WAY] [--write]`. Environments are made
 once, in `build/zoo/`, from pip, npm and Debian. Coming by name needs root (port 443) and Debian's package
-libnss-wrapper, which shows a program a hosts file of its own. Exit code 1 if a client that gates failed.
+libnss-wrapper, which shows a program a hosts file of its own; some get it by a mount. Exit code 1 if a client
+that gates failed.
 """
 
 import argparse
@@ -21,7 +22,16 @@ from gateway.ca.authority_files import read_certificates
 from gateway.ca.trust_formats import to_java_trust_store
 from tests.clients.documented_pages import PAGES, open_desk
 from tests.clients.scene import ZERO_SID
-from tests.clients.zoo.environment import KEY, NSS_WRAPPER, Cage, call, command_of, prepare, version_of
+from tests.clients.zoo.environment import (
+    KEY,
+    NSS_WRAPPER,
+    Cage,
+    call,
+    command_of,
+    prepare,
+    version_of,
+    with_own_hosts,
+)
 from tests.clients.zoo.menagerie import ABSENT, ANIMALS, BASE, NAME, PROXY, Animal
 from tests.support.authority import make_authority
 from tests.support.running import Running, consumer, running_gateway
@@ -77,7 +87,10 @@ class Grounds:
         try:
             folder = await prepare(animal)
             cage = Cage(animal, folder, self.pki, self.gateway)
-            code, output, errors = await call(command_of(animal, folder), folder, cage.environ(way, text))
+            command = command_of(animal, folder)
+            if way == NAME and animal.own_hosts:
+                command = with_own_hosts(command, self.pki / "hosts")
+            code, output, errors = await call(command, folder, cage.environ(way, text))
         except (RuntimeError, TimeoutError, OSError) as error:
             return Outcome(str(error) or type(error).__name__, 0)
         sends = self.sends(text)
