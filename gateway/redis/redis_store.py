@@ -7,6 +7,7 @@ it is available again.
 
 import asyncio
 import hashlib
+import importlib
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -130,8 +131,9 @@ class RedisStore:
         if self._pipe is None or self._pipe.ended:
             self._pipe = self._new_pipe(self._answer_seconds, max(CONNECT_SECONDS, self._answer_seconds))
         self.questions += 1
+        prefix = self._prefix
         try:
-            answer = await _run(self._pipe, script, [self._prefix + key for key in keys], args)
+            answer = await _run(self._pipe, script, [prefix + key for key in keys], args)
         except StoreUnavailable as error:
             if not self._closed:
                 self._breaker.failed(str(error))
@@ -250,6 +252,7 @@ def _connection_factory(url: str) -> Callable[[], Any]:
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
 
+    importlib.import_module("hiredis")  # which the extra has, but redis-py alone has not
     scheme, _, rest = url.partition("://")
     pool = ConnectionPool.from_url(f"{scheme.replace('valkey', 'redis')}://{rest}")
     # After the URL's own options, so that a query string cannot undo them. RESP2 needs no handshake; the pipe
