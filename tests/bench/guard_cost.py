@@ -1,4 +1,4 @@
-"""What the repeat guard costs a create: off, in this process, and shared through Redis.
+"""What the repeat guard costs a create: off, in this process, off with a Redis, and shared through it.
 
 `python -m tests.bench.guard_cost [--creates 4000]`: another text each time, a gateway process for each kind,
 which take turns. CPU is the gateway process's own; the rest is the caller's view. With `--instructions` each
@@ -47,18 +47,27 @@ class Kind:
         microseconds, before = (1e6 * each.cpu_seconds / max(1, len(each.seconds)) for each in (self, base))
         p50, p50_before = (1000 * statistics.median(each.seconds) for each in (self, base))
         return (
-            f"{self.name:6} {microseconds:6.0f} µs of CPU a create ({microseconds - before:+.0f}), "
-            f"p50 {p50:.2f} ms ({p50 - p50_before:+.2f})"
+            f"{self.name:6} {microseconds:6.0f} µs of CPU a create "
+            f"({microseconds - before:+.0f}, {_ratio(microseconds, before)}), "
+            f"p50 {p50:.2f} ms ({p50 - p50_before:+.2f}); against {base.name}"
         )
 
 
 def kinds(store: str) -> list[Kind]:
-    """The ways of guarding; `store` is the URL of a Redis."""
+    """The ways of guarding; `store` is the URL of a Redis, which costs something without the guard, too."""
+    off = {"repeat_guard": {"seconds": 0}}
     return [
-        Kind("off", {"repeat_guard": {"seconds": 0}}),
+        Kind("off", off),
         Kind("local", {"repeat_guard": {"store": "local"}}),
+        Kind("redis", {**off, "store": store}),
         Kind("shared", {"repeat_guard": {"store": "shared"}, "store": store}),
     ]
+
+
+def _bases(measured: list[Kind]) -> list[tuple[Kind, Kind]]:
+    """Each kind with the one that differs from it by the guard alone."""
+    off, local, redis, shared = measured
+    return [(off, off), (local, off), (redis, off), (shared, redis)]
 
 
 def _cpu_seconds(spawned: Spawned) -> float:
@@ -105,24 +114,33 @@ async def measure(creates: int, callers: int) -> bool:
             for number in range(_ROUNDS):
                 for kind, spawned in zip(measured, running, strict=True):
                     well = await _round(kind, spawned, share, number * share, callers) and well
-    for kind in measured:
-        print(kind.describe(measured[0]))
+    for kind, base in _bases(measured):
+        print(kind.describe(base))
     return well
 
 
 def count_instructions(creates: int) -> None:
     """Count and print, for each kind: creates that all differ."""
-    cores, base = Cores.found(), 0.0
+    cores = Cores.found()
+    counted: dict[str, float] = {}
     with redis_server() as store, started_upstream(cores.load) as upstream:
-        for kind in kinds(store.url):
+        for kind, base in _bases(kinds(store.url)):
             with ExitStack() as stack:
                 folder = Path(stack.enter_context(TemporaryDirectory()))
                 under = stack.enter_context(under_callgrind(folder))
                 started = started_gateway(cores.measured, upstream.url, folder, under=under, **kind.settings)
-                counted = count(stack.enter_context(started), folder, creates).varied
-            base = base or counted
-            more = 100 * (counted / base - 1)
-            print(f"{kind.name:6} {counted:9,.0f} instructions a create ({more:+.1f} %)", flush=True)
+                found = count(stack.enter_context(started), folder, creates).varied
+            counted[kind.name] = found
+            before = counted[base.name]
+            print(
+                f"{kind.name:6} {found:9,.0f} instructions a create "
+                f"({found - before:+,.0f}, {_ratio(found, before)}); against {base.name}",
+                flush=True,
+            )
+
+
+def _ratio(value: float, base: float) -> str:
+    return f"{100 * (value / base - 1):+.1f} %" if base else "no base"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
