@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from gateway.webhooks.public_address import read_address
-from gateway.webhooks.webhook_routes import WebhookRoute, WebhookRules, split_target
+from gateway.webhooks.webhook_routes import WebhookRoute, WebhookRules, nearest_route, split_target
 
 
 class UrlVerdict(StrEnum):
@@ -39,25 +39,34 @@ def judge_url(rules: WebhookRules, sid: str, url: str) -> JudgedUrl:
     except ValueError:
         return JudgedUrl(UrlVerdict.BREAKS, detail="it is no http(s) URL")
     public = rules.address
-    if given.host.lower() != public.host.lower():
+    if _same(given.host) != _same(public.host):
         return JudgedUrl(UrlVerdict.BYPASSES, detail=f"its host is not that of {public.url.decode()}")
     # `read_address` takes off slashes at the end, which are part of a path.
     path = base.encode()[base.index("/", base.index("://") + 3) :]
     parts = split_target(_after_prefix(public.path, path).decode() + (f"?{query}" if query else ""))
     route = rules.match(parts[0]) if parts is not None else None
     if route is None:
-        return JudgedUrl(UrlVerdict.NO_ROUTE, detail="add a route for its path, byte for byte")
-    if given.scheme.lower() != public.scheme.lower():
+        near = None if parts is None else nearest_route(rules, parts[0])
+        close = "" if near is None else f"; {near.path} is close"
+        return JudgedUrl(UrlVerdict.NO_ROUTE, detail=f"add a route for its path, byte for byte{close}")
+    if given.scheme not in (public.scheme, public.scheme.lower()):
         return JudgedUrl(
             UrlVerdict.BREAKS,
             route.path,
-            f"write {public.scheme.decode()}://: the URL that is signed begins so",
+            f"write {public.scheme.lower().decode()}://: the URL that is signed begins so",
         )
     if given.host not in (public.host, public.host.lower()):
-        return JudgedUrl(UrlVerdict.BREAKS, route.path, "write its host in lower case, as public_url has it")
+        return JudgedUrl(
+            UrlVerdict.BREAKS, route.path, f"write its host as public_url has it: {public.host.decode()}"
+        )
     if (given.port or given.usual_port) != (public.port or public.usual_port):
         return JudgedUrl(UrlVerdict.BREAKS, route.path, "its port is not that of public_url")
     return _judge_route(route, sid)
+
+
+def _same(host: bytes) -> bytes:
+    """Two spellings of one name; the signature is over the one that Twilio was given."""
+    return host.lower().removesuffix(b".")
 
 
 def _judge_route(route: WebhookRoute, sid: str) -> JudgedUrl:

@@ -26,6 +26,8 @@ ROWS = [
     ("http://hooks.example.com/sms", UrlVerdict.BREAKS, "/sms"),
     ("https://hooks.example.com:8443/sms", UrlVerdict.BREAKS, "/sms"),
     ("https://Hooks.Example.com/sms", UrlVerdict.BREAKS, "/sms"),
+    ("https://hooks.example.com./sms", UrlVerdict.BREAKS, "/sms"),
+    ("HTTPS://hooks.example.com/sms", UrlVerdict.BREAKS, "/sms"),
     ("https://hooks.example.com/unsigned", UrlVerdict.BREAKS, "/unsigned"),
     ("https://demo.twilio.com/welcome/voice/", UrlVerdict.BYPASSES, ""),
     ("https://user:s3cret@hooks.example.com/sms", UrlVerdict.BREAKS, ""),
@@ -39,6 +41,17 @@ def test_urls(url: str, verdict: UrlVerdict, route: str) -> None:
     assert (found.verdict, found.route) == (verdict, route)
     assert bool(found.detail) is (verdict is not UrlVerdict.RELAYED)
     assert "s3cret" not in found.detail
+
+
+def test_a_path_that_is_close_to_a_route_says_so() -> None:
+    assert judge_url(RULES, ACCOUNT_SID, "https://hooks.example.com/SMS/").detail.endswith("; /sms is close")
+
+
+def test_a_public_url_in_capitals_is_good_as_it_is_and_in_lower_case() -> None:
+    rules = make_rules(make_route("/sms"), public_url="HTTPS://Hooks.Example.com")
+    for url in ("HTTPS://Hooks.Example.com/sms", "https://hooks.example.com/sms"):
+        assert judge_url(rules, ACCOUNT_SID, url).verdict is UrlVerdict.RELAYED
+    assert judge_url(rules, ACCOUNT_SID, "https://HOOKS.example.com/sms").verdict is UrlVerdict.BREAKS
 
 
 def test_another_account_does_not_sign_for_a_route() -> None:
