@@ -50,7 +50,9 @@ def run(args: argparse.Namespace) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         if error.temporary:
-            print("Nothing was started. Start it again when the secret store answers.", file=sys.stderr)
+            audits = any(problem.key == "audit" for problem in error.problems)
+            when = "the audit trail can be written" if audits else "the secret store answers"
+            print(f"Nothing was started. Start it again when {when}.", file=sys.stderr)
             return TEMPORARY_EXIT
         print(
             f"Nothing was started. Correct the above, then: gateway check --config {args.config}",

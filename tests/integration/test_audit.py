@@ -164,6 +164,7 @@ async def test_a_full_disk_at_the_start_is_worth_another_try(upstream: RawUpstre
     _, said = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 75
     assert b"audit: the audit trail cannot be written (No space left on device)" in said
+    assert b"Start it again when the audit trail can be written." in said
 
 
 async def test_on_standard_output(upstream: RawUpstream, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """The configuration's hash: equal for replicas of one file, whatever distinguishes one instance from another.
 
-Of the file's bytes and the overrides, but not of addresses (each instance may have its own ports), nor of the
-directory of a file that is referred to (systemd gives each instance a directory of its own for credentials).
+Of the file's bytes and the overrides, but not of addresses (each instance may have its own ports), of files
+that an instance writes, or of the directory of a file that is referred to (systemd gives each instance one of
+its own for credentials).
 """
 
 import hashlib
@@ -14,8 +15,17 @@ from gateway.config.loading.environment import read_overrides
 from gateway.config.problems import KeyPath
 
 _PER_INSTANCE: Final[frozenset[KeyPath]] = frozenset(
-    {("listen",), ("admin", "listen"), ("reuse_port",), ("webhooks", "listen")}
+    {
+        ("listen",),
+        ("admin", "listen"),
+        ("reuse_port",),
+        ("webhooks", "listen"),
+        ("audit", "file"),
+        ("key_usage_file",),
+        ("stop_file",),
+    }
 )
+"""Where each instance listens, and what it writes."""
 _DIGITS: Final = 12
 
 
@@ -33,6 +43,8 @@ def _shared(value: object, path: KeyPath) -> object:
     """What replicas have in common of a value."""
     if isinstance(value, list):
         return [_shared(item, (*path, index)) for index, item in enumerate(value)]
+    if isinstance(value, str) and path and str(path[-1]).endswith("_file"):
+        return PurePath(value).name
     if not isinstance(value, dict):
         return value
     if value.keys() == {"file"} and isinstance(value["file"], str):

@@ -58,6 +58,7 @@ def test_the_hash_changes_with_the_file_and_the_overrides(write: Write) -> None:
     [
         {"GATEWAY__LISTEN": "127.0.0.1:8081", "GATEWAY__ADMIN__LISTEN": "127.0.0.1:9091"},
         {"gateway__reuse_port": "true", "GATEWAY__ADMIN": '{"listen": "127.0.0.1:9092"}'},
+        {"GATEWAY__STOP_FILE": "/var/lib/gateway-1/stops", "GATEWAY__KEY_USAGE_FILE": "/var/lib/1/keys"},
     ],
 )
 def test_d5_the_hash_is_that_of_every_replica_of_one_file(write: Write, environ: dict[str, str]) -> None:
@@ -74,6 +75,14 @@ def test_d5_a_file_of_each_instance_own_directory(write: Write) -> None:
 
     assert of("/run/credentials/gateway@1/secret") == of("/run/credentials/gateway@2/secret")
     assert of("/run/credentials/gateway@1/secret") != of("/run/credentials/gateway@1/other")
+
+
+def test_d5_a_certificate_in_each_instance_own_directory(write: Write) -> None:
+    def of(path: str) -> str:
+        return load_settings(write(GOOD), ENVIRON | {"GATEWAY__UPSTREAM__CA_FILE": path}).config_hash
+
+    assert of("/run/credentials/gateway@1/ca.pem") == of("/run/credentials/gateway@2/ca.pem")
+    assert of("/run/credentials/gateway@1/ca.pem") != of("/run/credentials/gateway@1/other.pem")
 
 
 def test_d3_a_rule_that_does_not_parse_is_found_beside_other_errors(write: Write) -> None:
