@@ -4,11 +4,15 @@ So that `gateway check` and a reload find what a start would find. Connects to n
 """
 
 import importlib.util
+import os
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
+from gateway.app.options import Options
 from gateway.config.compile_credentials import make_seal
 from gateway.config.loading.resolved import ResolvedSettings
-from gateway.config.problems import Problem
+from gateway.config.problems import KeyPath, Problem
 from gateway.observe.traces.tracer import require_tracer
 from gateway.redis.redis_store import require_connection
 
@@ -75,3 +79,33 @@ def _store(resolved: ResolvedSettings) -> Iterator[_Unmet]:
 def _seal(resolved: ResolvedSettings) -> Iterator[_Unmet]:
     if resolved.store_key is not None and make_seal(resolved.store_key) is None:
         yield ("store_key",), _NO_CRYPTOGRAPHY
+
+
+def find_unwritable(resolved: ResolvedSettings, options: Options) -> tuple[list[Problem], list[Problem]]:
+    """Files that could not be written if the gateway started here: those without which it does not, and
+    those that it does without. Writes nothing."""
+    audit = None if options.audit is None else options.audit.path
+    needed = [*_unwritable(resolved, ("audit", "file"), audit)]
+    others = [
+        *_unwritable(resolved, ("stop_file",), options.stop_file),
+        *_unwritable(resolved, ("key_usage_file",), options.key_usage_file),
+    ]
+    return [replace(problem, temporary=True) for problem in needed], others
+
+
+def _unwritable(resolved: ResolvedSettings, place: KeyPath, file: Path | None) -> Iterator[Problem]:
+    if file is None:
+        return
+    folder = file.parent
+    if not folder.is_dir():
+        yield resolved.origins.problem(
+            place, f"cannot be written: there is no folder {folder}", "make it, or mount it"
+        )
+    elif file.is_dir():
+        yield resolved.origins.problem(place, "is a folder", "write the path of a file")
+    elif not os.access(file if file.exists() else folder, os.W_OK):
+        yield resolved.origins.problem(
+            place,
+            "cannot be written by this user",
+            "give it the right, or run the check as the gateway's user",
+        )

@@ -63,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     """Check one file: 0 if the gateway would start with it, else 2 or 75. Online, 1 and 3 tell of keys."""
     # Imported here: `gateway check --help` need not wait for pydantic.
     from gateway.app.configuration import ConfigurationSource, make_configuration
+    from gateway.app.requirements import find_unwritable
     from gateway.config.lint import find_lint, find_warnings_beside
     from gateway.config.loading.resolve import load_static
     from gateway.config.paused_collection import paused_collection
@@ -77,6 +78,11 @@ def run(args: argparse.Namespace) -> int:
                 resolved = ConfigurationSource(args.config, os.environ, SecretCache()).load()
             configuration = make_configuration(resolved)
             warnings = (*resolved.warnings, *find_lint(resolved, configuration.snapshot))
+            if not args.static:
+                needed, unwritable = find_unwritable(resolved, configuration.options)
+                warnings = (*warnings, *unwritable)
+                if needed:
+                    raise ConfigError(needed, configuration.snapshot)
     except ConfigError as error:
         beside = find_warnings_beside(error, resolved)
         if args.json:

@@ -226,3 +226,22 @@ def test_d3_warnings_beside_problems(
     assert lines == {"problems": wrong, "warnings": warned}
     shown = _check("--config", str(path), **environ)
     assert (shown.stdout + shown.stderr).count("warning: ") == len(found["warnings"])
+
+
+def test_d2_files_that_could_not_be_written(tmp_path: Path) -> None:
+    """`serve` does not start without its audit trail, and does without the others; a folder may be mounted
+    later. What CI checks is another machine's."""
+    path = tmp_path / "gateway.yaml"
+    text = (ROOT / "config/gateway.yaml").read_text()
+    audit = "audit: {file: away/audit.log, key: {env: AUDIT_KEY}}\n"
+    path.write_text(f"{audit}stop_file: away/stops\nkey_usage_file: .\n{text}")
+    environ = TWILIO | {"AUDIT_KEY": "k" * 40}
+    done = _check("--config", str(path), **environ)
+    missing = f"cannot be written: there is no folder {tmp_path / 'away'}; make it, or mount it"
+    assert (done.returncode, done.stderr.splitlines()[0]) == (75, f"{path}:1: audit.file: {missing}")
+    path.write_text(path.read_text().removeprefix(audit))
+    done = _check("--config", str(path), **environ)
+    assert done.returncode == 0
+    assert f"warning: {path}:1: stop_file: {missing}" in done.stdout.splitlines()
+    assert f"warning: {path}:2: key_usage_file: is a folder; write the path of a file" in done.stdout
+    assert "stop_file" not in _check("--config", str(path), "--static").stdout
