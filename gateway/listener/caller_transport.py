@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from gateway.listener.tunnels import OpenTunnel
 
 _WRITE_BUFFER_BYTES: Final = 16_384
-"""With more unsent, writing waits for the caller. The last write adds up to 64 KiB, and is what a caller that
-reads nothing costs: so it is the only one."""
+"""With more unsent, writing waits for the caller."""
+_STREAM_BUFFER_BYTES: Final = 1
+"""The same from the first streamed answer on: the last write, of up to 64 KiB, is then all that a caller
+costs that reads nothing. (With 0, the event loops' TLS would wait with nothing unsent.)"""
 _ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 """Byte for byte: Twilio's SDK for PHP looks for this reason phrase (docs/facts.md)."""
 _REFUSED_SECONDS: Final = 2.0
@@ -200,13 +202,22 @@ class CallerTransport:
             self._hang_up = watch_hang_up(self._transport)
         return self._hang_up is not None and bool(self._hang_up.poll(0))
 
-    def write(self, data: bytes) -> None:
+    @property
+    def sent_all(self) -> bool:
+        """Whether nothing that was written is left to be sent."""
+        return not self._transport.get_write_buffer_size()
+
+    def expect_stream(self) -> None:
+        """An answer follows that is written as it comes."""
+        self._transport.set_write_buffer_limits(_STREAM_BUFFER_BYTES)
+
+    def write(self, data: bytes | memoryview) -> None:
         """Send bytes. Raises `ConnectionResetError` if the caller is gone."""
         if self.gone or self._transport.is_closing():
             raise ConnectionResetError(_GONE)
         self._transport.write(data)
 
-    def write_parts(self, *parts: bytes) -> None:
+    def write_parts(self, *parts: bytes | memoryview) -> None:
         """Send bytes that need not be joined first. Raises as `write`."""
         if self.gone or self._transport.is_closing():
             raise ConnectionResetError(_GONE)

@@ -209,9 +209,15 @@ class Request:
         if length is None:
             self._chunked = self.version != HTTP_1_0
             closes = closes or not self._chunked  # the end of the connection is the end of the body
+        self.caller.expect_stream()
         self.caller.write(self._build_head(status, reason, fields, closes=closes))
 
-    def write(self, data: bytes) -> None:
+    def write_piece(self, data: bytes | memoryview) -> bool:
+        """Send part of a body; whether all of it is sent. `BodySink` says what that means."""
+        self.write(data)
+        return self.caller.sent_all
+
+    def write(self, data: bytes | memoryview) -> None:
         """Send part of a body. Call `drain` if the caller is `paused`."""
         if not data:
             return

@@ -13,6 +13,7 @@ from gateway.retry.retry_policy import read_code
 from gateway.twilio.created_sid import MAX_BYTES
 from gateway.twilio.error_body import ErrorHelp, render_error
 from gateway.twilio.message_segments import MESSAGES, read_sent
+from gateway.upstream.streamed_body import StreamedBody
 
 
 def relay_answer(
@@ -139,13 +140,15 @@ async def _stream(rest: BodyRest, request: Request, exchange: Exchange) -> None:
             exchange.caller_seconds += drained - began
             began = drained
         try:
-            chunk = await rest.read()
+            if isinstance(rest, StreamedBody):
+                await rest.pass_on(request)
+            else:
+                request.write(await rest.read())
         except UpstreamFailure:
             exchange.ending = Ending.ABORTED
             request.abort()
             return
         arrived = time.perf_counter()
         exchange.upstream_seconds += arrived - began
-        request.write(chunk)
         began = arrived
     request.end_answer()

@@ -41,11 +41,16 @@ class AnswerReader:
         self._framing: BodyFraming | None = None
         self._content: list[bytes] = []
 
-    @property
-    def missing(self) -> int:
-        """How many bytes of the body have not come yet; 0 if that is not known."""
+    def wants_ahead(self, held_bytes: int) -> bool:
+        """Whether to read on although nobody asks for more.
+
+        uvloop drops what its TLS has read and not delivered, at most `held_bytes`, when the peer closes. So
+        the end of a body is read ahead where it may be followed by a close.
+        """
+        if not held_bytes or self.reusable or self.size >= held_bytes:
+            return False
         framing = self._framing
-        return framing.missing if isinstance(framing, SizedFraming) else 0
+        return not isinstance(framing, SizedFraming) or framing.missing <= held_bytes
 
     def feed(self, data: bytes) -> None:
         """Read on. Raises `ValueError` for what is not an answer, or could be taken for two."""
@@ -57,6 +62,11 @@ class AnswerReader:
         if framing.complete:
             self.complete = True
             self.reusable = self.reusable and not framing.surplus
+
+    def pass_by(self, size: int) -> bool:
+        """Whether the next `size` bytes are a piece of content that goes straight on: it is not to be fed."""
+        framing = self._framing
+        return framing is not None and not self.size and framing.pass_by(size)
 
     def end(self, *, clean: bool) -> bool:
         """The connection ended, `clean` as its protocol asks for it; whether that completes the answer."""

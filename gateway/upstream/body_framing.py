@@ -24,6 +24,10 @@ class BodyFraming(Protocol):
         """The content in `data`. Raises `ValueError` where the framing is malformed."""
         ...
 
+    def pass_by(self, size: int) -> bool:
+        """Whether the next `size` bytes are content, and not its last: then they are not to be fed."""
+        ...
+
 
 class SizedFraming:
     """So many bytes, as Content-Length says; `missing` have not come yet."""
@@ -47,6 +51,13 @@ class SizedFraming:
         self.surplus = True
         return data[: self.missing]
 
+    def pass_by(self, size: int) -> bool:
+        """As `BodyFraming` says."""
+        if size >= self.missing:
+            return False
+        self.missing -= size
+        return True
+
 
 class CloseFraming:
     """Everything up to the end of the connection."""
@@ -61,6 +72,10 @@ class CloseFraming:
     def feed(self, data: bytes) -> bytes:
         """As `BodyFraming` says."""
         return data
+
+    def pass_by(self, size: int) -> bool:
+        """As `BodyFraming` says."""
+        return True
 
 
 class ChunkedFraming:
@@ -102,6 +117,13 @@ class ChunkedFraming:
         if at < end and not self.complete:
             self._held = data[at:]
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def pass_by(self, size: int) -> bool:
+        """As `BodyFraming` says."""
+        if size > self._missing - 2:
+            return False
+        self._missing -= size
+        return True
 
     def _read_chunk(self, data: bytes, at: int, parts: list[bytes]) -> int:
         """Take what is there of the chunk at `at`, and of the line end after it; where reading goes on."""

@@ -13,7 +13,7 @@ from yarl import URL
 
 from gateway.errors import Refusal
 from gateway.upstream.connection_opener import ConnectionOpener, TransportOptions
-from gateway.upstream.sending import READ_BYTES
+from gateway.upstream.read_buffer import ReadBuffer
 from gateway.upstream.upstream_connection import UpstreamConnection
 
 KEEP_ALIVE_SECONDS: Final = 15.0
@@ -36,7 +36,7 @@ class ConnectionPool:
 
     def __init__(self, options: TransportOptions) -> None:
         self.options = options
-        self.buffer = memoryview(bytearray(READ_BYTES))
+        self.buffer = ReadBuffer()
         self._loop = asyncio.get_running_loop()
         self._opener = ConnectionOpener(options)
         self._limit = options.connections

@@ -3,9 +3,6 @@
 from collections.abc import AsyncIterable
 from typing import Final
 
-READ_BYTES: Final = 65_536
-"""Most bytes that are taken from a connection at once."""
-
 MAX_BUFFERED_BYTES: Final = 65_536
 """A body up to this size reaches the caller in one piece; until it is read, an attempt has not succeeded."""
 

@@ -1,4 +1,8 @@
-"""The rest of an answer that is streamed: read from its connection as fast as the caller takes it."""
+"""The rest of an answer that is streamed: read from its connection as fast as the caller takes it.
+
+`pass_on` needs no turn of the event loop for a piece: what a read brought is written before the next read,
+out of the buffer that it was read to.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -23,6 +27,17 @@ class BodySource(Protocol):
         ...
 
 
+class BodySink(Protocol):
+    """Where a body is written to as it comes."""
+
+    def write_piece(self, data: bytes | memoryview) -> bool:
+        """Send part of a body; whether all of it is sent.
+
+        If not, `data` is still needed as it is, and more of the body has to wait. Raises `ConnectionError`.
+        """
+        ...
+
+
 class StreamedBody:
     """`BodyRest` of an answer that is streamed. `slow`: only because it did not end soon.
 
@@ -30,7 +45,17 @@ class StreamedBody:
     `on_close` is called once, when the body holds its connection no longer.
     """
 
-    __slots__ = ("_connection", "_content", "_error", "_failed", "_waiter", "on_close", "on_end", "slow")
+    __slots__ = (
+        "_connection",
+        "_content",
+        "_error",
+        "_failed",
+        "_sink",
+        "_waiter",
+        "on_close",
+        "on_end",
+        "slow",
+    )
 
     def __init__(self, connection: BodySource, *, slow: bool) -> None:
         self.slow = slow
@@ -41,6 +66,7 @@ class StreamedBody:
         self._error: Exception | None = None
         self._failed = False
         self._waiter: asyncio.Future[bytes] | None = None
+        self._sink: BodySink | None = None
 
     @property
     def at_end(self) -> bool:
@@ -56,6 +82,11 @@ class StreamedBody:
     def is_awaited(self) -> bool:
         """Whether a reader waits for content."""
         return self._waiter is not None and not self._waiter.done()
+
+    @property
+    def is_passed_on(self) -> bool:
+        """Whether that reader takes content as it comes."""
+        return self._sink is not None and self.is_awaited
 
     async def read(self) -> bytes:
         """As `BodyRest` says."""
@@ -78,6 +109,19 @@ class StreamedBody:
             self._waiter = None
             del waiter  # it may hold an exception whose traceback holds this frame
 
+    async def pass_on(self, sink: BodySink) -> None:
+        """Have it written to `sink` as it comes, until the sink has to catch up or the body has ended.
+
+        Raises as `read`, and `ConnectionError` as the sink.
+        """
+        self._sink = sink
+        try:
+            content = await self.read()  # what was there before, or the end; b'' once the sink is full
+        finally:
+            self._sink = None
+        if content:
+            sink.write_piece(content)
+
     def close(self) -> None:
         """As `BodyRest` says."""
         connection, self._connection = self._connection, None
@@ -86,10 +130,29 @@ class StreamedBody:
             connection.abort()
         self._closed()
 
-    def offer(self, content: bytes) -> None:
-        """Content for the reader that waits."""
-        if self._waiter is not None:
-            self._waiter.set_result(content)
+    def offer(self, content: bytes) -> bool:
+        """Content for a reader that waits; whether it goes on waiting, for more."""
+        waiter, sink = self._waiter, self._sink
+        if waiter is None:
+            return False
+        if sink is None:
+            waiter.set_result(content)
+            return False
+        return self._write(sink, content, waiter)
+
+    def offer_view(self, content: memoryview) -> bool:
+        """The same, if `is_passed_on`. If False is returned, `content` may still be needed as it is."""
+        waiter, sink = self._waiter, self._sink
+        return waiter is not None and sink is not None and self._write(sink, content, waiter)
+
+    def _write(self, sink: BodySink, content: bytes | memoryview, waiter: "asyncio.Future[bytes]") -> bool:
+        try:
+            if sink.write_piece(content):
+                return True
+            waiter.set_result(b"")
+        except ConnectionError as error:
+            waiter.set_exception(error)
+        return False
 
     def end(self, content: bytes, error: Exception | None) -> None:
         """The connection is done with the body, whose last bytes these are, or failed."""

@@ -13,6 +13,7 @@ from gateway.http.answer_head import is_event_stream, is_json
 from gateway.http.response import Response
 from gateway.upstream.answer_reader import AnswerReader
 from gateway.upstream.connection_phase import BUFFERING, CLOSED, IDLE, SENT, STREAMING, ConnectionPhase
+from gateway.upstream.read_buffer import ReadBuffer
 from gateway.upstream.sending import HAND_OUT_SECONDS, MAX_BUFFERED_BYTES, Sending
 from gateway.upstream.streamed_body import StreamedBody
 from gateway.upstream.upload_writer import UploadWriter
@@ -23,8 +24,7 @@ from gateway.upstream.watchdog import Watchdog
 class ConnectionOwner(Protocol):
     """What a connection asks of its pool, and tells it."""
 
-    buffer: memoryview
-    """Where bytes are read to. Shared, because each read is looked at before the next."""
+    buffer: ReadBuffer
 
     def give_back(self, connection: "UpstreamConnection") -> None:
         """It may serve another request."""
@@ -39,8 +39,9 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     """`origin` is the pool's name for where it leads; `idle_since` is the loop's clock."""
 
     __slots__ = (
-        "_hand_out_at", "_held_bytes", "_idle_due", "_loop", "_owner", "_reader", "_rest", "_saw_eof",
-        "_sending", "_transport", "_upload", "_waiter", "_watchdog", "idle_since", "origin", "phase",
+        "_buffer", "_hand_out_at", "_held_bytes", "_idle_due", "_loop", "_owner", "_reader", "_rest",
+        "_saw_eof", "_sending", "_transport", "_upload", "_waiter", "_watchdog", "idle_since", "origin",
+        "phase",
     )  # fmt: skip
 
     def __init__(
@@ -51,6 +52,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.idle_since = 0.0
         self.phase: ConnectionPhase = IDLE
         self._owner = owner
+        self._buffer = owner.buffer
         self._loop = loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = transport
         self._held_bytes = held_bytes
@@ -103,7 +105,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the next bytes go."""
-        return self._owner.buffer
+        return self._buffer.view
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes came."""
@@ -111,8 +113,12 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         if reader is None:
             self.abort()  # nobody asked: they must not become part of the next answer
             return
+        rest = self._rest
+        if rest is not None and rest.is_passed_on and reader.pass_by(nbytes):
+            self._pass_on(rest, reader, nbytes)
+            return
         try:
-            reader.feed(bytes(self._owner.buffer[:nbytes]))
+            reader.feed(bytes(self._buffer.view[:nbytes]))
         except ValueError:
             self._fail(unreadable())
             return
@@ -178,10 +184,10 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         assert head is not None
         if self.phase is STREAMING:
             rest = self._rest
-            if rest is not None and rest.is_awaited and reader.size:
-                rest.offer(reader.take())
-                self._let_reader_take_its_time(sending)
-            self._pause(reader)
+            if rest is None or not rest.is_awaited:
+                self._pause(reader)
+            elif reader.size:  # else there was nothing but framing
+                self._after_offer(reader, sending, goes_on=rest.offer(reader.take()))
             return
         now = self._loop.time()
         self._idle_due = now + sending.idle_seconds
@@ -211,6 +217,21 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         waiter.set_result(Response(head.status, head.reason, head.fields, reader.take(), rest, head))
         self._pause(reader)
 
+    def _pass_on(self, rest: StreamedBody, reader: AnswerReader, size: int) -> None:
+        """What was just read is content, and its reader takes it as it comes."""
+        assert self._sending is not None
+        goes_on = rest.offer_view(self._buffer.view[:size])
+        if not goes_on:
+            self._buffer.replace()
+        self._after_offer(reader, self._sending, goes_on=goes_on)
+
+    def _after_offer(self, reader: AnswerReader, sending: Sending, *, goes_on: bool) -> None:
+        if goes_on:
+            self._watchdog.watch(self._loop.time() + sending.idle_seconds)
+        else:
+            self._let_reader_take_its_time(sending)
+            self._pause(reader)
+
     def take(self) -> bytes:
         """As `BodySource` says."""
         return self._reader.take() if self._reader is not None else b""
@@ -229,17 +250,9 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             self._watchdog.rest()
 
     def _pause(self, reader: AnswerReader) -> None:
-        """Read no further until the reader asks.
-
-        uvloop drops what its TLS has read and not delivered when the peer closes. So the end of a body is
-        read ahead of its reader where it may be followed by a close.
-        """
-        transport = self._transport
-        if transport is None:
-            return
-        may_close = self._held_bytes and not reader.reusable and reader.missing <= self._held_bytes
-        if not may_close or reader.size >= self._held_bytes:
-            transport.pause_reading()
+        """Read no further until the reader asks."""
+        if self._transport is not None and not reader.wants_ahead(self._held_bytes):
+            self._transport.pause_reading()
 
     # ── time and failure
 
