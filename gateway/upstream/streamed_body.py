@@ -6,9 +6,12 @@ out of the buffer that it was read to.
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.upstream.upstream_failures import unreadable
+
+_TURN_BYTES: Final = 524_288
+"""libuv reads a socket up to 32 times in a row: so much of one body, then the event loop has its turn."""
 
 
 class BodySource(Protocol):
@@ -46,16 +49,9 @@ class StreamedBody:
     """
 
     __slots__ = (
-        "_connection",
-        "_content",
-        "_error",
-        "_failed",
-        "_sink",
-        "_waiter",
-        "on_close",
-        "on_end",
-        "slow",
-    )
+        "_connection", "_content", "_error", "_failed", "_left_bytes", "_sink", "_waiter", "on_close",
+        "on_end", "slow",
+    )  # fmt: skip
 
     def __init__(self, connection: BodySource, *, slow: bool) -> None:
         self.slow = slow
@@ -67,6 +63,7 @@ class StreamedBody:
         self._failed = False
         self._waiter: asyncio.Future[bytes] | None = None
         self._sink: BodySink | None = None
+        self._left_bytes = 0
 
     @property
     def at_end(self) -> bool:
@@ -110,13 +107,13 @@ class StreamedBody:
             del waiter  # it may hold an exception whose traceback holds this frame
 
     async def pass_on(self, sink: BodySink) -> None:
-        """Have it written to `sink` as it comes, until the sink has to catch up or the body has ended.
-
-        Raises as `read`, and `ConnectionError` as the sink.
+        """Have it written to `sink` as it comes, until the sink has to catch up, the body has ended, or
+        others have their turn. Raises as `read`, and `ConnectionError` as the sink.
         """
         self._sink = sink
+        self._left_bytes = _TURN_BYTES
         try:
-            content = await self.read()  # what was there before, or the end; b'' once the sink is full
+            content = await self.read()  # what came before or was the end, if anything
         finally:
             self._sink = None
         if content:
@@ -130,29 +127,27 @@ class StreamedBody:
             connection.abort()
         self._closed()
 
-    def offer(self, content: bytes) -> bool:
-        """Content for a reader that waits; whether it goes on waiting, for more."""
-        waiter, sink = self._waiter, self._sink
-        if waiter is None:
-            return False
-        if sink is None:
-            waiter.set_result(content)
-            return False
-        return self._write(sink, content, waiter)
+    def offer(self, content: bytes) -> None:
+        """Content for the reader, which may go on waiting for more."""
+        if self._sink is not None:
+            self.offer_view(content)
+        elif self._waiter is not None:
+            self._waiter.set_result(content)
 
-    def offer_view(self, content: memoryview) -> bool:
-        """The same, if `is_passed_on`. If False is returned, `content` may still be needed as it is."""
+    def offer_view(self, content: bytes | memoryview) -> bool:
+        """The same if `is_passed_on`. Unless it returns True, `content` is still needed as it is."""
         waiter, sink = self._waiter, self._sink
-        return waiter is not None and sink is not None and self._write(sink, content, waiter)
-
-    def _write(self, sink: BodySink, content: bytes | memoryview, waiter: "asyncio.Future[bytes]") -> bool:
+        if waiter is None or sink is None:
+            return False
+        self._left_bytes -= len(content)
         try:
-            if sink.write_piece(content):
-                return True
-            waiter.set_result(b"")
+            all_sent = sink.write_piece(content)
         except ConnectionError as error:
             waiter.set_exception(error)
-        return False
+            return False
+        if not all_sent or self._left_bytes <= 0:
+            waiter.set_result(b"")
+        return all_sent
 
     def end(self, content: bytes, error: Exception | None) -> None:
         """The connection is done with the body, whose last bytes these are, or failed."""

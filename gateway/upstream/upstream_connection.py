@@ -105,7 +105,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the next bytes go."""
-        return self._buffer.view
+        return self._buffer.short if self._rest is None else self._buffer.long
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes came."""
@@ -118,7 +118,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             self._pass_on(rest, reader, nbytes)
             return
         try:
-            reader.feed(bytes(self._buffer.view[:nbytes]))
+            reader.feed(bytes(self._buffer.long[:nbytes]))
         except ValueError:
             self._fail(unreadable())
             return
@@ -187,7 +187,8 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             if rest is None or not rest.is_awaited:
                 self._pause(reader)
             elif reader.size:  # else there was nothing but framing
-                self._after_offer(reader, sending, goes_on=rest.offer(reader.take()))
+                rest.offer(reader.take())
+                self._after_offer(rest, reader, sending)
             return
         now = self._loop.time()
         self._idle_due = now + sending.idle_seconds
@@ -220,13 +221,12 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     def _pass_on(self, rest: StreamedBody, reader: AnswerReader, size: int) -> None:
         """What was just read is content, and its reader takes it as it comes."""
         assert self._sending is not None
-        goes_on = rest.offer_view(self._buffer.view[:size])
-        if not goes_on:
+        if not rest.offer_view(self._buffer.long[:size]):
             self._buffer.replace()
-        self._after_offer(reader, self._sending, goes_on=goes_on)
+        self._after_offer(rest, reader, self._sending)
 
-    def _after_offer(self, reader: AnswerReader, sending: Sending, *, goes_on: bool) -> None:
-        if goes_on:
+    def _after_offer(self, rest: StreamedBody, reader: AnswerReader, sending: Sending) -> None:
+        if rest.is_awaited:
             self._watchdog.watch(self._loop.time() + sending.idle_seconds)
         else:
             self._let_reader_take_its_time(sending)
