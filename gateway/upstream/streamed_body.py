@@ -143,7 +143,7 @@ class StreamedBody:
         try:
             all_sent = sink.write_piece(content)
         except ConnectionError as error:
-            waiter.set_exception(error)
+            waiter.set_exception(error.with_traceback(None))  # that would hold this frame, and so the waiter
             return False
         if not all_sent or self._left_bytes <= 0:
             waiter.set_result(b"")
