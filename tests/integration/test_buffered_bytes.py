@@ -34,7 +34,7 @@ async def until(met: Callable[[], bool]) -> None:
 
 
 async def until_left_unread(gateway: Running, size: int) -> None:
-    """Until so many bytes are held for good: the kernel of a caller that reads nothing takes some at first."""
+    """Until so many bytes are held for good: at first the kernel takes some, though nobody reads."""
     since = time.monotonic()
 
     def settled() -> bool:
