@@ -104,7 +104,8 @@ def test_nothing_is_read_for_a_sink_that_has_to_catch_up(run: Run) -> None:
             for _ in range(20):
                 await asyncio.sleep(0)
             assert len(sink.pieces) == 1
-            assert connection._reader.size == 0
+            reader: Any = connection._reader
+            assert reader.size == 0
 
     run(scenario())
 
@@ -148,7 +149,8 @@ def test_framing_without_content_does_not_end_the_wait(run: Run) -> None:
             (connection,) = pool._connections
             await asyncio.sleep(0)
             size.set()
-            while connection._reader._framing._held != b"3\r":  # noqa: ASYNC110 - read in a callback
+            reader: Any = connection._reader
+            while reader._framing._held != b"3\r":  # noqa: ASYNC110 - read in a callback
                 await asyncio.sleep(0)
             content.set()
             assert await asyncio.wait_for(reading, 30) == b"two"
