@@ -89,7 +89,7 @@ class ConsumerApi:
     def _configured(self, request: web.Request) -> Consumer:
         consumer = self._runtime.snapshot().consumers.get(request.match_info["name"])
         if consumer is None:
-            raise LookupError("no consumer is called so in the configuration")
+            raise LookupError("the configuration has no consumer of this name")
         return consumer
 
     async def _figures(self, request: web.Request, consumer: Consumer) -> MergedReport:

@@ -40,7 +40,7 @@ class KeysApi:
         name = request.match_info["name"]
         consumer = self._runtime.snapshot().consumers.get(name)
         if consumer is None:
-            raise LookupError("no consumer is called so in the configuration")
+            raise LookupError("the configuration has no consumer of this name")
         self._runtime.key_usage.update()
         return {
             "consumer": name,

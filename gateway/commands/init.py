@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
     key = new_key()
     text = example_file("gateway.yaml").read_text("utf-8").replace(_UNKNOWN_KEY, "")
-    text = _MODELINE.sub("", text)
+    text = _MODELINE.sub("", text).replace(str(_DEFAULT_PATH), str(args.path))
     text = _DIGEST.sub(f'"{digest_line(key)}"', text, count=1)
     try:
         args.path.parent.mkdir(parents=True, exist_ok=True)

@@ -86,13 +86,13 @@ def _collect(clients: list[AdminClient], consumer: str) -> dict[str, Any]:
 
 
 def _lines(found: dict[str, Any]) -> list[str]:
-    figures = found["figures"]
+    figures, names = found["figures"], found["replicas"]
     p50, p95 = read_quantiles(counts_of(figures, "durations"), (0.5, 0.95))
     times = "" if p50 is None or p95 is None else f", p50 {p50 * 1000:.0f} ms, p95 {p95 * 1000:.0f} ms"
     lines = [
         f"{found['consumer']}: {figures['requests']} requests, {figures['errors']} errors, of them "
         f"{figures['refusals']} refused by the gateway, in 15 minutes{times}",
-        f"  of {len(found['replicas'])} replicas: {', '.join(found['replicas'])}",
+        f"  of {len(names)} {'replica' if len(names) == 1 else 'replicas'}: {', '.join(names)}",
     ]
     if found["uses"]:
         uses = (f"{name} {used:.0%}" for name, used in found["uses"].items())

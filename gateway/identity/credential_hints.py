@@ -9,9 +9,14 @@ from gateway.http.request_head import Field
 _TWILIO_SID: Final = re.compile(rb"(?:AC|SK|OQ)[0-9A-Za-z]{32}")
 _TWILIO_SECRET: Final = re.compile(rb"[0-9A-Za-z]{32,64}")
 _UNFILLED: Final = re.compile(rb"\$\{?[A-Za-z_][A-Za-z0-9_]*\}?|\$?\{\{.*\}\}|<[^<>]+>|%[A-Za-z_]+%")
+_OUR_KEY: Final = re.compile(rb"gw[0-9A-Za-z]{43}")
+"""The form that `gateway key new` gives a key; old tokens have other ones."""
 _WRAPPED: Final = re.compile(rb"(?:[\"'\s].*|.*[\"'\s])", re.DOTALL)
 _OTHER_FIELDS: Final = frozenset({b"api-key", b"apikey", b"x-api-key", b"x-auth-token", b"x-gateway-key"})
 _UNKNOWN: Final = "The consumer key is not known here."
+_KEY_IS_NAME: Final = (
+    "A key stands where the user name belongs: `curl -u NAME:KEY`, or `Authorization: Bearer KEY`."
+)
 
 
 def hint_at_key(username: bytes | None, key: bytes) -> str:
@@ -42,6 +47,8 @@ def hint_at_user_name(username: bytes | None) -> str:
             f"{why} It looks like a SID of Twilio: the user name is the consumer's name; an SDK takes the "
             "account's SID as a parameter of its own."
         )
+    if username is not None and _OUR_KEY.fullmatch(username):
+        return f"{why} {_KEY_IS_NAME}"
     return why
 
 
@@ -60,12 +67,18 @@ def hint_at_basic(rest: bytes) -> str:
         return (
             " Name and key are joined by a colon and sent in Base64 (RFC 7617); `curl -u NAME:KEY` does so."
         )
-    return ""
+    name, _, password = _decoded(rest).partition(b":")
+    return f" {_KEY_IS_NAME}" if not password and _OUR_KEY.fullmatch(name) else ""
 
 
 def _is_basic_token(key: bytes) -> bool:
-    try:
-        name, colon, password = binascii.a2b_base64(key, strict_mode=True).partition(b":")
-    except binascii.Error:
-        return False
+    name, colon, password = _decoded(key).partition(b":")
     return bool(name and colon and password) and name.isascii() and password.isascii()
+
+
+def _decoded(token: bytes) -> bytes:
+    """What stands in Base64, nothing for what does not."""
+    try:
+        return binascii.a2b_base64(token, strict_mode=True)
+    except binascii.Error:
+        return b""

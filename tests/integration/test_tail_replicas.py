@@ -70,6 +70,10 @@ async def test_several_admin_ports_without_a_store(upstream: RawUpstream, tmp_pa
         told = json.loads(out)
         assert (code, error, len(told["replicas"]), told["figures"]["requests"]) == (0, "", 2, 4)
         assert (await command("unknowns", *both))[:2] == (0, "Every outcome of the last hour is known.\n")
+        code, out, error = await command("usage", "app", *both[:2])
+        assert (code, out.splitlines()[1]) == (0, f"  of 1 replica: {await name_of(first)}"), error
+        code, _, error = await command("usage", "nobody", *both[:2])
+        assert (code, "the configuration has no consumer of this name" in error) == (1, True)
         second.process.kill()
         await second.process.wait()
         code, out, error = await command("tail", *both)

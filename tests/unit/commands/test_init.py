@@ -21,6 +21,8 @@ def test_d7_the_file_is_good_and_knows_the_key_that_was_printed(
     text = path.read_text()
     assert digest_line(key) in text
     assert key not in text
+    assert f"gateway check --config {path}\n" in text
+    assert "config/gateway.yaml" not in text, "the file names itself"
     assert text.count("#") > 50, "it is annotated"
     resolved = load_static(path, {})
     assert [each.digest for each in resolved.consumers["billing"].keys] == [digest_line(key)[7:]]

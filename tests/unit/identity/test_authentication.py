@@ -31,6 +31,10 @@ _INDEX = {
 _TARGET = "/2010-04-01/Accounts.json"
 
 
+_FORM = b"gw" + b"a1" * 21 + b"b"
+"""Of the form that `gateway key new` makes, and nobody's."""
+
+
 def _basic(username: str, key: bytes) -> bytes:
     return b"Basic " + base64.b64encode(username.encode() + b":" + key)
 
@@ -256,6 +260,9 @@ def test_d9_twilios_own_credentials_are_recognised(username: str, key: bytes, hi
         (_basic(KEY.decode(), b"billing"), "the consumer's name comes first, then its key"),
         (b"Basic " + base64.b64encode(b"billing:"), "one of them is missing"),
         (b"Basic " + base64.b64encode(b"billing"), "one of them is missing"),
+        (b"Basic " + base64.b64encode(_FORM + b":"), "is missing. A key stands where the user name belongs"),
+        (b"Basic " + base64.b64encode(_FORM), "is missing. A key stands where the user name belongs"),
+        (_basic(_FORM.decode(), KEY), "does not belong to this key. A key stands where the user name"),
         (KEY, "a bare key is sent as `Bearer KEY`"),
         (b"Token " + KEY, "must begin with Basic or Bearer"),
         (b"Bearer", "holds no key"),
@@ -272,7 +279,8 @@ def test_d9_twilios_own_credentials_are_recognised(username: str, key: bytes, hi
         (b"Basic billing:" + KEY, "joined by a colon and sent in Base64"),
     ],
     ids=[
-        "swapped", "no password", "no colon", "bare", "another scheme", "nothing", "a SID as user name",
+        "swapped", "no password", "no colon", "a key as user name", "a key alone", "two keys",
+        "bare", "another scheme", "nothing", "a SID as user name",
         "quoted", "a line end", "a variable", "a variable in braces", "a placeholder", "a digest",
         "two schemes", "two schemes of Basic", "Bearer for Basic", "not encoded",
     ],
