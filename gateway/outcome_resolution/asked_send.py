@@ -248,6 +248,7 @@ class AskedSend:
         self._drop_pursuit()
         outcome = self._outcome
         outcome.started_at, outcome.ended_at = self._resolver.outcomes.now(), 0.0
+        outcome.empty_since = 0.0
         outcome.state = OutcomeState.IN_FLIGHT
         self._began = time.perf_counter()
         self._exchange.in_doubt = False

@@ -30,7 +30,6 @@ class Pursuit:
         self.task: asyncio.Task[None] | None = None
         self._now = now
         self._looked_at: float | None = None
-        self._empty_since: float | None = None
         self._asked_now = False
         self._changed = asyncio.Event()
         self._decided = asyncio.Event()
@@ -63,7 +62,7 @@ class Pursuit:
             ended_at=self.ended_at,
             deadline=self.outcome.ends_by,
             looked_at=self._looked_at,
-            empty_since=self._empty_since,
+            empty_since=self.outcome.empty_since or None,
             waited_for=self.turn is not None,
         )
 
@@ -77,9 +76,11 @@ class Pursuit:
 
     def judge(self, look: Look, key: bytes) -> LookVerdict:
         """Draw what follows from a look."""
-        compared = self.outcome.subject.compared
-        found = judge_look(look, compared, key, ended_at=self.ended_at, empty_since=self._empty_since)
-        self._empty_since = found.empty_since
+        outcome = self.outcome
+        empty_since = outcome.empty_since or None
+        compared = outcome.subject.compared
+        found = judge_look(look, compared, key, ended_at=self.ended_at, empty_since=empty_since)
+        outcome.empty_since = found.empty_since or 0.0
         if found.verdict is not LookVerdict.OPEN:
             self.decide(found)
         return found.verdict

@@ -30,7 +30,8 @@ class OpenOutcome:
 
     `ends_by` is the attempt's deadline. Of a replica that was killed, or cannot reach the store, the attempt
     ended with the lease: none begins after it. `slug` is the failure, `status` that of Twilio's answer, where
-    there is one. Looks are counted over all replicas.
+    there is one. Looks are counted over all replicas. Since `empty_since` they have found nothing: a replica
+    that takes the outcome over goes on from there.
     """
 
     id: str
@@ -45,6 +46,7 @@ class OpenOutcome:
     status: int = 0
     looks: int = 0
     looked_at: float = 0.0
+    empty_since: float = 0.0
     sid: str = ""
 
     def __repr__(self) -> str:

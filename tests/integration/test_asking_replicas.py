@@ -67,6 +67,24 @@ async def test_what_a_killed_replica_leaves_is_found_out_by_another(
     assert json.loads(answer.body)["sid"] == one.sids()[0]
 
 
+async def test_what_takes_over_goes_on_from_the_looks_before_it(
+    replicas: list[Asking], server: RedisServer
+) -> None:
+    """One look that finds nothing is made already, more than two seconds before: absence needs one more."""
+    one, two = replicas
+    await lose(one, "reset-before")
+    (pursuit,) = one.gateway.gateway.components.resolver._pursuits.values()
+    outcome = pursuit.outcome
+    async with passing_time(one.clock, one.step):
+        while not outcome.empty_since:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.1)
+        assert await one.gateway.gateway.components.resolver.outcomes.keep(outcome)
+    die(one, server)
+    one.clock.advance(outcome.ended_at + 16 - one.gateway.gateway.components.resolver.outcomes.now())
+    assert await until_resolved(two) == {"absent": 1}
+    assert dict(two.gateway.gateway.components.resolver.looks) == {"absent": 1}
+
+
 @pytest.mark.parametrize("fault", ["reset-after", "reset-before"])
 async def test_another_store_key_leaves_it_unknown_and_sends_nothing_twice(
     server: RedisServer, fault: str
