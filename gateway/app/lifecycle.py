@@ -61,8 +61,8 @@ async def run_gateway(source: ConfigurationSource, announce: Callable[[str, str]
         notifier.beat_on(loop)
         notifier.ready(f"serving on {gateway.url}, admin on {gateway.admin_url}")
         reloads = _Reloads(gateway, resolved, source, notifier)
-        signals.on_reload = reloads.hang_up
         reloads.start(loop)
+        signals.reload_by(reloads.hang_up)
         heads = HeadReports(gateway.auditor, gateway.observers, gateway.components.store)
         heads.start(gateway.loops)
         await signals.stop.wait()
@@ -82,14 +82,26 @@ async def run_gateway(source: ConfigurationSource, announce: Callable[[str, str]
 
 
 class _Signals:
-    """SIGTERM and SIGINT set `stop`; SIGHUP calls `on_reload`, a no-op until the gateway serves."""
+    """SIGTERM and SIGINT set `stop`; SIGHUP asks for a reload, once the gateway serves."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.stop = asyncio.Event()
-        self.on_reload: Callable[[], object] = lambda: None
+        self._reload: Callable[[], object] | None = None
+        self._hung_up = False
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop.set)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self.on_reload())
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+
+    def reload_by(self, reload: Callable[[], object]) -> None:
+        """What SIGHUP calls from now on; at once, if one came while the gateway started."""
+        self._reload = reload
+        if self._hung_up:
+            reload()
+
+    def _hang_up(self) -> None:
+        self._hung_up = True
+        if self._reload is not None:
+            self._reload()
 
 
 async def _load_first(
