@@ -85,6 +85,15 @@ SERVICES: Final[Mapping[str, DemoService]] = {
 """Whom a demonstration's configuration names as consumers."""
 
 
+_AGENTS: Final[Mapping[str, str]] = {
+    "billing": "twilio-python/9.13.0 (Linux x86_64) Python/3.11",
+    "reminders": "twilio-node/5.10.0 (linux x64) node/22.1.0",
+    "campaigns": "twilio-python/9.8.1 (Linux x86_64) Python/3.12",
+    "crm": "twilio-ruby/7.6.0 (linux x86_64) Ruby/3.3.0",
+}
+"""What their SDKs say of themselves."""
+
+
 def trouble(faults: Faults) -> None:
     """What the simulated Twilio does to them."""
     faults.concurrency_limit = 8
@@ -140,10 +149,13 @@ class Traffic:
         headers = {
             "Authorization": aiohttp.encode_basic_auth(name, self._keys[name]),
             "X-Request-Id": f"{name}-{number:06d}",
+            "User-Agent": _AGENTS.get(name, "demo/1.0"),
         }
         form = dict(call.form) if call.form is not None else None
         if form is not None and "Body" in form:  # each is another message: the repeat guard holds equal ones
             form["Body"] += f" ({number})"
+        elif form is not None and "Url" in form:  # and each call another call
+            form["Url"] += f"?n={number}"
         with suppress(aiohttp.ClientError, TimeoutError):  # what went wrong is for the page to show
             async with session.request(
                 call.method, self._url + call.path, data=form, headers=headers

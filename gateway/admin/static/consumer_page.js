@@ -84,7 +84,7 @@ function blocks(consumer) {
     element("div", { class: "blocks" },
       block("Limits", ["Limit", "Rate", "Used"], consumer.limits.map((limit) => [
         limit.name, limit.per === "consumer" ? limit.rate : `${limit.rate}, per ${limit.per}`, gauge(limit.used)])),
-      block("Keys", ["Key", "Ends", "Age", "First use", "Last use"], [...consumer.keys, ...consumer.former].map(keyRow), keysNote(consumer)),
+      block("Keys", ["Key", "Ends", "Age", "First use", "Last use"], [...consumer.keys, ...consumer.former].map(keyRow), keysNote(consumer), "wide"),
       block("Callers", ["Address", "Calls", "Last"], consumer.addresses.map((row) => [
         row.address, count(row.calls), ago(row.last_at, now())])),
       block("SDKs", ["SDK", "Requests"], consumer.sdks.map((row) => [pickButton("sdk", row.sdk), count(row.requests)])),
@@ -100,9 +100,9 @@ function blocks(consumer) {
   ];
 }
 
-function block(title, heads, rows, note = "") {
+function block(title, heads, rows, note = "", width = "") {
   const cells = (row) => row.map((cell) => element("td", {}, cell));
-  return element("div", { class: "sheet block" },
+  return element("div", { class: `sheet block ${width}`.trim() },
     element("h3", { text: title }),
     rows.length
       ? element("div", { class: "scroller" }, element("table", {},
@@ -130,10 +130,15 @@ function keyRow(key) {
   return [
     name,
     removed ? element("span", { class: "tag", text: "removed", attributes: { title: moment(key.removed_at) } }) : ends(key.expires),
-    removed ? "–" : element("span", { text: span(now() - key.seen_at), attributes: { title: `First configured ${moment(key.seen_at)}` } }),
+    removed ? "–" : element("span", { text: ageOf(key.seen_at), attributes: { title: `First configured ${moment(key.seen_at)}` } }),
     key.first_used ? at(key.first_used) : removed ? "–" : "never",
     key.last_used ? at(key.last_used) : removed ? "–" : "never",
   ];
+}
+
+function ageOf(epoch) {
+  const seconds = now() - epoch;
+  return span(seconds < 60 ? seconds : Math.floor(seconds / 60) * 60);
 }
 
 function at(epoch) {
