@@ -188,7 +188,7 @@ class Replica:
 async def run_creates(
     run: Run, simulator: Simulator, ports: list[int], creates: int, callers: int, seed: int
 ) -> list[str]:
-    """All creates, while faults last and then without; returns their labels."""
+    """All creates, while faults last and then without; the labels whose clients must know then."""
     chance = random.Random(seed)
     numbers = iter(range(creates))
     labels = [f"label–{seed}–{number}" for number in range(creates)]  # smart encoding replaces dashes
@@ -204,12 +204,13 @@ async def run_creates(
     run.end_faults()
     run.faults = sum(rule.fired for rule in simulator.faults.rules)
     simulator.faults.clear()
-    left = [number for number in range(creates) if labels[number] not in run.told.acknowledged]
+    known = {label for label in labels if not run.histories.is_ambiguous(label)}
+    left = [n for n in range(creates) if labels[n] in known and labels[n] not in run.told.acknowledged]
     again = (clients[number % len(clients)].create(labels[number], to[number]) for number in left)
     with suppress(TimeoutError):  # those without an answer are told of
         async with asyncio.timeout(_END_SECONDS):
             await asyncio.gather(*again)
-    return labels
+    return sorted(known)
 
 
 async def _kill_now_and_then(run: Run, replicas: list[Replica], every: float) -> None:

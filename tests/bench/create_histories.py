@@ -12,6 +12,8 @@ from urllib.parse import parse_qs
 from twilio_simulator import Simulator
 
 _ALTERED: Final = frozenset({"rewrite-body", "replace-sender", "redact"})
+_AMBIGUOUS: Final = frozenset({"redact", "second-sender"})
+"""With these no look can tell whether a lost create was done, so that it stays unknown and is held."""
 _LOOKED_SECONDS: Final = 25.0
 
 
@@ -71,6 +73,10 @@ class CreateHistories:
         """Twilio has created a message."""
         self.made.setdefault(label, []).append((self._now(), sid))
 
+    def is_ambiguous(self, label: str) -> bool:
+        """Whether a client that keeps calling need not learn what became of it."""
+        return any(_AMBIGUOUS & set(each.plan) for each in self.attempts.get(label, ()))
+
     def cause(self, label: str) -> str:
         """Why the outcome of a label's last attempt may have stayed unknown."""
         attempts = self.attempts.get(label, [])
@@ -79,6 +85,8 @@ class CreateHistories:
         last = attempts[-1]
         if any(last.at <= at <= last.at + _LOOKED_SECONDS for at in self.kills):
             return "a replica was killed since"
+        if self.is_ambiguous(label):
+            return "nobody can tell"
         if _ALTERED & set(last.plan):
             return f"the resource was altered: {', '.join(sorted(_ALTERED & set(last.plan)))}"
         if made := self.made.get(label):
