@@ -121,7 +121,8 @@ ANIMALS: Final = (
     ),
 )  # fmt: skip
 ABSENT: Final = {
-    "airbyte-source-twilio": "351 MB, and its commands did not end within three minutes; why was not found",
+    "airbyte-source-twilio": "351 MB; its `check` waits 10, 20, 40 … s between attempts of a request that "
+    "fails, and does not end within three minutes; what fails in it was not found",
     "n8n's node": "its requests are made by n8n-core, which comes with all of n8n",
     "pipecat": "half a gigabyte, for one request that hangs up: it neither sends nor lists messages",
     "The SDKs of Go, PHP, Ruby, C# and Java": "on neither PyPI, npm nor Debian; their HTTP stacks stand in, "
