@@ -63,6 +63,12 @@ async def read_given_urls(
     pool = ConnectionPool(options)
     try:
         for account in credential.accounts:
+            if not account.keys:  # a file for the webhook role alone needs none
+                yield ListError(
+                    f"{account.sid}: `credentials` has no API key of this account to ask Twilio with; "
+                    "add `keys`, or name a configuration that has them by --config"
+                )
+                continue
             for listing in _LISTINGS:
                 try:
                     async for each in _read_listing(pool, credential, account, listing):

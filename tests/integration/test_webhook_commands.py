@@ -27,12 +27,13 @@ from twilio_simulator import SimulatedAccount, SimulatedKey, Simulator
 
 
 async def run(
-    folder: Path, *arguments: str, upstream: str = "http://127.0.0.1:9", environ: Any = None
+    folder: Path, *arguments: str, upstream: str = "http://127.0.0.1:9", environ: Any = None, **changes: Any
 ) -> tuple[int, str]:
     """Exit code and standard output."""
     config = folder / "gateway.yaml"
     section = settings("http://orders:8000")
-    config.write_text(yaml.safe_dump(configuration(upstream, webhooks=section)))
+    written = configuration(upstream, webhooks=section) | changes
+    config.write_text(yaml.safe_dump({name: value for name, value in written.items() if value is not None}))
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "gateway", *arguments, "--config", str(config),
         env={"PATH": os.environ["PATH"], **(WEBHOOK_ENVIRON if environ is None else environ)},
@@ -115,3 +116,11 @@ async def test_audit(tmp_path: Path) -> None:
         }
         assert "s3cret" not in output
         assert (code, found["unread"]) == (1, [])
+
+
+async def test_audit_with_the_file_of_the_webhook_role(tmp_path: Path) -> None:
+    """It has no API key, so Twilio cannot be asked; the answer says what is missing."""
+    changes = {"credentials": {"main": {"account_sid": ACCOUNT_SID}}, "consumers": None}
+    code, output = await run(tmp_path, "webhooks", "audit", **changes)
+    assert (code, output.splitlines()[1:]) == (3, ["0 URLs, 0 relayed by the gateway, 0 not"]), output
+    assert output.startswith(f"not read  {ACCOUNT_SID}: `credentials` has no API key of this account")
