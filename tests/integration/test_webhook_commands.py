@@ -120,7 +120,7 @@ async def test_audit(tmp_path: Path) -> None:
 
 async def test_audit_with_the_file_of_the_webhook_role(tmp_path: Path) -> None:
     """It has no API key, so Twilio cannot be asked; the answer says what is missing."""
-    changes = {"credentials": {"main": {"account_sid": ACCOUNT_SID}}, "consumers": None}
+    changes: dict[str, Any] = {"credentials": {"main": {"account_sid": ACCOUNT_SID}}, "consumers": None}
     code, output = await run(tmp_path, "webhooks", "audit", **changes)
     assert (code, output.splitlines()[1:]) == (3, ["0 URLs, 0 relayed by the gateway, 0 not"]), output
     assert output.startswith(f"not read  {ACCOUNT_SID}: `credentials` has no API key of this account")
