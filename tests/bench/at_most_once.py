@@ -192,7 +192,7 @@ async def run_creates(
     chance = random.Random(seed)
     numbers = iter(range(creates))
     labels = [f"label–{seed}–{number}" for number in range(creates)]  # smart encoding replaces dashes
-    to = [f"1555{2_000_000 + number}" for number in range(creates)]
+    to = [f"1{2_000_000 + number}0100" for number in range(creates)]  # redaction hides the last four digits
     clients = [RetryingClient(kind, ports, run.told, chance) for kind in KINDS]
 
     async def call() -> None:
