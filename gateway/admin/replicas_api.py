@@ -115,7 +115,12 @@ class ReplicasApi:
     ) -> dict[str, object]:
         asked = written_query(query, without="replica")
         found = await self._view.search(asked, wanted, limit, _name(replica))
-        return {"exchanges": found.rows, "replicas": found.replicas, "note": found.note}
+        return {
+            "exchanges": found.rows,
+            "replicas": found.replicas,
+            "note": found.note,
+            "late": found.late,
+        }
 
 
 def _name(replica: str) -> str:

@@ -75,11 +75,13 @@ class ViewOptions(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Exchanges, newest first; the replicas that were asked successfully, and in `note` what is missing."""
+    """Exchanges, newest first; the replicas that answered, in `note` what is missing; `late` are live ones
+    that did not answer in time."""
 
     rows: list[Row]
     replicas: list[str]
     note: str
+    late: list[str]
 
 
 class Points(NamedTuple):
@@ -95,8 +97,7 @@ class ReplicaView:
 
     def __init__(self, options: ViewOptions, sources: ViewSources, loops: BackgroundLoops) -> None:
         self.replica = options.replica
-        self.reports: ReportSharing | None = None
-        """None without a store."""
+        self.reports: ReportSharing | None = None  # without a store
         self.feed = MergedFeed(time.time(), sources.shows_addresses)
         self._options = options
         self._sources = sources
@@ -165,23 +166,23 @@ class ReplicaView:
         rows = self._sources.answers.exchanges(query) if replica in ("", self.replica) else []
         answered = [self.replica] if replica in ("", self.replica) else []
         asked = [name for name in listing.live if replica in ("", name)]
-        silent = [each.name for each in listing.replicas if each.name not in (self.replica, *asked)]
-        silent = [name for name in silent if replica in ("", name)]
+        gone = [each.name for each in listing.replicas if each.name not in (self.replica, *asked)]
+        silent = [name for name in gone if replica in ("", name)]
         notes = [self.note_of(listing)] if self._options.store is not None else []
+        late: list[str] = []
         if self._store is not None and listing.shared and (asked or silent):
             try:
                 for answer in await ask_replicas(self._store, query, asked, replica, EXCHANGES_FIELD):
                     rows += self.feed.shown(filter(is_row, answer["exchanges"]))
                     answered.append(answer["replica"])
-                silent += [name for name in asked if name not in answered]
                 late = [name for name in asked if name not in answered]
                 notes += [f"{name} did not answer: only what it published" for name in late]
-                for published in (await self._store.latest(dict.fromkeys(silent, 0))).values():
+                for published in (await self._store.latest(dict.fromkeys(silent + late, 0))).values():
                     rows += self.feed.shown(row for row in published if admits_row(wanted, row))
             except StoreUnavailable as error:
                 notes.append(f"Redis is unavailable ({error})")
         rows.sort(key=lambda row: (row["at"], row["seq"]), reverse=True)
-        return Found(rows[:most], answered, "; ".join(filter(None, notes)))
+        return Found(rows[:most], answered, "; ".join(filter(None, notes)), late)
 
     async def points(self, query: str, replica: str = "") -> Points:
         """The points of a filtered history of all replicas (`replica` is ''), or of one; `query` is that of

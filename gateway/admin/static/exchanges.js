@@ -10,7 +10,7 @@ const MAX_KEPT = 1000;
 const DRAW_EVERY_MS = 400;
 
 export class ExchangeList {
-  /** `older(exchange)` gives exchanges that are older than this one, the oldest of the list. */
+  /** `older(exchange)` asks for exchanges that are older than this one, the oldest of the list. */
   constructor(root, older) {
     this.older = older;
     this.rows = new Map(); // by replica and sequence number
@@ -20,6 +20,7 @@ export class ExchangeList {
     this.fresh = 0;
     this.skipped = 0;
     this.room = PAGE;
+    this.late = ""; // which replica did not tell of older exchanges
     this.paused = false;
     this.hovered = false;
     this.drawing = 0;
@@ -61,6 +62,7 @@ export class ExchangeList {
     this.fresh = this.skipped = 0;
     this.room = PAGE;
     this.loaded = false;
+    this.late = "";
     this.draw();
   }
 
@@ -157,7 +159,7 @@ export class ExchangeList {
     const waiting = this.fresh ? `${count(this.fresh)} new` : "";
     const why = this.paused ? "paused" : this.held ? "held while you read" : "live";
     const missed = this.skipped ? `${count(this.skipped)} skipped, too many to list` : "";
-    setText(this.note, [why, waiting, missed].filter(Boolean).join(" · "));
+    setText(this.note, [why, waiting, missed, this.late].filter(Boolean).join(" · "));
     this.note.dataset.held = String(this.held);
   }
 
@@ -168,14 +170,25 @@ export class ExchangeList {
     this.drop((row) => !kept.has(row) && !row.open);
   }
 
-  async showOlder() {
-    this.room += PAGE;
-    if (this.rows.size < this.room) {
-      const { choice } = this;
-      const older = await this.older(this.ordered().at(-1).exchange);
-      if (choice !== this.choice) return; // meanwhile the reader has chosen others
-      this.take(older);
+  /** False if nothing was taken: the reader has chosen others meanwhile, or a replica is late, and its part would be a hole. */
+  async takeOlder() {
+    const { choice } = this;
+    this.moreButton.disabled = true;
+    try {
+      const { exchanges, late = [] } = await this.older(this.ordered().at(-1).exchange);
+      if (choice !== this.choice) return false;
+      this.late = late.length ? `${late.join(", ")} did not answer: ask for older ones again` : "";
+      if (this.late) this.tell();
+      else this.take(exchanges);
+      return !this.late;
+    } finally {
+      this.moreButton.disabled = false;
     }
+  }
+
+  async showOlder() {
+    if (this.rows.size < this.room + PAGE && !(await this.takeOlder())) return;
+    this.room += PAGE;
     const before = this.shown.length;
     this.draw();
     if (this.shown.length === before) this.moreButton.hidden = true;

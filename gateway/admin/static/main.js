@@ -30,7 +30,7 @@ const tables = new Tables(document);
 const stops = new StopsView(document);
 const webhooks = new WebhooksView(document);
 const notices = new Notices(document);
-const list = new ExchangeList(document.getElementById("exchanges"), async (oldest) => (await exchanges(olderThan(oldest))).exchanges);
+const list = new ExchangeList(document.getElementById("exchanges"), (oldest) => exchanges(olderThan(oldest)));
 const [form, chips, range] = ["filters", "chips", "range"].map((id) => document.getElementById(id));
 const filters = new Filters(form, chips, range, () => {
   show();
