@@ -2,7 +2,7 @@
 
 import re
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.consumers.consumer import Consumer, Emit, Mode
@@ -51,6 +51,7 @@ def _assert_telling_nothing(refusal: Refusal) -> None:
 
 
 @settings(max_examples=400)
+@example("GET", "//2010-04-01/Accounts.json", (1, 1), ((b"Host", b"api.twilio.com"),))
 @given(methods, targets, versions, fields)
 def test_any_head_is_an_inbound_or_a_refusal(
     method: str, target: str, version: tuple[int, int], raw: Fields
@@ -66,8 +67,9 @@ def test_any_head_is_an_inbound_or_a_refusal(
     if inbound.authority:
         assert target.lower().startswith(f"{inbound.scheme}://{inbound.authority}")
         assert target.endswith((rest, "?")) or rest.startswith("/?") or rest == "/"
-    else:
-        assert target.removesuffix("?" if not inbound.query else "") == rest
+    else:  # a doubled slash before a version is the only thing that is put right
+        path, _, query = target.partition("?")
+        assert (inbound.path, inbound.query) in ((path, query), (path.replace("//", "/"), query))
     assert not {"..", ".", ""} & set(inbound.path.split("/")[1:-1])
     assert not any(secret in repr(inbound) for secret in _SECRETS) or KEY.decode() in target
 
