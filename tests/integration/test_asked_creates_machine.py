@@ -115,10 +115,10 @@ class AskingReplicas(LookingMachine, RedisMachine):
 
 
 TestOneProcess = LookingMachine.TestCase
-TestOneProcess.settings = settings(max_examples=40, stateful_step_count=50, deadline=None)
+TestOneProcess.settings = settings(max_examples=120, stateful_step_count=50, deadline=None)
 TestReplicas = AskingReplicas.TestCase
 TestReplicas.settings = settings(
-    max_examples=15, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 

@@ -69,6 +69,8 @@ class LookingMachine(SearchingMachine):
         search = self._search_of(call.replica, outcome)
         search.call = call
         judged = self.asking[call] = self.loop.create_future()
+        if search.pursuit.is_decided:  # found while the attempt was in flight
+            judged.set_result(search.pursuit.judgement)
         try:
             verdict, sid, _ = await judged
         finally:
