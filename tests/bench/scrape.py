@@ -1,8 +1,9 @@
-"""What scraping costs traffic: 200 consumers, every route of the catalogue touched, a scrape every 2 s.
+"""What scraping and an open page cost traffic: 200 consumers, every route touched, a scrape every 2 s.
 
-`python -m tests.bench.scrape [--rate 200] [--seconds 10] [--rounds 3]` prints the size of the exposition and
-the data port's latency with and without a scraper, by turns. The scraper is a process of its own on the
-load's core, as Prometheus is on its own machine.
+`python -m tests.bench.scrape [--rate 200] [--seconds 10] [--rounds 3] [--page]` prints the size of the
+exposition and the data port's latency with and without a scraper, by turns; with `--page` also while a
+browser shows the page. Both are processes of their own on the load's core, as they are elsewhere in life, so
+that of an open page the CPU counts and the latency is the browser's as well.
 """
 
 import argparse
@@ -91,6 +92,12 @@ def fetch(admin_url: str) -> bytes:
 
 
 @contextmanager
+def without(admin_url: str, core: int | None) -> Iterator[None]:
+    """Nothing reads."""
+    yield
+
+
+@contextmanager
 def scraping(admin_url: str, core: int | None) -> Iterator[None]:
     """Scrapes every 2 s meanwhile, in a process of its own."""
     with pinned(core):
@@ -102,6 +109,40 @@ def scraping(admin_url: str, core: int | None) -> Iterator[None]:
     finally:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def viewing(admin_url: str, core: int | None) -> Iterator[None]:
+    """A browser shows the page meanwhile."""
+    command = [sys.executable, "-m", "tests.bench.scrape", "--viewer", admin_url]
+    with pinned(core):
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        if not process.stdout.readline():
+            raise RuntimeError("the page did not open")
+        yield
+    finally:
+        process.stdin.close()
+        process.wait()
+
+
+def _view_until_told(admin_url: str) -> None:
+    """Say so once the page lives, and go on until standard input ends."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser.reader import LAUNCH
+    from tests.clients.programs import require_tool
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=require_tool("chromium"), args=LAUNCH)
+        page = browser.new_page()
+        page.goto(admin_url)
+        page.locator("tr.exchange").first.wait_for()
+        print("open", flush=True)
+        sys.stdin.read()
+        browser.close()
 
 
 def _scrape_for_ever(admin_url: str) -> None:
@@ -123,7 +164,7 @@ def _report(name: str, rounds: list[list[float | None]], cpu: float) -> int:
     return sum(each is None for several in rounds for each in several)
 
 
-def run(rate: float, seconds: float, rounds: int) -> int:
+def run(rate: float, seconds: float, rounds: int, *, page: bool = False) -> int:
     """0, or 1 if a request had no good answer or the exposition is too long; never because of a time."""
     cores = Cores.found()
     with ExitStack() as stack:
@@ -135,26 +176,29 @@ def run(rate: float, seconds: float, rounds: int) -> int:
         stack.enter_context(pinned(cores.load))
         asked = uvloop.run(touch(gateway))
         began = time.perf_counter()
-        page = fetch(gateway.admin_url)
+        exposition = fetch(gateway.admin_url)
         took = time.perf_counter() - began
-        lines = len(page.splitlines())
-        print(f"{len(page):,} bytes, {lines:,} lines after {asked} requests; {took * 1e3:.0f} ms at rest")
-        times: dict[str, list[list[float | None]]] = {"without": [], "scraped every 2 s": []}
+        lines = len(exposition.splitlines())
+        print(
+            f"{len(exposition):,} bytes, {lines:,} lines after {asked} requests; {took * 1e3:.0f} ms at rest"
+        )
+        beside = {"without": without, "scraped every 2 s": scraping} | (
+            {"page open": viewing} if page else {}
+        )
+        times: dict[str, list[list[float | None]]] = {name: [] for name in beside}
         used = dict.fromkeys(times, 0.0)
         for _ in range(rounds):
-            for name in times:
-                with ExitStack() as scraper:
-                    if name != "without":
-                        scraper.enter_context(scraping(gateway.admin_url, cores.load))
+            for name, reader in beside.items():
+                with reader(gateway.admin_url, cores.load):
                     before = cpu_seconds(gateway)
                     times[name].append(uvloop.run(measure(gateway, rate, seconds)))
                     used[name] += cpu_seconds(gateway) - before
         failed = sum(_report(name, each, used[name] / seconds / rounds) for name, each in times.items())
     if failed:
         print(f"{failed} requests had no good answer")
-    if len(page) >= _LONGEST_BYTES:
+    if len(exposition) >= _LONGEST_BYTES:
         print(f"the exposition is longer than {_LONGEST_BYTES:,} bytes")
-    return 1 if failed or len(page) >= _LONGEST_BYTES else 0
+    return 1 if failed or len(exposition) >= _LONGEST_BYTES else 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -166,12 +210,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=10, help="of each round (default: 10)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--short", action="store_true", help="one short round: only to see that it runs")
+    parser.add_argument("--page", action="store_true", help="also with the page open; needs Chromium")
     parser.add_argument("--scraper", help=argparse.SUPPRESS, metavar="URL")
+    parser.add_argument("--viewer", help=argparse.SUPPRESS, metavar="URL")
     args = parser.parse_args(arguments)
     if args.scraper:
         _scrape_for_ever(args.scraper)
+    if args.viewer:
+        _view_until_told(args.viewer)
+        return 0
     seconds, rounds = (1.0, 1) if args.short else (args.seconds, args.rounds)
-    return run(args.rate, seconds, rounds)
+    return run(args.rate, seconds, rounds, page=args.page)
 
 
 if __name__ == "__main__":
