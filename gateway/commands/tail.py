@@ -7,9 +7,10 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from gateway.commands.admin_arguments import add_admin_arguments, admin_addresses, open_client_at
 from gateway.commands.admin_client import AdminError
@@ -108,10 +109,16 @@ def _tail(args: argparse.Namespace, printer: "_Printer") -> int:
     )
     printer.show(found[-args.limit :])
     if args.follow:
+        signal.signal(signal.SIGINT, _leave)
         Follower(sources, printer.show, _say).run()
     if not found and failed is None:
         _say("No exchange among the latest matches.")
     return 0 if failed is None else 1
+
+
+def _leave(*_: object) -> NoReturn:
+    """Ctrl+C: at once. A KeyboardInterrupt that is raised within a finalizer is ignored by Python."""
+    os._exit(_INTERRUPTED)
 
 
 def _replica(exchange: Exchange) -> str:
