@@ -70,7 +70,7 @@ FAULTS = {
 }
 _LIST_LAG = ("list-lag=0..5", 0.1)
 SETTINGS: dict[str, Any] = {
-    "repeat_guard": {"store": "shared"},
+    "repeat_guard": {"store": "shared", "seconds": 3600},  # clients come back at the end of a run
     "on_store_failure": "refuse",
     "store_key": {"env": "STORE_KEY"},
     "drain_seconds": 30,
