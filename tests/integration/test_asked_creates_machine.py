@@ -131,7 +131,7 @@ def _asking() -> AskingReplicas:
 
 
 def test_a_late_word_does_not_undo_what_a_look_has_found() -> None:
-    """That it ended open is told the store after its message was found, which is owned by then."""
+    """The store hears that it ended open only after its message was found, which is owned by then."""
     machine = _asking()
     machine._break(machine.calls[0])
     machine.stores[0].faults.append("late")

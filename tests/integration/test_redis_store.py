@@ -187,7 +187,7 @@ async def test_a_connection_that_takes_long_to_open_is_kept(server: RedisServer,
 async def test_c11_a_key_of_another_form_is_no_outage(
     redis: Watched, server: RedisServer, script: str
 ) -> None:
-    """It is told apart from a store that refuses all; the other keys are used as before."""
+    """It does not count as a store that refuses all; the other keys are used as before."""
     server.client.set("gateway:odd", "words")
     for _ in range(5):
         with pytest.raises(UnusableKey):

@@ -1,8 +1,8 @@
 """In whatever order creates begin, end, hang up and come again: never more than one message an intention.
 
 Without faults there are exactly as many messages as intentions. The machine runs in one process, and over a
-real Redis between two replicas that may be killed, lose their leases and meet a store that fails, or is told
-late. `test_asked_creates_machine.py` has looks at Twilio besides.
+real Redis between two replicas that may be killed, lose their leases and meet a store that fails, or hears
+of it late. `test_asked_creates_machine.py` has looks at Twilio besides.
 """
 
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ class OneProcess(RepeatMachine):
 
 
 class OverRedis(RedisMachine, OneProcess):
-    """Two replicas. Redis has a clock of its own, and forgets all when it is told to."""
+    """Two replicas. Redis has a clock of its own, and forgets all on command."""
 
     def _expire(self) -> None:
         """What was not yet written would come after it: wait for that."""

@@ -99,7 +99,7 @@ async def test_large_bodies_share_a_bound() -> None:
 
 
 async def test_the_loop_does_not_decode_large_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mebibyte of escapes takes tenths of a second, whoever sent it: others are answered meanwhile."""
+    """A mebibyte of escapes takes tenths of a second: other callers are answered meanwhile."""
     threads: list[bool] = []
 
     def verify(*arguments: Any) -> Verification:

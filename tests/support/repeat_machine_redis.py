@@ -81,7 +81,7 @@ class LateWords(FaultyStore):
 
 
 class RedisMachine(RepeatMachine):
-    """Two replicas; their store fails before or after it has done what it was asked, or is told it late."""
+    """Two replicas; their store fails before or after it has done what it was asked, or hears of it late."""
 
     replicas = 2
 

@@ -204,7 +204,7 @@ class SearchingMachine(RepeatMachine):
     @precondition(lambda self: self.unwritten)
     @rule(data=st.data())
     def an_end_is_written_again(self, data: st.DataObject) -> None:
-        """What the store did not take is told again."""
+        """What the store did not take is sent again."""
         search = data.draw(st.sampled_from(self.unwritten), label="which")
         self.loop.run_until_complete(self._resolve(search))
         self._turn()
@@ -212,7 +212,7 @@ class SearchingMachine(RepeatMachine):
     @precondition(lambda self: any(not each.done() for each in self.asking.values()))
     @rule(data=st.data())
     def a_deadline_passes(self, data: st.DataObject) -> None:
-        """The caller is told that nobody knows."""
+        """The caller gets an unknown outcome."""
         waiting = [call for call, judged in self.asking.items() if not judged.done()]
         self._give_up(data.draw(st.sampled_from(waiting), label="which"))
 

@@ -96,7 +96,7 @@ class CellFilter(NamedTuple):
     sdk: str = ""
 
     def admits(self, name: CellName) -> bool:
-        """Whether a cell is wanted. Of the status class no cell is told apart."""
+        """Whether a cell is wanted. Cells do not tell status classes apart."""
         return not (
             (self.consumer is not None and self.consumer != name.consumer)
             or (self.route and self.route not in name.label.lower())

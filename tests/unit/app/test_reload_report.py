@@ -1,4 +1,4 @@
-"""A reload that changes very much is told in a line that can be read."""
+"""The log line of a large reload stays readable."""
 
 from gateway.app.reload_report import MOST_TOLD, tell_some
 

@@ -18,7 +18,7 @@ from tests.support.upstream import RawUpstream, Step, UpstreamConnection, raw, r
 
 REQUEST = b"GET /x HTTP/1.1\r\nHost: api.twilio.com\r\n\r\n"
 BIG = b"".join(b"%07d\n" % number for number in range(1 << 18))
-"""2 MiB in which each place is told from every other."""
+"""2 MiB in which no two places are alike."""
 FRAMINGS = {
     "sized": (b"Content-Length: %d\r\n\r\n" % len(BIG), BIG),
     "one chunk": (
@@ -128,7 +128,7 @@ def test_others_have_their_turn(run: Run) -> None:
 
 @on_both_loops
 def test_framing_without_content_does_not_end_the_wait(run: Run) -> None:
-    """A chunk's size in a segment of its own, while somebody waits for the chunk."""
+    """A chunk's size in a segment of its own, while a reader waits for the chunk."""
 
     async def scenario() -> None:
         size, content = asyncio.Event(), asyncio.Event()
