@@ -20,7 +20,7 @@ from gateway.config.schema.settings import Settings
 if TYPE_CHECKING:
     from gateway.ca.certificate_minter import IssuingAuthority
 
-_UNREAD_BYTES: Final = 65_536
+_UNREAD_BYTES: Final = 81_920
 """About what one answer costs that its caller does not read."""
 _EXPIRES_SOON: Final = timedelta(days=14)
 _PLAIN: Final = re.compile(r"[A-Za-z0-9]+")

@@ -54,5 +54,5 @@ class Callers(Section):
     )
     write_seconds: values.Seconds = Field(
         default=30,
-        description="Longest time that a caller may leave 64 KiB of its answer unread; then it is cut off.",
+        description="Longest time that a caller may leave 80 KiB of its answer unread; then it is cut off.",
     )
