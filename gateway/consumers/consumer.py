@@ -66,3 +66,10 @@ def derive_identities(evidence: Iterable[str]) -> tuple[str, ...]:
     a consumer that shares none of them with another is a different one, even under the same name.
     """
     return tuple(hashlib.blake2b(each.encode(), digest_size=8).hexdigest() for each in evidence)
+
+
+def are_different(identities: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    """Whether two consumers of one name share no identity. Where one has none, nothing is known of it."""
+    if not identities or not others:
+        return False
+    return not any(identity in others for identity in identities)

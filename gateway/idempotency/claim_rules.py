@@ -7,6 +7,7 @@ request waits for which is decided in `keyed_requests.py`.
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from gateway.consumers.consumer import are_different
 from gateway.errors import Refusal
 from gateway.http.response import Response
 from gateway.http.stored_response import STORED_BYTES, decode_response, encode_response
@@ -76,9 +77,7 @@ class Begin(StrEnum):
 
 def is_foreign(record: Record, claim: Claim) -> bool:
     """Whether a record belongs to another consumer that had the same name: the two share no identity."""
-    if not record.identities or not claim.identities:
-        return False
-    return not any(identity in record.identities for identity in claim.identities)
+    return are_different(record.identities, claim.identities)
 
 
 def decide_begin(record: Record | None, claim: Claim) -> Begin:

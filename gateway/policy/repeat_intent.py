@@ -31,7 +31,8 @@ class RepeatIntent(NamedTuple):
     """What is meant to happen once. `scope` are 64 hex digits, from which nothing can be read back.
 
     `asks`: Twilio may be asked whether it was done, by what `sought` says. `secret` are 32 bytes that only
-    the same request yields.
+    the same request yields. `identities` are the consumer's: a scope knows its name only, so that a repeat
+    is found whichever of its keys is used.
     """
 
     scope: str
@@ -39,6 +40,7 @@ class RepeatIntent(NamedTuple):
     asks: bool = False
     sought: Sought | None = None
     secret: bytes = b""
+    identities: tuple[str, ...] = ()
 
     def __repr__(self) -> str:  # what is sought holds a recipient
         return f"RepeatIntent({self.scope})"
@@ -58,6 +60,7 @@ class WatchedCreate(NamedTuple):
     seconds: float
     asks: bool = False
     sought: Sought | None = None
+    identities: tuple[str, ...] = ()
 
     def intent(self) -> RepeatIntent:
         """The same under the name by which it is remembered and shared."""
@@ -65,7 +68,8 @@ class WatchedCreate(NamedTuple):
         assert isinstance(purpose, bytes)
         digest = blake2b(b"%b,%b]" % (purpose, orjson.dumps(content))).digest()
         secret = digest[32:]  # the halves say nothing of each other
-        return RepeatIntent(digest[:32].hex(), self.seconds, self.asks, self.sought, secret)
+        scope = digest[:32].hex()
+        return RepeatIntent(scope, self.seconds, self.asks, self.sought, secret, self.identities)
 
     def __repr__(self) -> str:
         return f"WatchedCreate({self.seconds} s)"
@@ -148,9 +152,9 @@ def watch_create(
     content = _content_of(body, inbound.single_fields) if fields is None else tuple(fields)
     meant = (watched.purpose, content)
     if not watched.asks:
-        return _new(WatchedCreate, (meant, watched.seconds, False, None))
+        return _new(WatchedCreate, (meant, watched.seconds, False, None, watched.identities))
     sought = _find_sought(grant, outbound, body)
-    return _new(WatchedCreate, (meant, watched.seconds, sought is not None, sought))
+    return _new(WatchedCreate, (meant, watched.seconds, sought is not None, sought, watched.identities))
 
 
 def _content_of(body: Body, fields: Mapping[bytes, bytes]) -> tuple[tuple[str, str], ...] | str:

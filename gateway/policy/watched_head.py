@@ -24,15 +24,17 @@ class WatchedHead:
     """What the creates of one head have in common, made once for all that a connection sends with it.
 
     `purpose` is the beginning of a JSON array: consumer, account, method, host, target. An open outcome is
-    kept for `seconds`. `asks`: the credential allows that Twilio is asked.
+    kept for `seconds`. `asks`: the credential allows that Twilio is asked. `identities` are the consumer's:
+    another one of its name shares none of them.
     """
 
-    __slots__ = ("asks", "purpose", "seconds")
+    __slots__ = ("asks", "identities", "purpose", "seconds")
 
-    def __init__(self, purpose: bytes, seconds: float, asks: bool) -> None:
+    def __init__(self, purpose: bytes, seconds: float, asks: bool, identities: tuple[str, ...] = ()) -> None:
         self.purpose = purpose
         self.seconds = seconds
         self.asks = asks
+        self.identities = identities
 
 
 def watch_head(routes: RepeatRoutes, inbound: Inbound, grant: Grant, target: str) -> WatchedHead | None:
@@ -50,4 +52,4 @@ def watch_head(routes: RepeatRoutes, inbound: Inbound, grant: Grant, target: str
     if seconds <= 0 or method != "POST" or b"idempotency-key" in fields:
         return None
     purpose = orjson.dumps((consumer.name, grant.account.sid, method, grant.host, target))
-    return WatchedHead(purpose[:-1], seconds, consumer.credential.asks)
+    return WatchedHead(purpose[:-1], seconds, consumer.credential.asks, consumer.identities)

@@ -53,6 +53,7 @@ class IntentLease:
     __slots__ = (
         "end",
         "ends_at",
+        "identities",
         "intent",
         "is_lost",
         "is_queued",
@@ -69,6 +70,7 @@ class IntentLease:
 
     def __init__(self, intent: RepeatIntent, outcome: OpenOutcome, on_lost: Callable[[], None]) -> None:
         self.intent = intent
+        self.identities = " ".join(intent.identities)
         self.outcome = outcome
         self.on_lost = on_lost
         self.on_written: Callable[[], None] = _nothing

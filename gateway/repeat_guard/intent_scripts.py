@@ -51,11 +51,22 @@ local function mine(first)
   return false
 end
 """
+_FOREIGN = """
+local function foreign(theirs)
+  local ours = ARGV[#ARGV]
+  if not theirs or theirs == '' or ours == '' then return false end
+  for identity in string.gmatch(theirs, '%S+') do
+    if string.find(ours, identity, 1, true) then return false end
+  end
+  return true
+end
+"""
 # KEYS: intent, open, leases, released, and `to` where Twilio may be asked.
-# ARGV: now, lease, seconds, description, id, ids of earlier requests of this process that it supersedes.
+# ARGV: now, lease, seconds, description, id, ids of earlier requests of this process that it supersedes, and
+# the consumer's identities with spaces between them.
 _ENTER = f"""
 redis.call('HSET', KEYS[1], 'version', {RECORD_VERSION}, 'id', ARGV[5], 'state', 'flight',
-  'lease', now + ARGV[2], 'seconds', ARGV[3], 'started', now)
+  'lease', now + ARGV[2], 'seconds', ARGV[3], 'started', now, 'identities', ARGV[#ARGV])
 redis.call('PEXPIRE', KEYS[1], ARGV[2] + ARGV[3])
 redis.call('HSET', KEYS[2], ARGV[5], string.sub(ARGV[5], 1, {OWNER_LENGTH}) .. ARGV[4])
 redis.call('ZADD', KEYS[3], now + ARGV[2], ARGV[5])
@@ -70,15 +81,16 @@ BEGIN = Script.of(
     + """
 if redis.call('GET', KEYS[4]) == ARGV[5] then return false end
 local found = redis.call('HMGET', KEYS[1], 'id', 'state', 'lease', 'seconds', 'started', 'status', 'slug',
-  'answer', 'sid', 'taker', 'ended')
+  'answer', 'sid', 'taker', 'ended', 'identities')
 local owner, state = found[1], found[2]
 """
     + _MINE
+    + _FOREIGN
     + f"""
 if owner and not (state == 'flight' and mine(5)) then
   if state ~= 'open' and tonumber(found[3]) > now and found[10] ~= ARGV[5] then return {{'flight', owner}} end
   local left = math.min(tonumber(found[4]), tonumber(found[5]) + {_MAX_MS} - now)
-  if left > 0 then
+  if left > 0 and not foreign(found[12]) then
     if state == 'flight' then
       state = 'open'
       redis.call('HSET', KEYS[1], 'state', state, 'slug', 'replica_lost', 'status', 0)
@@ -172,9 +184,9 @@ return 1
 """
 )
 # KEYS: as FORGET. ARGV: now, lease (0: nobody looks), seconds, description, state, status, slug, answer,
-# SIDs, id, superseded ids. Open ones stay listed; a definite answer that no caller has is kept for a repeat.
-# It may come late, when a look has found what was made: that is not open again, for its SID is owned by now,
-# so that the next look would see nothing.
+# SIDs, id, superseded ids, identities. Open ones stay listed; a definite answer that no caller has is kept
+# for a repeat. It may come late, when a look has found what was made: that is not open again, for its SID is
+# owned by now, so that the next look would see nothing.
 KEEP = Script.of(
     NOW
     + _FORGET_OLD
@@ -190,7 +202,7 @@ if owner == ARGV[10] and ARGV[5] == 'open' and redis.call('HGET', KEYS[1], 'stat
 end
 redis.call('HSET', KEYS[1], 'version', {RECORD_VERSION}, 'id', ARGV[10], 'state', ARGV[5], 'seconds', ARGV[3],
   'status', ARGV[6], 'slug', ARGV[7], 'answer', ARGV[8], 'lease', 0,
-  'ended', now)
+  'ended', now, 'identities', ARGV[#ARGV])
 redis.call('HSETNX', KEYS[1], 'started', now)
 local started = tonumber(redis.call('HGET', KEYS[1], 'started'))
 redis.call('PEXPIRE', KEYS[1], math.max(1, math.min(tonumber(ARGV[3]), started + {_MAX_MS} - now)))

@@ -79,7 +79,7 @@ class RepeatHold:
         intent = self._intent
         if intent is None:
             return self
-        entry = self._parts.table.find(intent.scope)
+        entry = self._parts.table.find_for(intent)
         if entry is None and self._parts.shared is None:
             self._begin(intent)
         else:
@@ -183,8 +183,8 @@ class RepeatHold:
             if not await entry.changed(until) and entry.ending is None:
                 self._on_event(RepeatEvent.IN_FLIGHT)
                 raise in_flight()
-            if entry.is_forgotten:
-                entry = self._parts.table.find(intent.scope)
+            if entry.is_forgotten or entry.is_of_another(intent):
+                entry = self._parts.table.find_for(intent)
         entry = self._begin(intent)
         shared = self._parts.shared
         if shared is None:
@@ -268,6 +268,7 @@ class RepeatHold:
         """The flight is over: keep its outcome if it is open, or if no caller has it."""
         table, lease, shared = self._parts.table, self._lease, self._parts.shared
         is_open = ending is RepeatEnding.OPEN
+        entry.identities = intent.identities
         outcome = self._open(intent, entry) if is_open else self.outcome
         keeps = is_open or (ending is RepeatEnding.DEFINITE and not self._delivered)
         if lease is not None and shared is not None:

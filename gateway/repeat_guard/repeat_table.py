@@ -8,8 +8,9 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 
+from gateway.consumers.consumer import are_different
 from gateway.http.response import Response
-from gateway.policy.repeat_intent import Meant, WatchedCreate
+from gateway.policy.repeat_intent import Meant, RepeatIntent, WatchedCreate
 from gateway.repeat_guard.intent_records import IntentLease
 from gateway.repeat_guard.open_outcomes import WAITED_SECONDS, OpenOutcome, OutcomeState
 from gateway.repeat_guard.repeat_rules import MAX_SECONDS, RepeatEnding, guard_full
@@ -18,13 +19,14 @@ from gateway.repeat_guard.repeat_rules import MAX_SECONDS, RepeatEnding, guard_f
 class RepeatEntry:
     """One intent. In flight while `ending` is None; then its outcome is `response`, or the failure `slug` (''
     where there was a response too large to keep). `outcome` is what is entered of it, `found_sid` what a look
-    found, `lease` what the store has of it.
+    found, `lease` what the store has of it. Once it has ended, `identities` are those of its consumer.
     """
 
     __slots__ = (
         "ending",
         "expires_at",
         "found_sid",
+        "identities",
         "is_written",
         "lease",
         "outcome",
@@ -44,6 +46,7 @@ class RepeatEntry:
         self.slug = ""
         self.outcome: OpenOutcome | None = None
         self.found_sid = ""
+        self.identities: tuple[str, ...] = ()
         self.is_written = False
         self.lease: IntentLease | None = None
         self.waiters: list[asyncio.Future[None]] = []
@@ -51,6 +54,10 @@ class RepeatEntry:
     def touch(self, now: float) -> None:
         """Keep the outcome for its seconds from now, within the bound on all of them."""
         self.expires_at = min(now + self.seconds, self.started_at + MAX_SECONDS)
+
+    def is_of_another(self, intent: RepeatIntent) -> bool:
+        """Whether a former consumer of this name had it. One in flight is waited for all the same."""
+        return self.ending is not None and are_different(self.identities, intent.identities)
 
     @property
     def is_pursued(self) -> bool:
@@ -155,6 +162,11 @@ class RepeatTable:
                 del kept[scope]
         return None
 
+    def find_for(self, intent: RepeatIntent) -> RepeatEntry | None:
+        """The same, unless it is a former consumer's of this name: that one's repeats still find it."""
+        entry = self.find(intent.scope)
+        return None if entry is None or entry.is_of_another(intent) else entry
+
     def begin(self, scope: str, seconds: float) -> RepeatEntry:
         """Enter a flight. Raises `Refusal` (503 repeat_guard_full)."""
         if len(self) >= self.max_entries:
@@ -225,10 +237,12 @@ class RepeatTable:
         while len(self._written) > self.max_entries:
             self._written.popitem(last=False)
 
-    def find_written(self, scope: str) -> RepeatEntry | None:
+    def find_written(self, intent: RepeatIntent) -> RepeatEntry | None:
         """What the store had of this process's intents, where it cannot be asked."""
-        entry = self._written.get(scope)
-        return entry if entry is not None and entry.expires_at > self._clock() else None
+        entry = self._written.get(intent.scope)
+        if entry is None or entry.is_of_another(intent):
+            return None
+        return entry if entry.expires_at > self._clock() else None
 
     def refresh(self, scope: str, entry: RepeatEntry) -> None:
         """A caller was given the outcome: keep it from now on for its seconds."""

@@ -33,7 +33,7 @@ async def claim(
             is_lost = isinstance(error, UnusableKey) or not shared.is_available
             if options.reports or (is_lost and not options.refuses):
                 events.count(RepeatEvent.STORE_AWAY)
-                return parts.table.find_written(lease.intent.scope)
+                return parts.table.find_written(lease.intent)
             events.count_once(RepeatEvent.STORE_SLOW)
             if is_lost or deadline - loop.time() <= pause:
                 events.count(RepeatEvent.STORE_UNAVAILABLE)

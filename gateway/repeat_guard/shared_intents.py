@@ -171,7 +171,7 @@ class SharedIntents:
         seconds_ms = round(lease.intent.seconds * 1000)
         text = write_outcome(outcome)
         return await self._run(
-            script, names, (self._lease_ms, seconds_ms, text, outcome.id, *lease.supersedes)
+            script, names, (self._lease_ms, seconds_ms, text, outcome.id, *lease.supersedes, lease.identities)
         )
 
     async def _renew_all(self, loop: BackgroundLoop) -> None:
@@ -226,7 +226,8 @@ class SharedIntents:
             if not end.state:
                 written = await self._run(FORGET, names, (made, *ids))
             else:
-                written = await self._run(KEEP, names, (*self._describe(lease, end), made, *ids))
+                ended = (*self._describe(lease, end), made, *ids, lease.identities)
+                written = await self._run(KEEP, names, ended)
         except StoreUnavailable:
             return False
         if written == -1:
