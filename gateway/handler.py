@@ -12,36 +12,26 @@ from gateway.consumers.rate_limit_rules import NO_LIMITS
 from gateway.decisions import Decisions
 from gateway.errors import GatewayError, UpstreamFailure
 from gateway.exchange import Ending, Exchange, PhaseKind, new_request_id
-from gateway.http.request_head import Inbound
 from gateway.http.response import Response
-from gateway.http.response_head import HTTP_1_0, build_head
 from gateway.idempotency.keyed_requests import Idempotency
 from gateway.identity.request_id import take_request_id, take_trace_context
+from gateway.listener.body_reading import read_granted_body
+from gateway.listener.error_answer import answer_error, render_unparsed
 from gateway.listener.granted_request import GrantedRequest
 from gateway.listener.request import Request
-from gateway.listener.request_body import (
-    STREAM_BYTES,
-    BodyStream,
-    drop_body,
-    expects_continue,
-    read_body,
-    take_whole,
-)
-from gateway.listener.response_relay import relay_answer, relay_rest, render_refusal
+from gateway.listener.request_body import take_whole
+from gateway.listener.response_relay import relay_answer, relay_rest
 from gateway.listener.tunnel_opening import open_tunnel
 from gateway.listener.tunnels import TunnelBounds
 from gateway.observe.observers import Observers
 from gateway.outcome_resolution.asked_send import answer_held
 from gateway.outcome_resolution.lone_create import send_alone
 from gateway.outcome_resolution.outcome_resolver import OutcomeResolver
-from gateway.policy.authorization import Grant
-from gateway.policy.bodies import NO_BODY, Body, BodyPlan
 from gateway.policy.idempotency_key import Claim
 from gateway.policy.outbound import wants_identity
-from gateway.policy.refusal_names import note_error
 from gateway.policy.repeat_intent import WatchedCreate, describe_create
-from gateway.policy.snapshot import Snapshot, Snapshots
-from gateway.policy.steps import check_body, check_stream, prepare
+from gateway.policy.snapshot import Snapshots
+from gateway.policy.steps import check_body, prepare
 from gateway.rate_limits.rate_limiter import RateLimiter
 from gateway.repeat_guard.repeat_guard import RepeatGuard
 from gateway.repeat_guard.repeat_hold import RepeatHold
@@ -131,11 +121,9 @@ class Handler:
         exchange = Exchange(self._clock())
         exchange.request_id = new_request_id()
         exchange.address = address if self._observers.records_addresses else ""
-        note_error(exchange, error)
-        status, reason, fields, body = render_refusal(error, "", exchange, self._snapshots.current.error_help)
-        exchange.bytes_out = len(body)
+        answer = render_unparsed(error, exchange, self._snapshots.current.error_help)
         exchange.finish(self._clock(), self._observers.finish)
-        return build_head(HTTP_1_0, status, reason, fields, chunked=False, keeps_open=False) + body
+        return answer
 
     async def _exchange(self, request: Request, exchange: Exchange) -> None:
         snapshot = self._snapshots.current
@@ -155,7 +143,9 @@ class Handler:
         if request.body.complete and not plan.stream and not inbound.drops_body:  # without another coroutine
             body = check_body(grant, plan, take_whole(request.body, plan, request.hold), exchange)
         else:
-            body, stream = await self._read(request, exchange, snapshot, inbound, grant, plan)
+            body, stream = await read_granted_body(
+                request, exchange, snapshot, inbound, grant, plan, self._clock
+            )
         self._turns.require_started(grant, body)
         asked = snapshot, inbound, request.caller.proofs, grant, body
         request.on_turn = partial(self._turns.require_known, *asked)
@@ -262,39 +252,6 @@ class Handler:
                 raise stream.broke from failure  # the caller's body broke off, not the upstream
             raise
 
-    async def _read(
-        self, request: Request, exchange: Exchange, snapshot: Snapshot, inbound: Inbound, grant: Grant,
-        plan: BodyPlan,
-    ) -> tuple[Body, BodyStream | None]:  # fmt: skip
-        """Read and judge the body, or prepare to stream it."""
-        if plan.stream:
-            check_stream(grant, exchange)
-            request.hold(STREAM_BYTES)
-        if expects_continue(inbound):
-            request.send_continue()
-        if plan.stream:
-            return NO_BODY, BodyStream(request.body, plan, snapshot.body_seconds)
-        began = self._clock()
-        times = snapshot.body_seconds, snapshot.body_total_seconds
-        try:
-            if inbound.drops_body:
-                await drop_body(request.body, inbound.method, *times)
-            data = await read_body(request.body, plan, *times, request.hold)
-        finally:  # a caller that was too slow, or left: that was not our own time
-            exchange.caller_seconds += self._clock() - began
-        return check_body(grant, plan, data, exchange), None
-
     def _answer_error(self, error: GatewayError, request: Request, exchange: Exchange) -> None:
-        note_error(exchange, error)
-        if request.started:  # a second head would be read as part of the first answer's body
-            exchange.ending = Ending.ABORTED
-            request.abort()
-            return
         advice = self._snapshots.current.error_help
-        status, reason, fields, body = render_refusal(error, request.target, exchange, advice)
-        content = b"" if request.method == "HEAD" else body
-        exchange.bytes_out = len(content)
-        try:
-            request.answer(status, reason, fields, content, closes=error.closes or self.draining)
-        except ConnectionError:
-            exchange.ending = Ending.HUNG_UP
+        answer_error(error, request, exchange, advice, closes=self.draining)
