@@ -4,7 +4,7 @@ import asyncio
 import os
 import platform
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +12,9 @@ from gateway import __version__
 from gateway.app.configuration import Configuration
 from gateway.app.options import AuditOptions
 from gateway.audit.audit_chain import ENDING, AuditChain, AuditHead
-from gateway.audit.audit_trail import AuditFile, AuditTrail, AuditUnavailable
+from gateway.audit.audit_trail import FILE_LINES, AuditEvent, AuditFile, AuditTrail, AuditUnavailable
 from gateway.audit.auditor import HINT, Auditor
+from gateway.background.breathing import breathe
 from gateway.background.daemon_thread import call_in_thread
 from gateway.background.loops import BackgroundLoop, BackgroundLoops
 from gateway.config.problems import ConfigError, Problem
@@ -45,9 +46,12 @@ def open_auditor(
 
     if options is None:
         return Auditor(None, report)
-    write = writer.write_through if options.path is None else AuditFile(options.path).write
     chain = AuditChain(options.key, platform.node(), secrets.token_hex(8))
-    return Auditor(AuditTrail(chain, write), report)
+    if options.path is None:
+        trail = AuditTrail(chain, writer.write_through)
+    else:
+        trail = AuditTrail(chain, AuditFile(options.path).write, at_once=FILE_LINES)
+    return Auditor(trail, report)
 
 
 class HeadReports:
@@ -104,14 +108,18 @@ async def apply_on_record(
     """Apply a reload that is on record. Raises ConfigError if it cannot be: the active one stays."""
     config = configuration.snapshot.config_hash
     try:
-        await auditor.require("configuration reloaded", config=config, changes=list(changes))
-        if auditor.trail is not None:
-            for change in changes:
-                if _KEYS in change:
-                    await auditor.require("key changed", config=config, change=change)
+        await auditor.require_all(_reload_events(config, changes))
     except AuditUnavailable as error:
         raise ConfigError([Problem(str(source), f"not applied: {error}", HINT)]) from None
     await apply(configuration)
+
+
+def _reload_events(config: str, changes: tuple[str, ...]) -> Iterator[AuditEvent]:
+    yield "configuration reloaded", {"config": config, "changes": list(changes)}
+    for change in changes:
+        breathe()
+        if _KEYS in change:
+            yield "key changed", {"config": config, "change": change}
 
 
 def note_failed_reload(auditor: Auditor, reload: Reload) -> None:

@@ -7,6 +7,7 @@ if the last line is not the `stopped` that ends a chain.
 """
 
 import hmac
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -35,11 +36,23 @@ class AuditChain:
         self.chain = chain
         self.head: AuditHead | None = None
 
-    def make_line(self, event: str, timestamp: str, values: dict[str, Any]) -> tuple[bytes, AuditHead]:
-        """The next line, newline included, and the head once it is written. Nothing is remembered: a line
-        that could not be written never was (see `accept`)."""
+    def make_lines(
+        self, timestamp: str, events: Sequence[tuple[str, dict[str, Any]]]
+    ) -> tuple[bytes, AuditHead]:
+        """The next lines, each with its newline, and the head once they are written. Nothing is remembered:
+        lines that could not be written never were (see `accept`)."""
+        made, head = b"", self.head
+        for event, values in events:
+            line, head = self._make_line(head, event, timestamp, values)
+            made += line
+        assert head is not None, "at least one line"
+        return made, head
+
+    def _make_line(
+        self, last: AuditHead | None, event: str, timestamp: str, values: dict[str, Any]
+    ) -> tuple[bytes, AuditHead]:
         assert _OWN.isdisjoint(values), "these names belong to the chain"
-        seq, prev = (0, BEGINNING) if self.head is None else (self.head.seq + 1, self.head.mac)
+        seq, prev = (0, BEGINNING) if last is None else (last.seq + 1, last.mac)
         line = {
             "stream": "audit",
             "timestamp": timestamp,
@@ -54,7 +67,7 @@ class AuditChain:
         return orjson.dumps({**line, "mac": mac}) + b"\n", AuditHead(self.chain, seq, mac)
 
     def accept(self, head: AuditHead) -> None:
-        """The line was written."""
+        """The lines up to this one were written."""
         self.head = head
 
 

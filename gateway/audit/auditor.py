@@ -1,9 +1,11 @@
 """What the parts of the process call to have an act on record: before it is done, or because it happened."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
-from gateway.audit.audit_trail import AuditTrail, AuditUnavailable
+from gateway.audit.audit_trail import AuditEvent, AuditTrail, AuditUnavailable
+from gateway.background.breathing import short_turns
 from gateway.background.daemon_thread import run_in_thread
 
 HINT = "free the disk or repair the path in `audit.file`; nothing may be managed until it can be written"
@@ -25,6 +27,28 @@ class Auditor:
         trail = self.trail
         try:
             await run_in_thread(lambda: trail.record(event, **values))
+        finally:
+            self._look(trail)
+
+    async def require_all(self, events: Iterable[AuditEvent]) -> None:
+        """The same for an act of many lines: if one fails, those of writes before it are on record.
+
+        `events` are made where they are written, not on the loop: there may be very many.
+        """
+        if self.trail is None:
+            return
+        trail, rest = self.trail, iter(events)
+
+        def record_some() -> bool:
+            with short_turns():
+                some = list(islice(rest, trail.at_once))
+                if some:
+                    trail.record_all(some)
+                return bool(some)
+
+        try:
+            while await run_in_thread(record_some):
+                pass
         finally:
             self._look(trail)
 

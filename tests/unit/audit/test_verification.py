@@ -22,7 +22,7 @@ def trail(
         *[("login", {"address": f"10.0.0.{n}"}) for n in range(lines - 2)],
     ]
     for event, values in [*events, ("stopped" if stopped else "logout", {})]:
-        line, head = made.make_line(event, "2026-11-29T02:00:00.000Z", values)
+        line, head = made.make_lines("2026-11-29T02:00:00.000Z", [(event, values)])
         made.accept(head)
         written.append(line)
     assert made.head is not None
@@ -147,4 +147,4 @@ def test_faults_name_their_place() -> None:
 
 def test_no_line_is_made_of_names_that_belong_to_the_chain() -> None:
     with pytest.raises(AssertionError):
-        AuditChain(KEY, "r", "c").make_line("login", "now", {"seq": 3})
+        AuditChain(KEY, "r", "c").make_lines("now", [("login", {"seq": 3})])
