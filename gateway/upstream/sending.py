@@ -15,7 +15,8 @@ class Sending:
 
     `whole` keeps an answer back until it can be handed out in one piece, up to `MAX_BUFFERED_BYTES`; `links`
     does so if it is JSON, in which links are replaced. `upload` is a body that follows `data`, `chunked` or
-    as it is; the head of its answer is then waited for `upload_seconds` after its end.
+    as it is: it takes as long as it takes, but the peer must take some of it every `upload_seconds`, which
+    are also what its answer has from the upload's end, or from the answer's head if that comes first.
     """
 
     __slots__ = (

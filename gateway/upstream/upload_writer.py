@@ -3,22 +3,28 @@
 import asyncio
 from collections.abc import AsyncIterable, Callable
 
+from gateway.upstream.sending import Sending
+from gateway.upstream.upstream_failures import timed_out
+
 
 class UploadWriter:
-    """One body. `on_end` learns of its end, or of the error that broke it off."""
+    """One body. `on_end` learns of its end, or of the error that broke it off.
+
+    That is `upstream_timeout` if the peer takes nothing for the `upload_seconds` of `sending`.
+    """
 
     def __init__(
         self,
         transport: asyncio.Transport,
+        sending: Sending,
         body: AsyncIterable[bytes],
         on_end: Callable[[Exception | None], None],
-        *,
-        chunked: bool,
     ) -> None:
         self._transport = transport
         self._body = body
         self._on_end = on_end
-        self._chunked = chunked
+        self._chunked = sending.chunked
+        self._seconds = sending.upload_seconds
         self._resumed: asyncio.Future[None] | None = None
         self._task = asyncio.get_running_loop().create_task(self._send())
 
@@ -45,10 +51,17 @@ class UploadWriter:
                     continue  # it would end a chunked body
                 write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._chunked else chunk)
                 if self._resumed is not None:
-                    await self._resumed
+                    await self._until_taken(self._resumed)
         except Exception as error:  # noqa: BLE001 - the caller's body broke off: who awaits the answer learns why
             self._on_end(error)
             return
         if self._chunked:
             write(b"0\r\n\r\n")
         self._on_end(None)
+
+    async def _until_taken(self, resumed: "asyncio.Future[None]") -> None:
+        try:
+            async with asyncio.timeout(self._seconds):
+                await resumed
+        except TimeoutError:
+            raise timed_out() from None

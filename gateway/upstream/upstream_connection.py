@@ -83,9 +83,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         if sending.upload is None:
             self._watchdog.watch(sending.deadline)
         else:
-            self._upload = UploadWriter(
-                transport, sending.upload, self._on_upload_end, chunked=sending.chunked
-            )
+            self._upload = UploadWriter(transport, sending, sending.upload, self._on_upload_end)
         try:
             return await waiter
         except BaseException:
@@ -192,6 +190,8 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             return
         now = self._loop.time()
         self._idle_due = now + sending.idle_seconds
+        if self._upload is not None and self.phase is SENT:
+            sending.deadline = now + sending.upload_seconds
         if reader.size > MAX_BUFFERED_BYTES:
             self._hand_out(slow=False)
         elif self.phase is SENT:
@@ -257,11 +257,9 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     # ── time and failure
 
     def _buffering_due(self, sending: Sending) -> float:
-        """The deadline bounds answers that are needed whole; an upload has taken as long as it took."""
+        """The deadline bounds answers that are needed whole."""
         due = min(self._idle_due, self._hand_out_at)
-        return (
-            due if sending.upload is not None or self._hand_out_at < math.inf else min(due, sending.deadline)
-        )
+        return due if self._hand_out_at < math.inf else min(due, sending.deadline)
 
     def _on_due(self) -> None:
         rest, sending = self._rest, self._sending
@@ -280,7 +278,8 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         if error is not None:
             self._fail(error)
         elif self.phase is SENT and self._sending is not None:
-            self._watchdog.watch(self._loop.time() + self._sending.upload_seconds)
+            self._sending.deadline = self._loop.time() + self._sending.upload_seconds
+            self._watchdog.watch(self._sending.deadline)
 
     def _fail(self, error: Exception) -> None:
         """End the exchange, if there is one, and the connection."""

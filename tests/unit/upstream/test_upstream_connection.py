@@ -185,6 +185,51 @@ def test_c6_a_drip_is_covered_by_the_deadline(run: Run) -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize("early_answer", [False, True], ids=["answered behind it", "answered at once"])
+@on_both_loops
+def test_c6_a_drip_behind_an_upload_is_covered_by_the_deadline(run: Run, early_answer: bool) -> None:
+    async def drip(connection: UpstreamConnection) -> None:
+        if not early_answer:
+            await connection.read_body()
+        await connection.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 9999\r\n\r\n")
+        while True:
+            await connection.send(b"x")
+            await asyncio.sleep(0.005)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"some"
+        if early_answer:
+            await asyncio.get_running_loop().create_future()
+        yield b"body"
+
+    async def scenario() -> None:
+        async with opened(early(drip)) as (upstream, pool):
+            head = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\n"
+            with pytest.raises(UpstreamFailure, match="upstream_timeout"):
+                await send(pool, upstream.url, data=head, upload=body(), upload_seconds=0.2)
+            assert pool.size == 0
+
+    run(scenario())
+
+
+@on_both_loops
+def test_c6_an_upload_of_which_nothing_is_taken_ends(run: Run) -> None:
+    """Whether or not its caller is still there: only a write finds out."""
+
+    async def body() -> AsyncIterator[bytes]:
+        while True:
+            yield BIG
+
+    async def scenario() -> None:
+        async with opened(early(gated(b"", asyncio.Event()))) as (upstream, pool):
+            head = b"POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+            with pytest.raises(UpstreamFailure, match="upstream_timeout"):
+                await send(pool, upstream.url, data=head, upload=body(), chunked=True, upload_seconds=0.2)
+            assert pool.size == 0
+
+    run(scenario())
+
+
 @on_both_loops
 def test_a11_an_answer_that_does_not_end_soon_is_streamed(run: Run) -> None:
     async def scenario() -> None:
