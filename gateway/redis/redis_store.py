@@ -92,6 +92,7 @@ class RedisStore:
         """The server's time, for what replicas compare."""
         self._breaker = Breaker(FAILURES_MAX, SILENT_SECONDS, clock, self._changed)
         self._pipe: Pipe | None = None
+        self._reconnected = asyncio.Event()
         self.questions = 0
         self._probing: asyncio.Task[None] | None = None
         self._keeping_time: asyncio.Task[None] | None = None
@@ -130,6 +131,7 @@ class RedisStore:
             raise StoreUnavailable("closed")
         if self._pipe is None or self._pipe.ended:
             self._pipe = self._new_pipe(self._answer_seconds, max(CONNECT_SECONDS, self._answer_seconds))
+            self._reconnected.set()
         self.questions += 1
         prefix = self._prefix
         try:
@@ -203,9 +205,12 @@ class RedisStore:
         return ""
 
     async def _keep_time(self, loop: BackgroundLoop) -> None:
-        """Clocks drift, and a server may be replaced by another: ask for its time again and again."""
+        """Clocks drift, and another server may have taken the address: ask for its time again and again."""
         while True:
-            await asyncio.sleep(CLOCK_EVERY_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOCK_EVERY_SECONDS):
+                    await self._reconnected.wait()
+            self._reconnected.clear()
             if self._pipe is not None and not self._pipe.ended:
                 with suppress(StoreUnavailable):  # the next script finds out as well
                     await self._ask_time(self._pipe)

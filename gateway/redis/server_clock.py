@@ -8,8 +8,8 @@ Where the server does not give it (a command list without TIME), the replica's o
 import time
 from collections.abc import Callable
 
-_MAX_ROUND_TRIP_SECONDS = 0.05
-"""The error is up to half of the round trip: a slower answer does not replace a good one."""
+_GOOD_ROUND_TRIP_SECONDS = 0.05
+"""The error is up to half of the round trip: a slower answer replaces no good one that it may agree with."""
 
 
 class ServerClock:
@@ -21,6 +21,7 @@ class ServerClock:
         self._clock = clock
         self._monotonic = monotonic
         self._offset = clock() - monotonic()
+        self._error = 0.0
         self.is_shared = False
         """Whether it shows the server's time."""
 
@@ -38,12 +39,20 @@ class ServerClock:
         return self._monotonic()
 
     def set(self, started_at: float, answer: list[bytes]) -> None:
-        """Take the answer to TIME: seconds since the epoch, and microseconds."""
+        """Take the answer to TIME: seconds since the epoch, and microseconds.
+
+        A slow one counts if the server's clock cannot be what it was taken for: it was set, or another
+        server has taken its place.
+        """
         ended_at = self._monotonic()
-        if self.is_shared and ended_at - started_at > _MAX_ROUND_TRIP_SECONDS:
-            return
         server = int(answer[0]) + int(answer[1]) / 1_000_000
-        self._offset = server - (started_at + ended_at) / 2
+        offset = server - (started_at + ended_at) / 2
+        error = (ended_at - started_at) / 2
+        is_slow = ended_at - started_at > _GOOD_ROUND_TRIP_SECONDS
+        if self.is_shared and is_slow and abs(offset - self._offset) <= error + self._error:
+            return
+        self._offset = offset
+        self._error = error
         self.is_shared = True
 
     def use_own(self) -> None:

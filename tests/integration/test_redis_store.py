@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -172,6 +172,19 @@ async def test_a_connection_that_takes_long_to_open_is_kept(server: RedisServer,
         await redis.store.run(COUNT, ("a",), (1,))
     clients = [each for each in server.client.client_list() if each["cmd"].startswith("eval")]
     assert len(clients) == 1
+
+
+async def test_c8_a_server_that_takes_the_place_of_another_is_asked_for_its_time(
+    redis: Watched, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failover behind one address, to a server whose clock is another, must not wait for the next round."""
+    monkeypatch.setattr(redis.store.server_clock, "_offset", -1000.0)  # as the first server had it
+    server.client.client_kill_filter(skipme=True)
+    async with asyncio.timeout(60):
+        while abs(redis.store.server_clock.ahead_seconds) > 1:
+            with suppress(StoreUnavailable):  # it may find out only now that its connection has ended
+                await redis.store.run(ECHO, (), ("x",))
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(

@@ -221,6 +221,10 @@ def test_c8_a_slow_answer_does_not_replace_a_good_one() -> None:
     now[0] += 3.0
     clock.set(started_at, [b"2000", b"0"])
     assert clock.now() == pytest.approx(2003.51)
+    started_at = clock.start()
+    now[0] += 3.0
+    clock.set(started_at, [b"1990", b"0"])  # more than a round trip away: the server's clock was set
+    assert clock.now() == pytest.approx(1991.5)
     clock.use_own()
     assert clock.now() == 5.0
 
