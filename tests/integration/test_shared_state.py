@@ -219,7 +219,7 @@ def test_c8_a_slow_answer_does_not_replace_a_good_one() -> None:
     assert clock.now() == pytest.approx(2000.51)
     started_at = clock.start()
     now[0] += 3.0
-    clock.set(started_at, [b"2000", b"0"])
+    clock.set(started_at, [b"2001", b"0"])
     assert clock.now() == pytest.approx(2003.51)
     started_at = clock.start()
     now[0] += 3.0
