@@ -43,7 +43,8 @@ local function foreign(theirs)
   end
   return true
 end
-if redis.call('GET', KEYS[3]) == ARGV[6] then return false end
+local released = redis.call('GET', KEYS[3])
+if released and string.find(released, ARGV[6], 1, true) then return false end
 if owner then
   local found = redis.call('HMGET', KEYS[1], 'state', 'fingerprint', 'status', 'answer', 'fingerprint_2',
     'identities')
@@ -88,7 +89,7 @@ RELEASE = Script.of(
     _MINE
     + _OWNER_OR_REPLACED
     + """
-if ARGV[1] ~= '0' then redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[1]) end
+if ARGV[1] ~= '0' then redis.call('SET', KEYS[3], table.concat(ARGV, ' ', 2), 'PX', ARGV[1]) end
 if owner and mine(owner, 2) and redis.call('HGET', KEYS[1], 'state') == 'flight' then
   redis.call('DEL', KEYS[1], KEYS[2])
 end

@@ -30,18 +30,25 @@ class Lease:
     """The right to send one claim.
 
     `tokens` are its own and those of earlier leases that may still be in Redis. `end` is the record to write,
-    or None. `is_unsure` says that a script that begins the flight was not answered.
+    or None. `is_unsure` says that a script that begins the flight was not answered. `number` counts leases in
+    the order in which they were made.
     """
 
-    __slots__ = ("claim", "end", "is_lost", "is_unsure", "timer", "tokens")
+    __slots__ = ("claim", "end", "is_lost", "is_unsure", "number", "timer", "tokens")
 
-    def __init__(self, claim: Claim, supersedes: tuple[str, ...] = ()) -> None:
+    def __init__(self, claim: Claim, number: int) -> None:
         self.claim = claim
-        self.tokens = (secrets.token_hex(16), *supersedes)[:_TOKENS_MAX]
+        self.number = number
+        self.tokens: tuple[str, ...] = (secrets.token_hex(16),)
         self.timer: asyncio.TimerHandle | None = None
         self.end: Record | None = None
         self.is_unsure = False
         self.is_lost = False
+
+    def supersede(self, earlier: "Lease") -> None:
+        """Whatever ends this one ends `earlier` as well, whose own end Redis does not have."""
+        self.tokens = tuple(dict.fromkeys((*self.tokens, *earlier.tokens)))[:_TOKENS_MAX]
+        self.is_unsure = self.is_unsure or earlier.is_unsure
 
 
 class RedisRecords:
@@ -73,6 +80,7 @@ class RedisRecords:
         self._find = find
         self._on_written = on_written
         self._on_second_holder = on_second_holder
+        self._leases = 0
         self._unwritten: OrderedDict[str, Lease] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops = loops if loops is not None else BackgroundLoops()
@@ -85,8 +93,12 @@ class RedisRecords:
 
     def lease(self, claim: Claim) -> Lease:
         """A lease that Redis does not know yet. It supersedes an earlier one that could not be taken back."""
+        self._leases += 1
+        lease = Lease(claim, self._leases)
         earlier = self._unwritten.pop(claim.scope, None)
-        return Lease(claim, earlier.tokens if earlier is not None else ())
+        if earlier is not None:
+            lease.supersede(earlier)
+        return lease
 
     @property
     def is_available(self) -> bool:
@@ -164,6 +176,10 @@ class RedisRecords:
             return
         if lease.end is not None and lease.end.answer:  # this process's table bounds the bytes of answers
             lease.end = lease.end._replace(state=ClaimState.SPENT, answer=b"")
+        queued = self._unwritten.get(lease.claim.scope)
+        if queued is not None and queued is not lease:
+            earlier, lease = sorted((queued, lease), key=lambda each: each.number)
+            lease.supersede(earlier)
         self._unwritten[lease.claim.scope] = lease
         if len(self._unwritten) > self._unwritten_max:
             self._unwritten.popitem(last=False)

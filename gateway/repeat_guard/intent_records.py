@@ -4,7 +4,7 @@ Key names are digests: no consumer, account, target or recipient can be read fro
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -13,6 +13,9 @@ from gateway.http.stored_response import decode_response
 from gateway.policy.repeat_intent import RepeatIntent
 from gateway.repeat_guard.answer_seal import unseal
 from gateway.repeat_guard.open_outcomes import OpenOutcome, OutcomeState
+
+SUPERSEDES_MAX = 8
+"""How many ids one script ends; a request whose store is away is not entered, and needs no end."""
 
 
 class SharedIntent(NamedTuple):
@@ -45,8 +48,9 @@ class IntentEnd(NamedTuple):
 class IntentLease:
     """The right to send one create; its id is that of `outcome`.
 
-    `on_lost` is called if another replica has begun the same, `on_written` once the store has its end.
-    `is_unsure`: a script that enters it was not answered. Unless it is renewed it `ends_at` a time of the
+    `number` counts them in the order in which they were made. `on_lost` is called if another replica has
+    begun the same, `on_written` once the store has its end. `is_asked`: a script that enters it may have
+    reached the store; `is_unsure`: one was not answered. Unless it is renewed it `ends_at` a time of the
     loop's clock. `sids` were made by what it supersedes.
     """
 
@@ -55,11 +59,13 @@ class IntentLease:
         "ends_at",
         "identities",
         "intent",
+        "is_asked",
         "is_lost",
         "is_queued",
         "is_unsure",
         "is_written",
         "keys",
+        "number",
         "on_lost",
         "on_refused",
         "on_written",
@@ -68,9 +74,12 @@ class IntentLease:
         "supersedes",
     )
 
-    def __init__(self, intent: RepeatIntent, outcome: OpenOutcome, on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self, intent: RepeatIntent, outcome: OpenOutcome, on_lost: Callable[[], None], number: int = 0
+    ) -> None:
         self.intent = intent
         self.identities = " ".join(intent.identities)
+        self.number = number
         self.outcome = outcome
         self.on_lost = on_lost
         self.on_written: Callable[[], None] = _nothing
@@ -80,10 +89,19 @@ class IntentLease:
         self.sids = ""
         self.end: IntentEnd | None = None
         self.ends_at = 0.0
+        self.is_asked = False
         self.is_unsure = False
         self.is_written = False
         self.is_queued = False
         self.is_lost = False
+
+    def supersede(self, earlier: "IntentLease") -> None:
+        """Whatever ends this one ends `earlier` as well, whose own end the store does not have."""
+        made = earlier.end.sid if earlier.end is not None else ""
+        self.sids = f"{made} {earlier.sids} {self.sids}".strip()
+        ids = (earlier.outcome.id, *earlier.supersedes) if earlier.is_asked else earlier.supersedes
+        self.supersedes = tuple(dict.fromkeys((*self.supersedes, *ids)))[:SUPERSEDES_MAX]
+        self.is_unsure = self.is_unsure or earlier.is_unsure
 
 
 class IntentKeys(NamedTuple):
@@ -96,6 +114,11 @@ class IntentKeys(NamedTuple):
     released: str
     sids: str
     to: str
+
+    def released_of(self, ids: Sequence[str]) -> tuple[str, ...]:
+        """`released` of other ids of this account."""
+        base, _, _ = self.released.rpartition(":")
+        return tuple(f"{base}:{each}" for each in ids)
 
     @classmethod
     def of(cls, outcome: OpenOutcome) -> "IntentKeys":

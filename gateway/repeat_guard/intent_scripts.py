@@ -5,6 +5,10 @@ has no definite answer to its owner (16 characters) and its description; `leases
 lease lasts, `kept` until when those that have ended are listed; `to:DIGEST` holds the ids of creates with one
 To, `sids` what was created. All of them share a hash tag, so that one script of a cluster sees them.
 
+What a request supersedes, earlier ones of its process that were not sent or are over, leaves `open`, `leases`
+and `to` with it: what stayed there would count as another create to that recipient, which may have made what
+a look finds.
+
 An answer that no caller has goes to one caller at a time: the `taker`, while the lease lasts.
 
 Times are milliseconds by the server's clock; the first argument is the replica's estimate, for servers that
@@ -61,6 +65,20 @@ local function foreign(theirs)
   return true
 end
 """
+_DROP = """
+local function drop(first, last, to)
+  if first > last then return end
+  redis.call('HDEL', KEYS[2], unpack(ARGV, first, last))
+  redis.call('ZREM', KEYS[3], unpack(ARGV, first, last))
+  if to then redis.call('HDEL', to, unpack(ARGV, first, last)) end
+end
+"""
+_LIST_TO = f"""
+local function list_to(to, id)
+  redis.call('HSET', to, id, 1)
+  redis.call('PEXPIRE', to, {_INDEX_MS})
+end
+"""
 # KEYS: intent, open, leases, released, and `to` where Twilio may be asked.
 # ARGV: now, lease, seconds, description, id, ids of earlier requests of this process that it supersedes, and
 # the consumer's identities with spaces between them.
@@ -70,14 +88,13 @@ redis.call('HSET', KEYS[1], 'version', {RECORD_VERSION}, 'id', ARGV[5], 'state',
 redis.call('PEXPIRE', KEYS[1], ARGV[2] + ARGV[3])
 redis.call('HSET', KEYS[2], ARGV[5], string.sub(ARGV[5], 1, {OWNER_LENGTH}) .. ARGV[4])
 redis.call('ZADD', KEYS[3], now + ARGV[2], ARGV[5])
-if KEYS[5] then
-  redis.call('HSET', KEYS[5], ARGV[5], 1)
-  redis.call('PEXPIRE', KEYS[5], {_INDEX_MS})
-end
+if KEYS[5] then list_to(KEYS[5], ARGV[5]) end
 """
 BEGIN = Script.of(
     NOW
     + _FORGET_OLD
+    + _LIST_TO
+    + _DROP
     + """
 if redis.call('GET', KEYS[4]) == ARGV[5] then return false end
 local found = redis.call('HMGET', KEYS[1], 'id', 'state', 'lease', 'seconds', 'started', 'status', 'slug',
@@ -104,22 +121,25 @@ if owner and not (state == 'flight' and mine(5)) then
       looked_at and 1 or 0}}
   end
   redis.call('DEL', KEYS[1])
-elseif owner and owner ~= ARGV[5] then
-  redis.call('HDEL', KEYS[2], owner)
-  redis.call('ZREM', KEYS[3], owner)
 end
+drop(6, #ARGV - 1, KEYS[5])
 forget_old(KEYS[3], now - {_KEPT_MS})
 redis.call('PEXPIRE', KEYS[2], {_INDEX_MS})
 """
     + _ENTER
     + "return false"
 )
-# As BEGIN. -1: the intent is another's; 0: it is not in flight any more. A replica that was not heard of for
-# some time takes what it has in flight back from the one that looks for it: absence follows only from looks
-# after the end of the attempt. An intent that counts as open by then stays so for others until it is ended.
+# As BEGIN. -1: the intent is another's; 0: it is not in flight any more, or was ended before this came. A
+# replica that was not heard of for some time takes what it has in flight back from the one that looks for it:
+# absence follows only from looks after the end of the attempt. An intent that counts as open by then stays so
+# for others until it is ended.
 RENEW = Script.of(
     NOW
-    + "local owner = redis.call('HGET', KEYS[1], 'id')"
+    + _LIST_TO
+    + """
+if redis.call('GET', KEYS[4]) == ARGV[5] then return 0 end
+local owner = redis.call('HGET', KEYS[1], 'id')
+"""
     + _MINE
     + f"""
 if owner and not mine(5) then return -1 end
@@ -127,6 +147,7 @@ if owner and redis.call('HGET', KEYS[1], 'state') ~= 'flight' then
   if redis.call('HGET', KEYS[1], 'slug') == 'replica_lost' then
     redis.call('HSET', KEYS[2], ARGV[5], string.sub(ARGV[5], 1, {OWNER_LENGTH}) .. ARGV[4])
     redis.call('ZADD', KEYS[3], now + ARGV[2], ARGV[5])
+    if KEYS[5] then list_to(KEYS[5], ARGV[5]) end
   end
   return 0
 end
@@ -139,40 +160,44 @@ end
 FORGET = Script.of(
     NOW
     + KEEP_SIDS
+    + _DROP
     + """
 local owner = redis.call('HGET', KEYS[1], 'id')
 """
     + _MINE
     + """
-redis.call('HDEL', KEYS[2], ARGV[3])
-redis.call('ZREM', KEYS[3], ARGV[3])
+drop(3, #ARGV, KEYS[6])
 redis.call('ZREM', KEYS[4], ARGV[3])
 if KEYS[5] and ARGV[2] ~= '' then keep_sids(KEYS[5], ARGV[2]) end
-if KEYS[6] then redis.call('HDEL', KEYS[6], ARGV[3]) end
 if not owner then return 1 end
 if not mine(3) then return -1 end
 redis.call('DEL', KEYS[1])
 return 1
 """
 )
-# KEYS: intent, open, leases, released, `to` where Twilio may be asked.
-# ARGV: now, milliseconds in which a BEGIN that was not answered may still run, or 0; id, superseded ids.
+# KEYS: intent, open, leases, `to` where Twilio may be asked. ARGV: now, id, superseded ids.
 RELEASE = Script.of(
     NOW
+    + _DROP
     + """
 local owner = redis.call('HGET', KEYS[1], 'id')
 """
     + _MINE
     + """
-if ARGV[2] ~= '0' then redis.call('SET', KEYS[4], ARGV[3], 'PX', ARGV[2]) end
-redis.call('HDEL', KEYS[2], ARGV[3])
-redis.call('ZREM', KEYS[3], ARGV[3])
-if KEYS[5] then redis.call('HDEL', KEYS[5], ARGV[3]) end
-if redis.call('HGET', KEYS[1], 'taker') == ARGV[3] then redis.call('HSET', KEYS[1], 'lease', 0) end
-if owner and mine(3) then
+drop(2, #ARGV, KEYS[4])
+if redis.call('HGET', KEYS[1], 'taker') == ARGV[2] then redis.call('HSET', KEYS[1], 'lease', 0) end
+if owner and mine(2) then
   local found = redis.call('HMGET', KEYS[1], 'state', 'slug')
   if found[1] == 'flight' or found[2] == 'replica_lost' then redis.call('DEL', KEYS[1]) end
 end
+return 1
+"""
+)
+# Ends ids whose BEGIN or RENEW was not answered: it may still run, and enters nothing any more.
+# KEYS: `released` of each id. ARGV: now, for how many milliseconds, the ids.
+BAR = Script.of(
+    """
+for i = 3, #ARGV do redis.call('SET', KEYS[i - 2], ARGV[i], 'PX', ARGV[2]) end
 return 1
 """
 )
@@ -191,11 +216,14 @@ KEEP = Script.of(
     NOW
     + _FORGET_OLD
     + KEEP_SIDS
+    + _LIST_TO
+    + _DROP
     + """
 local owner = redis.call('HGET', KEYS[1], 'id')
 """
     + _MINE
     + f"""
+drop(11, #ARGV - 1, KEYS[6])
 if owner and not mine(10) then return -1 end
 if owner == ARGV[10] and ARGV[5] == 'open' and redis.call('HGET', KEYS[1], 'state') == 'found' then
   return 1
@@ -208,9 +236,7 @@ local started = tonumber(redis.call('HGET', KEYS[1], 'started'))
 redis.call('PEXPIRE', KEYS[1], math.max(1, math.min(tonumber(ARGV[3]), started + {_MAX_MS} - now)))
 if KEYS[5] and ARGV[9] ~= '' then keep_sids(KEYS[5], ARGV[9]) end
 if ARGV[5] ~= 'open' then
-  redis.call('HDEL', KEYS[2], ARGV[10])
-  redis.call('ZREM', KEYS[3], ARGV[10])
-  if KEYS[6] then redis.call('HDEL', KEYS[6], ARGV[10]) end
+  drop(10, #ARGV - 1, KEYS[6])
   return 1
 end
 local token = string.sub(ARGV[10], 1, {OWNER_LENGTH})
@@ -219,6 +245,7 @@ if held and string.sub(held, 1, {OWNER_LENGTH}) ~= token then return 1 end
 forget_old(KEYS[4], now)
 redis.call('HSET', KEYS[2], ARGV[10], token .. ARGV[4])
 redis.call('PEXPIRE', KEYS[2], {_INDEX_MS})
+if KEYS[6] then list_to(KEYS[6], ARGV[10]) end
 redis.call('ZADD', KEYS[4], now + {_KEPT_MS}, ARGV[10])
 if ARGV[2] == '0' then
   redis.call('ZREM', KEYS[3], ARGV[10])

@@ -62,7 +62,7 @@ class RepeatGuard:
         parts.options = options
         parts.table.max_entries = parts.local.max_entries = options.max_entries
         if parts.shared is not None:
-            parts.shared.unwritten_max = options.max_entries
+            parts.shared.resize(options.max_entries)
 
     def set_on_open(self, on_open: Callable[[OpenOutcome], None]) -> None:
         """Call it with each create of this process that ends open: whether it was done can be looked up."""

@@ -6,7 +6,6 @@ are over. Knows nothing of requests.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -17,17 +16,17 @@ from gateway.redis.availability import StoreUnavailable
 from gateway.redis.redis_store import Script, ScriptStore
 from gateway.repeat_guard.answer_seal import seal
 from gateway.repeat_guard.intent_records import IntentEnd, IntentLease, SharedIntent, read_intent
-from gateway.repeat_guard.intent_scripts import BEGIN, FORGET, HAND_BACK, KEEP, RELEASE, RENEW
+from gateway.repeat_guard.intent_scripts import BAR, BEGIN, FORGET, HAND_BACK, KEEP, RELEASE, RENEW
 from gateway.repeat_guard.open_outcomes import LEASE_SECONDS, OpenOutcome, OutcomeState
 from gateway.repeat_guard.outcome_scripts import OWN
 from gateway.repeat_guard.outcome_text import write_outcome
 from gateway.repeat_guard.repeat_rules import store_unavailable
+from gateway.repeat_guard.unwritten_ends import UnwrittenEnds
 
 RENEW_SECONDS = LEASE_SECONDS / 4
 _CATCH_UP_SECONDS = 0.5
 _LATE_SECONDS = 30.0  # while the store is unavailable, nothing is written
 _LATE_MS = 60_000
-_SUPERSEDES_MAX = 8
 _TRIES = 60
 _OPEN = OutcomeState.OPEN
 _KNOWN = (OutcomeState.FOUND, OutcomeState.ABSENT)
@@ -51,15 +50,15 @@ class SharedIntents:
         lease_seconds: float = LEASE_SECONDS,
         renew_seconds: float = RENEW_SECONDS,
     ) -> None:
-        self.unwritten_max = unwritten_max
         self._store = store
         self._now = now
         self._lease_seconds = lease_seconds
         self._lease_ms = round(lease_seconds * 1000)
         self._renew_seconds = renew_seconds
         self._sleep = sleep
+        self._leases = 0
         self._held: dict[str, IntentLease] = {}
-        self._unwritten: OrderedDict[str, IntentLease] = OrderedDict()
+        self._unwritten = UnwrittenEnds(unwritten_max)
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops = loops if loops is not None else BackgroundLoops()
         self._catching_up: asyncio.Task[None] | None = None
@@ -70,6 +69,10 @@ class SharedIntents:
         """Whether the store counts as available."""
         return self._store.state.available
 
+    def resize(self, unwritten_max: int) -> None:
+        """Apply another bound."""
+        self._unwritten.most = unwritten_max
+
     @property
     def unwritten(self) -> int:
         """Ends that the store does not have yet."""
@@ -79,12 +82,11 @@ class SharedIntents:
         self, intent: RepeatIntent, outcome: OpenOutcome, on_lost: Callable[[], None] = lambda: None
     ) -> IntentLease:
         """A lease that the store does not know yet. It supersedes an earlier one whose end is unwritten."""
-        lease = IntentLease(intent, outcome, on_lost)
-        earlier = self._unwritten.pop(intent.scope, None)
+        self._leases += 1
+        lease = IntentLease(intent, outcome, on_lost, self._leases)
+        earlier = self._unwritten.take(intent.scope)
         if earlier is not None:
-            lease.supersedes = (earlier.outcome.id, *earlier.supersedes)[:_SUPERSEDES_MAX]
-            made = earlier.end.sid if earlier.end is not None else ""
-            lease.sids = f"{made} {earlier.sids}".strip()
+            lease.supersede(earlier)
         return lease
 
     async def begin(self, lease: IntentLease) -> SharedIntent | None:
@@ -93,10 +95,12 @@ class SharedIntents:
         Raises `StoreUnavailable`: it is then uncertain which; the same lease may be begun again.
         """
         asked_at = asyncio.get_running_loop().time()
+        is_asked = self.is_available
+        lease.is_asked = lease.is_asked or is_asked
         try:
             found = await self._enter(BEGIN, lease)
         except BaseException:
-            lease.is_unsure = True
+            lease.is_unsure = lease.is_unsure or is_asked
             raise
         lease.ends_at = asked_at + self._lease_seconds
         try:
@@ -130,6 +134,8 @@ class SharedIntents:
         `on_refused` is called if the store did not take it: it is written later, or the intent is another's.
         """
         self._held.pop(lease.outcome.id, None)
+        if end is None and not (lease.is_asked or lease.supersedes):
+            return  # the store was away: it knows nothing of this
         lease.end = end
         lease.is_written = False
         lease.on_written = on_written
@@ -191,16 +197,13 @@ class SharedIntents:
                 self._held.pop(lease.outcome.id, None)
                 self._lost(lease)
         except StoreUnavailable:
-            return  # the next round tries again
+            lease.is_unsure = True  # the next round tries again
 
     async def _write_or_queue(self, lease: IntentLease) -> None:
         if await self._write(lease):
             return
-        self._unwritten[lease.intent.scope] = lease
-        lease.is_queued = True
+        self._unwritten.add(lease)
         lease.on_refused()
-        if len(self._unwritten) > self.unwritten_max:
-            self._unwritten.popitem(last=False)
         if self._catching_up is None:
             self._catching_up = self._loops.start("repeat_writes", _LATE_SECONDS, self._catch_up)
 
@@ -213,9 +216,11 @@ class SharedIntents:
         ids = (lease.outcome.id, *lease.supersedes)
         asks = bool(lease.outcome.subject.to_digest)
         try:
+            if lease.is_unsure:
+                await self._run(BAR, keys.released_of(ids), (_LATE_MS, *ids))
             if end is None:
-                names = (keys.intent, keys.open, keys.leases, keys.released, *((keys.to,) if asks else ()))
-                await self._run(RELEASE, names, (_LATE_MS if lease.is_unsure else 0, *ids))
+                names = (keys.intent, keys.open, keys.leases, *((keys.to,) if asks else ()))
+                await self._run(RELEASE, names, ids)
                 if lease.sids:
                     await self._run(OWN, (keys.sids,), (lease.sids,))
                 return True
@@ -271,12 +276,12 @@ class SharedIntents:
     async def _catch_up(self, loop: BackgroundLoop) -> None:
         """Write what is queued, oldest first. A lease stays queued meanwhile, to be superseded."""
         while self._unwritten:
-            scope, lease = next(iter(self._unwritten.items()))
-            if not await self._write(lease):
-                await self._sleep(_CATCH_UP_SECONDS)
-            elif self._unwritten.get(scope) is lease:
-                del self._unwritten[scope]
+            lease = self._unwritten.first()
+            if await self._write(lease):
+                self._unwritten.written(lease)
                 loop.beat()
+            else:
+                await self._sleep(_CATCH_UP_SECONDS)
         self._catching_up = None
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

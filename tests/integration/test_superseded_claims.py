@@ -1,0 +1,65 @@
+"""Keyed requests whose end Redis did not hear of: the next one of their process ends them with its own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.idempotency.redis_records import Lease, RedisRecords
+from gateway.redis.availability import StoreUnavailable
+from tests.support.idempotency import CLAIM, RECORD, Replica, replica
+from tests.support.redis import RedisServer
+
+
+@pytest.fixture
+async def one(server: RedisServer) -> AsyncIterator[Replica]:
+    async with replica(server) as made:
+        yield made
+
+
+@pytest.fixture
+async def records(one: Replica) -> AsyncIterator[RedisRecords]:
+    made = RedisRecords(
+        one.store, ttl_seconds=60, unwritten_max=100, find=lambda scope: None, on_written=lambda scope: None
+    )
+    yield made
+    await made.close(0)
+
+
+async def unsure(one: Replica, records: RedisRecords, lease: Lease, fault: str) -> Lease:
+    """Its begin was not answered."""
+    one.store.faults.append(fault)
+    with pytest.raises(StoreUnavailable):
+        await records.begin(lease)
+    return lease
+
+
+async def test_two_that_could_not_be_taken_back_are_both_superseded(
+    one: Replica, records: RedisRecords
+) -> None:
+    """The second was begun before it was known that the first could not be taken back."""
+    first, second = records.lease(CLAIM), records.lease(CLAIM)
+    for each in (first, second):
+        await unsure(one, records, each, "before")
+    one.store.faults += ["before"] * 3
+    await records.settle(second, None)
+    await records.settle(first, None)
+    third = records.lease(CLAIM)
+    assert set(third.tokens) >= {*first.tokens, *second.tokens}
+    assert third.is_unsure
+
+
+@pytest.mark.parametrize("which", ["first", "second"])
+async def test_a_begin_that_runs_after_the_end_of_the_next_begins_nothing(
+    server: RedisServer, one: Replica, records: RedisRecords, which: str
+) -> None:
+    first = await unsure(one, records, records.lease(CLAIM), "before")
+    one.store.faults += ["before"] * 2
+    await records.settle(first, None)
+    await one.store.until_runs(3)
+    second = await unsure(one, records, records.lease(CLAIM), "before")
+    await records.settle(second, None)
+    await asyncio.gather(*records._tasks)
+    late = {"first": first, "second": second}[which]
+    await records.begin(late)  # the one that was thought to be lost
+    assert not server.client.exists(RECORD)
