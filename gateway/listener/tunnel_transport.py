@@ -89,6 +89,12 @@ class TunnelTransport(asyncio.Transport):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came, encrypted."""
+        if (
+            self._shut
+        ):  # nobody reads them, and OpenSSL takes none behind its close_notify: only that they came
+            if self._inner is not None and not self._closing:
+                self._inner.data_received(b"")
+            return
         if len(data) > _LARGE_BYTES:  # `MemoryBIO` keeps the room that it once needed
             for at in range(0, len(data), _LARGE_BYTES):
                 self.data_received(data[at : at + _LARGE_BYTES])
@@ -159,7 +165,7 @@ class TunnelTransport(asyncio.Transport):
         """Hand over what can be decrypted."""
         tls, received = self._tls, self._received
         try:
-            while not self._paused and not self._closing and self._inner is not None:
+            while not self._paused and not self._closing and not self._shut and self._inner is not None:
                 data = tls.read(_READ_BYTES)
                 if not data:
                     self._end()
@@ -217,9 +223,16 @@ class TunnelTransport(asyncio.Transport):
         return True
 
     def write_eof(self) -> None:
-        """Nothing more is sent; what the caller sends is still read."""
+        """Nothing more is sent. Of what the caller sends, the connection inside learns only that it came."""
+        self._end_tls()
+        if self._outer.can_write_eof() and not self._outer.is_closing():
+            self._outer.write_eof()
+
+    def _end_tls(self) -> None:
+        """Send close_notify (RFC 8446 6.1)."""
         if not self._shut:
             self._shut = True
+            self._received.read()  # a record that waits there would fail the connection, which a reset ends
             with suppress(ssl.SSLError):  # the caller has not ended its side yet
                 self._tls.unwrap()
             self._flush()
@@ -228,7 +241,7 @@ class TunnelTransport(asyncio.Transport):
         """End the connection once what was written is sent."""
         if not self._closing:
             self._closing = True
-            self.write_eof()
+            self._end_tls()
             self._outer.close()
 
     def abort(self) -> None:
