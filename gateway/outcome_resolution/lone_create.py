@@ -4,33 +4,46 @@ What is to be remembered of it when it has ended, a hold does (`repeat_guard/rep
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from gateway.exchange import Ending, Exchange
 from gateway.http.response import BodyRest, RawFields, Response
 from gateway.policy.repeat_intent import WatchedCreate
 from gateway.repeat_guard.repeat_guard import RepeatGuard
 from gateway.repeat_guard.repeat_hold import RepeatHold
-from gateway.upstream.shared_state import CallerLink
 
-_ANSWERED = Ending.ANSWERED
+_ANSWERED: Final = Ending.ANSWERED
 
 
-class ConnectedCaller(CallerLink, Protocol):
+class LoneCaller(Protocol):
     """A caller of whom the kernel can be asked whether it is still there."""
 
     @property
+    def gone(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        ...
+
+    @property
     def hung_up(self) -> bool:
-        """Whether it has left, though our loop may not have seen it yet."""
+        """The same, though our loop may not have seen it yet."""
+        ...
+
+
+class LoneRequest(Protocol):
+    """A request and its caller."""
+
+    @property
+    def caller(self) -> LoneCaller:
+        """The connection that it came by."""
         ...
 
 
 class LoneCreate(Protocol):
-    """A create and its caller."""
+    """What is sent for a request."""
 
     @property
-    def request(self) -> ConnectedCaller:
-        """Its caller."""
+    def request(self) -> LoneRequest:
+        """The request."""
         ...
 
 
@@ -55,7 +68,7 @@ async def send_alone(
     hold: Callable[[WatchedCreate, _Create, Exchange], RepeatHold],
 ) -> None:
     """Send it and write the answer; `begin_alone` has entered it. Raises what these do."""
-    caller = create.request
+    caller = create.request.caller
     answer: Response | None = None
     failed: BaseException | None = None
     delivered, status, content = False, 0, b""

@@ -9,6 +9,7 @@ survives the process.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from gateway.background.loops import BackgroundLoops
 from gateway.policy.repeat_intent import CreateSubject, RepeatIntent, WatchedCreate
@@ -23,7 +24,7 @@ from gateway.repeat_guard.repeat_table import RepeatEntry, RepeatTable
 from gateway.repeat_guard.shared_intents import SharedIntents
 from gateway.repeat_guard.shared_outcomes import SharedOutcomes
 
-_DEFINITE = RepeatEnding.DEFINITE  # slow to get at by name
+_DEFINITE: Final = RepeatEnding.DEFINITE  # slow to get at by name
 
 
 class RepeatGuard:
@@ -55,6 +56,8 @@ class RepeatGuard:
             )
             self.outcomes = SharedOutcomes(store, now)
         self._parts = GuardParts(options, table, local, shared, now, sleep, lambda outcome: None)
+        self._table = table
+        self._is_local = shared is None
 
     def apply(self, options: RepeatGuardOptions) -> None:
         """Use other options from now on; what is remembered stays, where it is."""
@@ -111,16 +114,16 @@ class RepeatGuard:
         Nearly every create of a guard without a store is one. False if it has to be held. End it by
         `end_alone`, or by a hold that is resumed with what `name_alone` returns.
         """
-        parts = self._parts
-        return parts.shared is None and parts.table.begin_lone(create)
+        return self._is_local and self._table.begin_lone(create)
 
     def end_alone(self, create: WatchedCreate, status: int) -> bool:
         """A connected caller has Twilio's answer; False if that is open, or others wait: a hold ends it."""
-        return ending_of_response(status) is _DEFINITE and self._parts.table.end_lone(create)
+        is_definite = status < 500 or ending_of_response(status) is _DEFINITE
+        return is_definite and self._table.end_lone(create)
 
     def name_alone(self, create: WatchedCreate) -> RepeatEntry | None:
         """The entry of a create that `begin_alone` has entered."""
-        return self._parts.table.name_lone(create)
+        return self._table.name_lone(create)
 
     async def close(self) -> None:
         """Finish what is being written. Call it when no exchange is left."""
