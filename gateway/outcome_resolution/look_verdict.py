@@ -2,7 +2,8 @@
 
 Found needs exactly one candidate that is equal in all that is comparable, and no other create to the same
 recipient that may have made it. Absent needs two looks without any candidate, of which the second began so
-long after the attempt that whatever it started has been committed and is listed.
+long after the attempt that whatever it started has been committed and is listed. It never follows after a
+candidate that was seen and is gone: services delete their messages.
 """
 
 from collections.abc import Sequence
@@ -34,13 +35,15 @@ class Look(NamedTuple):
     """One look that was read to its end. `candidates` are those that no exchange owns.
 
     `started_at`: nothing that was listed later than that is missing for sure. `others` are other creates to
-    the same recipient that are in flight or open.
+    the same recipient that are in flight or open. `misses` says that an earlier look had a candidate that no
+    exchange owns to this day, and that is listed no more: it was deleted, or the list lags.
     """
 
     started_at: float
     is_wide: bool
     candidates: Sequence[Candidate]
     others: int
+    misses: bool = False
 
 
 class Judgement(NamedTuple):
@@ -60,6 +63,8 @@ def judge_look(
     """
     if look.candidates:
         return Judgement(*_pick(look, compared, key))
+    if look.misses:
+        return Judgement(LookVerdict.OPEN)
     if ended_at is None or not look.is_wide or look.started_at < ended_at:
         return Judgement(LookVerdict.OPEN, empty_since=empty_since)
     if empty_since is None:

@@ -4,6 +4,7 @@ What is read is judged and forgotten: no list, text or number of it is logged.
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from gateway.consumers.consumer import Priority
@@ -30,6 +31,7 @@ from gateway.upstream.own_read import JSON
 _READ_SECONDS: Final = 8.0
 """How long one list may take, the wait for a permit included."""
 _MAX_PAGES: Final = 20
+_MAX_SEEN: Final = 8
 _ANY: Final = b"*/*"
 _DAY_SLACK_SECONDS: Final = 600.0
 """Calls are listed by the day of the attempt, by our clock: so much before midnight it is the day before."""
@@ -85,6 +87,27 @@ def access_to(snapshot: Snapshot, subject: CreateSubject) -> Access | None:
     return Access(account, credential.region, subject.host, lookup, credential.digest_key)
 
 
+async def compare_candidates(
+    outcomes: OpenOutcomes,
+    outcome: OpenOutcome,
+    started_at: float,
+    is_wide: bool,
+    candidates: Mapping[str, Candidate],
+) -> Look:
+    """Ask which of them no exchange owns, and note those in `outcome.seen`. Raises `StoreUnavailable`.
+
+    To be asked after the lists were read: what another exchange made of them is recorded as its own by then,
+    or that exchange is still open.
+    """
+    asked = tuple(dict.fromkeys((*candidates, *outcome.seen)))
+    if not asked:
+        return Look(started_at, is_wide, (), 0)
+    unowned, others = await outcomes.compare(outcome, asked)
+    outcome.seen = unowned[:_MAX_SEEN]
+    left = tuple(candidates[sid] for sid in unowned if sid in candidates)
+    return Look(started_at, is_wide, left, others, misses=len(left) < len(unowned))
+
+
 class TwilioLooks:
     """Makes looks. `outcomes` knows which SIDs are whose."""
 
@@ -103,17 +126,12 @@ class TwilioLooks:
                 exact = number == 0 or access.lookup.kind is SubjectKind.CALL
                 for each in await self._read_list(outcome, access, turn, target, exact=exact):
                     candidates.setdefault(each.sid, each)
-            if not candidates:
-                return LookReport(Look(started_at, wide, (), 0), LookVerdict.OPEN, 200)
-            # After the lists: what another exchange made of them is recorded as its own by now, or that
-            # exchange is still open.
-            unowned, others = await self._outcomes.compare(outcome, tuple(candidates))
+            look = await compare_candidates(self._outcomes, outcome, started_at, wide, candidates)
         except LookFailed as failure:
             return LookReport(None, failure.verdict, failure.status)
         except (GatewayError, StoreUnavailable, UnreadablePage):
             return LookReport(None, LookVerdict.FAILED)
-        left = tuple(candidates[sid] for sid in unowned)
-        return LookReport(Look(started_at, wide, left, others), LookVerdict.OPEN, 200)
+        return LookReport(look, LookVerdict.OPEN, 200)
 
     async def fetch(self, access: Access, sid: str, create_target: str, turn: Turn) -> Response | None:
         """The resource as the answer to the create that made it, in the create's format; None if it cannot be

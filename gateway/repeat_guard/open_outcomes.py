@@ -31,7 +31,8 @@ class OpenOutcome:
     `ends_by` is the attempt's deadline. Of a replica that was killed, or cannot reach the store, the attempt
     ended with the lease: none begins after it. `slug` is the failure, `status` that of Twilio's answer, where
     there is one. Looks are counted over all replicas. Since `empty_since` they have found nothing: a replica
-    that takes the outcome over goes on from there.
+    that takes the outcome over goes on from there. `seen` are SIDs of resources that no exchange owned when
+    they were listed: what of them is listed no more was made nevertheless.
     """
 
     id: str
@@ -47,6 +48,7 @@ class OpenOutcome:
     looks: int = 0
     looked_at: float = 0.0
     empty_since: float = 0.0
+    seen: tuple[str, ...] = ()
     sid: str = ""
 
     def __repr__(self) -> str:

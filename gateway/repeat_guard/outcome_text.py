@@ -31,6 +31,7 @@ def write_outcome(outcome: OpenOutcome) -> bytes:
             "looks": outcome.looks,
             "looked_at": outcome.looked_at,
             "empty_since": outcome.empty_since,
+            "seen": outcome.seen,
             "subject": orjson.Fragment(about),
         }
     )
@@ -61,6 +62,7 @@ def read_outcome(id_: str, lease_ends_at: float, text: bytes) -> OpenOutcome | N
         subject=empty._replace(**{name: given[name] for name in _SUBJECT if name in given}),
         **{name: found[name] for name in _WRITTEN},
         empty_since=found.get("empty_since", 0.0),
+        seen=tuple(found.get("seen", ())),
         state=OutcomeState(found["state"]),
     )
     if outcome.state is OutcomeState.IN_FLIGHT:

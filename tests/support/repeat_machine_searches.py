@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from gateway.outcome_resolution.listed_resources import SLACK_SECONDS, Candidate
-from gateway.outcome_resolution.look_verdict import Judgement, Look, LookVerdict
+from gateway.outcome_resolution.look_verdict import Judgement, LookVerdict
 from gateway.outcome_resolution.pursuit import GIVEN_UP, Pursuit
+from gateway.outcome_resolution.twilio_looks import compare_candidates
 from gateway.redis.availability import StoreUnavailable
 from gateway.repeat_guard.open_outcomes import OpenOutcome, OutcomeState
 from gateway.repeat_guard.repeat_guard import RepeatGuard
@@ -146,14 +147,11 @@ class SearchingMachine(RepeatMachine):
         assert search.look is not None
         (started_at, wide, listed), search.look = search.look, None
         outcome, outcomes = search.pursuit.outcome, self.guards[search.replica].outcomes
-        look = Look(started_at, wide, (), 0)
-        if listed:
-            try:
-                unowned, others = await outcomes.compare(outcome, [each.sid for each in listed])
-            except StoreUnavailable:
-                return
-            left = tuple(each for each in listed if each.sid in unowned)
-            look = Look(started_at, wide, left, others)
+        candidates = {each.sid: each for each in listed}
+        try:
+            look = await compare_candidates(outcomes, outcome, started_at, wide, candidates)
+        except StoreUnavailable:
+            return
         if search.pursuit.judge(look, KEY) is not LookVerdict.OPEN:
             await self._decided(search)
         elif search.call is None:

@@ -68,6 +68,12 @@ def test_absent_takes_two_looks_without_a_candidate_the_second_late_enough() -> 
     assert judge(at=late, empty_since=ENDED, others=1).verdict is LookVerdict.ABSENT
 
 
+def test_a_candidate_that_was_seen_and_is_listed_no_more_is_never_absent() -> None:
+    gone = Look(ENDED + 60, True, (), 0, misses=True)
+    judged = judge_look(gone, COMPARED, KEY, ended_at=ENDED, empty_since=ENDED + 30)
+    assert judged == (LookVerdict.OPEN, "", None)
+
+
 @pytest.mark.parametrize(
     "found",
     [judge(at=ENDED + 60, wide=False), judge(at=ENDED + 60, ended_at=None), judge(at=ENDED - 1)],

@@ -17,6 +17,7 @@ from gateway.policy.repeat_intent import CreateSubject
 from gateway.redis.availability import StoreUnavailable
 from gateway.repeat_guard.local_outcomes import LocalOutcomes
 from gateway.repeat_guard.open_outcomes import OpenOutcome
+from gateway.repeat_guard.outcome_text import read_outcome, write_outcome
 from gateway.repeat_guard.repeat_table import RepeatTable
 from gateway.upstream.account_reader import AccountReader
 
@@ -92,6 +93,28 @@ async def test_a_wide_look_reads_the_list_of_the_redacted_number() -> None:
     assert [each.exact for each in report.look.candidates] == [False]
     assert "To=%2B1500555XXXX" in reader.targets[1]
     assert await candidates(page(), answer(400), wide=True) == []
+
+
+async def test_what_was_listed_once_is_missed_until_an_exchange_owns_it() -> None:
+    """A service may delete its message before it is known whose it is."""
+    outcomes = LocalOutcomes(RepeatTable(10, lambda: NOW), 10, lambda: NOW)
+    outcome = OpenOutcome("one", "scope", SUBJECT, 300.0, NOW - 1, NOW + 24)
+    looks = TwilioLooks(cast(AccountReader, Reader(page(1), page(), page(), page())), outcomes)
+
+    async def missed() -> bool:
+        report = await looks.look(outcome, ACCESS, TURN, wide=False)
+        assert report.look is not None
+        return report.look.misses
+
+    assert not await missed()
+    assert outcome.seen == (f"SM{1:032x}",)
+    assert await missed()
+    taken_over = read_outcome("one", NOW, write_outcome(outcome))
+    assert taken_over is not None
+    assert taken_over.seen == outcome.seen
+    await outcomes.own(ACCOUNT, f"SM{1:032x}")
+    assert not await missed()
+    assert not outcome.seen
 
 
 UNREAD = [
