@@ -21,6 +21,7 @@ from aiohttp import (
     TCPConnector,
     ThreadedResolver,
 )
+from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from gateway.background.server_trust import make_server_trust
@@ -57,8 +58,9 @@ class ConnectionOpener:
         self._loop = asyncio.get_running_loop()
         self._context = make_tls_context(options.ca_file)
         self._resolver = make_resolver(options.nameservers)
+        self._lookups = _Lookups(self._resolver)
         self._connector = TCPConnector(
-            limit=0, force_close=True, ttl_dns_cache=_DNS_SECONDS, ssl=self._context, resolver=self._resolver
+            limit=0, force_close=True, ttl_dns_cache=_DNS_SECONDS, ssl=self._context, resolver=self._lookups
         )
 
     async def open(self, origin: URL, deadline: float) -> Opened:
@@ -74,15 +76,17 @@ class ConnectionOpener:
             if tls:
                 host = (origin.raw_host or "").rstrip(".")
                 return await start_tls(transport, self._context, host, self._left(until))
-        except (ClientError, OSError) as error:  # TimeoutError is one
-            raise unreachable(error) from None
+        except (ClientError, OSError, UnicodeError) as error:  # TimeoutError is one
+            asked = (self._proxy or origin).raw_host
+            raise unreachable(error, is_looked_up=asked in self._lookups.pending) from None
         return read_less(transport) if origin.scheme == "https" else Opened(transport)
 
     def _left(self, until: float) -> float:
         return max(0.001, until - self._loop.time())
 
     async def _connect(self, origin: URL, seconds: float) -> asyncio.Transport:
-        """What the connector makes of `origin`. Raises `ClientError` or `OSError`."""
+        """What the connector makes of `origin`. Raises `ClientError`, `OSError`, or `UnicodeError` for what
+        cannot be a host's name."""
         request = ClientRequest("GET", origin, loop=self._loop, proxy=self._proxy)
         timeout = ClientTimeout(connect=seconds, sock_connect=seconds, ceil_threshold=seconds + 1)
         connection = await self._connector.connect(request, [], timeout)
@@ -100,6 +104,28 @@ class ConnectionOpener:
         """Let go of the resolver, and of connections that are being made."""
         await self._connector.close()
         await self._resolver.close()
+
+
+class _Lookups(AbstractResolver):
+    """Knows which names are being looked up: a time-out meanwhile is that of the name server."""
+
+    def __init__(self, resolver: AbstractResolver) -> None:
+        self._resolver = resolver
+        self.pending: set[str] = set()
+        """The connector asks for a name once at a time, and goes on when its caller gives up."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """As the resolver does."""
+        self.pending.add(host)
+        try:
+            return await self._resolver.resolve(host, port, family)
+        finally:
+            self.pending.discard(host)
+
+    async def close(self) -> None:
+        """The resolver is closed by its owner."""
 
 
 def _forget_unsent_on_close(transport: asyncio.Transport) -> None:

@@ -4,6 +4,7 @@ No text quotes what an exception says: that can hold header fields.
 """
 
 import errno
+import re
 import ssl
 from typing import Final
 
@@ -13,6 +14,8 @@ from aiohttp import (
     ClientConnectorError,
     ClientHttpProxyError,
     ClientProxyConnectionError,
+    ClientResponseError,
+    ServerDisconnectedError,
 )
 
 from gateway.errors import FailurePhase, UpstreamFailure
@@ -23,15 +26,22 @@ _BY_ERRNO: Final = {
     errno.ECONNREFUSED: "refused",
     errno.ECONNRESET: "reset",
     errno.EPIPE: "reset",
-    errno.ENETUNREACH: "no_route",
-    errno.EHOSTUNREACH: "no_route",
-    errno.EADDRNOTAVAIL: "no_local_address",
+    errno.ETIMEDOUT: "timeout",
+    errno.EPERM: "not_permitted",
+    errno.EACCES: "not_permitted",
     errno.EMFILE: "no_descriptors",
     errno.ENFILE: "no_descriptors",
-    errno.ETIMEDOUT: "timeout",
+    errno.ENETUNREACH: "no_route",
+    errno.EHOSTUNREACH: "no_route",
+    errno.ENETDOWN: "no_route",
+    errno.EHOSTDOWN: "no_route",
+    errno.EADDRNOTAVAIL: "no_local_address",
 }
+"""Of several, the first says most: without IPv6 there is no route to some of a name's addresses anyway."""
+_ERRNO: Final = re.compile(r"\[Errno (\d+)\]")
 # OpenSSL's X509_V_ERR_… (openssl-verification-options(1)).
 _BY_VERIFY_CODE: Final = {
+    2: "certificate_untrusted",
     9: "certificate_not_yet_valid",
     10: "certificate_expired",
     18: "certificate_untrusted",
@@ -61,10 +71,13 @@ REASONS: Final = tuple(
 """Every reason there is: label values of metrics, and what documents list."""
 
 
-def unreachable(error: Exception) -> UpstreamFailure:
-    """No connection could be made, because of `error`. It is safe to try again."""
+def unreachable(error: Exception, *, is_looked_up: bool = False) -> UpstreamFailure:
+    """No connection could be made, because of `error`. It is safe to try again.
+
+    `is_looked_up`: the name server has not answered yet.
+    """
     failure = UpstreamFailure("upstream_unreachable", FailurePhase.CONNECT, _DETAIL)
-    failure.reason = reason_of(error)
+    failure.reason = "dns" if is_looked_up else reason_of(error)
     return failure
 
 
@@ -103,8 +116,10 @@ def reason_of(error: Exception) -> str:
         return _BY_PROXY_STATUS.get(error.status, "proxy_refused")
     if isinstance(error, ClientProxyConnectionError):
         return "proxy_unreachable"
-    if isinstance(error, ClientConnectorDNSError):
+    if isinstance(error, ClientConnectorDNSError | UnicodeError):
         return "dns"
+    if isinstance(error, ServerDisconnectedError | ClientResponseError):
+        return "proxy_refused"  # only a proxy's answer is read here
     if isinstance(error, TimeoutError):
         return "timeout"
     cause = error.os_error if isinstance(error, ClientConnectorError) else error
@@ -114,7 +129,13 @@ def reason_of(error: Exception) -> str:
         return "tls"
     if isinstance(cause, ConnectionResetError):
         return "reset"
-    return _BY_ERRNO.get(cause.errno or 0, "network") if isinstance(cause, OSError) else "network"
+    return _network_reason(cause) if isinstance(cause, OSError) else "network"
+
+
+def _network_reason(error: OSError) -> str:
+    """Of several addresses that failed in different ways, the connector tells the text alone."""
+    told = {error.errno} if error.errno is not None else {int(each) for each in _ERRNO.findall(str(error))}
+    return next((reason for number, reason in _BY_ERRNO.items() if number in told), "network")
 
 
 def _certificate_reason(error: Exception) -> str:

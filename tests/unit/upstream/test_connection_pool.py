@@ -149,7 +149,7 @@ def test_a_change_of_dns_is_seen_by_the_next_connection(run: Run, monkeypatch: p
                 asked.append(host)
                 return await real("127.0.0.1", *args, **options)  # type: ignore[arg-type]
 
-            resolver = pool._opener._connector._resolver
+            resolver = pool._opener._resolver
             monkeypatch.setattr(
                 resolver,
                 "_loop",
