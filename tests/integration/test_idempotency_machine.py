@@ -195,7 +195,7 @@ class OverRedis(InMemory):
     async def _open(self) -> list[Idempotency]:
         server = _running[0]
         server.client.flushall()
-        self.redis = [RedisStore(server.url, lambda state: None) for _ in range(2)]
+        self.redis = [RedisStore(server.url, lambda state: None, answer_seconds=20) for _ in range(2)]
         self.stores = [FaultyStore(store) for store in self.redis]
         return [
             Idempotency(self._options(), lambda: self.now, store=store, sleep=_no_pause)

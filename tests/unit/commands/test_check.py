@@ -1,4 +1,4 @@
-"""`gateway check` as a real process: what it prints where, and its exit codes."""
+"""`gateway check`: what it prints where, and its exit codes; a good and a bad file also as a real process."""
 
 import json
 import os
@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.command import Done, run_command
 
 ROOT = Path(__file__).parents[3]
 CANARY = "c4nary0f16aaaaaaaaaaaaaaaaaaaaaaa"
@@ -17,7 +19,11 @@ TWILIO = {
 }
 
 
-def _check(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+def _check(*arguments: str, **environ: str) -> Done:
+    return run_command("check", *arguments, environ={"PATH": os.environ["PATH"], **environ})
+
+
+def _check_apart(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "gateway", "check", *arguments],
         env={"PATH": os.environ["PATH"], **environ},
@@ -36,7 +42,7 @@ def _line(name: str) -> int:
 
 
 def test_the_example_as_it_stands() -> None:
-    done = _check(**TWILIO)
+    done = _check_apart(**TWILIO)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "config/gateway.yaml: ok, 1 credential, 1 consumer\n"
 
@@ -96,7 +102,9 @@ def test_b1_consumers_whose_form_rules_refuse_more_are_named(tmp_path: Path) -> 
 
 
 def test_problems() -> None:
-    done = _check(GATEWAY__LISTEN=CANARY, GATEWAY__CONSUMERS__BILLING__ALOW="[]", TWILIO_API_SECRET=CANARY)
+    done = _check_apart(
+        GATEWAY__LISTEN=CANARY, GATEWAY__CONSUMERS__BILLING__ALOW="[]", TWILIO_API_SECRET=CANARY
+    )
     assert (done.returncode, done.stdout) == (2, "")
     expected = [
         "GATEWAY__CONSUMERS__BILLING__ALOW: consumers.billing.alow: unknown name; did you mean 'allow'?",

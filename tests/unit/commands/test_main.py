@@ -1,4 +1,4 @@
-"""The command line as a whole, as a real process: what it lists, how it refuses, that its help is fast."""
+"""The command line as a whole: what it lists, how it refuses; as a real process, that its help is fast."""
 
 import importlib
 import pkgutil
@@ -13,6 +13,7 @@ from gateway import __version__
 from gateway.__main__ import main
 from gateway.build_info import build_kind
 from gateway.commands.command_line import COMMANDS
+from tests.support.command import run_command
 
 HEAVY = ["aiohttp", "pydantic", "uvloop", "twilio_simulator", "gateway.twilio.catalogue"]
 
@@ -33,15 +34,17 @@ def test_every_command_is_listed() -> None:
     assert commands == set(COMMANDS)
 
 
-def test_help_and_version() -> None:
+def test_help_version_and_wrong_usage_of_a_process() -> None:
     help_text = _run("--help").stdout
     assert all(re.search(rf"\n    {name}\s", help_text) for name in COMMANDS)
+    wrong = _run("chek")
+    assert (wrong.returncode, wrong.stdout, wrong.stderr) == run_command("chek")
     assert _run("--version").stdout == f"gateway {__version__} ({build_kind()})\n"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command: str) -> None:
-    done = _run(command, "--help")
+    done = run_command(command, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"usage: gateway {command} ")
 
@@ -50,7 +53,7 @@ def test_every_command_has_help(command: str) -> None:
     "arguments", [(), ("chek",), ("check", "--fast"), ("key",), ("key", "new"), ("schema", "x")]
 )
 def test_wrong_usage_says_how_to_go_on(arguments: tuple[str, ...]) -> None:
-    done = _run(*arguments)
+    done = run_command(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("usage: gateway")
     assert " --help`\n" in done.stderr
@@ -62,7 +65,7 @@ def test_wrong_usage_says_how_to_go_on(arguments: tuple[str, ...]) -> None:
     [(("chek",), "check"), (("serv",), "serve"), (("key", "nwe"), "new"), (("zzz",), "")],
 )
 def test_d8_a_misspelt_command_is_recognised(arguments: tuple[str, ...], meant: str) -> None:
-    said = _run(*arguments).stderr
+    said = run_command(*arguments).stderr
     assert (f"did you mean `{meant}`" in said) is bool(meant)
     assert ("did you mean" in said) is bool(meant)
 

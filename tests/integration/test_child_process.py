@@ -22,18 +22,24 @@ ENVIRONMENT = {**ENVIRON, "TWILIO_API_SECRET": CANARY, "GATEWAY__DRAIN_SECONDS":
 Started = list[tuple[list[str], dict[str, Any]]]
 
 
-@pytest.fixture
-def large(tmp_path: Path) -> Path:
-    """A file of more than the size from which a child reads it."""
+@pytest.fixture(scope="module")
+def large_text() -> str:
+    """More than the size from which a child reads a file."""
     consumers = {
         f"service-{number}": consumer(f"key-{number}", limits=[{"rate": "5/s"}]) for number in range(1200)
     }
     consumers["app"] = consumer(
         keys=[{"env": "DIGEST"}, {"digest": "sha256:" + "1" * 64, "expires": "2036-01-01T00:00:00Z"}]
     )
-    path = tmp_path / "gateway.yaml"
     text = yaml.safe_dump(configuration("http://127.0.0.1:9", consumers=consumers))
-    path.write_text(text + "#" * max(0, LARGE_BYTES - len(text)))
+    return text + "#" * max(0, LARGE_BYTES - len(text))
+
+
+@pytest.fixture
+def large(tmp_path: Path, large_text: str) -> Path:
+    """A file that a child reads."""
+    path = tmp_path / "gateway.yaml"
+    path.write_text(large_text)
     return path
 
 
