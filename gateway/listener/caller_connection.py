@@ -14,10 +14,9 @@ from gateway.listener.caller_transport import CallerTransport
 from gateway.listener.connection_scope import ConnectionScope
 from gateway.listener.connection_timer import ConnectionTimer
 from gateway.listener.connections import Closed, has_unread
-from gateway.listener.known_heads import MAX_HEAD_BYTES, KnownHeads
+from gateway.listener.head_reader import HeadReader
 from gateway.listener.request import Request
 from gateway.listener.request_body import BUFFER_BYTES, RequestBody
-from gateway.listener.request_parser import RequestParser, read_framing
 from gateway.listener.tunnel_opening import recall_tunnel
 from gateway.listener.tunnel_transport import HANDSHAKE_SECONDS, TunnelTransport
 from gateway.listener.tunnels import OpenTunnel
@@ -32,21 +31,20 @@ class CallerConnection(asyncio.Protocol):
     """Made by a listener for each connection."""
 
     __slots__ = (
-        "_caller", "_heads", "_held", "_linger_until", "_lingering", "_loop", "_parser",
-        "_receiver", "_request", "_scope", "_timer", "_transport",
+        "_caller", "_heads", "_held", "_linger_until", "_lingering", "_loop", "_receiver", "_request",
+        "_scope", "_timer", "_transport",
     )  # fmt: skip
 
     _transport: asyncio.Transport
     _caller: CallerTransport
+    _heads: HeadReader
 
     def __init__(self, scope: ConnectionScope, loop: asyncio.AbstractEventLoop) -> None:
         self._scope = scope
         self._loop = loop
-        self._parser = RequestParser(scope.heads)
         self._timer = ConnectionTimer(loop, self._is_idle)
         self._request: Request | None = None
         self._receiver: BodyReceiver | None = None  # while the request's body is not complete
-        self._heads: KnownHeads | None = None
         self._held = b""  # received, and for the next request
         self._lingering = False
         self._linger_until = 0.0
@@ -58,6 +56,7 @@ class CallerConnection(asyncio.Protocol):
         scope = self._scope
         self._transport = stream = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
         self._caller = caller = CallerTransport(stream, self._timer, scope.tracker, scope.buffers, scope.tls)
+        self._heads = HeadReader(scope, caller)
         scope.enter(self)
         fate = scope.tracker.enter(caller.address)
         if fate is Closed.CUT_OFF:
@@ -88,8 +87,7 @@ class CallerConnection(asyncio.Protocol):
         if self._receiver is not None:
             self._receiver.body.fail(ConnectionResetError("the caller is gone"))
         self._caller.lost()
-        if self._heads is not None:
-            self._scope.head_budget.leave(self._heads)
+        self._heads.close()
         self._scope.tracker.leave(self._caller.address)
         self._scope.leave(self)
 
@@ -110,7 +108,7 @@ class CallerConnection(asyncio.Protocol):
 
     def shorten_idling(self, seconds: float) -> None:
         """Be idle for so long at most from now on."""
-        if self._request is None and not self._lingering and not self._parser.begun:
+        if self._request is None and not self._lingering and not self._heads.begun:
             self._timer.set(seconds, self._is_idle)
 
     def abort(self) -> None:
@@ -122,32 +120,24 @@ class CallerConnection(asyncio.Protocol):
     def _read_head(self, data: bytes) -> None:
         """Look for a head in what was received, and start its request."""
         self._held = b""
-        began = self._parser.begun
-        known = None if began or self._heads is None else self._heads.find(data)
-        if known is not None:
-            framing, end = known.read_framing(), known.template.end
-            self._begin_request(Request(self._caller, None, known), framing, data, end)
-            return
-        opened = None if began else recall_tunnel(data, self._caller, self._scope.tunnels)
-        if opened is not None:
-            self._open_tunnel(opened)
-            return
-        try:
-            message, end = self._parser.feed(data)
-        except Refusal as refusal:
-            self._refuse(refusal)
-            return
-        if message is None:
-            if self._parser.begun and not began:
-                self._await_rest_of_head()
-            return
-        framing, request = read_framing(message), Request(self._caller, message)
-        if not began and end <= MAX_HEAD_BYTES and not message.upgrade:
-            self._heads = self._heads or KnownHeads(self._scope.heads.line_bytes, self._scope.head_budget)
-            request.learn_for(self._heads, data[:end], framing)
-        elif not began and end == len(data) and message.method == "CONNECT":
-            request.head = data
-        self._begin_request(request, framing, data, end)
+        heads = self._heads
+        request = heads.recall(data)
+        if request is None:
+            began = heads.begun
+            opened = None if began else recall_tunnel(data, self._caller, self._scope.tunnels)
+            if opened is not None:
+                self._open_tunnel(opened)
+                return
+            try:
+                request = heads.read(data)
+            except Refusal as refusal:
+                self._refuse(refusal)
+                return
+            if request is None:
+                if heads.begun and not began:
+                    self._await_rest_of_head()
+                return
+        self._begin_request(request, heads.framing, data, heads.end)
 
     def _begin_request(self, request: Request, framing: int, data: bytes, end: int) -> None:
         """Handle a request whose head ends at `end`; as much of its body as has come is behind it."""
@@ -233,9 +223,8 @@ class CallerConnection(asyncio.Protocol):
     def _open_tunnel(self, opened: OpenTunnel) -> None:
         """Go on inside, with TLS first: what came behind CONNECT's head is the beginning of that."""
         held, self._held = self._held, b""
-        if self._heads is not None:
-            self._scope.head_budget.leave(self._heads)
-        self._heads, self._parser = None, RequestParser(self._scope.heads)  # nothing of outside holds inside
+        self._heads.close()
+        self._heads = HeadReader(self._scope, self._caller)  # nothing of outside holds inside
         self._transport = transport = TunnelTransport(self._transport, opened, self)
         self._caller.go_inside(transport)
         self._timer.set(HANDSHAKE_SECONDS, self._is_idle)

@@ -1,0 +1,64 @@
+"""Finds a request's head in what a connection received: one that it sent before, or one that is parsed.
+
+Nothing of a head is judged here; `known_heads.py` keeps those that were let through.
+"""
+
+from gateway.listener.caller_transport import CallerTransport
+from gateway.listener.connection_scope import ConnectionScope
+from gateway.listener.known_heads import MAX_HEAD_BYTES, KnownHeads
+from gateway.listener.request import Request
+from gateway.listener.request_parser import RequestParser, read_framing
+
+
+class HeadReader:
+    """Of one connection. Of the head that was found last, `end` is where it ends in the data given, and
+    `framing` what follows it, as `read_framing` gives it.
+    """
+
+    __slots__ = ("_caller", "_known", "_parser", "_scope", "end", "framing")
+
+    def __init__(self, scope: ConnectionScope, caller: CallerTransport) -> None:
+        self._scope = scope
+        self._caller = caller
+        self._parser = RequestParser(scope.heads)
+        self._known: KnownHeads | None = None
+        self.end = 0
+        self.framing = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether part of a head has come, and the rest has not."""
+        return self._parser.begun
+
+    def recall(self, data: bytes) -> Request | None:
+        """The request that `data` begins with, if the connection sent its head before."""
+        if self._known is None or self._parser.begun:
+            return None
+        known = self._known.find(data)
+        if known is None:
+            return None
+        self.framing = known.read_framing()
+        self.end = known.template.end
+        return Request(self._caller, None, known)
+
+    def read(self, data: bytes) -> Request | None:
+        """The request whose head ends in `data`; None until it does. Raises `Refusal`."""
+        began = self._parser.begun
+        message, end = self._parser.feed(data)
+        if message is None:
+            return None
+        self.end = end
+        self.framing = framing = read_framing(message)
+        request = Request(self._caller, message)
+        if not began and end <= MAX_HEAD_BYTES and not message.upgrade:
+            if self._known is None:
+                self._known = KnownHeads(self._scope.heads.line_bytes, self._scope.head_budget)
+            request.learn_for(self._known, data[:end], framing)
+        elif not began and end == len(data) and message.method == "CONNECT":
+            request.head = data
+        return request
+
+    def close(self) -> None:
+        """Forget the heads that are known, as the connection has ended or goes on inside a tunnel."""
+        if self._known is not None:
+            self._scope.head_budget.leave(self._known)
