@@ -1,22 +1,16 @@
 """One request as a connection sends it, and how its answer is to be read."""
 
 from collections.abc import AsyncIterable
-from typing import Final
-
-MAX_BUFFERED_BYTES: Final = 65_536
-"""A body up to this size reaches the caller in one piece; until it is read, an attempt has not succeeded."""
-
-HAND_OUT_SECONDS: Final = 0.1
-"""An answer that has not ended so long after its head is streamed, unless it is needed whole."""
 
 
 class Sending:
     """`data` holds the credential; no `repr`. `deadline` is the loop's clock, other times are in seconds.
 
-    `whole` keeps an answer back until it can be handed out in one piece, up to `MAX_BUFFERED_BYTES`; `links`
-    does so if it is JSON, in which links are replaced. `upload` is a body that follows `data`, `chunked` or
-    as it is: it takes as long as it takes, but the peer must take some of it every `upload_seconds`, which
-    are also what its answer has from the upload's end, or from the answer's head if that comes first.
+    `whole` keeps an answer back until it can be handed out in one piece, up to `MAX_BUFFERED_BYTES` of
+    `hand_out.py`; `links` does so if it is JSON, in which links are replaced. `upload` is a body that
+    follows `data`, `chunked` or as it is: it takes as long as it takes, but the peer must take some of it
+    every `upload_seconds`, which are also what its answer has from the upload's end, or from the answer's
+    head if that comes first.
     """
 
     __slots__ = (

@@ -9,12 +9,12 @@ import asyncio
 import math
 from typing import Protocol
 
-from gateway.http.answer_head import is_event_stream, is_json
 from gateway.http.response import Response
 from gateway.upstream.answer_reader import AnswerReader
 from gateway.upstream.connection_phase import BUFFERING, CLOSED, IDLE, SENT, STREAMING, ConnectionPhase
+from gateway.upstream.hand_out import MAX_BUFFERED_BYTES, buffering_due, hand_out_at
 from gateway.upstream.read_buffer import ReadBuffer
-from gateway.upstream.sending import HAND_OUT_SECONDS, MAX_BUFFERED_BYTES, Sending
+from gateway.upstream.sending import Sending
 from gateway.upstream.streamed_body import StreamedBody
 from gateway.upstream.upload_writer import UploadWriter
 from gateway.upstream.upstream_failures import lost, timed_out, unreadable
@@ -196,13 +196,11 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             self._hand_out(slow=False)
         elif self.phase is SENT:
             self.phase = BUFFERING
-            # What follows from an error stands in its body; the others may be passed on as they come.
-            whole = sending.whole or head.status >= 400 or (sending.links and is_json(head.fields))
-            self._hand_out_at = math.inf if whole else now + HAND_OUT_SECONDS
-            if not whole and is_event_stream(head.fields):
+            self._hand_out_at = due = hand_out_at(sending, head, now)
+            if due <= now:
                 self._hand_out(slow=False)
             else:
-                self._watchdog.watch(self._buffering_due(sending))
+                self._watchdog.watch(buffering_due(sending, self._idle_due, due))
 
     def _hand_out(self, *, slow: bool) -> None:
         """Hand out the beginning of an answer; the rest is read as fast as its reader takes it."""
@@ -256,11 +254,6 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     # ── time and failure
 
-    def _buffering_due(self, sending: Sending) -> float:
-        """The deadline bounds answers that are needed whole."""
-        due = min(self._idle_due, self._hand_out_at)
-        return due if self._hand_out_at < math.inf else min(due, sending.deadline)
-
     def _on_due(self) -> None:
         rest, sending = self._rest, self._sending
         soon = self._loop.time() + 0.001
@@ -268,8 +261,12 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             rest.let_go()
         elif self.phase is BUFFERING and self._hand_out_at <= soon:
             self._hand_out(slow=True)
-        elif self.phase is BUFFERING and sending is not None and self._buffering_due(sending) > soon:
-            self._watchdog.watch(self._buffering_due(sending))
+        elif (
+            self.phase is BUFFERING
+            and sending is not None
+            and (due := buffering_due(sending, self._idle_due, self._hand_out_at)) > soon
+        ):
+            self._watchdog.watch(due)
         else:
             self._fail(timed_out())
 

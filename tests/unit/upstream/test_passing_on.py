@@ -10,8 +10,9 @@ import pytest
 from gateway.errors import UpstreamFailure
 from gateway.upstream.connection_opener import TransportOptions
 from gateway.upstream.connection_pool import ConnectionPool
+from gateway.upstream.hand_out import MAX_BUFFERED_BYTES
 from gateway.upstream.read_buffer import LONG_BYTES
-from gateway.upstream.sending import MAX_BUFFERED_BYTES, Sending
+from gateway.upstream.sending import Sending
 from gateway.upstream.streamed_body import StreamedBody
 from tests.support.loops import Run, on_both_loops
 from tests.support.upstream import RawUpstream, Step, UpstreamConnection, raw, raw_upstream

@@ -12,7 +12,8 @@ from gateway.errors import FailurePhase, UpstreamFailure
 from gateway.http.response import Response
 from gateway.upstream.connection_opener import TransportOptions
 from gateway.upstream.connection_pool import ConnectionPool
-from gateway.upstream.sending import HAND_OUT_SECONDS, MAX_BUFFERED_BYTES, Sending
+from gateway.upstream.hand_out import HAND_OUT_SECONDS, MAX_BUFFERED_BYTES
+from gateway.upstream.sending import Sending
 from gateway.upstream.streamed_body import StreamedBody
 from tests.support.loops import Run, on_both_loops
 from tests.support.upstream import (
