@@ -9,12 +9,14 @@ from gateway import __version__
 from gateway.admin.admin_authentication import AdminAuthenticator
 from gateway.admin.admin_server import AdminServer
 from gateway.app.auditing import open_auditor
+from gateway.app.collectors import register_collectors
 from gateway.app.components import Components, open_components, open_tracing
 from gateway.app.configuration import Configuration
 from gateway.app.file_descriptors import allow_connections
 from gateway.app.key_usage_options import make_keeper
-from gateway.app.listen_error import ListenError, bracketed
+from gateway.app.listen_error import ListenError
 from gateway.app.minting import Minting
+from gateway.app.ports import Ports
 from gateway.app.upstream_loops import require_no_loop, upstream_names
 from gateway.app.webhook_port import WebhookPort
 from gateway.background.daemon_thread import call_in_thread
@@ -36,15 +38,9 @@ from gateway.observe.live.exchange_queue import ExchangeQueue
 from gateway.observe.live.traffic_window import TrafficWindow
 from gateway.observe.log.library_logs import open_routed_log
 from gateway.observe.log.line_writer import LineWriter
-from gateway.observe.metrics.audit_families import AuditCollector
-from gateway.observe.metrics.consumer_key_families import ConsumerKeyCollector
 from gateway.observe.metrics.exposition import Exposition
-from gateway.observe.metrics.identity_families import IdentityCollector
-from gateway.observe.metrics.outcome_families import OutcomeCollector
 from gateway.observe.metrics.registry import Metrics
-from gateway.observe.metrics.runtime_families import StateCollector, name_keys
-from gateway.observe.metrics.tunnel_families import TunnelCollector
-from gateway.observe.metrics.webhook_families import WebhookCollector
+from gateway.observe.metrics.runtime_families import name_keys
 from gateway.observe.observers import Observers
 from gateway.observe.runtime import OutcomeRuntime, Runtime, StopRuntime, WebhookRuntime
 from gateway.observe.status.heartbeat import Heartbeat
@@ -82,8 +78,16 @@ class Gateway:
         self.listener: Listener
         self.webhooks: WebhookPort | None = None
         self._serves_data = configuration.role is not Role.WEBHOOKS
-        self.url = ""
-        self.admin_url = ""
+
+    @property
+    def url(self) -> str:
+        """Where callers are served, for people; '' where only webhooks are."""
+        return self._ports.url
+
+    @property
+    def admin_url(self) -> str:
+        """Where the admin port is, for people."""
+        return self._ports.admin_url
 
     async def start(self) -> None:
         """Apply the configuration and open both ports. Raises `ListenError` if one cannot be opened,
@@ -92,7 +96,7 @@ class Gateway:
         self.components = components = await open_components(
             options, self.observers, self.loops, self._snapshots
         )
-        tunnels = TunnelBounds(self.observers.handshake_failed)
+        self._tunnels = tunnels = TunnelBounds(self.observers.handshake_failed)
         self._handler = Handler(
             self._snapshots,
             components.stops.table,
@@ -108,7 +112,7 @@ class Gateway:
             tunnels,
         )
         self._tls = self._make_tls()
-        self._minting = minting = Minting(tunnels, self._tls)
+        self._minting = Minting(tunnels, self._tls)
         handler, wanted = self._handler, options.listener
         self.listener = Listener(
             "data", handler.handle, handler.refuse_unparsed, wanted.limits, wanted.heads, self._tls, tunnels,
@@ -123,11 +127,8 @@ class Gateway:
                 components.store,
             )
         self._authenticator = AdminAuthenticator(options.admin.access, self._admin_refused)
-        registry = self.observers.metrics.registry
-        registry.register(IdentityCollector(self._tls, components.keys))
-        registry.register(TunnelCollector(tunnels, lambda: minting.minted, lambda: minting.expires))
-        if self.auditor.trail is not None:
-            registry.register(AuditCollector(self.auditor.trail))
+        data = self.listener if self._serves_data else None
+        self._ports = Ports(data, self.webhooks, tls=self._tls is not None)
         descriptors = allow_connections(options, tls=self._tls is not None)
         try:
             await self.apply(self._configuration)
@@ -178,11 +179,7 @@ class Gateway:
         `drain_seconds`. Cancelled, it cancels what is left."""
         self.process_status.draining = self._handler.draining = True
         self.observers.log.info("draining", connections=self.listener.tracker.open)
-        seconds = self._configuration.options.listener.drain_seconds
-        ports = [self.listener.drain(seconds)] if self._serves_data else []
-        if self.webhooks is not None:
-            ports.append(self.webhooks.drain(seconds))
-        await asyncio.gather(*ports)
+        await self._ports.drain(self._configuration.options.listener.drain_seconds)
 
     async def stop(self) -> None:
         """Close what is left."""
@@ -195,43 +192,22 @@ class Gateway:
         self.observers.log.info("stopped")
 
     async def _listen(self) -> None:
-        listener, admin = self._configuration.options.listener, self._configuration.options.admin
-        if self._serves_data:
-            try:
-                await self.listener.open(*listener.address, shared=listener.reuse_port)
-            except OSError as error:
-                raise ListenError("listen", listener.address, error) from error
-        if self.webhooks is not None:
-            try:
-                await self.webhooks.open(shared=listener.reuse_port)
-            except ListenError:
-                self._close_listeners()
-                raise
-        registry = self.observers.metrics.registry
-        runtime = self._runtime()
-        registry.register(StateCollector(runtime))
-        registry.register(ConsumerKeyCollector(runtime.snapshot, runtime.key_usage))
-        registry.register(OutcomeCollector(self.components.resolver))
-        if self.webhooks is not None:
-            registry.register(WebhookCollector(self.observers.metrics.webhooks, self.webhooks.state))
         options = self._configuration.options
+        await self._ports.open_traffic(options.listener)
+        runtime, metrics = self._runtime(), self.observers.metrics
+        register_collectors(
+            metrics, runtime, self.components, self._tls, self._tunnels, self._minting, self.auditor.trail,
+            self.webhooks,
+        )  # fmt: skip
         self._admin = AdminServer(
-            *admin.address,
+            *options.admin.address,
             runtime,
             self._authenticator,
-            Exposition(registry).page,
+            Exposition(metrics.registry).page,
             self.auditor,
             ViewOptions(self.components.stops.replica, options.store, options.store_prefix),
         )
-        try:
-            self._admin.start()
-        except OSError as error:
-            self._close_listeners()
-            raise ListenError("admin.listen", admin.address, error) from error
-        if self._serves_data:
-            scheme = "http" if self._tls is None else "https"
-            self.url = f"{scheme}://{bracketed(listener.address.host)}:{self.listener.port}"
-        self.admin_url = f"http://{bracketed(admin.address.host)}:{self._admin.port}"
+        self._ports.open_admin(self._admin, options.admin.address)
 
     async def _report_usage(self, consumer: Consumer, uses: dict[str, float]) -> dict[str, Any]:
         """What `/-/usage` answers."""
@@ -244,12 +220,6 @@ class Gateway:
         """On the admin thread."""
         self.observers.admin_refused(address)
         self.auditor.note_now("admin token refused", address=address)
-
-    def _close_listeners(self) -> None:
-        """Of a start that failed."""
-        for port in (self.listener, None if self.webhooks is None else self.webhooks.listener):
-            if port is not None:
-                port.close()
 
     def _make_tls(self) -> ListenerTls | None:
         tls = self._configuration.tls

@@ -12,7 +12,7 @@ class ListenError(Exception):
 
     def __init__(self, setting: str, address: ListenAddress, error: OSError) -> None:
         self.setting = setting
-        place = f"{f'[{address.host}]' if ':' in address.host else address.host}:{address.port}"
+        place = f"{bracketed(address.host)}:{address.port}"
         reason, remedy = _explain(error)
         variable = variable_of(setting)
         super().__init__(

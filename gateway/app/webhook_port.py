@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from gateway.app.components import make_limiter
-from gateway.app.listen_error import ListenError
+from gateway.app.listen_error import ListenError, bracketed
 from gateway.app.webhook_options import WebhookOptions
 from gateway.http.buffered_bytes import BufferedBytes
 from gateway.listener.listener import Listener
@@ -69,8 +69,8 @@ class WebhookPort:
     @property
     def url(self) -> str:
         """Where it listens, for people."""
-        host = f"[{self._address.host}]" if ":" in self._address.host else self._address.host
-        return f"{'http' if self.tls is None else 'https'}://{host}:{self.listener.port}"
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://{bracketed(self._address.host)}:{self.listener.port}"
 
     async def apply(self, options: WebhookOptions) -> None:
         """Apply a configuration, for the next event and connection. Events under way end as they began."""
