@@ -25,7 +25,8 @@ from gateway.observe.runtime import Runtime
 from gateway.observe.status.health import Status
 from gateway.replicas.merged_tables import merge_tables, without_durations
 from gateway.replicas.questions import Answers
-from gateway.replicas.replica_view import ReplicaView, ViewSources
+from gateway.replicas.replica_publisher import ViewSources
+from gateway.replicas.replica_view import ReplicaView
 from gateway.replicas.report_sharing import ReportSources
 from gateway.replicas.row_filter import Row
 

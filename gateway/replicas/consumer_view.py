@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from gateway.redis.availability import StoreUnavailable
-from gateway.replicas.replica_listing import Listing
+from gateway.replicas.replica_listing import STORE_AWAY, Listing
 from gateway.replicas.replica_view import ReplicaView
 from gateway.replicas.report_sharing import MergedReport, alone
 
@@ -48,8 +48,8 @@ class ConsumerView:
             return alone(own, self._view.replica, listing.note)
         try:
             found = await reports.read(consumer, own, listing.live)
-        except StoreUnavailable as error:
-            return alone(own, self._view.replica, f"Redis is unavailable ({error}): this is one replica")
+        except StoreUnavailable:
+            return alone(own, self._view.replica, STORE_AWAY)
         note = "; ".join(filter(None, [self._view.note_of(listing), found.note]))
         figures = found.figures if self._shows_addresses() else {**found.figures, "addresses": []}
         return found._replace(note=note, figures=figures)

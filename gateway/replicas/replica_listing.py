@@ -13,6 +13,11 @@ VANISHED_SECONDS: Final = 5.0
 KEPT_SECONDS: Final = 3600
 """How long one that is gone is listed."""
 LIVE, VANISHED, STOPPED = "live", "vanished", "stopped"
+STORE_AWAY: Final = (
+    "Redis does not answer, so only this replica is shown: check that it runs and can be reached from here "
+    "(the reason is in the log, `store unavailable`)"
+)
+"""What an operator reads of it; the reason names classes and addresses, and helps in the log only."""
 
 
 class Replica(NamedTuple):

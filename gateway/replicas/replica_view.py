@@ -6,64 +6,35 @@ shown can delay an admission. Without a store, and while it is unavailable, the 
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final, NamedTuple
 
 from gateway.background.loops import BackgroundLoop, BackgroundLoops
 from gateway.config.schema.secret_values import Secret
-from gateway.consumers.rate_limit_rules import Limit
-from gateway.observe.live.recent_exchanges import Filter, Recent
+from gateway.observe.live.recent_exchanges import Filter
 from gateway.observe.live.series_columns import merge_points, read_points
 from gateway.observe.live.traffic_history import SeriesPoint
-from gateway.rate_limits.redis_limits import RedisLimits
 from gateway.redis.availability import StoreState, StoreUnavailable
 from gateway.redis.redis_store import RedisStore
 from gateway.replicas.merged_feed import MergedFeed
 from gateway.replicas.merged_tables import Tables
-from gateway.replicas.published_rows import (
-    MOST_TABLE_ROWS,
-    write_about,
-    write_row,
-    write_tables,
-)
 from gateway.replicas.questions import (
     EXCHANGES_FIELD,
     HISTORY,
     HISTORY_FIELD,
-    Answers,
     answer_questions,
     ask_replicas,
 )
-from gateway.replicas.replica_listing import LIVE, Listing, Replica, describe_gone
-from gateway.replicas.report_sharing import ReportSharing, ReportSources
+from gateway.replicas.replica_listing import LIVE, STORE_AWAY, Listing, Replica, describe_gone
+from gateway.replicas.replica_publisher import ROWS_VIEWED, ReplicaPublisher, ViewSources
+from gateway.replicas.report_sharing import ReportSharing
 from gateway.replicas.row_filter import Row, admits_row, is_row
-from gateway.replicas.view_store import VIEWED_SECONDS, Published, ViewStore
+from gateway.replicas.view_store import VIEWED_SECONDS, ViewStore
 
 ROUND_SECONDS: Final = 0.5
 _STORE_SECONDS: Final = 1.0
-_TABLE_ROUNDS: Final = 20
-"""Tables are published every tenth second, and in every other round while all are looked at."""
-_ROWS_UNVIEWED, _ROWS_VIEWED = 25, 250
 _NO_STORE: Final = "without `store`, this is one replica: name the admin port of each by --admin"
-
-
-class ViewSources(NamedTuple):
-    """What is published of this replica, called on the admin thread.
-
-    `about` is what it says of itself, `recent` gives its exchanges.
-    """
-
-    about: Callable[[], Mapping[str, object]]
-    tables: Callable[[], Tables]
-    answers: Answers
-    recent: Callable[[], Recent]
-    limits: Callable[[], Sequence[Sequence[Limit]]]
-    """The limits per consumer, of each consumer: what is used of them is known to the store only."""
-    reports: ReportSources
-    shows_addresses: Callable[[], bool]
-    set_uses: Callable[[Mapping[str, float]], None]
-    """Gets their use from 0 to 1 by key; nothing while the store is unavailable."""
 
 
 class ViewOptions(NamedTuple):
@@ -104,9 +75,8 @@ class ReplicaView:
         self._loops = loops
         self._redis: RedisStore | None = None
         self._store: ViewStore | None = None
-        self._rounds = 0
+        self._publisher: ReplicaPublisher | None = None
         self._published = 0
-        self._viewed = False
         self._watched_until = 0.0
         self._known: dict[str, int] = {}
         self._running: asyncio.Task[None] | None = None
@@ -122,9 +92,9 @@ class ReplicaView:
             return
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
-        if self._store is not None and self._redis is not None:
+        if self._publisher is not None and self._redis is not None:
             with suppress(StoreUnavailable):
-                await self._publish(self._store, stopped=True)
+                await self._publisher.publish(stopped=True)
             await self._redis.close()
 
     async def listing(self, *, viewed: bool = True) -> Listing:
@@ -133,8 +103,8 @@ class ReplicaView:
         if self._redis is not None and store is not None:
             try:
                 return Listing(self.replica, True, "", await store.replicas(viewed=viewed))
-            except StoreUnavailable as error:
-                note = f"Redis is unavailable ({error}): this is one replica"
+            except StoreUnavailable:
+                note = STORE_AWAY
         elif self._options.store is not None:
             note = "Redis has not been asked yet: this is one replica"
         own = Replica(self.replica, LIVE, time.time(), self._sources.about())
@@ -179,8 +149,8 @@ class ReplicaView:
                 notes += [f"{name} did not answer: only what it published" for name in late]
                 for published in (await self._store.latest(dict.fromkeys(silent + late, 0))).values():
                     rows += self.feed.shown(row for row in published if admits_row(wanted, row))
-            except StoreUnavailable as error:
-                notes.append(f"Redis is unavailable ({error})")
+            except StoreUnavailable:
+                notes.append(STORE_AWAY)
         rows.sort(key=lambda row: (row["at"], row["seq"]), reverse=True)
         return Found(rows[:most], answered, "; ".join(filter(None, notes)), late)
 
@@ -195,8 +165,8 @@ class ReplicaView:
         if self._store is not None and listing.shared and asked:
             try:
                 answers = await ask_replicas(self._store, HISTORY + query, asked, replica, HISTORY_FIELD)
-            except StoreUnavailable as error:
-                notes.append(f"Redis is unavailable ({error})")
+            except StoreUnavailable:
+                notes.append(STORE_AWAY)
             else:
                 for answer in answers:
                     with suppress(ValueError):
@@ -212,15 +182,12 @@ class ReplicaView:
         if self._store is None and self._options.store is not None:
             await self._open(self._options.store)
         while True:
-            if self._store is not None:
+            if self._store is not None and self._publisher is not None:
                 try:
-                    asked = (await self._publish(self._store)).questions
+                    asked = (await self._publisher.publish()).questions
                     await answer_questions(self._store, self.replica, self._sources.answers, asked)
                 except StoreUnavailable:
-                    self._viewed = False
-                    self._sources.set_uses({})
-                    if self.reports is not None:
-                        self.reports.forget()
+                    self._publisher.store_failed()
             if time.monotonic() < self._watched_until:
                 await self._feed()
             loop.beat()
@@ -238,38 +205,8 @@ class ReplicaView:
         await redis.open()
         self._redis, self._store = redis, ViewStore(redis, self.replica)
         self.reports = ReportSharing(redis, self.replica, self._sources.reports)
-
-    async def _publish(self, store: ViewStore, *, stopped: bool = False) -> Published:
-        recent = self._sources.recent()
-        most = _ROWS_VIEWED if self._viewed else _ROWS_UNVIEWED
-        new = reversed(recent.find(Filter(), most, after=self._published))
-        rows = [(each.seq, text) for each in new if (text := write_row(self.replica, each))]
-        self._published = recent.last_seq
-        due = self._rounds % (2 if self._viewed else _TABLE_ROUNDS) == 0
-        self._rounds += 1
-        if due and not stopped:
-            await self._read_uses()
-            if self.reports is not None:
-                await self.reports.publish()
-        tables = write_tables(self._sources.tables()) if due or stopped else b""
-        about = write_about(self._sources.about(), stopped=stopped)
-        published = await store.publish(about, tables, rows)
-        self._viewed = published.viewed
-        return published
-
-    async def _read_uses(self) -> None:
-        """One question a consumer, as the limits of one share a slot of a cluster; all are sent together."""
-        if self._redis is None:
-            return
-        limits = RedisLimits(self._redis, self._redis.server_clock.now)
-        wanted = [each for each in self._sources.limits() if each][:MOST_TABLE_ROWS]
-        found = await asyncio.gather(*map(limits.read_uses, wanted))
-        self._sources.set_uses(
-            {
-                limit.key: used
-                for some, uses in zip(wanted, found, strict=True)
-                for limit, used in zip(some, uses, strict=True)
-            }
+        self._publisher = ReplicaPublisher(
+            redis, self._store, self.replica, self._sources, self.reports, self._published
         )
 
     async def _feed(self) -> None:
@@ -277,7 +214,7 @@ class ReplicaView:
         recent = self._sources.recent()
         rows: list[Row] = [
             {**each.as_json(), "replica": self.replica}
-            for each in recent.find(Filter(), _ROWS_VIEWED, after=self._known[self.replica])
+            for each in recent.find(Filter(), ROWS_VIEWED, after=self._known[self.replica])
         ]
         self._known[self.replica] = recent.last_seq
         listing = await self.listing()

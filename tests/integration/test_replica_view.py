@@ -85,7 +85,7 @@ async def test_one_replica_shows_all(upstream: RawUpstream, tmp_path: Path, redi
         await check_followers(first, second)
         redis.stop()
         listing = await until(first, "/api/replicas", lambda found: not found["shared"])
-        assert "this is one replica" in listing["note"]
+        assert "only this replica is shown" in listing["note"]
         found = await get(first, "/api/exchanges?replica=all")
         relayed = [row["request_id"] for row in found["exchanges"] if row["product"] == "api"]
         assert relayed == ["follow-1", "one-0"]
