@@ -13,6 +13,7 @@ from gateway.config.checking.setting_warnings import find_certificate_warnings
 from gateway.config.loading.child_process import load_apart
 from gateway.config.loading.load import Loaded, load_settings
 from gateway.config.loading.named_files import NamedFiles
+from gateway.config.loading.reference_reader import ReferenceReader
 from gateway.config.loading.references import remote_references
 from gateway.config.loading.remote_source import RemoteSource, ask_no_store
 from gateway.config.loading.resolve_webhooks import resolve_webhooks
@@ -25,16 +26,15 @@ from gateway.config.loading.resolved import (
     ResolvedSettings,
     Role,
 )
-from gateway.config.loading.stand_ins import UnreadFiles, stand_in
-from gateway.config.problems import ConfigError, Finding, KeyPath
+from gateway.config.loading.stand_ins import UnreadFiles
+from gateway.config.problems import ConfigError, KeyPath
 from gateway.config.schema import addresses, values
 from gateway.config.schema.account_settings import ApiKeySettings, CredentialSettings, Subaccount
-from gateway.config.schema.addresses import UrlForm, parse_address
+from gateway.config.schema.addresses import parse_address
 from gateway.config.schema.admin_settings import ADMIN_TOKENS, find_weak_tokens
 from gateway.config.schema.audit_settings import find_weak_key
 from gateway.config.schema.consumer_settings import ConsumerKey, ConsumerSettings
-from gateway.config.schema.secret_values import RemoteSecret, Secret, SecretError, SecretRef, path_of, resolve
-from gateway.config.schema.values import TextPattern
+from gateway.config.schema.secret_values import RemoteSecret, Secret, SecretRef
 from gateway.policy.addressing import DEFAULT_EDGES
 
 _UNREAD = Secret("", "unread")
@@ -49,7 +49,9 @@ def load_static(path: Path, environ: Mapping[str, str]) -> ResolvedSettings:
 
 def resolve_static(loaded: Loaded, environ: Mapping[str, str]) -> ResolvedSettings:
     """Settings with stand-ins for secrets and mounted files. Raises ConfigError with all that is wrong."""
-    return _resolve(loaded, _Resolver(environ, loaded.source.parent, ask_no_store, static=True))
+    return _resolve(
+        loaded, _Resolver(ReferenceReader(environ, loaded.source.parent, ask_no_store, static=True))
+    )
 
 
 def load_resolved(
@@ -78,40 +80,28 @@ def resolve_all(
     ask: RemoteSecret = ask_no_store
     if remote is not None:
         ask = remote.fetch(loaded.settings.secret_stores, references, environ, base_dir)
-    return _resolve(loaded, _Resolver(environ, base_dir, ask, role))
+    return _resolve(loaded, _Resolver(ReferenceReader(environ, base_dir, ask), role))
 
 
 def _resolve(loaded: Loaded, resolver: "_Resolver") -> ResolvedSettings:
     resolved = resolver.all(loaded)
-    if resolver.findings:
-        raise ConfigError(loaded.origins.problems(resolver.findings), partial=resolved)
+    if findings := resolver.reader.findings:
+        raise ConfigError(loaded.origins.problems(findings), partial=resolved)
     return resolved
 
 
 class _Resolver:
-    """Follows references, and collects what is wrong with what they lead to."""
+    """Makes resolved settings; what is wrong is in the findings of `reader`."""
 
-    def __init__(
-        self,
-        environ: Mapping[str, str],
-        base_dir: Path,
-        ask: RemoteSecret,
-        role: Role = Role.BOTH,
-        *,
-        static: bool = False,
-    ) -> None:
-        self._static = static
+    def __init__(self, reader: ReferenceReader, role: Role = Role.BOTH) -> None:
+        self.reader = reader
         self._role = role
         self._calls = role is not Role.WEBHOOKS  # whether callers are served, and Twilio is called
-        self._environ = environ
-        self._base_dir = base_dir
-        self._ask = ask
-        self.findings: list[Finding] = []
-        self._files: dict[Path, None] = {}
 
     def all(self, loaded: Loaded) -> ResolvedSettings:
         settings = loaded.settings
         upstream = settings.upstream
+        reader = self.reader
         credentials = {
             name: self._credential(name, credential, ("credentials", name))
             for name, credential in settings.credentials.items()
@@ -124,9 +114,9 @@ class _Resolver:
         self._find_duplicates(consumers)
         tokens = [self._token(getattr(settings.admin, name), ("admin", name)) for name in ADMIN_TOKENS]
         audit_key = self._token(settings.audit.key if settings.audit else None, ("audit", "key"))
-        self.findings += [*find_weak_tokens(*tokens), *find_weak_key(audit_key)]
-        named = NamedFiles(self._base_dir, self._files, self._refuse, self._environ)
-        files = UnreadFiles() if self._static else named
+        reader.findings += [*find_weak_tokens(*tokens), *find_weak_key(audit_key)]
+        named = NamedFiles(reader.base_dir, reader.files, reader.refuse, reader.environ)
+        files = UnreadFiles() if reader.static else named
         tls = files.tls(settings.tls if self._calls else None, ("tls",))
         ca = files.authority(settings.ca if self._calls else None, ("ca",))
         issuers = settings.jwt if self._calls else ()
@@ -143,101 +133,66 @@ class _Resolver:
             audit_key=audit_key,
             store=self._store(settings.store),
             store_key=self._store_key(settings.store_key),
-            proxy=self._url(
+            proxy=reader.url(
                 upstream.proxy if self._calls else None, addresses.PROXY_URL, ("upstream", "proxy")
             ),
             ca_file=files.authorities(upstream.ca_file if self._calls else None, ("upstream", "ca_file")),
             credentials=credentials,
             consumers=consumers,
             issuers=tuple(files.issuer(issuer, ("jwt", index)) for index, issuer in enumerate(issuers)),
-            files=(loaded.source, *loaded.included, *self._files),
+            files=(loaded.source, *loaded.included, *reader.files),
             origins=loaded.origins,
             warnings=(*loaded.warnings, *loaded.origins.problems(doubts)),
             webhooks=resolve_webhooks(
-                settings.webhooks, self._role, credentials, self._secret, files, self._refuse
+                settings.webhooks, self._role, credentials, reader.secret, files, reader.refuse
             ),
             role=self._role,
             config_hash=loaded.config_hash,
         )
 
-    def _refuse(self, path: KeyPath, message: str, hint: str) -> None:
-        self.findings.append(Finding(path, message, hint))
-
-    def _secret(
-        self, reference: SecretRef, path: KeyPath, wanted: TextPattern | UrlForm | None = None
-    ) -> Secret | None:
-        if self._static:
-            return stand_in(reference, wanted)
-        if file := path_of(reference, self._base_dir):
-            self._files[file] = None
-        try:
-            if reference.is_remote:
-                return self._ask(reference)
-            return resolve(reference, self._environ, self._base_dir)
-        except SecretError as error:
-            self.findings.append(Finding(path, error.message, error.hint, error.temporary))
-            return None
-
-    def _text(self, given: str | SecretRef, shape: TextPattern, path: KeyPath) -> str:
-        """A value that is no secret, though it may come by reference. What did not is judged already."""
-        if isinstance(given, str):
-            return given
-        secret = self._secret(given, path, shape)
-        if secret is not None and not shape.matches(secret.reveal()):
-            self._refuse(path, f"the value of {given} is {shape.message}", shape.hint)
-        return "" if secret is None else secret.reveal()
-
-    def _url(self, given: str | SecretRef | None, form: UrlForm, path: KeyPath) -> Secret | None:
-        if given is None:
-            return None
-        if isinstance(given, str):
-            return Secret(given, f"text:{'.'.join(map(str, path))}")
-        secret = self._secret(given, path, form)
-        if secret is not None and not form.matches(secret.reveal()):
-            self._refuse(path, f"the value of {given} is {form.message}", form.hint)
-        return secret
-
     def _store(self, given: str | SecretRef) -> Secret | None:
-        url = self._url(given, addresses.STORE, ("store",))
+        url = self.reader.url(given, addresses.STORE, ("store",))
         return None if url is None or url.reveal() == addresses.MEMORY else url
 
     def _store_key(self, reference: SecretRef | None) -> Secret | None:
         if reference is None:
             return None
-        secret = self._secret(reference, ("store_key",), values.STORE_KEY)
+        secret = self.reader.secret(reference, ("store_key",), values.STORE_KEY)
         if secret is not None and not values.STORE_KEY.matches(secret.reveal().strip()):
             message, hint = values.STORE_KEY.message, values.STORE_KEY.hint
-            self._refuse(("store_key",), f"the value of {reference} is {message}", hint)
+            self.reader.refuse(("store_key",), f"the value of {reference} is {message}", hint)
             return None
         return secret
 
     def _api_keys(self, keys: tuple[ApiKeySettings, ...], path: KeyPath) -> tuple[ResolvedKey, ...]:
         return tuple(
             ResolvedKey(
-                self._text(key.sid, values.KEY_SID, (*path, index, "sid")),
-                self._secret(key.secret, (*path, index, "secret")) or _UNREAD,
+                self.reader.text(key.sid, values.KEY_SID, (*path, index, "sid")),
+                self.reader.secret(key.secret, (*path, index, "secret")) or _UNREAD,
             )
             for index, key in enumerate(keys)
             if self._calls
         )
 
     def _token(self, reference: SecretRef | None, path: KeyPath) -> Secret | None:
-        return None if reference is None else self._secret(reference, path)
+        return None if reference is None else self.reader.secret(reference, path)
 
     def _auth_token(self, reference: SecretRef | None, path: KeyPath) -> Secret | None:
         if reference is None or not self._calls:
             return None
-        return self._secret(reference, path) or _UNREAD
+        return self.reader.secret(reference, path) or _UNREAD
 
     def _credential(self, name: str, credential: CredentialSettings, path: KeyPath) -> ResolvedCredential:
-        account_sid = self._text(credential.account_sid, values.ACCOUNT_SID, (*path, "account_sid"))
+        account_sid = self.reader.text(credential.account_sid, values.ACCOUNT_SID, (*path, "account_sid"))
         seen = {account_sid}
         subaccounts = []
         for index, entry in enumerate(credential.subaccounts):
             place = (*path, "subaccounts", index)
             subaccount = self._subaccount(entry, place)
             if subaccount.account_sid and subaccount.account_sid in seen:
-                self._refuse(place, "this account is listed twice in its credential", "keep one of the two")
+                self.reader.refuse(
+                    place, "this account is listed twice in its credential", "keep one of the two"
+                )
             seen.add(subaccount.account_sid)
             subaccounts.append(subaccount)
         return ResolvedCredential(
@@ -255,7 +210,7 @@ class _Resolver:
         if isinstance(entry, str):
             return ResolvedAccount(entry, (), None)
         return ResolvedAccount(
-            self._text(entry.account_sid, values.ACCOUNT_SID, (*path, "account_sid")),
+            self.reader.text(entry.account_sid, values.ACCOUNT_SID, (*path, "account_sid")),
             self._api_keys(entry.keys, (*path, "keys")),
             self._auth_token(entry.auth_token, (*path, "auth_token")),
         )
@@ -272,11 +227,11 @@ class _Resolver:
         reference = entry.reference
         if reference is None:
             return ResolvedConsumerKey(_bare(entry.digest or ""), expires)
-        secret = self._secret(reference, path, values.DIGEST)
+        secret = self.reader.secret(reference, path, values.DIGEST)
         digest = "" if secret is None else secret.reveal()
         reason = values.why_no_digest(digest)
         if secret is not None and reason:
-            self._refuse(path, f"the value of {reference} is {reason}", values.DIGEST.hint)
+            self.reader.refuse(path, f"the value of {reference} is {reason}", values.DIGEST.hint)
         return ResolvedConsumerKey(_bare(digest), expires)
 
     def _find_duplicates(self, consumers: Mapping[str, ResolvedConsumer]) -> None:
@@ -284,7 +239,7 @@ class _Resolver:
         owners: dict[str, str] = {}
         for path, digest in _digests(consumers):
             if digest in owners:
-                self._refuse(path, f"the same key as {owners[digest]}", "make one key per consumer")
+                self.reader.refuse(path, f"the same key as {owners[digest]}", "make one key per consumer")
             elif digest:
                 owners[digest] = ".".join(map(str, path))
 
