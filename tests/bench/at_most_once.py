@@ -8,37 +8,30 @@ nothing where the simulator itself was too late: what it reads long after it was
 
 import argparse
 import asyncio
-import base64
-import os
 import random
-import socket
 import sys
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import uvloop
-import yaml
 
 from gateway.commands.simulate import read_account
-from tests.bench.create_histories import CreateHistories
-from tests.bench.retrying_clients import KINDS, RetryingClient, Told
+from tests.bench.create_run import STAYS_SECONDS, Run
+from tests.bench.killable_replica import KillableReplica
+from tests.bench.retrying_clients import KINDS, RetryingClient
 from tests.bench.upstream_promptness import UpstreamPromptness
 from tests.support.redis import RedisServer, redis_server
-from tests.support.running import ENVIRON, configuration
+from tests.support.running import ENVIRON
 from twilio_simulator import Simulator
 
-STAYS_SECONDS = 20.0
 KILL_EVERY_SECONDS = 20.0
 _PAUSE_MS = (50, 500)
 _PAUSE_EVERY_SECONDS = 3.0
 _END_SECONDS = 120.0
-_STORIES = 20
 FAULTS = {
     "reset-before": 0.04,
     "reset-after": 0.04,
@@ -68,120 +61,6 @@ FAULTS = {
     "second-sender=other": 0.001,
 }
 _LIST_LAG = ("list-lag=0..5", 0.1)
-SETTINGS: dict[str, Any] = {
-    "repeat_guard": {"store": "shared", "seconds": 3600},  # clients come back at the end of a run
-    "on_store_failure": "refuse",
-    "store_key": {"env": "STORE_KEY"},
-    "drain_seconds": 30,
-    "retry": {"initial_backoff_seconds": 0.05},
-    "concurrency": {"initial": 200, "floor": 100},
-    "upstream": {"deadline_seconds": 3, "deadline_seconds_max": 25},
-    "log": {"level": "error"},
-}
-
-
-@dataclass
-class Run:
-    """What Twilio made, and what clients were told."""
-
-    told: Told = field(default_factory=Told)
-    made: dict[str, list[str]] = field(default_factory=dict)
-    unknown_after: int = 0
-    causes: Counter[str] = field(default_factory=Counter)
-    killed: int = 0
-    paused: int = 0
-    faults: int = 0
-
-    def __post_init__(self) -> None:
-        self.histories = CreateHistories(self.told.faulted_at)
-
-    def note(self, text: str, sid: str) -> None:
-        """Twilio has created a message."""
-        self.made.setdefault(text, []).append(sid)
-        self.histories.note_made(text, sid)
-        if len(self.made[text]) > 1:
-            print(f"twice: {self.story(text)}", flush=True)
-
-    def story(self, label: str) -> str:
-        """What is known of a label's create, for people."""
-        heard = ", ".join(self.told.heard.get(label, []))
-        return f"{label}: {heard}; {self.histories.describe(label)}"
-
-    def end_faults(self) -> None:
-        """Callers have stayed: note what is unknown to them by now, and why."""
-        self.unknown_after = len(self.told.unknown)
-        self.causes = self.histories.causes(self.told.unknown)
-        for label in sorted(self.told.unknown)[:_STORIES]:
-            print(f"unknown: {self.story(label)}", flush=True)
-
-    def problems(self, labels: Sequence[str]) -> dict[str, list[str]]:
-        """What must not be, by its name; nothing if all is well."""
-        told = self.told
-        lost = [label for label in told.acknowledged if label not in self.made]
-        other = [
-            label
-            for label, sid in told.acknowledged.items()
-            if label in self.made and sid not in self.made[label]
-        ]
-        found = {
-            "created twice": [label for label, sids in self.made.items() if len(sids) > 1],
-            "acknowledged, not created": lost,
-            "acknowledged with another's SID": other,
-            "without an answer at the end": [label for label in labels if label not in told.acknowledged],
-        }
-        return {name: each for name, each in found.items() if each}
-
-    def describe(self, creates: int) -> str:
-        """For people."""
-        return (
-            f"{creates} creates met {self.faults} faults, {self.killed} kills, {self.paused} pauses: "
-            f"created {sum(map(len, self.made.values()))}, of which twice "
-            f"{sum(len(sids) > 1 for sids in self.made.values())}; unknown to a caller that stayed "
-            f"{STAYS_SECONDS:g} s: {self.unknown_after} ({100 * self.unknown_after / creates:.2f} %) "
-            f"{dict(self.causes)}\n"
-            f"  {self.told.describe_known(STAYS_SECONDS)}\n"
-            f"  answers: {dict(self.told.answers.most_common())}"
-        )
-
-
-class Replica:
-    """A gateway that can be killed and started again at the same port."""
-
-    def __init__(self, folder: Path, number: int, upstream: str, store: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
-        settings = SETTINGS | {"store": store, "listen": f"127.0.0.1:{self.port}"}
-        made = configuration(upstream, **settings)
-        made["credentials"]["main"]["repeat_guard"] = {"ask": True}
-        self._config = folder / f"{number}.yaml"
-        self._config.write_text(yaml.safe_dump(made))
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        """Returns when it takes connections."""
-        environ = {**os.environ, **ENVIRON, "STORE_KEY": base64.b64encode(b"k" * 32).decode()}
-        command = (sys.executable, "-m", "gateway", "serve", "--config", str(self._config))
-        self._process = await asyncio.create_subprocess_exec(
-            *command, env=environ, stdout=asyncio.subprocess.DEVNULL
-        )
-        async with asyncio.timeout(60):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                except OSError:
-                    assert self._process.returncode is None, "the gateway did not start"
-                    await asyncio.sleep(0.05)
-                else:
-                    writer.close()
-                    return
-
-    async def kill(self) -> None:
-        """SIGKILL: what it had in memory is gone."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            await process.wait()
 
 
 async def run_creates(
@@ -212,7 +91,7 @@ async def run_creates(
     return sorted(known)
 
 
-async def _kill_now_and_then(run: Run, replicas: list[Replica], every: float) -> None:
+async def _kill_now_and_then(run: Run, replicas: list[KillableReplica], every: float) -> None:
     number = 0
     while True:
         await asyncio.sleep(every)
@@ -257,7 +136,9 @@ async def measure(creates: int, callers: int, seed: int = 0, kill_every: float =
             for fault, probability in FAULTS.items():
                 simulator.faults.add(fault, method="POST", probability=probability)
             simulator.faults.add(_LIST_LAG[0], method="GET", probability=_LIST_LAG[1])
-            replicas = [Replica(Path(folder), number, simulator.url, server.url) for number in range(2)]
+            replicas = [
+                KillableReplica(Path(folder), number, simulator.url, server.url) for number in range(2)
+            ]
             try:
                 for replica in replicas:
                     await replica.start()
