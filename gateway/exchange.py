@@ -93,7 +93,7 @@ class Exchange:
     `address` is where it came from. `consumer_key` is the beginning of the digest of the consumer's key;
     `former_consumer` says whose it was, if it is valid no more.
     `resource_sid` is what the path addresses, `created_sid` what the answer to a create names; both as they
-    may be shown (`twilio/resource_sids.py`). `rule` is what allowed or refused it and `limit` what delayed or
+    may be shown (`policy/named_sids.py`). `rule` is what allowed or refused it and `limit` what delayed or
     refused it, by their names in the configuration. `outcome` is what Gateway-Outcome says of it, '' for
     definite; an `unknown` one is told by that flag. `dropped` are names of header fields that
     were not sent on (lower case); they are a caller's bytes, and only `label_dropped` makes labels of them.

@@ -1,6 +1,6 @@
 """The simulator as a whole: what it is made of, and how it starts, stops and forgets.
 
-What happens to one request is in `service.py`.
+What happens to one request is in `request_service.py`.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ class Request:
             assert self._message is not None
             self._heads.keep(self.head, self._message, self._framing, decision)
 
-    # The caller, as far as attempts and admission are concerned (`upstream/attempt_options.py`).
+    # The caller, as far as attempts and admission are concerned (`upstream/shared_state.py`).
 
     @property
     def gone(self) -> bool:

@@ -35,7 +35,7 @@ GET_AND_POST = consumer(allow=["GET api /2010-04-01/**", "POST api /2010-04-01/*
 
 @asynccontextmanager
 async def recorder(log: Path, *options: str) -> AsyncIterator[str]:
-    """`recorder.py` as the upstream; yields its URL."""
+    """The corpus's recorder as the upstream; yields its URL."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

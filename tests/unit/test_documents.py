@@ -45,6 +45,7 @@ _SOURCES = sorted(
     path for room in ("gateway", "twilio_simulator", "tests") for path in (_ROOT / room).rglob("*.py")
 )
 _DESIGN = re.compile(r"docs/design\.md ((?:\d(?:\.\d+)?(?:, )?)+)")
+_MODULE = re.compile(r"`((?:[a-z_]+/)*[a-z_]+\.py)`")
 _DECISION = re.compile(r"\bADRs? (\d+)")
 _NOWHERE = re.compile(r"(?<![/\w.])design \d(?:\.\d+)?|(?<!docs/)\bfacts/|\bissue \d+\b")
 
@@ -60,6 +61,10 @@ def test_citations_lead_somewhere(path: Path) -> None:
         assert set(re.findall(r"\d(?:\.\d+)?", cited)) <= sections, cited
     for number in _DECISION.findall(text):
         assert list((_ROOT / "docs/adr").glob(f"{int(number):04}-*.md")), f"ADR {number}"
+    for module in _MODULE.findall(text):
+        assert any(
+            f"/{source.relative_to(_ROOT).as_posix()}".endswith(f"/{module}") for source in _SOURCES
+        ), module
 
 
 def test_the_architecture_names_what_is_there() -> None:

@@ -1,7 +1,7 @@
 """The file's `tls:`: how a listener proves who it is, and whether callers must prove it by certificates.
 
-Owns the names beneath it. What the files hold is judged in `certificates.py`; whom a caller's certificate
-stands for is a consumer's setting.
+Owns the names beneath it. What the files hold is checked in `certificate_files.py`; whom a caller's
+certificate stands for is a consumer's setting.
 """
 
 from typing import Literal

@@ -1,6 +1,6 @@
 """The file's `webhooks:`: the port that Twilio calls, what signs its calls, and which service each is for.
 
-Owns the names beneath it. Checks across them are in `config/checking/webhook_contradictions.py`.
+Owns the names beneath it. Checks across them are in `config/checking/webhook_checks.py`.
 """
 
 from typing import Annotated, Literal

@@ -1,6 +1,6 @@
 """The values the catalogue answers with: a `Route` and the kind of body it takes.
 
-Owns their meaning and nothing else: how a route is found is `trie.py`, what is allowed on it is policy's.
+Owns their meaning and nothing else: `route_trie.py` finds a route, and policy says what is allowed on it.
 """
 
 from dataclasses import dataclass, field
