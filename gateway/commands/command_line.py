@@ -78,7 +78,9 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     parser, subparsers = _begin_parser()
     chosen = next((argument for argument in arguments if not argument.startswith("-")), None)
     if chosen is not None and chosen not in COMMANDS:
-        close = difflib.get_close_matches(chosen, COMMANDS, n=1)
+        options = {"help": "--help", "version": "--version"}
+        close = difflib.get_close_matches(chosen.lower(), [*COMMANDS, *options], n=1)
+        close = [options.get(each, each) for each in close]
         parser.error(f"no command is called {chosen!r}" + (f"; did you mean `{close[0]}`?" if close else ""))
     for name, summary in COMMANDS.items():
         if name == chosen:

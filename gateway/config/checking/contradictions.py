@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TypeGuard
 
 from gateway.config.checking.identity_contradictions import find_identity_contradictions
-from gateway.config.checking.pydantic_errors import suggest
+from gateway.config.checking.known_names import suggest
 from gateway.config.checking.webhook_checks import find_webhook_contradictions
 from gateway.config.problems import Finding, KeyPath
 from gateway.config.schema.addresses import parse_address

@@ -12,11 +12,12 @@ from gateway.consumers.allow_rules import NAMED_SETS
 RULE_HINT: Final = "see 'allow' in docs/configuration.md"
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _API_VERSION: Final = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}")
+_SHORT: Final = 3  # so many letters are like too many other words
 _MAX_PORT: Final = 65_535
 _MAX_RATE: Final = 1_000_000
 _WITH_UNIT: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?) *([a-zA-Z%]{1,8})")
 _RATE_IN_WORDS: Final = re.compile(
-    r"([1-9][0-9]{0,8}) *(?:/|per|a|an) *(s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?)"
+    r"([1-9][0-9]{0,8}) *(?:/|per|a|an|rp|p|req/) *1?(s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?)"
 )
 _LABEL: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _HOST: Final = re.compile(r"(?:\*\.)?[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?")
@@ -89,9 +90,12 @@ def rule_hint(text: str, products: Iterable[str]) -> str:
     parts = text.split()
     url = next((part for part in parts if "://" in part), None)
     if url is not None:
-        return _from_url(parts[0].upper(), url)
+        return _from_url(parts[0].upper(), url, products)
+    if any(".twilio.com/" in part for part in parts):  # a URL without its scheme
+        bare = next(part for part in parts if ".twilio.com/" in part)
+        return _from_url(parts[0].upper(), f"https://{bare}", products)
     if len(parts) == 1:
-        return _close(parts[0], NAMED_SETS) or RULE_HINT
+        return _one_word(parts[0], products)
     method, product = parts[0], parts[1]
     if len(parts) == 2 and product.startswith("/"):
         return _without_product(method.upper(), product, products)
@@ -109,7 +113,19 @@ def _without_product(method: str, path: str, products: Iterable[str]) -> str:
     return f"write {method} api {path}" if _API_VERSION.fullmatch(first) else RULE_HINT
 
 
-def _from_url(method: str, url: str) -> str:
+def _one_word(word: str, products: Iterable[str]) -> str:
+    """A set's name, or a product's, which needs a method and a path."""
+    if word.lower() in ("*", "all", "any", "**"):
+        return "did you mean everything?"
+    names = [*NAMED_SETS, *(each for each in products if len(each) > _SHORT)]
+    found = word.lower() if word.lower() in products else next(iter(_matches(word, names)), "")
+    if not found:
+        return RULE_HINT
+    meant = "" if found == word else f"did you mean {found}? "
+    return meant.rstrip() if found in NAMED_SETS else f"{meant}write GET {found} /**, or another method"
+
+
+def _from_url(method: str, url: str, products: Iterable[str]) -> str:
     try:
         target = urlsplit(url)
         host = target.hostname or ""
@@ -117,9 +133,13 @@ def _from_url(method: str, url: str) -> str:
         return RULE_HINT
     verb = method if method in _METHODS else "GET"
     product = host.partition(".")[0] if host.endswith(".twilio.com") else host
-    return f"write {verb} {product} {target.path or '/'}" if product else RULE_HINT
+    return f"write {verb} {product} {target.path or '/'}" if product in products else RULE_HINT
 
 
 def _close(word: str, known: Iterable[str]) -> str:
-    found = difflib.get_close_matches(word.lower(), list(known), n=1)
+    found = _matches(word, known)
     return f"did you mean {found[0]}?" if found else ""
+
+
+def _matches(word: str, known: Iterable[str]) -> list[str]:
+    return difflib.get_close_matches(word.lower(), list(known), n=1)

@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from gateway.config.checking.pydantic_errors import suggest
+from gateway.config.checking.known_names import suggest
 from gateway.config.problems import Finding, KeyPath
 from gateway.config.schema.settings import Settings
 

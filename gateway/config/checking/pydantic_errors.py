@@ -4,17 +4,16 @@ Works on error types and key paths alone. An error type that is not in the table
 pydantic's text, because a text we have not read may quote its input.
 """
 
-import difflib
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from gateway.config.checking.hints import form_hint, number_hint, text_hint
-from gateway.config.problems import Finding, KeyPath, looks_like_a_secret
+from gateway.config.checking.indentation import find_outdented
+from gateway.config.checking.known_names import describe_name, known_names, suggest
+from gateway.config.problems import Finding, KeyPath
 from gateway.config.schema.secret_values import MAPPING, REFERENCE, TEXT
-from gateway.config.schema.settings import Settings
 
 RENAMED: Final[Mapping[KeyPath, str]] = {
     ("governor",): "concurrency",
@@ -32,11 +31,7 @@ REMOVED: Final[Mapping[KeyPath, tuple[str, str]]] = {
 }
 """A setting that is no more -> what to say of it, and what to write instead."""
 
-_BY_NAME: Final = ("credentials", "consumers")
-_TELLING: Final[Mapping[str, frozenset[str]]] = {
-    "credentials": frozenset({"account_sid", "subaccounts"}),
-    "consumers": frozenset({"credential", "allow"}),
-}
+_BESIDE: Final = {1: "stands beside the sections", 2: "stands beside the names of its section"}
 _NOT_IN_THE_FILE: Final = frozenset({TEXT, MAPPING, REFERENCE, "[key]"})
 
 _MAPPING: Final = ("must be a mapping", "write `name: value` beneath it")
@@ -76,34 +71,18 @@ def explain(error: ValidationError, tree: Mapping[str, object]) -> list[Finding]
         (str(line["type"]), _key_path(line["loc"]), line.get("ctx") or {})
         for line in error.errors(include_url=False, include_input=False)
     )
-    outdented = {section: names for section in _BY_NAME if (names := _outdented(tree, section))}
+    outdented = find_outdented(tree)
+    owners = set(outdented.values())
     return [
         _explain_one(kind, path, context, tree)
-        if not (kind == "extra_forbidden" and (section := _section_of(path, outdented)))
-        else Finding(path, "stands beside the sections", f"indent it below `{section}`")
+        if path not in outdented
+        else Finding(path, _BESIDE[len(path)], f"indent it below `{outdented[path][-1]}`")
         for kind, path, context in lines
-        # The section is empty because its names are not indented: said there.
-        if path not in [(section,) for section in outdented]
+        # What stands above it is empty because its names are not indented: said there.
+        if path not in owners or _value_at(tree, path) not in (None, {})
         # pydantic counts only the good items: a list of one bad item is "too short" as well.
         if kind != "too_short" or not _value_at(tree, path)
     ]
-
-
-def _outdented(tree: Mapping[str, object], section: str) -> frozenset[str]:
-    """Names beside a section whose values have what those in it have: they lack their indentation. If it is
-    not empty, they must have something that nothing else has."""
-    is_empty = tree.get(section, {}) in (None, {})
-    known = set(known_names(())), set(known_names((section, "x")))
-    return frozenset(
-        name
-        for name, value in tree.items()
-        if name not in known[0] and isinstance(value, dict) and value and value.keys() <= known[1]
-        if is_empty or value.keys() & _TELLING[section]
-    )
-
-
-def _section_of(path: KeyPath, outdented: Mapping[str, frozenset[str]]) -> str:
-    return next((section for section, names in outdented.items() if path[0] in names and not path[1:]), "")
 
 
 def _explain_one(kind: str, path: KeyPath, context: Mapping[str, Any], tree: Mapping[str, object]) -> Finding:
@@ -117,16 +96,16 @@ def _explain_one(kind: str, path: KeyPath, context: Mapping[str, Any], tree: Map
     if kind == "extra_forbidden":
         return Finding(path, "unknown name", suggest(str(path[-1]), known_names(path[:-1])))
     if kind == "missing":
-        return Finding(path, "missing", f"add `{path[-1]}: …`. {_description(path)}".rstrip())
+        return Finding(path, "missing", f"add `{path[-1]}: …`. {describe_name(path)}".rstrip())
     if kind.startswith(("datetime", "date_")):
         return Finding(path, *_TIME)
     if kind == "string_type" and (hint := text_hint(path, _value_at(tree, path))):
         return Finding(path, "must be text", hint)
     if kind == "string_type":
-        return Finding(path, "must be text", f"put it in quotes. {_description(path)}".rstrip())
+        return Finding(path, "must be text", f"put it in quotes. {describe_name(path)}".rstrip())
     if kind in ("model_type", "dict_type", "mapping_type") and _value_at(tree, path) is None:
         return Finding(path, "is empty", "write `name: value` beneath it, or remove the line")
-    message, hint = _WORDS.get(kind, ("not a value that can be used here", _description(path)))
+    message, hint = _WORDS.get(kind, ("not a value that can be used here", describe_name(path)))
     if (message, hint) in (_WHOLE, _NUMBER):
         hint = number_hint(path, _value_at(tree, path)) or hint
     return Finding(path, message.format_map(context), hint)
@@ -141,56 +120,6 @@ def _spell_out(path: KeyPath, renamed: str) -> str:
 
 def _key_path(location: tuple[int | str, ...]) -> KeyPath:
     return tuple(part for part in location if part not in _NOT_IN_THE_FILE)
-
-
-def suggest(name: str, known: list[str]) -> str:
-    """`did you mean 'allow'?`, or all names there are."""
-    known = [each for each in known if not looks_like_a_secret(each)]
-    if close := difflib.get_close_matches(name, known, n=1):
-        return f"did you mean '{close[0]}'?"
-    return f"known here: {', '.join(known)}" if known else "remove it"
-
-
-def known_names(path: KeyPath) -> list[str]:
-    """The names that the schema knows in the section at `path`."""
-    return [name for place in _places(path) for name in place.get("properties", {})]
-
-
-def _description(path: KeyPath) -> str:
-    """What the schema says of the name at `path`."""
-    for section in _places(path[:-1]):
-        if found := section.get("properties", {}).get(path[-1]):
-            return str(found.get("description", ""))
-    return ""
-
-
-@cache
-def _schema() -> dict[str, Any]:
-    return Settings.model_json_schema()
-
-
-def _places(path: KeyPath) -> list[dict[str, Any]]:
-    """The parts of the JSON Schema that may describe the value at `path`: several if it has several forms."""
-    places = _forms(_schema())
-    for part in path:
-        places = [form for place in places for inner in _inner(place, part) for form in _forms(inner)]
-    return places
-
-
-def _inner(place: Mapping[str, Any], part: str | int) -> list[dict[str, Any]]:
-    if isinstance(part, int):
-        return [place["items"]] if "items" in place else []
-    if part in place.get("properties", {}):
-        return [place["properties"][part]]
-    # A mapping by names of the author's choice: its one pattern is that of a name.
-    return list(place.get("patternProperties", {}).values())
-
-
-def _forms(place: dict[str, Any]) -> list[dict[str, Any]]:
-    if reference := place.get("$ref"):
-        return _forms(_schema()["$defs"][reference.rpartition("/")[2]])
-    choices = place.get("anyOf") or place.get("oneOf")
-    return [form for choice in choices for form in _forms(choice)] if choices else [place]
 
 
 def _value_at(tree: object, path: KeyPath) -> object:

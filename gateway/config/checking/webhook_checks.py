@@ -7,7 +7,7 @@ form it should have is skipped. Pure.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from gateway.config.checking.pydantic_errors import suggest
+from gateway.config.checking.known_names import suggest
 from gateway.config.problems import Finding, KeyPath
 from gateway.config.schema.settings import Settings
 from gateway.config.schema.webhook_settings import Webhooks

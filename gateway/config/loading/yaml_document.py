@@ -94,6 +94,14 @@ def _explain(said: str, line: str, column: int) -> tuple[str, str]:
         return "a tab cannot indent YAML", "use spaces"
     if at and at in "@`%":
         return f"a value cannot begin with {at}", "put it in quotes"
+    if indentation.strip(" "):
+        return "the line begins with spaces of another kind", "use plain spaces"
+    if said in ("but found another document", "expected a single document in the stream"):
+        return "a second document begins here", "keep one document, without `---` in its midst"
+    if "alphabetic or numeric" in said and "*" in line[:column]:
+        return "a value cannot begin with *", "put it in quotes"
+    if "mapping values are not allowed" in said:
+        return "there is a second `: ` in this line", "put text with special characters in quotes"
     named = _NAMED.match(line, column)
     name = named[1] if named and not looks_like_a_secret(named[1]) else "…"
     if "undefined alias" in said:
@@ -144,7 +152,11 @@ class _Walk:
             return str(key.value)
         place = (*path, str(key.value) if isinstance(key, yaml.ScalarNode) else "?")
         self.lines[place] = key.start_mark.line + 1
-        self.findings.append(Finding(place, "a name that is not text", 'put the name in quotes: "no", "1"'))
+        if isinstance(key, yaml.ScalarNode) and (key.value[:1].isspace() or key.value[-1:].isspace()):
+            self.findings.append(Finding(place, "has spaces of another kind around it", "use plain spaces"))
+        else:
+            hint = 'put the name in quotes: "no", "1"'
+            self.findings.append(Finding(place, "a name that is not text", hint))
         return None
 
     def _value(self, node: yaml.Node, path: KeyPath) -> object:

@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     """The whole file. Built by `load.load_settings` only: built bare, it reads nothing."""
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False
+        extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False, case_sensitive=True
     )
 
     listen: addresses.Listen = Field(

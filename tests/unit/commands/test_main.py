@@ -104,6 +104,9 @@ def test_a_reader_that_has_enough() -> None:
     ("given", "expected"),
     [
         ("chek", "no command is called 'chek'; did you mean `check`?"),
+        ("CHECK", "no command is called 'CHECK'; did you mean `check`?"),
+        ("help", "no command is called 'help'; did you mean `--help`?"),
+        ("version", "did you mean `--version`?"),
         ("frobnicate", "called 'frobnicate'; see"),
     ],
 )

@@ -15,6 +15,11 @@ VALUES = cases(
     ("rate_in_words", "    limits: [{rate: 20/min}]", "limits.0.rate: not a rate; write 20/m"),
     ("rate_spaced", "    limits: [{rate: '20 / sec'}]", "limits.0.rate: not a rate; write 20/s"),
     ("rate_per", "    limits: [{rate: 600 per hour}]", "limits.0.rate: not a rate; write 600/h"),
+    ("rate_per_second", "    limits: [{rate: 20 rps}]", "limits.0.rate: not a rate; write 20/s"),
+    ("rate_per_minute", "    limits: [{rate: 20rpm}]", "limits.0.rate: not a rate; write 20/m"),
+    ("rate_of_requests", "    limits: [{rate: 20 req/s}]", "limits.0.rate: not a rate; write 20/s"),
+    ("rate_per_one", "    limits: [{rate: 20/1s}]", "limits.0.rate: not a rate; write 20/s"),
+    ("upper_case", "Listen: 127.0.0.1:9000", "Listen: unknown name; did you mean 'listen'?"),
     ("rate_odd", "    limits: [{rate: 20/x}]", "limits.0.rate: not a rate; write a whole number per s, m, h"),
     ("url", "    form: {callback_hosts: ['https://hooks.example.com/x']}", "; write hooks.example.com"),
     ("port", "    form: {callback_hosts: ['hooks.example.com:8443']}", "; write hooks.example.com"),
@@ -47,6 +52,17 @@ def test_d8_values(write: Write, text: str, expected: str) -> None:
         ("post https://verify.twilio.com/v2/Services?x=1", "write POST verify /v2/Services"),
         ("GET /2010-04-01/Accounts", "write GET api /2010-04-01/Accounts"),
         ("GET /verify/v2/Services", "write GET verify /v2/Services"),
+        ("mesaging", "did you mean messaging? write GET messaging /**, or another method"),
+        ("Messaging", "did you mean messaging? write GET messaging /**, or another method"),
+        ("verify2", "did you mean verify?"),
+        ("api", "write GET api /**, or another method"),
+        ("*", "did you mean everything?"),
+        ("all", "did you mean everything?"),
+        ("GET api.twilio.com/2010-04-01/x", "write GET api /2010-04-01/x"),
+        ("verify.twilio.com/v2/Services", "write GET verify /v2/Services"),
+        ("GET https://www.twilio.com/x", "see 'allow' in docs/configuration.md"),
+        ("GET https://example.com/x", "see 'allow' in docs/configuration.md"),
+        ("sms", "see 'allow' in docs/configuration.md"),
         ("get /v2/Services", "see 'allow' in docs/configuration.md"),
         ("GET https://[", "see 'allow' in docs/configuration.md"),
         ("GET api 2010-04-01", "see 'allow' in docs/configuration.md"),
@@ -95,3 +111,36 @@ def test_d8_a_consumer_at_the_margin_beside_others(write: Write) -> None:
     found = complaints(write(GOOD + pasted))
     assert "gateway.yaml:10: reminders: stands beside the sections; indent it below `consumers`" in found
     assert "gateway.yaml:14: m: stands beside the sections; indent it below `credentials`" in found
+
+
+OUTDENTED = cases(
+    ("setting", "upstream:\nidle_seconds: 25\n", "11: idle_seconds: stands beside the sections; `upstream`"),
+    (
+        "setting_behind_its_section",
+        "upstream:\n  proxy: http://127.0.0.1:1\nidle_seconds: 25\n",
+        "12: idle_seconds: stands beside the sections; `upstream`",
+    ),
+    ("list", "webhooks:\nroutes: []\n", "11: routes: stands beside the sections; `webhooks`"),
+    (
+        "rules_of_a_consumer",
+        "  orders:\n    credential: main\n    keys: []\n  allow: [everything]\n",
+        "13: consumers.allow: stands beside the names of its section; `orders`",
+    ),
+)
+
+
+@pytest.mark.parametrize(("text", "expected"), OUTDENTED)
+def test_d8_a_setting_without_its_indentation(write: Write, text: str, expected: str) -> None:
+    found = complaints(write(GOOD + text))
+    assert f"gateway.yaml:{expected.replace('; ', '; indent it below ')}" in found
+    assert not [line for line in found if "is empty" in line or "unknown name" in line]
+
+
+def test_d8_all_of_a_consumer_is_beside_it(write: Write) -> None:
+    """Only this is said, and nothing of an empty consumer."""
+    text = f"{CREDENTIALS}consumers:\n  app:\n  keys: []\n  credential: main\n  allow: [everything]\n"
+    assert complaints(write(text)) == [
+        f"gateway.yaml:{line}: consumers.{name}: stands beside the names of its section; "
+        "indent it below `app`"
+        for line, name in ((7, "keys"), (8, "credential"), (9, "allow"))
+    ]
