@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from twilio_simulator.core_resources import copy_fields
 from twilio_simulator.created_resources import StoredResource
+from twilio_simulator.empty_resources import ACCOUNT_CHILDREN
 from twilio_simulator.received_request import API_VERSION
 from twilio_simulator.resource_kinds import Context, Draft
 from twilio_simulator.resource_values import Fields, Form
@@ -16,7 +17,6 @@ from twilio_simulator.simulated_accounts import KeyKind, SimulatedAccount, Simul
 def account_fields(account: SimulatedAccount, stamp: str) -> Fields:
     """An account as Twilio shows it, the Auth Token included: that is why the gateway guards this route."""
     uri = f"/{API_VERSION}/Accounts/{account.sid}"
-    children = {"calls": "Calls", "incoming_phone_numbers": "IncomingPhoneNumbers", "messages": "Messages"}
     return {
         "auth_token": account.auth_token,
         "date_created": stamp,
@@ -25,7 +25,7 @@ def account_fields(account: SimulatedAccount, stamp: str) -> Fields:
         "owner_account_sid": account.parent or account.sid,
         "sid": account.sid,
         "status": "active",
-        "subresource_uris": {name: f"{uri}/{path}.json" for name, path in children.items()},
+        "subresource_uris": {name: f"{uri}/{path}.json" for name, path in ACCOUNT_CHILDREN.items()},
         "type": "Full",
         "uri": f"{uri}.json",
     }

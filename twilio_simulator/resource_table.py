@@ -13,6 +13,7 @@ from twilio_simulator import core_resources as core
 from twilio_simulator import product_resources as products
 from twilio_simulator.actions import create, delete, fetch, list_page, update
 from twilio_simulator.application_resources import build_application, change_application
+from twilio_simulator.empty_resources import EMPTY_ROUTES
 from twilio_simulator.media_resources import fetch_media
 from twilio_simulator.received_request import Received
 from twilio_simulator.resource_kinds import Match, ResourceKind, ResourceRoute, Verb
@@ -140,6 +141,7 @@ ROUTES: Final = (
         {"POST": Verb(products.create_upload, "/twilio/media/create")},
         ResourceBodyKind.STREAM,
     ),
+    *EMPTY_ROUTES,
 )
 
 _BY_SHAPE: dict[tuple[str, int], list[tuple[ResourceRoute, tuple[str, ...]]]] = {}

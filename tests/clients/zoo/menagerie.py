@@ -119,12 +119,22 @@ ANIMALS: Final = (
     _pip(
         "django-otp-twilio", "django-otp-twilio", "1.0.5", "otp.py", ways=WAYS, gates=False, note=_ONLY_SENDS
     ),
+    Animal(
+        "Airbyte's source", "0.16.0", "airbyte.py",
+        ("airbyte-source-twilio==0.16.0", "pip-system-certs==5.3"),
+        ways=(PROXY, NAME), manager="pip", gates=False,
+        note=f"{_ONLY_READS}; takes a CA from the environment with pip-system-certs alone",
+    ),
+    _pip(
+        "pipecat", "pipecat-ai", "1.14.0", "hang_up.py", ways=(BASE, NAME), gates=False,
+        note=f"only hangs up; {_NO_PROXY}",
+    ),
+    Animal(
+        "n8n's node", "2.39.7", "n8n.js", ("n8n-nodes-base@2.39.7", "n8n-core@2.39.8"), ways=(PROXY, NAME),
+        manager="npm", gates=False, note=_ONLY_SENDS,
+    ),
 )  # fmt: skip
 ABSENT: Final = {
-    "airbyte-source-twilio": "351 MB; its `check` waits 10, 20, 40 … s between attempts of a request that "
-    "fails, and does not end within three minutes; what fails in it was not found",
-    "n8n's node": "its requests are made by n8n-core, which comes with all of n8n",
-    "pipecat": "half a gigabyte, for one request that hangs up: it neither sends nor lists messages",
     "The SDKs of Go, PHP, Ruby, C# and Java": "on neither PyPI, npm nor Debian; their HTTP stacks stand in, "
     "but .NET's, which is not in Debian",
 }

@@ -221,3 +221,33 @@ async def test_product_comes_from_host_or_path(caller: Caller, host: str, path: 
     reply = await caller.get(path, host=host)
     assert reply.status == status
     assert status == 200 or reply.json["code"] == 20404
+
+
+async def test_every_link_of_an_account_leads_to_a_list(caller: Caller) -> None:
+    """Programs that copy an account follow them all; usage alone is a branch whose leaves are lists."""
+    account = (await caller.get(account_path(".json"))).json
+    for name, uri in account["subresource_uris"].items():
+        paths = [f"{uri[: -len('.json')]}/{leaf}.json" for leaf in ("Records/Daily", "Triggers")]
+        for path in paths if name == "usage" else [uri]:
+            reply = await caller.get(path)
+            assert (reply.status, reply.json["uri"].split("?")[0]) == (200, path)
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "key"),
+    [
+        ("monitor", "/v1/Alerts", "alerts"),
+        ("studio", "/v1/Flows", "flows"),
+        ("chat", "/v2/Services", "services"),
+        ("conversations", "/v1/Conversations", "conversations"),
+        ("trunking", "/v1/Trunks", "trunks"),
+        ("verify", "/v2/Services", "services"),
+    ],
+)
+async def test_what_the_account_has_none_of_is_an_empty_page(
+    caller: Caller, host: str, path: str, key: str
+) -> None:
+    listed = (await caller.get(path, host=f"{host}.twilio.com")).json
+    assert (listed[key], listed["meta"]["key"], listed["meta"]["next_page_url"]) == ([], key, None)
+    assert (await caller.get(f"{path}/XX1", host=f"{host}.twilio.com")).status == 404
+    assert (await caller.post(path, host=f"{host}.twilio.com", data={})).json["code"] == 20004
