@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -19,7 +20,7 @@ config = {"account_sid": account, "auth_token": password, "start_date": "2026-01
 Path("config.json").write_text(json.dumps(config))
 
 
-def say(command: str, *more: str) -> list[dict]:
+def say(command: str, *more: str) -> list[dict[str, Any]]:
     """What the source says, line by line; raises if it fails."""
     call = ["venv/bin/source-twilio", command, "--config", "config.json", *more]
     output = subprocess.run(call, check=True, capture_output=True).stdout
