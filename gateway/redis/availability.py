@@ -3,8 +3,12 @@
 Pure: answers and failures are reported to it, and its only clock is the one it is given.
 """
 
+import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+_STEADY_SECONDS: Final = 60.0
+MAX_PAUSE_SECONDS: Final = 30.0
 
 
 class StoreUnavailable(Exception):
@@ -21,6 +25,33 @@ class StoreState(NamedTuple):
     available: bool
     since: float
     reason: str
+
+
+class ProbePause:
+    """How long to wait before an unavailable store is probed, in seconds; `clock` in seconds.
+
+    Normally `usual`. A store that refuses again soon after a good probe refuses only some scripts (it has not
+    all slots of a cluster): it is left alone for longer each time, instead of being used in turns.
+    """
+
+    def __init__(self, usual: float, clock: Callable[[], float]) -> None:
+        self._usual = usual
+        self._clock = clock
+        self._available_at = -math.inf
+        self.seconds = usual
+
+    def available(self) -> None:
+        """A probe was good."""
+        self._available_at = self._clock()
+
+    def silent(self) -> None:
+        """It became unavailable since it did not answer."""
+        self.seconds = self._usual
+
+    def refused(self) -> None:
+        """It became unavailable since it refused."""
+        is_again = self._clock() - self._available_at < _STEADY_SECONDS
+        self.seconds = min(2 * self.seconds, MAX_PAUSE_SECONDS) if is_again else self._usual
 
 
 class Breaker:
@@ -49,11 +80,13 @@ class Breaker:
         """An answer came."""
         self._failures = 0
 
-    def rejected(self, reason: str) -> None:
-        """The server is there, but refuses to do it."""
+    def rejected(self, reason: str) -> bool:
+        """The server is there, but refuses to do it. Returns whether it is unavailable from now on."""
         self._failures += 1
-        if self._failures >= self._failures_max:
-            self.open(reason)
+        if self._failures < self._failures_max or not self.state.available:
+            return False
+        self.open(reason)
+        return True
 
     def failed(self, reason: str) -> None:
         """No answer came, or no connection."""

@@ -22,7 +22,7 @@ from gateway.redis.availability import StoreUnavailable
 
 Argument = bytes | str | int
 
-_LOST = (RedisError, OSError, EOFError, ValueError, TimeoutError)
+_LOST = (RedisError, hiredis.HiredisError, OSError, EOFError, ValueError, TimeoutError)
 _NOT_YET: Any = object()
 
 
@@ -119,9 +119,9 @@ class Pipe(asyncio.Protocol):
     def _answer(self, answer: Any) -> None:
         if not self._waiting:
             raise ValueError("an answer that nobody has asked for")
-        future, _ = self._waiting.popleft()
         if isinstance(answer, RedisError) and not isinstance(answer, ResponseError):
-            raise answer  # it is loading, or does not take so many connections
+            raise answer  # it is loading, or does not take so many connections: whoever waits learns of it
+        future, _ = self._waiting.popleft()
         if future.done():  # its caller has left
             return
         if isinstance(answer, ResponseError):

@@ -15,8 +15,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from gateway.background.loops import BackgroundLoop, BackgroundLoops
-from gateway.redis.availability import Breaker, StoreState, StoreUnavailable, UnusableKey
+from gateway.redis.availability import (
+    MAX_PAUSE_SECONDS,
+    Breaker,
+    ProbePause,
+    StoreState,
+    StoreUnavailable,
+    UnusableKey,
+)
 from gateway.redis.server_clock import ServerClock
+from gateway.redis.store_probe import PROBE_KEYS, PROBE_TEXT, read_probe
 
 if TYPE_CHECKING:
     from gateway.redis.redis_connection import Pipe
@@ -32,9 +40,6 @@ FAILURES_MAX = 3
 SILENT_SECONDS = 1.0
 """How long the store must be silent to count as unavailable."""
 DEFAULT_PREFIX = "gateway"
-_PROBE_KEY = "probe"
-# A write, because a replica or a full Redis still answers a PING.
-_PROBE = "redis.call('SET', KEYS[1], '1', 'PX', 1000) return 1"
 
 
 class Script(NamedTuple):
@@ -84,7 +89,7 @@ class RedisStore:
         self._make = _connection_factory(url)
         self._on_change = on_change
         self._answer_seconds = answer_seconds
-        self._probe_every_seconds = probe_every_seconds
+        self._pause = ProbePause(probe_every_seconds, time.monotonic)
         self._prefix = prefix + ":"
         self._name = name
         self._loops = loops if loops is not None else BackgroundLoops()
@@ -138,14 +143,15 @@ class RedisStore:
             answer = await _run(self._pipe, script, [prefix + key for key in keys], args)
         except StoreUnavailable as error:
             if not self._closed:
+                self._pause.silent()
                 self._breaker.failed(str(error))
             raise
         except self._response_error as error:  # READONLY, OOM, NOPERM …
             reason = f"{type(error).__name__}: {error}"[:200]
             if _UNUSABLE.search(str(error)):
                 raise UnusableKey(reason) from error
-            if is_vital:
-                self._breaker.rejected(reason)
+            if is_vital and self._breaker.rejected(reason):
+                self._pause.refused()
             raise StoreUnavailable(reason) from error
         self._breaker.succeeded()
         return answer
@@ -168,17 +174,18 @@ class RedisStore:
     def _changed(self, state: StoreState) -> None:
         if not state.available and not self._closed:
             self._probing = self._loops.start(
-                f"{self._name}_probe", 2 * PROBE_SECONDS, self._probe_until_back
+                f"{self._name}_probe", MAX_PAUSE_SECONDS + 2 * PROBE_SECONDS, self._probe_until_back
             )
         self._on_change(state)
 
     async def _probe_until_back(self, loop: BackgroundLoop) -> None:
         while True:
-            await asyncio.sleep(self._probe_every_seconds)
+            await asyncio.sleep(self._pause.seconds)
             reason = await self._probe()
             loop.beat()
             if not reason:
                 self._probing = None
+                self._pause.available()
                 self._breaker.close()
                 return
 
@@ -190,7 +197,7 @@ class RedisStore:
         """
         pipe = self._new_pipe(PROBE_SECONDS, PROBE_SECONDS)
         try:
-            await _run(pipe, _PROBE_SCRIPT, (self._prefix + _PROBE_KEY,), ())
+            reason = read_probe(await _run(pipe, _PROBE, [self._prefix + key for key in PROBE_KEYS], ()))
             await self._ask_time(pipe)
         except (StoreUnavailable, self._response_error) as error:
             await pipe.close()
@@ -198,6 +205,9 @@ class RedisStore:
         except asyncio.CancelledError:
             await pipe.close()
             raise
+        if reason:
+            await pipe.close()
+            return reason[:200]
         if self._pipe is not None:
             await self._pipe.close()
         pipe.set_answer_seconds(self._answer_seconds)
@@ -228,7 +238,7 @@ class RedisStore:
 _UNUSABLE: Final = re.compile(
     "WRONGTYPE|attempt to (?:compare|perform arithmetic|index|concatenate)|bad argument #|is not an integer"
 )
-_PROBE_SCRIPT = Script.of(_PROBE)
+_PROBE = Script.of(PROBE_TEXT)
 
 
 async def _run(pipe: "Pipe", script: Script, keys: Sequence[str], args: Sequence[bytes | str | int]) -> Any:

@@ -184,6 +184,41 @@ async def test_a_connection_that_takes_long_to_open_is_kept(server: RedisServer)
         assert len(clients) == 1
 
 
+@pytest.mark.parametrize("missing", ["mget", "hget", "exists", "zadd", "set", "del"])
+async def test_c11_a_user_without_one_right_is_told_which(server: RedisServer, missing: str) -> None:
+    """Some scripts would work and others not: a store that is used by halves counts twice."""
+    rights = ("on", ">pass", "~gateway:*", "+@all", f"-{missing}")
+    server.client.execute_command("ACL", "SETUSER", "some", *rights)
+    async with watched(server.url.replace("redis://", "redis://some:pass@")) as redis:
+        assert [state.available for state in redis.told] == [False]
+        assert redis.store.state.reason == f"the Redis user has no right to {missing.upper()}"
+        server.client.execute_command("ACL", "SETUSER", "some", f"+{missing}")
+        await redis.until(available=True)
+
+
+async def test_c11_what_a_server_says_instead_of_an_answer_reaches_everybody_who_waits() -> None:
+    """While it loads its data set it takes connections, and answers every command by an error."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while await reader.read(65_536):
+                writer.write(says)
+        writer.close()
+
+    says = b"*0\r\n"
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    async with watched(f"redis://127.0.0.1:{port}/0") as redis:
+        assert redis.told == []
+        for said in (b"-LOADING Redis is loading the dataset in memory\r\n", b"HTTP/1.1 400 Bad Request\r\n"):
+            says = said
+            async with asyncio.timeout(30):
+                asked = [redis.store.run(ECHO, (), ("x",)) for _ in range(3)]
+                answers = await asyncio.gather(*asked, return_exceptions=True)
+            assert {type(answer) for answer in answers} == {StoreUnavailable}
+    listening.close()
+
+
 async def test_c8_a_server_that_takes_the_place_of_another_is_asked_for_its_time(
     redis: Watched, server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,6 @@
 """The breaker reports every change once, and takes a pause for no outage."""
 
-from gateway.redis.availability import Breaker, StoreState
+from gateway.redis.availability import Breaker, ProbePause, StoreState
 
 
 class Scene:
@@ -82,3 +82,24 @@ def test_opened_at_the_start() -> None:
     scene = Scene()
     scene.breaker.open("refused")
     assert scene.states == [(False, 100.0, "refused")]
+
+
+def test_c11_a_store_that_refuses_some_scripts_only_is_not_used_in_turns() -> None:
+    """It answers each probe, and refuses soon after: a node that has not all slots of a cluster."""
+    now = [0.0]
+    pause = ProbePause(0.25, lambda: now[0])
+    waits = []
+    for _ in range(10):
+        pause.refused()
+        waits.append(pause.seconds)
+        now[0] += pause.seconds
+        pause.available()
+        now[0] += 0.1
+    assert waits == [0.25, 0.5, 1, 2, 4, 8, 16, 30, 30, 30]
+    pause.silent()
+    assert pause.seconds == 0.25
+    pause.refused()
+    assert pause.seconds == 0.5
+    now[0] += 61
+    pause.refused()
+    assert pause.seconds == 0.25
