@@ -104,6 +104,8 @@ class IssuerJwks:
             return Lookup.FOUND
         if self.source.address is None:
             return Lookup.ABSENT
+        if self._closed:  # replaced since the request took its snapshot: nothing is fetched for it any more
+            return Lookup.UNDECIDED
         if self._fetching is not None:  # it began earlier, and may miss a key that was added since
             await asyncio.wait((self._fetching,))
             found = self._found(is_there)

@@ -11,6 +11,7 @@ PROBE_KEYS: Final = ("{probe}", "{probe}:hash", "{probe}:scores")
 """What the probe writes, for a second; one slot of a cluster."""
 
 # Returns pairs: a command that failed, and why. It writes, since a replica or a full Redis still takes reads.
+# SET comes first, since a full Redis lets a script that has deleted something go on.
 PROBE_TEXT: Final = """
 local failed = {}
 local function try(...)
@@ -21,8 +22,8 @@ local function try(...)
   end
 end
 local text, hash, scores = KEYS[1], KEYS[2], KEYS[3]
-try('DEL', text, hash, scores)
 try('SET', text, '1', 'PX', 1000)
+try('DEL', hash, scores)
 try('GET', text)
 try('MGET', text)
 try('EXISTS', text)

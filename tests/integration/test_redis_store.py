@@ -135,6 +135,18 @@ async def test_a_replica_that_takes_no_writes_is_away(server: RedisServer, redis
     await redis.until(available=True)
 
 
+async def test_c11_a_full_redis_is_away_until_it_has_room(server: RedisServer, redis: Watched) -> None:
+    """Not in turns: the probe needs room as requests do."""
+    server.client.config_set("maxmemory", 1)
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable):
+            await redis.store.run(COUNT, ("a",), (1,))
+    assert "OOM" in await redis.store._probe()
+    assert [state.available for state in redis.told] == [False]
+    server.client.config_set("maxmemory", 0)
+    await redis.until(available=True)
+
+
 async def test_away_at_the_start(server: RedisServer) -> None:
     server.stop()
     async with watched(server.url) as redis:

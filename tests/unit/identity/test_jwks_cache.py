@@ -183,6 +183,9 @@ async def test_c12_a_search_ends_undecided_when_its_issuer_is_replaced(box: Box)
         await box.box.configure({"a": source(other)})
         assert await asyncio.gather(*searches) == [Lookup.UNDECIDED] * 3
         assert await box.box.issuers["a"].find("rsa-1") is Lookup.FOUND
+        asked = len(server.asked)
+        assert await keys.find("rsa-1") is Lookup.UNDECIDED  # by a request that began before the reload
+        assert len(server.asked) == asked
         server.gate.set()
 
 
