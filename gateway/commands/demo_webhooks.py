@@ -5,7 +5,10 @@ The simulated Twilio calls back for each message; what arrives is verified, rela
 
 import json
 import secrets
+import shutil
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
@@ -22,7 +25,7 @@ _TEXT: Final = """\
 Twilio calls back, too: each message has status callbacks, which the gateway verifies and relays to a service
 in here that has no Auth Token. Let a message arrive:
 
-  TWILIO_AUTH_TOKEN={token} TWILIO_ACCOUNT_SID={account} gateway simulate inbound message \\
+  TWILIO_AUTH_TOKEN={token} TWILIO_ACCOUNT_SID={account} {command} simulate inbound message \\
     {public}/sms/inbound --connect-to {url} --form Body=Hello
 """
 
@@ -36,7 +39,9 @@ class DemoWebhooks:
         self._account_sid = account_sid
         self._auth_token = auth_token
         ports = (port for port in range(_PORT, _PORT + 20) if is_free("127.0.0.1", port))
-        self.url = f"http://127.0.0.1:{next(ports, 0)}"
+        port = next(ports, 0)
+        self._is_moved = port != _PORT
+        self.url = f"http://127.0.0.1:{port}"
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> dict[str, str]:
@@ -67,9 +72,14 @@ class DemoWebhooks:
 
     def text(self) -> str:
         """What is printed of it."""
-        return _TEXT.format(
-            token=self._auth_token, account=self._account_sid, public=PUBLIC_URL, url=self.url
+        text = _TEXT.format(
+            token=self._auth_token,
+            account=self._account_sid,
+            command=_own_command(),
+            public=PUBLIC_URL,
+            url=self.url,
         )
+        return f"{text}\nPort {_PORT} is taken: webhooks come to {self.url}.\n" if self._is_moved else text
 
     async def close(self) -> None:
         """Serve no more."""
@@ -82,3 +92,15 @@ class DemoWebhooks:
         said = escape(str(form.get("Body", "")))
         answer = f"<Response><Message>You wrote: {said}</Message></Response>" if said else "<Response/>"
         return web.Response(text=answer, content_type="text/xml")
+
+
+def _own_command() -> str:
+    """How a shell calls this program: `make run` does not put it on the PATH."""
+    program = Path(sys.executable).with_name("gateway")
+    found = shutil.which("gateway")
+    if found is not None and Path(found).resolve() == program.resolve():
+        return "gateway"
+    if not program.exists():
+        return f"{sys.executable} -m gateway"
+    here = Path.cwd()
+    return str(program.relative_to(here) if program.is_relative_to(here) else program)

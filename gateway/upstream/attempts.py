@@ -259,7 +259,9 @@ class Attempts:
         )
 
     def _require_closed_breaker(self) -> None:
-        if not self._shared.breakers.allows(self._outbound.host, time.monotonic()):
+        breakers, host = self._shared.breakers, self._outbound.host
+        if not breakers.allows(host, time.monotonic()):
+            self._exchange.reason = breakers.reason(host)
             raise UpstreamFailure(
                 "upstream_unreachable",
                 FailurePhase.CONNECT,

@@ -152,6 +152,8 @@ async def test_the_breaker_opens_and_closes() -> None:
         assert seen == ["1"] * 5 + ["0"]
         await closed.listen()
         assert (await ask(gateway.port, POST)).slug == "upstream_unreachable"
+        logged = await gateway.exchange_logged(7)
+        assert [line["unreachable"] for line in logged] == ["refused"] * 7, "D4: also while nothing is tried"
         breakers = gateway.gateway.components.forwarder.breakers
         await until(lambda: CircuitState.OPEN not in breakers.states(time.monotonic()).values())
         assert [(await ask(gateway.port, POST)).status for _ in range(3)] == [200] * 3

@@ -56,7 +56,10 @@ async def test_prints_the_page_first_and_has_traffic() -> None:
 
 
 async def test_the_whole_circle() -> None:
-    """A message that arrives is verified, relayed and answered; so are the callbacks of one that is sent."""
+    """A message that arrives is verified, relayed and answered; so are the callbacks of one that is sent.
+
+    The command is run as it is printed (row D7): the program need not be on the PATH.
+    """
     environ = {
         "GATEWAY__LISTEN": "127.0.0.1:0",
         "GATEWAY__ADMIN__LISTEN": "127.0.0.1:0",
@@ -84,8 +87,6 @@ async def test_the_whole_circle() -> None:
             command = text[text.index("TWILIO_AUTH_TOKEN=") :].replace("\\\n", " ").split()
             given = dict(part.split("=", 1) for part in command[:2])
             sending = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
                 *command[2:],
                 env={**os.environ, **given},
                 stdout=asyncio.subprocess.PIPE,
