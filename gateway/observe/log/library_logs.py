@@ -48,28 +48,36 @@ def route_libraries(log: Logger) -> None:
     root = logging.getLogger()
     root.handlers = [LibraryHandler(log)]
     root.setLevel(logging.WARNING)
+    _target[:] = [log]
+    warnings.showwarning = _show_warning
+    sys.unraisablehook = _show_unraisable
+    threading.excepthook = _show_thread
 
-    def show_warning(
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
-    ) -> None:
-        log.warning("python warning", error=category.__name__, where=f"{_short(filename)}:{lineno}")
 
-    def show_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
-        log.error(
-            "exception ignored", error=unraisable.exc_type.__name__, where=_where(unraisable.exc_traceback)
-        )
+_target: list[Logger] = []
+"""The log that the hooks write to. A thread keeps the hook that was there when it was made, and with a log in
+that hook it would keep everything that ever belonged to that log."""
 
-    def show_thread(ended_at: threading.ExceptHookArgs) -> None:
-        log.error("thread failed", error=ended_at.exc_type.__name__, where=_where(ended_at.exc_traceback))
 
-    warnings.showwarning = show_warning
-    sys.unraisablehook = show_unraisable
-    threading.excepthook = show_thread
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    _target[0].warning("python warning", error=category.__name__, where=f"{_short(filename)}:{lineno}")
+
+
+def _show_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
+    error, where = unraisable.exc_type.__name__, _where(unraisable.exc_traceback)
+    _target[0].error("exception ignored", error=error, where=where)
+
+
+def _show_thread(ended_at: threading.ExceptHookArgs) -> None:
+    error, where = ended_at.exc_type.__name__, _where(ended_at.exc_traceback)
+    _target[0].error("thread failed", error=error, where=where)
 
 
 def _where(trace: TracebackType | None) -> str:
