@@ -4,7 +4,6 @@ from gateway.app.components import Components
 from gateway.app.minting import Minting
 from gateway.app.webhook_port import WebhookPort
 from gateway.audit.audit_trail import AuditTrail
-from gateway.listener.tls_context import ListenerTls
 from gateway.listener.tunnels import TunnelBounds
 from gateway.observe.metrics.audit_families import AuditCollector
 from gateway.observe.metrics.consumer_key_families import ConsumerKeyCollector
@@ -21,7 +20,6 @@ def register_collectors(
     metrics: Metrics,
     runtime: Runtime,
     components: Components,
-    tls: ListenerTls | None,
     tunnels: TunnelBounds,
     minting: Minting,
     trail: AuditTrail | None,
@@ -29,7 +27,7 @@ def register_collectors(
 ) -> None:
     """Register every collector of the parts that this process has."""
     registry = metrics.registry
-    registry.register(IdentityCollector(tls, components.keys))
+    registry.register(IdentityCollector(runtime.listeners, components.keys))
     registry.register(TunnelCollector(tunnels, lambda: minting.minted, lambda: minting.expires))
     if trail is not None:
         registry.register(AuditCollector(trail))

@@ -196,8 +196,7 @@ class Gateway:
         await self._ports.open_traffic(options.listener)
         runtime, metrics = self._runtime(), self.observers.metrics
         register_collectors(
-            metrics, runtime, self.components, self._tls, self._tunnels, self._minting, self.auditor.trail,
-            self.webhooks,
+            metrics, runtime, self.components, self._tunnels, self._minting, self.auditor.trail, self.webhooks
         )  # fmt: skip
         self._admin = AdminServer(
             *options.admin.address,
@@ -250,7 +249,7 @@ class Gateway:
             repeat_guard=components.repeat_guard,
             outcomes=OutcomeRuntime(components.resolver, loop, self.observers.outcome_asked),
             stops=StopRuntime(components.stops, loop, self._consumer_names, self.observers.stop_changed),
-            connection_tracker=tracker,
+            listeners=(self.listener,) if hooks is None else (self.listener, hooks.listener),
             buffers=components.buffers,
             connections=lambda: tracker.open,
             in_flight=lambda: handler.in_flight,

@@ -15,7 +15,7 @@ from gateway.consumers.credentials import mask_sid
 from gateway.http.buffered_bytes import BufferedBytes
 from gateway.idempotency.keyed_requests import Idempotency
 from gateway.key_usage.usage_keeper import UsageKeeper
-from gateway.listener.connections import ConnectionTracker
+from gateway.listener.listener import Listener
 from gateway.observe.consumer_report import ConsumerReports
 from gateway.observe.live.history import LimiterReading
 from gateway.observe.live.recent_webhooks import RecentWebhooks
@@ -84,7 +84,7 @@ class Runtime:
     repeat_guard: RepeatGuard
     outcomes: OutcomeRuntime
     stops: StopRuntime
-    connection_tracker: ConnectionTracker
+    listeners: tuple[Listener, ...]
     buffers: BufferedBytes
     connections: Callable[[], int]
     in_flight: Callable[[], int]

@@ -109,7 +109,7 @@ async def test_b15_a_name_that_is_no_text_is_counted_and_refused(
             await ask(gateway.port, ANONYMOUS, tls=showing)
         samples = await scrape(gateway.admin_url)
         failures = {labels: value for (name, labels), value in samples.items() if name == FAILURES}
-        assert failures == {(("reason", "UNREADABLE_CERTIFICATE"),): 1.0}
+        assert failures == {(("listener", "data"), ("reason", "UNREADABLE_CERTIFICATE")): 1.0}
         assert (await ask(gateway.port, ANONYMOUS, tls=setting.showing("app.internal"))).status == 200
         lines = gateway.log()
     assert not [line for line in lines if line["level"] == "error"]

@@ -187,6 +187,17 @@ async def test_the_table_of_metrics_is_true(tmp_path: Path, upstream: RawUpstrea
             assert {label for label, _ in labels} - {"le"} == documented[declared[name]], name
 
 
+async def test_connections_are_counted_by_port(tmp_path: Path, upstream: RawUpstream) -> None:
+    """Both ports in each family, and the webhook port by its first names, too."""
+    samples = read_samples(await _exposition(tmp_path, upstream))
+    assert total(samples, "gateway_connections_accepted_total", listener="data") == 1
+    for family in ("connections", "connections_accepted_total", "connections_closed_total"):
+        names = {dict(labels)["listener"] for name, labels in samples if name == f"gateway_{family}"}
+        assert names == {"data", "webhooks"}
+        former = total(samples, f"gateway_webhook_{family}")
+        assert total(samples, f"gateway_{family}", listener="webhooks") == former
+
+
 async def test_a_real_prometheus_counts_the_requests_that_were_sent(
     tmp_path: Path, gateway: Running, upstream: RawUpstream
 ) -> None:

@@ -4,26 +4,33 @@ Called on the admin thread; it only reads numbers, each of which is right at the
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from gateway.identity.jwks_cache import JwksCache
+from gateway.listener.listener import Listener
 from gateway.listener.tls_context import ListenerTls
 
 
 class IdentityCollector(Collector):
-    """Labels are OpenSSL's names of reasons, and issuers of the configuration: bounded."""
+    """Labels are ports, OpenSSL's names of reasons, and issuers of the configuration: bounded.
 
-    def __init__(self, tls: ListenerTls | None, keys: JwksCache) -> None:
-        self._tls = tls
+    The first of `listeners` is the data port's.
+    """
+
+    def __init__(self, listeners: Sequence[Listener], keys: JwksCache) -> None:
+        self._certificate = listeners[0].tls
+        self._handshakes = [(each.name, each.tls) for each in listeners if each.tls is not None]
         self._keys = keys
 
     def collect(self) -> Iterable[Metric]:
         """All families."""
-        if self._tls is not None:
-            yield from _collect_tls(self._tls)
+        if self._certificate is not None:
+            yield _expiry(self._certificate)
+        if self._handshakes:
+            yield self._count_failures()
         age = GaugeMetricFamily(
             "gateway_issuer_keys_age_seconds",
             "Since the issuer's keys were last fetched.",
@@ -39,17 +46,22 @@ class IdentityCollector(Collector):
         yield age
         yield failures
 
+    def _count_failures(self) -> Metric:
+        family = CounterMetricFamily(
+            "gateway_tls_handshake_failures",
+            "TLS handshakes that failed, by port.",
+            labels=("listener", "reason"),
+        )
+        for name, tls in self._handshakes:
+            for reason, count in list(tls.failures.items()):
+                family.add_metric((name, reason), count)
+        return family
 
-def _collect_tls(tls: ListenerTls) -> Iterable[Metric]:
+
+def _expiry(tls: ListenerTls) -> Metric:
     expires = GaugeMetricFamily(
         "gateway_tls_certificate_expires_timestamp_seconds",
         "When the certificate of the data port ends, in seconds since the epoch.",
     )
     expires.add_metric((), tls.expires)
-    yield expires
-    failures = CounterMetricFamily(
-        "gateway_tls_handshake_failures", "TLS handshakes that failed.", labels=("reason",)
-    )
-    for reason, count in list(tls.failures.items()):
-        failures.add_metric((reason,), count)
-    yield failures
+    return expires

@@ -189,16 +189,28 @@ class StateCollector(Collector):
         )
 
     def _collect_listener(self) -> Iterator[Metric]:
-        connections = self._runtime.connection_tracker
-        yield single_gauge("gateway_connections", "Connections of callers that are open.", connections.open)
-        yield single_counter(
-            "gateway_connections_accepted", "Connections of callers since the start.", connections.accepted
+        trackers = [(each.name, each.tracker) for each in self._runtime.listeners]
+        yield gauge(
+            "gateway_connections",
+            "Connections that are open, by port: of callers (data), and of Twilio (webhooks).",
+            ("listener",),
+            (((name,), tracker.open) for name, tracker in trackers),
+        )
+        yield counter(
+            "gateway_connections_accepted",
+            "Connections since the start, by port.",
+            ("listener",),
+            (((name,), tracker.accepted) for name, tracker in trackers),
         )
         yield counter(
             "gateway_connections_closed",
-            "Connections closed by the gateway, by reason.",
-            ("reason",),
-            (((reason.value,), connections.closed[reason]) for reason in Closed),
+            "Connections closed by the gateway, by port and reason.",
+            ("listener", "reason"),
+            (
+                ((name, reason.value), tracker.closed[reason])
+                for name, tracker in trackers
+                for reason in Closed
+            ),
         )
         buffers = self._runtime.buffers
         yield single_gauge(
