@@ -6,6 +6,7 @@ they are due, whatever became of those before. Direct, bare relay and gateway by
 
 import argparse
 import asyncio
+import random
 import re
 import sys
 import time
@@ -93,10 +94,12 @@ async def measure(server: Started, rate: float, seconds: float) -> list[float | 
         results.append(await connection.send())
         idle.append(connection)
 
+    # The same for each server. At even distances, answers would come just when other requests leave.
+    spread = random.Random(int(rate))
     began = time.perf_counter()
     async with asyncio.TaskGroup() as group:
         for number in range(int(rate * seconds)):
-            await asyncio.sleep(began + number / rate - time.perf_counter())
+            await asyncio.sleep(began + (number + spread.random()) / rate - time.perf_counter())
             group.create_task(exchange())
     for connection in idle:
         connection.close()
