@@ -17,6 +17,8 @@ _MIN_PART_BYTES: Final = 16
 _KEY_SHAPE: Final = re.compile(rb"gw(?:[A-Za-z0-9]{43}|_[A-Za-z0-9_-]{32})")
 """Keys that `gateway key new` makes, and those that it made before."""
 _RUN: Final = re.compile(rb"[A-Za-z0-9]{24,}")
+_MIN_RUN_BYTES: Final = 24
+"""Shorter than that is no text in which `_RUN` or `_KEY_SHAPE` finds anything."""
 _MIN_ENCODED_BYTES: Final = 40
 """Ids are shorter, as a rule: a UUID has 36. What is longer may be a key in Base64."""
 _FROM_URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
@@ -69,6 +71,8 @@ def _is_credential(data: bytes, identities: Identities, secrets: Iterable[bytes]
 
 def _holds_key(data: bytes, identities: Identities) -> bool:
     """Whether a part of a text is a consumer's key, or has the shape of one, in Base64, too."""
+    if len(data) < _MIN_RUN_BYTES:
+        return False
     if len(data) < _MIN_ENCODED_BYTES and (data.isalnum() or data.count(b"-") == 4):
         return False  # an id in one piece, or a UUID
     if data.find(b"gw") >= 0 and _KEY_SHAPE.search(data) is not None:

@@ -8,8 +8,9 @@ from gateway.http.content_coding import peek
 MAX_BYTES: Final = 65_536
 """How much of an answer is looked through."""
 # Quotes and angle brackets inside a text are escaped in JSON and XML, so that no message can pose as these.
-# Each begins with bytes to be looked for as they are, which takes a tenth of the time of an alternative.
 _JSON: Final = re.compile(rb'"sid"\s*+:\s*+"([A-Z]{2}[0-9a-fA-F]{32})"')
+_NAME: Final = b'"sid"'
+"""What `_JSON` begins with: looked for first, for a pattern's own search takes a step for each byte."""
 _XML: Final = re.compile(rb"<Sid>([A-Z]{2}[0-9a-fA-F]{32})<")
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
 
@@ -21,16 +22,19 @@ def read_created_sid(body: bytes) -> str:
     caller's own (a document of Sync).
     """
     text = peek(body, MAX_BYTES)
-    for found in _JSON.finditer(text, 0, MAX_BYTES):
-        if _is_outermost(text, found.start()):
-            return found[1].decode("ascii")
+    at = text.find(_NAME, 0, MAX_BYTES)
+    if at >= 0:
+        for found in _JSON.finditer(text, at, MAX_BYTES):
+            if _is_outermost(text, found.start()):
+                return found[1].decode("ascii")
     named = _XML.search(text, 0, MAX_BYTES)
     return named[1].decode("ascii") if named is not None else ""
 
 
 def _is_outermost(text: bytes, end: int) -> bool:
     """Whether one object and nothing else is open there."""
-    if text.count(b"{", 0, end) == 1 and text.count(b"[", 0, end) == 0:
+    opened = text.find(b"{", 0, end)
+    if opened >= 0 and text.find(b"{", opened + 1, end) < 0 and text.find(b"[", 0, end) < 0:
         return True
     depth = 0
     for token in _TOKEN.finditer(text, 0, end):

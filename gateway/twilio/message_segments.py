@@ -14,12 +14,16 @@ MESSAGES: Final = "/2010-04-01/Accounts/{AccountSid}/Messages"
 OTHER: Final = "other"
 
 # Quotes and angle brackets inside a text are escaped in JSON and XML, so that no message can pose as these.
-# Each begins with bytes to be looked for as they are, which takes a tenth of the time of an alternative.
+# Beside each pattern is what it begins with: looked for first, for a pattern's own search takes a step for
+# each byte.
 _JSON: Final = (
-    re.compile(rb'"num_segments": ?"([0-9]{1,3})"'),
-    re.compile(rb'"to": ?"(?:[a-z]+:)?\+([0-9]{3})'),
+    (b'"num_segments"', re.compile(rb'"num_segments": ?"([0-9]{1,3})"')),
+    (b'"to"', re.compile(rb'"to": ?"(?:[a-z]+:)?\+([0-9]{3})')),
 )
-_XML: Final = (re.compile(rb"<NumSegments>([0-9]{1,3})<"), re.compile(rb"<To>(?:[a-z]+:)?\+([0-9]{3})"))
+_XML: Final = (
+    (b"<NumSegments>", re.compile(rb"<NumSegments>([0-9]{1,3})<")),
+    (b"<To>", re.compile(rb"<To>(?:[a-z]+:)?\+([0-9]{3})")),
+)
 _MAX_BYTES: Final = 65_536
 
 # One country's codes; what several share without a plain owner (+7, +590 …) is `other`. Dependencies that
@@ -66,12 +70,21 @@ def read_sent(body: bytes) -> tuple[int, str]:
     """`Sent`: what the answer to a created message says; a compressed one is decoded for it."""
     body = peek(body, _MAX_BYTES)
     for segments, recipient in (_JSON, _XML):
-        found = segments.search(body, 0, _MAX_BYTES)
+        found = _search(segments, body, 0, _MAX_BYTES)
         if found is not None:
             # In what Twilio writes, the recipient follows.
-            to = recipient.search(body, found.end()) or recipient.search(body)
+            to = _search(recipient, body, found.end(), len(body)) or _search(recipient, body, 0, len(body))
             return int(found[1]), OTHER if to is None else find_country(to[1])
     return _UNREAD
+
+
+def _search(
+    wanted: tuple[bytes, re.Pattern[bytes]], body: bytes, start: int, end: int
+) -> re.Match[bytes] | None:
+    """The first place between `start` and `end` where the pattern fits."""
+    beginning, pattern = wanted
+    at = body.find(beginning, start, end)
+    return None if at < 0 else pattern.search(body, at, end)
 
 
 def find_country(digits: bytes) -> str:
