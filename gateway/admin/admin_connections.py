@@ -2,7 +2,7 @@
 
 Every connection takes a file descriptor that the data port may need, so the admin port keeps to a number that
 `app/gateway.py` sets aside for it. A newcomer replaces the connection that has been without a request for the
-longest, so that idle connections never keep a health probe out.
+longest, or one whose request's body has not arrived, so that neither ever keeps a health probe out.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 MAX_CONNECTIONS = 256
 """Twice the backlog: a probe's head is read before as many newcomers can have replaced its connection."""
@@ -29,7 +29,7 @@ class AdminConnections:
         """How many were closed to make room."""
         self._limit = limit
         self._idle: OrderedDict[AdminProtocol, None] = OrderedDict()
-        self._busy: set[AdminProtocol] = set()
+        self._busy: OrderedDict[AdminProtocol, None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._idle) + len(self._busy)
@@ -38,11 +38,15 @@ class AdminConnections:
         return iter((*self._idle, *self._busy))
 
     def enter(self, connection: "AdminProtocol") -> None:
-        """Count a new connection, and close one if that makes too many: an idle one, else the new one."""
+        """Count a new connection, and close one if that makes too many.
+
+        That is an idle one, else one that has not sent its request's body, else the new one.
+        """
         if len(self) >= self._limit:
             self.closed += 1
-            replaced = next(iter(self._idle), connection)
-            self._idle.pop(replaced, None)
+            unsent = (each for each in self._busy if each.awaits_body)
+            replaced = next(iter(self._idle), None) or next(unsent, connection)
+            self.leave(replaced)
             replaced.abort()
             if replaced is connection:
                 return
@@ -52,18 +56,18 @@ class AdminConnections:
         """A request of the connection is being answered."""
         if connection in self._idle:
             del self._idle[connection]
-            self._busy.add(connection)
+            self._busy[connection] = None
 
     def end(self, connection: "AdminProtocol") -> None:
         """Its answer is made; the connection waits for the next request."""
         if connection in self._busy:
-            self._busy.remove(connection)
+            del self._busy[connection]
             self._idle[connection] = None
 
     def leave(self, connection: "AdminProtocol") -> None:
         """The connection has ended."""
         self._idle.pop(connection, None)
-        self._busy.discard(connection)
+        self._busy.pop(connection, None)
 
 
 class AdminProtocol(web.RequestHandler):
@@ -73,7 +77,7 @@ class AdminProtocol(web.RequestHandler):
     the head's first byte, or has been idle for `IDLE_SECONDS`.
     """
 
-    __slots__ = ("_answer_failure", "_connections", "_serving", "_socket", "_timer", "awaits_head")
+    __slots__ = ("_answer_failure", "_body", "_connections", "_serving", "_socket", "_timer", "awaits_head")
 
     def __init__(
         self, manager: Any, connections: AdminConnections, answer_failure: AnswerFailure, **options: Any
@@ -81,6 +85,7 @@ class AdminProtocol(web.RequestHandler):
         super().__init__(manager, keepalive_timeout=2 * IDLE_SECONDS, **options)  # ours ends it sooner
         self._connections = connections
         self._answer_failure = answer_failure
+        self._body: StreamReader | None = None
         self._socket: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.awaits_head = False
@@ -107,15 +112,22 @@ class AdminProtocol(web.RequestHandler):
             self._close_in(HEAD_SECONDS, awaits_head=True)
         super().data_received(data)
 
-    def begin(self) -> None:
+    @property
+    def awaits_body(self) -> bool:
+        """Whether a request is served whose body has not arrived."""
+        return self._body is not None and not self._body.is_eof()
+
+    def begin(self, body: StreamReader) -> None:
         """A head has been read; called by the guard in front of every handler."""
         self._stop_timer()
         self._serving = True
+        self._body = body
         self._connections.begin(self)
 
     def end(self) -> None:
         """The handler is done."""
         self._serving = False
+        self._body = None
         self._close_in(IDLE_SECONDS, awaits_head=False)
         self._connections.end(self)
 
@@ -133,6 +145,11 @@ class AdminProtocol(web.RequestHandler):
     ) -> web.StreamResponse:
         """Replaces aiohttp's page, which quotes what was sent."""
         return self._answer_failure(request, status, exc)
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """A request that failed since its caller has left is no fault of ours."""
+        if self._socket is not None and not self._socket.is_closing():
+            super().log_exception(*args, **kw)
 
     def _close_in(self, seconds: float, *, awaits_head: bool) -> None:
         self._stop_timer()

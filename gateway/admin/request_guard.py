@@ -45,7 +45,7 @@ class Guard:
         """Let through, or answer in the shape that the path has."""
         connection = request.protocol
         assert isinstance(connection, AdminProtocol)  # the admin server makes no others
-        connection.begin()
+        connection.begin(request.content)
         try:
             return await self._answer(request, handler)
         finally:

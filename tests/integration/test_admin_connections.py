@@ -50,8 +50,10 @@ async def admin_port(connections: AdminConnections) -> AsyncIterator[int]:
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         protocol = request.protocol
         assert isinstance(protocol, AdminProtocol)
-        protocol.begin()
+        protocol.begin(request.content)
         try:
+            if request.path == "/read":
+                await request.read()
             if request.path == "/hold":
                 await asyncio.Event().wait()
             return web.Response(text="ok\n")
@@ -111,3 +113,32 @@ async def test_a_newcomer_replaces_the_longest_idle() -> None:
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await refused.reader.readexactly(1)
         assert (len(connections), connections.closed) == (3, 2)
+
+
+UNSENT = {
+    "sized": b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{",
+    "chunked": b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
+}
+
+
+@pytest.mark.parametrize("unsent", UNSENT.values(), ids=UNSENT)
+async def test_c3_bodies_that_do_not_arrive_keep_nobody_out(
+    unsent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A newcomer replaces the oldest of them, which is no error, and not a request that is whole."""
+    connections = AdminConnections(limit=3)
+    async with admin_port(connections) as port, AsyncExitStack() as stack:
+        callers = []
+        for number, sent in enumerate((HOLD, unsent, unsent)):
+            callers.append(await stack.enter_async_context(raw_caller(port)))
+            await callers[-1].send(sent)
+            await until(lambda number=number: len(connections._busy) == number + 1)  # type: ignore[misc]
+        for replaced in callers[1:]:
+            probe = await stack.enter_async_context(raw_caller(port))
+            await probe.send(PROBE)
+            assert (await probe.answer()).status == 200
+            assert await replaced.rest() == b""
+            await probe.send(HOLD)
+            await until(lambda: not connections._idle)
+        assert (len(connections), connections.closed) == (3, 2)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
