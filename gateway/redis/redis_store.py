@@ -242,11 +242,9 @@ _PROBE = Script.of(PROBE_TEXT)
 
 
 async def _run(pipe: "Pipe", script: Script, keys: Sequence[str], args: Sequence[bytes | str | int]) -> Any:
-    from redis.exceptions import NoScriptError
-
     try:
         return await pipe.ask("EVALSHA", script.sha, len(keys), *keys, *args)
-    except NoScriptError:  # not run; EVAL runs it and keeps it
+    except pipe.unknown_script:  # not run; EVAL runs it and keeps it
         return await pipe.ask("EVAL", script.text, len(keys), *keys, *args)
 
 

@@ -5,7 +5,7 @@ left belongs to one replica at a time, by a lease: it looks whether the create w
 a look is and what follows from it is decided elsewhere; here is only what is recorded (docs/design.md 4.7).
 """
 
-import secrets
+import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -57,7 +57,8 @@ class OpenOutcome:
 
 def new_outcome(intent: RepeatIntent, subject: CreateSubject, now: float, seconds_left: float) -> OpenOutcome:
     """A create that is about to be sent."""
-    return OpenOutcome(secrets.token_hex(16), intent.scope, subject, intent.seconds, now, now + seconds_left)
+    id_ = f"{random.getrandbits(128):032x}"  # no secret, as the id of a request
+    return OpenOutcome(id_, intent.scope, subject, intent.seconds, now, now + seconds_left)
 
 
 class Comparison(NamedTuple):
