@@ -63,6 +63,9 @@ class Decisions:
         inbound = decision.recall(snapshot, self._wall_clock(), known.template, request.values)
         if inbound is None:
             return None
+        tunnel = request.caller.tunnel
+        if tunnel is not None and not tunnel.identified:  # its first head, which was sent in another before
+            tunnel.identify()
         decision.mark(exchange)
         return decision, inbound, caller
 

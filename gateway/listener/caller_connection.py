@@ -87,7 +87,7 @@ class CallerConnection(asyncio.Protocol):
         if self._receiver is not None:
             self._receiver.body.fail(ConnectionResetError("the caller is gone"))
         self._caller.lost()
-        self._heads.close()
+        self._heads.close(park=self._request is None)
         self._scope.tracker.leave(self._caller.address)
         self._scope.leave(self)
 
@@ -223,7 +223,7 @@ class CallerConnection(asyncio.Protocol):
     def _open_tunnel(self, opened: OpenTunnel) -> None:
         """Go on inside, with TLS first: what came behind CONNECT's head is the beginning of that."""
         held, self._held = self._held, b""
-        self._heads.close()
+        self._heads.close(park=False)
         self._heads = HeadReader(self._scope, self._caller)  # nothing of outside holds inside
         self._transport = transport = TunnelTransport(self._transport, opened, self)
         self._caller.go_inside(transport)

@@ -9,6 +9,7 @@ from gateway.errors import GatewayError
 from gateway.http.buffered_bytes import BufferedBytes
 from gateway.listener.connections import ConnectionLimits, ConnectionTracker
 from gateway.listener.known_heads import HeadBudget
+from gateway.listener.parked_heads import ParkedHeads
 from gateway.listener.request import Request
 from gateway.listener.request_parser import HeadLimits
 from gateway.listener.tls_context import ListenerTls
@@ -55,6 +56,7 @@ class ConnectionScope:
         self.tunnels = tunnels or TunnelBounds()
         self.tracker = ConnectionTracker(limits)
         self.head_budget = HeadBudget()
+        self.parked = ParkedHeads(self.head_budget)
         self.context = contextvars.copy_context()
         """Every request runs in a copy of it, so that none sees what another one set."""
         self.connections: set[OpenConnection] = set()

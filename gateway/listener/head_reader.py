@@ -6,6 +6,7 @@ Nothing of a head is judged here; `known_heads.py` keeps those that were let thr
 from gateway.listener.caller_transport import CallerTransport
 from gateway.listener.connection_scope import ConnectionScope
 from gateway.listener.known_heads import MAX_HEAD_BYTES, KnownHeads
+from gateway.listener.parked_heads import Owner, find_owner
 from gateway.listener.request import Request
 from gateway.listener.request_parser import RequestParser, read_framing
 
@@ -15,13 +16,15 @@ class HeadReader:
     `framing` what follows it, as `read_framing` gives it.
     """
 
-    __slots__ = ("_caller", "_known", "_parser", "_scope", "end", "framing")
+    __slots__ = ("_caller", "_first", "_known", "_owner", "_parser", "_scope", "end", "framing")
 
     def __init__(self, scope: ConnectionScope, caller: CallerTransport) -> None:
         self._scope = scope
         self._caller = caller
         self._parser = RequestParser(scope.heads)
         self._known: KnownHeads | None = None
+        self._owner: Owner | None = None
+        self._first = True
         self.end = 0
         self.framing = 0
 
@@ -31,12 +34,20 @@ class HeadReader:
         return self._parser.begun
 
     def recall(self, data: bytes) -> Request | None:
-        """The request that `data` begins with, if the connection sent its head before."""
+        """The request that `data` begins with, if the connection, or the caller's last one, sent its head."""
+        first = self._first
+        if first:
+            self._first = False
+            self._owner = owner = find_owner(self._caller, data)
+            if owner is not None:
+                self._known = self._scope.parked.take(owner)
         if self._known is None or self._parser.begun:
             return None
         known = self._known.find(data)
         if known is None:
             return None
+        if first and self._caller.tunnel is not None:
+            self._caller.tunnel.head_came()
         self.framing = known.read_framing()
         self.end = known.template.end
         return Request(self._caller, None, known)
@@ -58,7 +69,12 @@ class HeadReader:
             request.head = data
         return request
 
-    def close(self) -> None:
-        """Forget the heads that are known, as the connection has ended or goes on inside a tunnel."""
-        if self._known is not None:
+    def close(self, *, park: bool) -> None:
+        """Forget the heads that are known, as the connection has ended or goes on inside a tunnel; or `park`
+        them, which is right only where no request is handled that could add one."""
+        if self._known is None:
+            return
+        if park and self._owner is not None:
+            self._scope.parked.park(self._owner, self._known)
+        else:
             self._scope.head_budget.leave(self._known)

@@ -1,7 +1,7 @@
 """The heads that a connection sent before, each with what was decided by it: parsed and judged once. Pure.
 
-A caller keeps its connection and sends few kinds of heads over it. They live as long as the connection, and
-hold its callers' credentials: nothing here is ever logged.
+A caller keeps its connection and sends few kinds of heads over it. They live as long as the connection, and a
+moment longer (`parked_heads.py`). They hold its callers' credentials: nothing here is ever logged.
 """
 
 from collections import OrderedDict
@@ -122,6 +122,11 @@ class KnownHeads:
         heads.insert(0, KnownHead(template, message, framing, decision))
         del heads[_MAX_HEADS:]
         self._budget.changed(self, len(heads) - before)
+
+    @property
+    def empty(self) -> bool:
+        """Whether none is known."""
+        return not self._heads
 
     def close(self) -> None:
         """Keep none from now on."""

@@ -84,6 +84,7 @@ class Listener:
     def apply(self, limits: ConnectionLimits, heads: HeadLimits) -> None:
         """Other limits: `heads` holds for the next connection, `limits` for the next wait, too."""
         self._scope.heads = heads
+        self._scope.parked.clear()
         self._scope.tracker.limits = limits
 
     def close(self) -> None:
@@ -99,6 +100,7 @@ class Listener:
         """
         scope = self._scope
         until = asyncio.get_running_loop().time() + seconds
+        scope.parked.clear()
         scope.tracker.limits = replace(scope.tracker.limits, idle_seconds=_LAST_IDLE_SECONDS)
         for connection in scope.connections:
             connection.shorten_idling(_LAST_IDLE_SECONDS)

@@ -155,8 +155,12 @@ class OpenTunnel:
 
     def enter(self, inbound: Inbound) -> Inbound:
         """A head came inside: from now on it is a connection like others. Raises `Refusal` (421)."""
-        self.until = _NEVER
+        self.head_came()
         return enter_tunnel(self.tunnel, inbound)
+
+    def head_came(self) -> None:
+        """The same, for a head that was judged in a tunnel like this one."""
+        self.until = _NEVER
 
     def within(self, seconds: float, now: float) -> float:
         """Less for a caller that is not known: its tunnel may not be kept for long without a request."""

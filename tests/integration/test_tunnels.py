@@ -3,11 +3,12 @@
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import uvloop
 
+from tests.support.attempts import until
 from tests.support.authority import make_authority, trusting_root
 from tests.support.caller import FORM, MESSAGES, ask, raw_caller, request
 from tests.support.running import KEY, Running, consumer, running_gateway
@@ -298,3 +299,41 @@ def test_the_same_under_uvloop(tmp_path: Path) -> None:
                     assert (await caller.answer()).status == 200
 
     uvloop.run(run())
+
+
+class Stranger(NamedTuple):
+    """Another tunnel than the one before, with the same head inside, and what it is refused for."""
+
+    connect: tuple[str, ...] = ()
+    name: str = "api.twilio.com"
+    slug: str = ""
+
+
+STRANGERS = {
+    "another-sni": Stranger(name="verify.twilio.com", slug="misdirected_request"),
+    "another-key-at-connect": Stranger((proxy("other", OTHER_KEY),), slug="two_identities"),
+    "an-unknown-key-at-connect": Stranger((proxy("app", "gw" + "a" * 43),), slug="unknown_consumer"),
+}
+
+
+@pytest.mark.parametrize("stranger", STRANGERS.values(), ids=STRANGERS)
+async def test_a_head_that_the_last_tunnel_sent(
+    gateway: Running, trusting: ssl.SSLContext, upstream: RawUpstream, stranger: Stranger
+) -> None:
+    """It is known in the next one of the same caller, and judged from the start in any other."""
+    listener = gateway.gateway.listener
+    for _ in range(3):
+        async with tunnel(gateway.port, trusting) as caller:
+            await caller.send(get())
+            assert (await caller.answer()).slug == ""
+        await until(lambda: not listener.tracker.open)
+        assert listener._scope.head_budget.heads == 1  # the first tunnel's, which the others took over
+    trusting.check_hostname = False
+    async with tunnel(
+        gateway.port, trusting, "api.twilio.com", *stranger.connect, name=stranger.name
+    ) as caller:
+        await caller.send(get())
+        assert (await caller.answer()).slug == stranger.slug
+    assert len(upstream.received) == 3
+    lines = await gateway.exchange_logged(4)
+    assert [line.get("consumer", "") for line in lines[:3]] == ["app"] * 3

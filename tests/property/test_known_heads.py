@@ -1,4 +1,5 @@
-"""A connection that remembers its heads decides as one that has seen none (docs/adr/0020)."""
+"""A connection that remembers its heads, or its caller's last one's, decides as one that has seen none
+(docs/adr/0020)."""
 
 import asyncio
 from dataclasses import replace
@@ -137,6 +138,7 @@ _STEPS = st.tuples(
     _BODIES,
     st.sampled_from([0, 0, 0, 0, 0, 0, 1, 2, 3]),  # which snapshot
     st.sampled_from([10.0, 10.0, 10.0, 60.0, 200.0]),  # the time
+    st.sampled_from([False, False, True]),  # whether the connection ends behind it, and another is made
 )
 
 
@@ -182,24 +184,28 @@ class _Side:
     def __init__(self, certificate: PeerCertificate | None) -> None:
         self.now = 0.0
         self.snapshots = Snapshots(SNAPSHOT)
-        self.decisions = Decisions(TokenVerifier(cast(JwksCache, None)), lambda: self.now)
         self.found: list[object] = []
         self.recalled = 0
         self.kept_open = False
         self.certificate = certificate
-        scope = ConnectionScope(
+        self.scope = ConnectionScope(
             self.handle, self.refuse, ConnectionLimits(), HeadLimits(8190, 64), BufferedBytes(1 << 20)
         )
+        self.connect()
+
+    def connect(self) -> None:
+        """A new connection of the same caller, whose failures before do not slow its refusals down."""
+        self.decisions = Decisions(TokenVerifier(cast(JwksCache, None)), lambda: self.now)
         self.transport = _Transport()
-        self.connection = CallerConnection(scope, asyncio.get_running_loop())
+        self.connection = CallerConnection(self.scope, asyncio.get_running_loop())
         self.connection.connection_made(self.transport)
+        self.connection._caller.certificate = self.certificate
 
     def refuse(self, error: GatewayError, address: str) -> bytes:
         self.found.append((error.slug, error.detail))
         return b"refused"
 
     async def handle(self, request: Request) -> None:
-        request.caller.certificate = self.certificate
         exchange = Exchange(0.0)
         self.recalled += request.known is not None
         given_ids = request.individual_values(b"x-request-id")
@@ -253,7 +259,7 @@ class _Side:
 
 
 def _write(step: Any, heads: list[Any]) -> bytes:
-    at, individual, length, body, _, _ = step
+    at, individual, length, body, *_ = step
     (method, target, version), lines = heads[at % len(heads)]
     more = [b"%b: %b" % field for field in individual]
     if length:
@@ -266,15 +272,18 @@ def _write(step: Any, heads: list[Any]) -> bytes:
 
 async def _compare(heads: list[Any], steps: list[Any], certificate: PeerCertificate | None) -> int:
     long = _Side(certificate)
+    now = 0.0
     for step in steps:
         data = _write(step, heads)
+        now = max(now, step[-2])  # a certificate that has expired is not valid again
         fresh = _Side(certificate)
-        expected = await fresh.send(data, *step[-2:])
+        expected = await fresh.send(data, step[-3], now)
         assert not fresh.recalled
-        assert await long.send(data, *step[-2:]) == expected, data
+        assert await long.send(data, step[-3], now) == expected, data
         fresh.end()
-        if not fresh.kept_open:
-            break
+        if step[-1] or not fresh.kept_open:
+            long.end()
+            long.connect()
     long.end()
     return long.recalled
 
