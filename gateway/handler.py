@@ -35,6 +35,7 @@ from gateway.policy.steps import check_body, prepare
 from gateway.rate_limits.rate_limiter import RateLimiter
 from gateway.repeat_guard.repeat_guard import RepeatGuard
 from gateway.repeat_guard.repeat_hold import RepeatHold
+from gateway.retry.retry_policy import AUTHENTICATE, read_code
 from gateway.self_service.usage_endpoint import UsageEndpoint
 from gateway.stops.stop_table import StopTable
 from gateway.stops.turn_check import TurnCheck
@@ -246,6 +247,8 @@ class Handler:
             )
             if not held and grant.consumer.credential.asks:
                 await self._resolver.own_created(grant, outbound, answer)
+            if answer.status == 401 and read_code(answer.body) == AUTHENTICATE:
+                fields += self._snapshots.current.error_help.credential_hint()
             return answer, fields
         except UpstreamFailure as failure:
             if stream is not None and stream.broke is not None:

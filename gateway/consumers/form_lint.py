@@ -1,8 +1,8 @@
 """Which parameters a consumer's `form` rules refuse whatever their value, for `gateway check`.
 
 A URL that gives TwiML, an application and a document could evade the other rules, so they pass only where a
-rule of their own lists them. A consumer that may call a route with such a parameter is named with the missing
-rule.
+rule of their own lists them. What Twilio reports to without a URL is in no list of hosts. A consumer that may
+call a route with such a parameter is named with the missing rule.
 """
 
 from collections.abc import Iterator
@@ -16,6 +16,8 @@ from gateway.consumers.rule_lint import fits_template
 from gateway.twilio.catalogue import Catalogue, ParameterClass, Route
 
 _MAX_NAMES: Final = 3
+WITHOUT_URL: Final = frozenset({"ConnectorName"})
+"""Of the callbacks, those whose value names what is set up at Twilio."""
 
 
 class FormLint(NamedTuple):
@@ -40,6 +42,11 @@ def find_refused_parameters(consumer: Consumer, catalogue: Catalogue) -> Iterato
 
 
 def _missing(rules: FormRules) -> Iterator[tuple[ParameterClass, str]]:
+    if rules.callback_hosts is not None:
+        yield (
+            ParameterClass.CALLBACK,
+            "no rule can list what they name: send them as a consumer without callback_hosts",
+        )
     if rules.is_routed and rules.callback_hosts is None:
         yield ParameterClass.INSTRUCTIONS, "list the hosts of this consumer's TwiML in form.callback_hosts"
     if rules.is_routed and rules.applications is None:
@@ -64,6 +71,7 @@ def _reachable(
             name
             for name, its in route.parameters.items()
             if its is kind and name not in catalogue.parameter_index.checkable
+            if kind is not ParameterClass.CALLBACK or name in WITHOUT_URL
         ]
         if found and _covers(rules, route):
             names.update(found)

@@ -19,6 +19,7 @@ _HOST: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
 _USER: Final = re.compile(r"[A-Za-z0-9._~-]+(?::[A-Za-z0-9._~!$&'()*+,=%-]*)?")
 # One number and nothing beside it: `+1…;+4930…` begins with +1, too.
 _NUMBER: Final = re.compile(r"\+[0-9][0-9 ().-]*")
+_SHORT_CODE_DIGITS: Final = 6
 # TwiML that only talks. Any other verb can dial, send, redirect or report (`Dial`, `Redirect`, `Stream` …).
 _OUTSPOKEN: Final = re.compile(
     r"<(?!/?(?:Response|Say|Pause|Hangup|Reject|break|emphasis|lang|p|phoneme|prosody|s|say-as|sub|w)[\s/>])"
@@ -94,7 +95,7 @@ class FormRules:
             for reaches in self.recipients or ():
                 if reaches(value):
                     return ""
-        if value.startswith(" ") and _NUMBER.fullmatch("+" + value[1:]):
+        if len(value) > _SHORT_CODE_DIGITS and _NUMBER.fullmatch(f"+{value}"):  # spaces were taken off
             return "is not a recipient that this consumer may reach: a + in a form is written %2B"
         return "is not a recipient that this consumer may reach"
 

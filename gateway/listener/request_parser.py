@@ -31,7 +31,21 @@ _CONTENT_LENGTH, _TRANSFER_ENCODING = istr("Content-Length"), istr("Transfer-Enc
 _LOWER_CASE_METHOD: Final = re.compile(rb"(?=[A-Z]*[a-z])[A-Za-z]{1,16}(?: |\Z)")
 _FIELD_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}")
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-_ONCE: Final = frozenset({b"content-length", b"content-type", b"host", b"transfer-encoding"})
+_ONCE: Final = frozenset(
+    {
+        b"content-length",
+        b"content-location",
+        b"content-range",
+        b"content-type",
+        b"etag",
+        b"host",
+        b"max-forwards",
+        b"server",
+        b"transfer-encoding",
+        b"user-agent",
+    }
+)
+"""What the parser refuses twice."""
 
 
 class HeadLimits(NamedTuple):

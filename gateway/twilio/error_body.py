@@ -50,6 +50,13 @@ class ErrorHelp(NamedTuple):
         """The detail, and whom to ask."""
         return f"{detail} Contact: {self.contact}" if self.contact else detail
 
+    def credential_hint(self) -> bytes:
+        """A field line beside Twilio's 401: the caller's own key is good, and its code is not to blame."""
+        told = self.message(
+            "Twilio refused the gateway's own API key, not yours: tell those who run the gateway."
+        )
+        return b"Gateway-Hint: %b\r\n" % told.encode("ascii", "replace")
+
 
 class RenderedError(NamedTuple):
     """An answer of ours: `fields` are its header fields but framing."""

@@ -41,6 +41,7 @@ async def test_an_upgrade_is_ignored(
         assert first.values(name) == []
 
 
+TWICE = ["User-Agent", "Content-Type", "Server", "ETag", "Content-Location", "Content-Range", "Max-Forwards"]
 ODD = {
     "underscore": ("SFDC_STACK_DEPTH: 1",),
     "underscore framing": ("Content_Length: 99", "Transfer_Encoding: chunked"),
@@ -85,8 +86,12 @@ async def test_a2_drops_are_counted_by_reason(gateway: Running) -> None:
         (("X-A: 1\r\n folded",), "X-A"),
         (("Host: b",), "Host"),
         (("Content-Length: +1",), "Content-Length"),
+        *(((f"{name}: a", f"{name}: b"), name) for name in TWICE),
     ],
-    ids=["A2-space before colon", "A2-control", "A2-folded", "A2-two hosts", "A2-signed length"],
+    ids=[
+        *("A2-space before colon", "A2-control", "A2-folded", "A2-two hosts", "A2-signed length"),
+        *(f"D8-two of {name}" for name in TWICE),
+    ],
 )
 async def test_what_the_parser_refuses_is_400_with_the_fields_name(
     gateway: Running, fields: tuple[str, ...], name: str
