@@ -17,10 +17,12 @@ test: install packages $(VENV)/.bench  ## format, lint, types, all tests; instal
 
 quick: install             ## unit and property tests but the slow ones: about a minute
 	@$(MAKE) --no-print-directory -j2 --output-sync=target quick-unit quick-property
+# Two halves of about the same length, one a core.
+QUICK_BESIDE := tests/unit/commands tests/unit/config tests/unit/observe
 quick-unit:
-	$(BIN)/pytest tests/unit -m "not slow"
+	$(BIN)/pytest tests/unit -m "not slow" $(addprefix --ignore=,$(QUICK_BESIDE))
 quick-property:
-	$(BIN)/pytest tests/property
+	$(BIN)/pytest tests/property $(QUICK_BESIDE) -m "not slow"
 
 check: format lint types   ## the same, with what is installed; PYTEST="tests/unit -x" runs only that
 ifdef PYTEST
