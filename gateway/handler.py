@@ -195,9 +195,8 @@ class Handler:
         try:
             async with hold:
                 answer, fields = await answer_held(self._resolver, hold, ask, exchange, send)
-                left = ask.request.hung_up  # before the write: later, callers leave with their answer
                 await self._relay(answer, fields, ask, exchange)
-                if exchange.ending is _ANSWERED and not left and not ask.request.gone:
+                if exchange.ending is _ANSWERED and ask.request.was_there:
                     hold.delivered()
         finally:
             exchange.caller_seconds += hold.waited_seconds

@@ -13,17 +13,26 @@ from gateway.http.buffered_bytes import BufferedBytes
 from gateway.http.tunnel import Tunnel
 from gateway.identity.client_certificates import PeerCertificate, read_certificate
 from gateway.listener.connection_timer import ConnectionTimer
-from gateway.listener.connections import Closed, ConnectionTracker, name_address, watch_hang_up
+from gateway.listener.connections import (
+    RESET,
+    Closed,
+    ConnectionTracker,
+    count_unacknowledged,
+    name_address,
+    watch_hang_up,
+)
 from gateway.listener.tls_context import ListenerTls
 
 if TYPE_CHECKING:
     from gateway.listener.tunnels import OpenTunnel
 
-_WRITE_BUFFER_BYTES: Final = 16_384
-"""With more unsent, writing waits for the caller."""
+_TLS_BUFFER_BYTES: Final = 16_384
+"""With more unsent, writing waits for the caller. Without TLS that is so for any byte, and uvloop sends at
+once, not at the end of its turn: whether the caller is still there can be asked afterwards. (With 0, the
+event loops' TLS would wait with nothing unsent.)"""
 _STREAM_BUFFER_BYTES: Final = 1
 """The same from the first streamed answer on: the last write is then all that a caller costs that reads
-nothing. (With 0, the event loops' TLS would wait with nothing unsent.)"""
+nothing."""
 _ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 """Byte for byte: Twilio's SDK for PHP looks for this reason phrase (docs/facts.md)."""
 _REFUSED_SECONDS: Final = 2.0
@@ -107,7 +116,7 @@ class CallerTransport:
         shown = transport.get_extra_info("peercert") if self.secure else None
         self.certificate: PeerCertificate | None = read_certificate(shown) if shown else None
         """What the caller showed in the handshake, which has verified it."""
-        transport.set_write_buffer_limits(_WRITE_BUFFER_BYTES)
+        transport.set_write_buffer_limits(_TLS_BUFFER_BYTES if self.secure else 0)
 
     def accept_tunnel(self, opened: "OpenTunnel") -> None:
         """Answer CONNECT: what follows is TLS. Raises `ConnectionResetError` if the caller is gone."""
@@ -194,13 +203,24 @@ class CallerTransport:
             self._transport.resume_reading()
 
     @property
-    def hung_up(self) -> bool:
-        """Whether the caller is gone, or has left without our loop having seen it yet."""
-        if self.gone or self._transport.is_closing():
-            return True
+    def was_there(self) -> bool:
+        """Whether the caller was connected when the last bytes were written, as far as anybody can know.
+
+        To be asked right after the write, of the kernel: a busy loop sees late that a caller has left. A
+        caller that had left answers the bytes with a reset. One that has closed its side was there only if
+        its kernel has taken them; under TLS they may not be sent yet, so that nothing can be told.
+        """
+        transport = self._transport
+        if self.gone or transport.is_closing():
+            return False
         if self._hang_up is None:
-            self._hang_up = watch_hang_up(self._transport)
-        return self._hang_up is not None and bool(self._hang_up.poll(0))
+            self._hang_up = watch_hang_up(transport)
+        seen = self._hang_up.poll(0) if self._hang_up is not None else ()
+        if not seen:
+            return True
+        if self.secure or seen[0][1] & RESET or transport.get_write_buffer_size():
+            return False
+        return not count_unacknowledged(transport)
 
     @property
     def sent_all(self) -> bool:

@@ -4,8 +4,11 @@
 """
 
 import asyncio
+import fcntl
 import ipaddress
 import select
+import sys
+import termios
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +18,7 @@ _TOLD_SHARE: Final = 10
 """One in ten more connections than there may be are told; what comes on top of those is cut off unheard."""
 _LEAST_TOLD: Final = 100
 _HUNG_UP: Final = getattr(select, "POLLRDHUP", 0)
+RESET: Final = select.POLLERR | select.POLLHUP
 """Errors and a reset are told of in any case; Linux tells of an orderly end as well."""
 _IPV6_PREFIX: Final = 64  # what one subscriber has (RFC 6177)
 
@@ -96,10 +100,17 @@ def has_unread(transport: asyncio.BaseTransport | None) -> bool:
 
 def watch_hang_up(transport: asyncio.BaseTransport | None) -> "select.poll | None":
     """What `poll(0)` of tells whether the kernel knows that the caller has closed or reset its connection,
-    though we may not yet. Only to be asked while the transport is open."""
+    though we may not yet: pairs of which the second has `RESET` set or not. Only to be asked while the
+    transport is open."""
     sock = None if transport is None else transport.get_extra_info("socket")
     if sock is None or sock.fileno() < 0:
         return None
     looking = select.poll()
     looking.register(sock.fileno(), _HUNG_UP)
     return looking
+
+
+def count_unacknowledged(transport: asyncio.BaseTransport) -> int:
+    """Bytes that were sent, and that the caller's kernel has not taken yet (SIOCOUTQ of tcp(7))."""
+    left = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+    return int.from_bytes(left, sys.byteorder)

@@ -139,9 +139,9 @@ class Request:
         return self.caller.gone
 
     @property
-    def hung_up(self) -> bool:
-        """The same, asked of the kernel: a busy loop sees late that its caller has left."""
-        return self.caller.hung_up
+    def was_there(self) -> bool:
+        """Whether the caller was still connected when the answer was written; to be asked right after it."""
+        return self.caller.was_there
 
     def cancel_on_disconnect(self, enabled: bool, /) -> None:
         """Whether the exchange is cancelled when the caller disconnects."""

@@ -16,16 +16,11 @@ _ANSWERED: Final = Ending.ANSWERED
 
 
 class LoneCaller(Protocol):
-    """A caller of whom the kernel can be asked whether it is still there."""
+    """A caller of whom the kernel can be asked whether its answer found it."""
 
     @property
-    def gone(self) -> bool:
-        """Whether nobody waits for the answer any more."""
-        ...
-
-    @property
-    def hung_up(self) -> bool:
-        """The same, though our loop may not have seen it yet."""
+    def was_there(self) -> bool:
+        """Whether it was still connected when the answer was written."""
         ...
 
 
@@ -78,9 +73,8 @@ async def send_alone(
         answer, lines = await send(create, exchange, whole=True, held=True)
         # What is rewritten for one caller is not rewritten for another.
         status, fields, content, rest = answer.status, answer.fields, answer.body, answer.rest
-        left = caller.hung_up  # before the write: later, callers leave with their answer
         await relay(answer, lines, create, exchange)
-        delivered = exchange.ending is _ANSWERED and not left and not caller.gone
+        delivered = exchange.ending is _ANSWERED and caller.was_there
     except BaseException as error:
         failed = error
         raise
