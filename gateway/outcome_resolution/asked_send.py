@@ -7,6 +7,7 @@ had happened; absent says that nothing was done, so that the caller may send it 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 from gateway.errors import FailurePhase, Refusal, UpstreamFailure
@@ -131,6 +132,7 @@ class AskedSend:
         self._deadline = create.deadline
         self._turn = turn_of(create)
         self._pursuit: Pursuit | None = None
+        self._given_up: UpstreamFailure | None = None
         self._began = time.perf_counter()
 
     async def run(self, send: Send) -> Sent:
@@ -160,6 +162,7 @@ class AskedSend:
         fields, failure = b"", None
         async with Interruption() as interruption:
             self._timer = loop.call_at(first_look, self._look_in_flight, interruption)
+            self._hold.when_lapsed(partial(self._give_up, interruption))
             try:
                 answer, fields = await send()
             except UpstreamFailure as error:
@@ -177,7 +180,7 @@ class AskedSend:
             created = answer.status < 300
             self._hold.answered(answer, read_created_sid(answer.body) if created else "")
             return answer, fields
-        return _Lost(answer, fields, failure)
+        return _Lost(answer, fields, failure or self._given_up)
 
     def _look_in_flight(self, interruption: Interruption) -> None:
         """Its answer is late: begin to look, and end the attempt if it is found. Not before it was sent."""
@@ -188,6 +191,17 @@ class AskedSend:
         self._outcome.started_at = self._attempt_start()
         self._pursuit = self._resolver.pursue(self._outcome, self._turn, self._exchange)
         self._pursuit.on_found = interruption.interrupt
+
+    def _give_up(self, interruption: Interruption) -> None:
+        """The store does not hear of this attempt: end it before another replica can say it was not done."""
+        if self._exchange.in_doubt and not interruption.happened:
+            self._given_up = UpstreamFailure(
+                "upstream_lost",
+                FailurePhase.SENT,
+                "Redis could not be reached for so long that other replicas may take this request for ended: "
+                "it was given up while Twilio's answer was awaited.",
+            ).with_outcome(replayable=False)
+            interruption.interrupt()
 
     async def _ask(self) -> Judgement:
         """Wait for what looks show, up to the deadline. The caller may leave meanwhile; others may wait."""

@@ -49,9 +49,9 @@ class IntentLease:
     """The right to send one create; its id is that of `outcome`.
 
     `number` counts them in the order in which they were made. `on_lost` is called if another replica has
-    begun the same, `on_written` once the store has its end. `is_asked`: a script that enters it may have
-    reached the store; `is_unsure`: one was not answered. Unless it is renewed it `ends_at` a time of the
-    loop's clock. `sids` were made by what it supersedes.
+    begun the same, `on_lapsed` if it could not be renewed in time, `on_written` once the store has its end.
+    `is_asked`: a script that enters it may have reached the store; `is_unsure`: one was not answered.
+    Unless it is renewed it `ends_at` a time of the loop's clock. `sids` were made by what it supersedes.
     """
 
     __slots__ = (
@@ -66,6 +66,7 @@ class IntentLease:
         "is_written",
         "keys",
         "number",
+        "on_lapsed",
         "on_lost",
         "on_refused",
         "on_written",
@@ -82,6 +83,7 @@ class IntentLease:
         self.number = number
         self.outcome = outcome
         self.on_lost = on_lost
+        self.on_lapsed: Callable[[], None] = _nothing
         self.on_written: Callable[[], None] = _nothing
         self.on_refused: Callable[[], None] = _nothing
         self.keys = IntentKeys.of(outcome)

@@ -7,7 +7,6 @@ holder says what was answered, and whether that reached a caller.
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from types import TracebackType
 from typing import Self
 
 from gateway.errors import GatewayError, Refusal
@@ -91,9 +90,7 @@ class RepeatHold:
                 self.waited_seconds = loop.time() - started_at
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._finish(error)
 
     def resume(
@@ -142,6 +139,11 @@ class RepeatHold:
             self._streams = response.rest is not None
             self._answer = copy_response(response)
             self._sid = sid
+
+    def when_lapsed(self, give_up: Callable[[], None]) -> None:
+        """`give_up` is called if other replicas may believe that the attempt in flight has ended."""
+        if self._lease is not None and self._parts.options.refuses:
+            self._lease.on_lapsed = give_up
 
     def absent(self) -> None:
         """Looks have shown that Twilio did not do it: the next identical request is a new one."""

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -163,3 +164,42 @@ def _values(server: RedisServer) -> list[bytes]:
         if server.client.type(name) == b"hash":
             found += [part for pair in server.client.hgetall(name).items() for part in pair]
     return found
+
+
+REFUSING: dict[str, Any] = {"store_key": {"env": "STORE_KEY"}, "on_store_failure": "refuse"}
+
+
+async def cut_off(one: Asking) -> None:
+    """A create is on its way that Twilio does not answer, and this replica alone cannot reach Redis."""
+    store = one.gateway.gateway.components.store
+    assert store is not None
+    async with asyncio.timeout(60):
+        while not any(rule.fired for rule in one.simulator.faults.rules):  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+    store._breaker.open("cut off")
+    store._probe = _in_vain  # type: ignore[method-assign]
+
+
+async def _in_vain() -> str:
+    return "cut off"
+
+
+async def test_an_attempt_does_not_outlive_the_lease_that_others_see(server: RedisServer) -> None:
+    """What another replica calls absent has ended by then."""
+    async with asking_replicas(server.url, {"STORE_KEY": KEY}, **REFUSING) as (one, two):
+        first = asyncio.create_task(one.create("Gateway-Timeout: 30", fault="hang"))
+        await cut_off(one)
+        assert await until_resolved(two) == {"absent": 1}
+        assert next(each for each in one.simulator.journal if each.method == "POST").outcome != "open"
+        assert (await two.create()).status == 201
+        assert (await first).slug == "upstream_absent"
+        assert one.created == 1
+
+
+async def test_a_caller_whose_attempt_was_given_up_is_told_why(server: RedisServer) -> None:
+    async with asking_replicas(server.url, {"STORE_KEY": KEY}, **REFUSING) as (one, _):
+        first = asyncio.create_task(one.create("Gateway-Timeout: 12", fault="hang"))
+        await cut_off(one)
+        answer = await first
+        assert (answer.status, answer.slug) == (502, "upstream_lost")
+        assert "Redis could not be reached" in json.loads(answer.body)["message"]
