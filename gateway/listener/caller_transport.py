@@ -14,10 +14,9 @@ from gateway.http.tunnel import Tunnel
 from gateway.identity.client_certificates import PeerCertificate, read_certificate
 from gateway.listener.connection_timer import ConnectionTimer
 from gateway.listener.connections import (
-    RESET,
     Closed,
     ConnectionTracker,
-    count_unacknowledged,
+    has_taken_all,
     name_address,
     watch_hang_up,
 )
@@ -26,13 +25,11 @@ from gateway.listener.tls_context import ListenerTls
 if TYPE_CHECKING:
     from gateway.listener.tunnels import OpenTunnel
 
-_TLS_BUFFER_BYTES: Final = 16_384
-"""With more unsent, writing waits for the caller. Without TLS that is so for any byte, and uvloop sends at
-once, not at the end of its turn: whether the caller is still there can be asked afterwards. (With 0, the
-event loops' TLS would wait with nothing unsent.)"""
+_WRITE_BUFFER_BYTES: Final = 16_384
+"""With more unsent, writing waits for the caller."""
 _STREAM_BUFFER_BYTES: Final = 1
 """The same from the first streamed answer on: the last write is then all that a caller costs that reads
-nothing."""
+nothing. (With 0, the event loops' TLS would wait with nothing unsent.)"""
 _ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 """Byte for byte: Twilio's SDK for PHP looks for this reason phrase (docs/facts.md)."""
 _REFUSED_SECONDS: Final = 2.0
@@ -116,7 +113,7 @@ class CallerTransport:
         shown = transport.get_extra_info("peercert") if self.secure else None
         self.certificate: PeerCertificate | None = read_certificate(shown) if shown else None
         """What the caller showed in the handshake, which has verified it."""
-        transport.set_write_buffer_limits(_TLS_BUFFER_BYTES if self.secure else 0)
+        transport.set_write_buffer_limits(_WRITE_BUFFER_BYTES)
 
     def accept_tunnel(self, opened: "OpenTunnel") -> None:
         """Answer CONNECT: what follows is TLS. Raises `ConnectionResetError` if the caller is gone."""
@@ -204,23 +201,13 @@ class CallerTransport:
 
     @property
     def was_there(self) -> bool:
-        """Whether the caller was connected when the last bytes were written, as far as anybody can know.
-
-        To be asked right after the write, of the kernel: a busy loop sees late that a caller has left. A
-        caller that had left answers the bytes with a reset. One that has closed its side was there only if
-        its kernel has taken them; under TLS they may not be sent yet, so that nothing can be told.
-        """
-        transport = self._transport
-        if self.gone or transport.is_closing():
+        """Whether the caller was connected when the last bytes were written; to be asked right after that."""
+        if self.gone or self._transport.is_closing():
             return False
         if self._hang_up is None:
-            self._hang_up = watch_hang_up(transport)
+            self._hang_up = watch_hang_up(self._transport)
         seen = self._hang_up.poll(0) if self._hang_up is not None else ()
-        if not seen:
-            return True
-        if self.secure or seen[0][1] & RESET or transport.get_write_buffer_size():
-            return False
-        return not count_unacknowledged(transport)
+        return not seen or (not self.secure and has_taken_all(self._transport, seen[0][1]))
 
     @property
     def sent_all(self) -> bool:

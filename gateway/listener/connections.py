@@ -18,7 +18,7 @@ _TOLD_SHARE: Final = 10
 """One in ten more connections than there may be are told; what comes on top of those is cut off unheard."""
 _LEAST_TOLD: Final = 100
 _HUNG_UP: Final = getattr(select, "POLLRDHUP", 0)
-RESET: Final = select.POLLERR | select.POLLHUP
+_RESET: Final = select.POLLERR | select.POLLHUP
 """Errors and a reset are told of in any case; Linux tells of an orderly end as well."""
 _IPV6_PREFIX: Final = 64  # what one subscriber has (RFC 6177)
 
@@ -100,8 +100,7 @@ def has_unread(transport: asyncio.BaseTransport | None) -> bool:
 
 def watch_hang_up(transport: asyncio.BaseTransport | None) -> "select.poll | None":
     """What `poll(0)` of tells whether the kernel knows that the caller has closed or reset its connection,
-    though we may not yet: pairs of which the second has `RESET` set or not. Only to be asked while the
-    transport is open."""
+    though we may not yet. Only to be asked while the transport is open."""
     sock = None if transport is None else transport.get_extra_info("socket")
     if sock is None or sock.fileno() < 0:
         return None
@@ -110,7 +109,14 @@ def watch_hang_up(transport: asyncio.BaseTransport | None) -> "select.poll | Non
     return looking
 
 
-def count_unacknowledged(transport: asyncio.BaseTransport) -> int:
-    """Bytes that were sent, and that the caller's kernel has not taken yet (SIOCOUTQ of tcp(7))."""
+def has_taken_all(transport: asyncio.WriteTransport, seen: int) -> bool:
+    """Whether a caller that has closed its sending side, or more, was there for the bytes just written.
+
+    `seen` is what `poll` shows after the write, which the event loops make at once. A caller that had left
+    answers the bytes with a reset; one that was there has them in its kernel (SIOCOUTQ of tcp(7)). Of bytes
+    under TLS, which may still wait to be sent, nothing can be told.
+    """
+    if seen & _RESET or transport.get_write_buffer_size():
+        return False
     left = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
-    return int.from_bytes(left, sys.byteorder)
+    return not int.from_bytes(left, sys.byteorder)
