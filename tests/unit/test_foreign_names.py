@@ -14,7 +14,9 @@ from aiohttp import web
 import gateway
 
 ROOT = Path(gateway.__file__).parent
-PUBLIC = frozenset(aiohttp.__all__) | frozenset(web.__all__)
+# aiohttp.abc has no `__all__`; its resolvers are documented ("Abstract Base Classes" in aiohttp's reference).
+_RESOLVERS = {"AbstractResolver", "ResolveResult"}
+PUBLIC = frozenset(aiohttp.__all__) | frozenset(web.__all__) | _RESOLVERS
 
 LISTENER = {
     "listener/request_parser.py": {"HttpRequestParser", "BadHttpMessage", "LineTooLong"},
