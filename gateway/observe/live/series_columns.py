@@ -31,8 +31,7 @@ def points_of(exchanges: Iterable[Exchange], seconds: int, now: float) -> list[S
     points = []
     for number, cells in found.items():
         point = SeriesPoint(number * step, step)
-        for cell in cells.read().values():
-            point.take(pack(cell), 0)
+        point.take([pack(cell) for cell in cells.read().values()], 0)
         points.append(point)
     points[-1].seconds = max(1, int(now) - points[-1].t)
     return points

@@ -164,10 +164,14 @@ def pack(cell: Cell) -> PackedCell:
     return PackedCell(_packed(cell.durations), _packed(cell.own), cell.signals, cell.retries)
 
 
-def unpack_counts(packed: bytes) -> Counts:
-    """The counts of one packed field."""
-    pairs = iter(array("I", packed))
-    return dict(zip(pairs, pairs, strict=True))
+def sum_counts(packed: Iterable[bytes]) -> Counts:
+    """The counts of some packed fields, added up. One loop over all of them: a chart of six hours adds up
+    tens of thousands."""
+    numbers = array("I", b"".join(packed))
+    found: Counts = {}
+    for key, count in zip(numbers[::2], numbers[1::2], strict=True):
+        found[key] = found.get(key, 0) + count
+    return found
 
 
 def _packed(counts: Counts) -> bytes:

@@ -6,7 +6,7 @@ points, and in the cells of each. A restart forgets it; Prometheus is for longer
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, NamedTuple
@@ -24,7 +24,7 @@ from gateway.observe.live.traffic_cells import (
     add_counts,
     bounded,
     pack,
-    unpack_counts,
+    sum_counts,
 )
 
 MINUTE: Final = 60
@@ -62,16 +62,17 @@ class SeriesPoint:
     merged: int = 0
     """Exchanges that may fit, but are not told apart any more."""
 
-    def take(self, cell: PackedCell, status_class: int) -> None:
-        """Add a cell, or what it has of one status class."""
-        for into, packed in ((self.durations, cell.durations), (self.own, cell.own)):
-            counts = unpack_counts(packed)
-            if status_class:
-                counts = {key: count for key, count in counts.items() if key // CLASS == status_class}
-            add_counts(into, counts)
-        if not status_class:  # nor are they told apart by it
-            self.signals += cell.signals
-            self.retries += cell.retries
+    def take(self, cells: Sequence[PackedCell], status_class: int) -> None:
+        """Add cells, or what they have of one status class."""
+        durations = sum_counts(cell.durations for cell in cells)
+        own = sum_counts(cell.own for cell in cells)
+        if status_class:
+            durations, own = _of_class(durations, status_class), _of_class(own, status_class)
+        else:  # nor are these told apart by it
+            self.signals += sum(cell.signals for cell in cells)
+            self.retries += sum(cell.retries for cell in cells)
+        add_counts(self.durations, durations)
+        add_counts(self.own, own)
 
     def add(self, other: "SeriesPoint") -> None:
         """Add what another replica has for the same time."""
@@ -203,11 +204,19 @@ class TrafficHistory:
 def _point(kept: _Kept, wanted: CellFilter) -> SeriesPoint:
     point = SeriesPoint(kept.t, kept.seconds)
     if wanted.consumer is None and not wanted.is_narrow:
-        point.take(kept.whole, wanted.status_class)
+        point.take([kept.whole], wanted.status_class)
         return point
+    narrow = wanted.is_narrow
+    admitted, merged = [], []
     for name, cell in kept.cells.items():
         if wanted.admits(name):
-            point.take(cell, wanted.status_class)
-        elif wanted.is_narrow and wanted.may_hide_in(name):
-            point.merged += sum(unpack_counts(cell.durations).values())
+            admitted.append(cell)
+        elif narrow and wanted.may_hide_in(name):
+            merged.append(cell.durations)
+    point.take(admitted, wanted.status_class)
+    point.merged = sum(sum_counts(merged).values())
     return point
+
+
+def _of_class(counts: Counts, status_class: int) -> Counts:
+    return {key: count for key, count in counts.items() if key // CLASS == status_class}
