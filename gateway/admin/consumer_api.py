@@ -17,7 +17,7 @@ from gateway.errors import KINDS
 from gateway.key_usage.usage_report import describe_former, describe_keys
 from gateway.observe.runtime import Runtime
 from gateway.policy.snapshot import Snapshot
-from gateway.redis.availability import StoreUnavailable
+from gateway.redis.availability import STORE_ADVICE, StoreUnavailable
 from gateway.replicas.consumer_view import ConsumerView
 from gateway.replicas.report_sharing import MergedReport
 
@@ -160,7 +160,7 @@ class ConsumerApi:
             listed = await self._on_data_loop(self._runtime.outcomes.resolver.listed(_MAX_OUTCOMES))
             opened.update(each.subject.consumer for each in listed)
         except StoreUnavailable:
-            note = "the shared store does not answer: open outcomes are not known"
+            note = f"Open outcomes are not known: {STORE_ADVICE}"
         rows: Rows = [
             {"consumer": name, "events": events.get(name, {}), "open": opened[name]}
             for name in sorted(events.keys() | opened.keys())

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from gateway.consumers.consumer import Consumer
 from gateway.consumers.rate_limit_rules import Per
+from gateway.exchange import OWN_PRODUCT
 from gateway.key_usage.usage_keeper import UsageKeeper
 from gateway.key_usage.usage_report import describe_keys
 from gateway.observe.consumer_figures import Figures, counts_of
@@ -149,12 +150,14 @@ class ConsumerReports:
         }
 
     def _callers(self, names: Collection[str]) -> dict[str, tuple[dict[str, tuple[int, float]], int]]:
-        """By consumer: calls and last call by address, and how many calls, among the latest exchanges."""
+        """By consumer: calls and last call by address, and how many calls, among the latest exchanges.
+
+        Reading `/-/usage` is no call."""
         wanted, shows = set(names), self._traffic_window.shows_addresses()
         calls: Counter[tuple[str, str]] = Counter()
         last: dict[tuple[str, str], float] = {}
         for exchange in self._traffic_window.recent.all():
-            if exchange.consumer in wanted:
+            if exchange.consumer in wanted and exchange.product != OWN_PRODUCT:
                 name = (exchange.consumer, exchange.address)
                 calls[name] += 1
                 last[name] = exchange.ended_at_epoch

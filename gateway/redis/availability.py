@@ -9,6 +9,10 @@ from typing import Final, NamedTuple
 
 _STEADY_SECONDS: Final = 60.0
 MAX_PAUSE_SECONDS: Final = 30.0
+STORE_ADVICE: Final = (
+    "check that Redis runs, can be reached from here and takes writes (the log has the reason)"
+)
+"""For operators, wherever the page says that the store is away: the reason names classes and addresses."""
 
 
 class StoreUnavailable(Exception):

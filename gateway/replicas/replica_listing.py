@@ -8,16 +8,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from gateway.redis.availability import STORE_ADVICE
+
 VANISHED_SECONDS: Final = 5.0
 """A replica says twice a second that it is there."""
 KEPT_SECONDS: Final = 3600
 """How long one that is gone is listed."""
 LIVE, VANISHED, STOPPED = "live", "vanished", "stopped"
-STORE_AWAY: Final = (
-    "Redis does not answer, so only this replica is shown: check that it runs and can be reached from here "
-    "(the reason is in the log, `store unavailable`)"
-)
-"""What an operator reads of it; the reason names classes and addresses, and helps in the log only."""
+STORE_AWAY: Final = f"Redis does not answer, so only this replica is shown: {STORE_ADVICE}"
 
 
 class Replica(NamedTuple):

@@ -9,7 +9,7 @@ from playwright.async_api import Browser, expect
 from tests.browser.reader import open_reader
 from tests.support.caller import MESSAGES, ask, request
 from tests.support.running import running_gateway
-from tests.support.upstream import raw_upstream
+from tests.support.upstream import RawUpstream, raw_upstream
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -41,6 +41,23 @@ async def test_degraded_says_why(browser: Browser) -> None:
         await expect(state.locator("use")).to_have_attribute("href", "#icon-warning")
         await expect(reader.page).to_have_title(re.compile("^Degraded"))
         assert await state.evaluate("it => getComputedStyle(it).color") != calm
+        reader.require_peace()
+
+
+async def test_what_is_wrong_covers_nothing(browser: Browser, upstream: RawUpstream) -> None:
+    """On a telephone, Redis away: it says what to do, and a consumer's heading is below the header."""
+    async with (
+        running_gateway(upstream.url, store=f"redis://127.0.0.1:{closed_port()}") as gateway,
+        open_reader(browser, gateway.admin_url, viewport={"width": 390, "height": 740}) as reader,
+    ):
+        await ask(gateway.port, request(f"GET {MESSAGES}"))
+        await reader.look("#consumer=app")
+        await expect(reader.page.locator("#why")).to_contain_text("check that Redis runs")
+        await expect(reader.page.locator("#consumer-body .block").first).to_be_visible()
+        await reader.page.wait_for_function(
+            "() => document.querySelector('#consumer-title').getBoundingClientRect().top >="
+            " document.querySelector('.top').getBoundingClientRect().bottom"
+        )
         reader.require_peace()
 
 

@@ -101,7 +101,10 @@ async def test_it_is_no_traffic_of_twilio(gateway: Running, upstream: RawUpstrea
     assert {(line["consumer"], line["product"], line["route"], line["status"]) for line in lines} == {
         ("app", "gateway", "/-/usage", 200)
     }
-    metrics = await ask_admin(int(gateway.admin_url.rpartition(":")[2]), "/metrics")
+    admin_port = int(gateway.admin_url.rpartition(":")[2])
+    page = json.loads((await ask_admin(admin_port, "/api/consumers/app")).body)
+    assert page["addresses"] == []
+    metrics = await ask_admin(admin_port, "/metrics")
     assert re.search(
         rb'^gateway_requests_total\{.*product="gateway",route="/-/usage".*\} 3', metrics.body, re.M
     )

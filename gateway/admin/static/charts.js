@@ -127,7 +127,7 @@ export class Chart {
     return {
       width: this.host.clientWidth || 320,
       height: HEIGHT,
-      padding: [8, 8, 0, 0],
+      padding: [8, 18, 0, 0], // on the right, half of the time axis's last label
       legend: { show: false },
       cursor: { sync: { key: "time" }, drag: { x: false, y: false }, y: false, points: { size: 6 } },
       hooks: { setCursor: [() => this.plot && this.read()] },

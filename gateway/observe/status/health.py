@@ -12,6 +12,7 @@ from gateway import __version__
 from gateway.consumers.credentials import mask_sid
 from gateway.observe.live.traffic_window import KeyUse
 from gateway.observe.runtime import Runtime
+from gateway.redis.availability import STORE_ADVICE
 
 _LATELY_SECONDS = 60.0
 _MAX_ACCOUNTS = 200
@@ -117,7 +118,7 @@ class Status:
     def _reasons(self) -> Iterator[str]:
         runtime, moment = self._runtime, self._monotonic()
         if runtime.store is not None and not runtime.store.state.available:
-            yield f"store unavailable: {runtime.store.state.reason}"
+            yield f"store unavailable: {STORE_ADVICE}"
         for host, state in runtime.forwarder.breakers.states(moment).items():
             reason = runtime.forwarder.breakers.reason(host).replace("_", " ")
             yield f"breaker {state.replace('_', ' ')} for {host}" + (f": {reason}" if reason else "")
