@@ -188,7 +188,7 @@ class Handler:
             exchange.bytes_in = request.body.total_bytes
 
     async def _send_guarded(self, watched: WatchedCreate, ask: GrantedRequest, exchange: Exchange) -> None:
-        """A create without a key: sent, unless the same one is in flight or its outcome is open."""
+        """Send a create without a key, unless the same one is in flight or its outcome is open."""
         hold = self._hold(watched, ask, exchange)
         ask.request.on_turn = hold.before_attempts(ask.request.on_turn)
         send = partial(self._admit_and_send, ask, exchange, whole=True, held=True)
@@ -212,7 +212,7 @@ class Handler:
     async def _send_once(
         self, claim: Claim, ask: GrantedRequest, exchange: Exchange
     ) -> tuple[Response, bytes]:
-        """A POST with an Idempotency-Key: sent, or answered by what came of it before."""
+        """Send a POST with an Idempotency-Key once, or replay its recorded result."""
         held = self._idempotency.hold(claim, deadline=ask.deadline, in_doubt=lambda: exchange.in_doubt)
         try:
             async with held:

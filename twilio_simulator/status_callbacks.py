@@ -64,7 +64,7 @@ class StatusCallbacks:
         task.add_done_callback(self._running.discard)
 
     async def settle(self) -> None:
-        """Wait until everything was told."""
+        """Wait until every callback was sent."""
         while self._running:
             await asyncio.gather(*self._running)
 

@@ -23,7 +23,7 @@ _FORM_TYPE: Final = "application/x-www-form-urlencoded; charset=UTF-8"
 
 @dataclass(frozen=True, slots=True)
 class SentWebhook:
-    """One request and what came of it; `status` is 0 without an answer."""
+    """One request and its outcome; `status` is 0 without an answer."""
 
     url: str
     form: Mapping[str, str]

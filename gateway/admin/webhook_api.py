@@ -1,4 +1,4 @@
-"""`/api/webhooks`: the routes of the webhook port with what came of their events, and the latest of these."""
+"""`/api/webhooks`: the routes of the webhook port with the outcomes of their events, and the latest."""
 
 from aiohttp import web
 

@@ -93,7 +93,7 @@ class _Signals:
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
 
     def reload_by(self, reload: Callable[[], object]) -> None:
-        """What SIGHUP calls from now on; at once, if one came while the gateway started."""
+        """Set what SIGHUP calls. It is called at once if a signal came while the gateway started."""
         self._reload = reload
         if self._hung_up:
             reload()

@@ -17,7 +17,7 @@ OnFailure = Callable[[str, BaseException], object]
 
 
 def _ignore(_name: str, _error: BaseException) -> None:
-    """For loops of tools and tests, which nobody watches."""
+    """For loops of tools and tests, which are not supervised."""
 
 
 class BackgroundLoop:

@@ -75,7 +75,7 @@ class CertificateMinter:
         self._leaves: dict[str, _Leaf] = {}
 
     def replace(self, authority: IssuingAuthority) -> bool:
-        """Sign with another intermediate from now on; False if it is the same."""
+        """Sign with another intermediate. Returns False if it is the same."""
         if authority.pair.certificate == self.authority.pair.certificate:
             return False
         self.authority = authority
@@ -115,7 +115,7 @@ class MintedContexts:
         self._contexts: dict[str, tuple[ssl.SSLContext, datetime]] = {}
 
     def clear(self, make: Callable[[], ssl.SSLContext] | None = None) -> None:
-        """Make every context anew from now on, by `make` if it is given."""
+        """Discard the contexts, so that each is made again, by `make` if it is given."""
         self._make = make or self._make
         self._contexts.clear()
 

@@ -1,4 +1,4 @@
-"""`gateway simulate inbound`: sends a signed event to a URL, as Twilio would, and prints what came of it."""
+"""`gateway simulate inbound`: sends a signed event to a URL, as Twilio would, and prints the outcome."""
 
 import argparse
 import asyncio

@@ -160,7 +160,7 @@ def _is_text(route: Route, name: str, *, is_json: bool) -> bool:
 
 
 def is_free_text(route: Route, name: str, *, is_json: bool) -> bool:
-    """Whether a field may hold any text, an AccountSid of nobody's business among it."""
+    """Whether a field may hold any text, an unrelated AccountSid included."""
     kind = route.parameters.get(name)
     return kind is _TEXT if kind is not None else _is_text(route, name, is_json=is_json)
 

@@ -4,7 +4,7 @@ import ssl
 
 
 class CallerContext(ssl.SSLContext):
-    """`trusted` is the PEM text of the certificates that it was told to trust, '' if it asks for none.
+    """`trusted` is the PEM text of the certificates that its environment trusts, '' if it asks for none.
 
     OpenSSL lists CAs only (`get_ca_certs`), and trusts a client's own certificate, too.
     """

@@ -24,7 +24,7 @@ from gateway.listener.tunnels import OpenTunnel
 _LOOK_AGAIN_SECONDS: Final = 0.05
 _LINGER_SILENCE_SECONDS: Final = 2.0
 _LINGER_SECONDS: Final = 30.0
-"""How long a caller may go on sending what nobody reads (nginx: `lingering_timeout`, `lingering_time`)."""
+"""How long a caller may go on sending what is discarded (nginx: `lingering_timeout`, `lingering_time`)."""
 
 
 class CallerConnection(asyncio.Protocol):
@@ -66,7 +66,7 @@ class CallerConnection(asyncio.Protocol):
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came."""
+        """Read what was received."""
         if self._lingering:
             self._timer.set(min(self._linger_until - self._loop.time(), _LINGER_SILENCE_SECONDS), self._close)
         elif self._request is None:
@@ -96,23 +96,23 @@ class CallerConnection(asyncio.Protocol):
         self._caller.pause()
 
     def resume_writing(self) -> None:
-        """It caught up."""
+        """The caller caught up."""
         self._caller.resume()
 
     # What the listener calls.
 
     @property
     def task(self) -> "asyncio.Task[None] | None":
-        """Of the request that is handled."""
+        """The task of the request that is handled, None between requests."""
         return self._caller.task
 
     def shorten_idling(self, seconds: float) -> None:
-        """Be idle for so long at most from now on."""
+        """Shorten the idle timeout to `seconds`, starting now."""
         if self._request is None and not self._lingering and not self._heads.begun:
             self._timer.set(seconds, self._is_idle)
 
     def abort(self) -> None:
-        """Break it off."""
+        """Close at once, without sending what is left."""
         self._caller.abort()
 
     # Reading.
@@ -164,7 +164,7 @@ class CallerConnection(asyncio.Protocol):
             self._hold(receiver.rest)
         elif receiver.body.full or receiver.pending:
             self._caller.pause_reading()
-            if not receiver.body.full:  # nobody will say that there is room
+            if not receiver.body.full:  # no read will report that there is room
                 self._loop.call_soon(self._decode)
         else:
             self._caller.resume_reading()
@@ -221,7 +221,7 @@ class CallerConnection(asyncio.Protocol):
             self._close()
 
     def _open_tunnel(self, opened: OpenTunnel) -> None:
-        """Go on inside, with TLS first: what came behind CONNECT's head is the beginning of that."""
+        """Continue inside the tunnel. What came behind CONNECT's head is the beginning of its TLS."""
         held, self._held = self._held, b""
         self._heads.close(park=False)
         self._heads = HeadReader(self._scope, self._caller)  # nothing of outside holds inside
@@ -231,7 +231,7 @@ class CallerConnection(asyncio.Protocol):
         transport.begin(held)
 
     def handshake_done(self) -> None:
-        """TLS is there: read requests inside."""
+        """TLS is established: read the requests inside."""
         self._caller.shakes_hands = False
         self._await_head()
 

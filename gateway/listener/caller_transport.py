@@ -33,7 +33,7 @@ nothing. (With 0, the event loops' TLS would wait with nothing unsent.)"""
 _ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 """Byte for byte: Twilio's SDK for PHP looks for this reason phrase (docs/facts.md)."""
 _REFUSED_SECONDS: Final = 2.0
-"""So long a connection that is one too many is kept, to tell it so."""
+"""How long a connection over the limit stays open, so that it can be answered 503."""
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # socket(7), SO_LINGER
 _GONE: Final = "the caller is gone"
 
@@ -93,7 +93,7 @@ class CallerTransport:
         self.cancels = False
         """Whether that task is cancelled when the caller disconnects."""
         self.refused = False
-        """The connection is one too many, and its first request is refused for that reason."""
+        """Whether the connection is over the limit: its first request is answered 503."""
         self.gone = False
         """The caller has disconnected, or has closed its sending side, which cannot be told apart here."""
         self.opening: OpenTunnel | None = None
@@ -125,7 +125,7 @@ class CallerTransport:
         self.opening = opened
 
     def go_inside(self, transport: asyncio.Transport) -> None:
-        """From now on it is inside the tunnel that opens, known by what it showed outside."""
+        """Go on inside the tunnel that opens, identified by what the caller showed outside."""
         self._transport = transport
         self.tunnel, self.opening = self.opening, None
         self.secure = self.shakes_hands = True
@@ -153,7 +153,7 @@ class CallerTransport:
         self.task = asyncio.Task(serving, loop=loop, name="request", context=context)
 
     def require_room(self) -> None:
-        """Raises `Refusal` for a connection that is one too many."""
+        """Raise `Refusal` if the connection is over the limit."""
         if self.refused:
             raise Refusal(
                 "too_many_connections",

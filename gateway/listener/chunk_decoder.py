@@ -10,7 +10,7 @@ from typing import Final
 
 _FRAMING_BYTES: Final = 4096
 _FRAMING_RATIO: Final = 16
-"""A chunked body may bring so many bytes that are not content, and so many more per byte of content."""
+"""The allowance of bytes that are not content: a fixed amount, plus a ratio per byte of content."""
 _CHUNKS_AT_ONCE: Final = 1024
 """So many chunks are decoded in one step; a read of 256 KiB may hold 40,000."""
 

@@ -1,4 +1,4 @@
-"""What the connections of a listener share: whom they call, what they may cost, which of them are open."""
+"""What the connections of a listener share: handler, limits, buffers, and the set of open connections."""
 
 import asyncio
 import contextvars
@@ -21,15 +21,15 @@ class OpenConnection(Protocol):
 
     @property
     def task(self) -> "asyncio.Task[None] | None":
-        """Of the request that is handled."""
+        """The task of the request that is handled, None between requests."""
         ...
 
     def shorten_idling(self, seconds: float) -> None:
-        """Be idle for so long at most from now on."""
+        """Shorten the idle timeout to `seconds`, starting now."""
         ...
 
     def abort(self) -> None:
-        """Break it off."""
+        """Close at once, without sending what is left."""
         ...
 
 

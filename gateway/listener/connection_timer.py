@@ -29,11 +29,11 @@ class ConnectionTimer:
             self._fire_at(deadline)
 
     def clear(self) -> None:
-        """Nothing is late any more."""
+        """Remove the deadline."""
         self._deadline = _NEVER
 
     def close(self) -> None:
-        """Never fire again, and hold nothing any more."""
+        """Never fire again, and drop all references."""
         self._deadline = _NEVER
         self.on_late = _nothing
         if self._handle is not None:
@@ -57,4 +57,4 @@ class ConnectionTimer:
 
 
 def _nothing() -> None:
-    """What a timer that was closed would do."""
+    """The callback of a closed timer."""

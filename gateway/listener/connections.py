@@ -1,4 +1,4 @@
-"""How many connections there may be, in all and from one address, and how long each may keep us waiting.
+"""How many connections may be open, in all and from one address, and how long each may be idle or slow.
 
 `docs/design.md` 4.1 and 5 say why. `caller_connection.py` closes those that are too slow.
 """
@@ -15,11 +15,11 @@ from enum import StrEnum
 from typing import Any, Final
 
 _TOLD_SHARE: Final = 10
-"""One in ten more connections than there may be are told; what comes on top of those is cut off unheard."""
+"""Up to one tenth above the limit are answered 503; anything beyond that is closed without an answer."""
 _LEAST_TOLD: Final = 100
 _HUNG_UP: Final = getattr(select, "POLLRDHUP", 0)
 _RESET: Final = select.POLLERR | select.POLLHUP
-"""Errors and a reset are told of in any case; Linux tells of an orderly end as well."""
+"""`poll` reports errors and resets in any case; on Linux this adds an orderly close."""
 _IPV6_PREFIX: Final = 64  # what one subscriber has (RFC 6177)
 
 
@@ -40,8 +40,8 @@ class Closed(StrEnum):
     IDLE = "idle"
     HEAD_TIMEOUT = "head_timeout"
     SLOW_READER = "slow_reader"
-    REFUSED = "refused"  # one too many, and told so
-    CUT_OFF = "cut_off"  # far too many: no answer
+    REFUSED = "refused"  # over the limit: answered 503
+    CUT_OFF = "cut_off"  # far over the limit: closed without an answer
 
 
 class ConnectionTracker:
@@ -55,7 +55,7 @@ class ConnectionTracker:
         self._by_address: Counter[str] = Counter()
 
     def enter(self, address: str) -> Closed | None:
-        """Count a connection in, and say how to treat it if it is one too many. `leave` always follows."""
+        """Count a connection. Returns how to reject it, or None if it is accepted; `leave` always follows."""
         self.open += 1
         self.accepted += 1
         self._by_address[address] += 1
@@ -72,7 +72,7 @@ class ConnectionTracker:
         self.open -= 1
         self._by_address[address] -= 1
         if not self._by_address[address]:
-            del self._by_address[address]  # addresses that are gone take no memory
+            del self._by_address[address]  # addresses without connections take no memory
 
 
 def name_address(peername: Any) -> str:
@@ -89,7 +89,7 @@ def name_address(peername: Any) -> str:
 
 
 def has_unread(transport: asyncio.BaseTransport | None) -> bool:
-    """Whether the kernel holds something of the caller's that was not read yet."""
+    """Whether the kernel holds bytes of the caller that were not read yet."""
     sock = None if transport is None else transport.get_extra_info("socket")
     if sock is None or sock.fileno() < 0:
         return False
@@ -99,8 +99,8 @@ def has_unread(transport: asyncio.BaseTransport | None) -> bool:
 
 
 def watch_hang_up(transport: asyncio.BaseTransport | None) -> "select.poll | None":
-    """What `poll(0)` of tells whether the kernel knows that the caller has closed or reset its connection,
-    though we may not yet. Only to be asked while the transport is open."""
+    """A poll object: `poll(0)` is not empty once the kernel knows that the caller has closed or reset its
+    connection, which the event loop may not have noticed yet. Only valid while the transport is open."""
     sock = None if transport is None else transport.get_extra_info("socket")
     if sock is None or sock.fileno() < 0:
         return None

@@ -129,7 +129,7 @@ class KnownHeads:
         return not self._heads
 
     def close(self) -> None:
-        """Keep none from now on."""
+        """Keep no further heads."""
         self._max_bytes = 0
 
     def forget(self) -> int:

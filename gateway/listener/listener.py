@@ -24,7 +24,7 @@ _LAST_IDLE_SECONDS: Final = 1.0
 """How long a connection may still be idle while draining: closing it at once races with a request."""
 _TURN_AWAY_SECONDS: Final = 1.0
 """How long a port that replicas share is served on: callers told to close come back, some of them here."""
-_CUT_SECONDS: Final = 0.1  # for an exchange that is broken off to say so
+_CUT_SECONDS: Final = 0.1  # time for a cancelled exchange to finish its record
 
 
 class Listener:

@@ -135,7 +135,7 @@ class Request:
 
     @property
     def gone(self) -> bool:
-        """Whether nobody waits for the answer any more."""
+        """Whether the caller has stopped waiting for the answer."""
         return self.caller.gone
 
     @property

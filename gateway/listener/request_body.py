@@ -59,7 +59,7 @@ class RequestBody:
         self._wake()
 
     def fail(self, error: Exception) -> None:
-        """No more of it can be received; who reads it from now on gets `error`. The first one counts."""
+        """No more can be received: later reads raise `error`. The first error counts."""
         if not self.complete and self._error is None:
             self._error = error
             self._wake()

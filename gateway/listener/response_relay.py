@@ -1,4 +1,4 @@
-"""Answers on their last stretch, from a `Response` or an error of ours to the caller."""
+"""Writes a response to the caller: Twilio's, or an error of the gateway."""
 
 import time
 
@@ -63,7 +63,8 @@ def relay_answer(
 
 
 async def relay_rest(rest: BodyRest, request: Request, exchange: Exchange) -> None:
-    """Write what follows. A body that breaks off aborts the connection: nothing else would be true.
+    """Write what follows. If the body is cut short, the caller's connection is aborted: any clean end would
+    claim that the body was complete.
 
     Raises `ConnectionError` if the caller is gone.
     """

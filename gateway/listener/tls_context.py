@@ -61,7 +61,7 @@ class ListenerTls:
         self.expires = expires
 
     def begin(self, address: str) -> bool:
-        """Count a handshake in; False if it is one too many, in all or from its address."""
+        """Count a handshake; False if it is over the limit, in all or from its address."""
         crowded = self._under_way.total() >= HANDSHAKES_AT_ONCE
         if crowded or self._under_way[address] >= HANDSHAKES_PER_ADDRESS:
             self.failures[TOO_MANY] += 1
@@ -73,7 +73,7 @@ class ListenerTls:
         """A handshake that was counted in is over: done, failed or abandoned."""
         self._under_way[address] -= 1
         if not self._under_way[address]:
-            del self._under_way[address]  # addresses that are gone take no memory
+            del self._under_way[address]  # addresses without handshakes take no memory
 
     def failed(self, error: ssl.SSLError) -> None:
         """Count and report a handshake that OpenSSL refused."""

@@ -1,6 +1,6 @@
 """Accepting TLS connections: as `asyncio.Server`, but with the address known before the handshake.
 
-A loop's own server tells nobody of a connection until its handshake is done: neither where it came from, so
+A loop's own server reports a connection only once its handshake is done: neither where it came from, so
 that no address could be bounded, nor that it was given up.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, Final
 from gateway.listener.connections import name_address
 from gateway.listener.tls_context import ListenerTls
 
-_HANDSHAKE_SECONDS: Final = 10.0  # nothing is known of a caller until then
+_HANDSHAKE_SECONDS: Final = 10.0  # the caller is unidentified until the handshake is done
 _SHUTDOWN_SECONDS: Final = 2.0  # for a caller's answer to our close_notify
 _AT_ONCE: Final = 64  # connections that are accepted in one turn of the loop
 _NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})

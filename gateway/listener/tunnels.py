@@ -116,7 +116,7 @@ class TunnelBounds:
         """The caller of a tunnel is known now."""
         self._unidentified[address] -= 1
         if not self._unidentified[address]:
-            del self._unidentified[address]  # addresses that are gone take no memory
+            del self._unidentified[address]  # addresses without connections take no memory
 
     def leave(self, address: str, *, identified: bool) -> None:
         """A tunnel has ended."""
@@ -154,7 +154,7 @@ class OpenTunnel:
         bounds.enter(address, identified=identified)
 
     def enter(self, inbound: Inbound) -> Inbound:
-        """A head came inside: from now on it is a connection like others. Raises `Refusal` (421)."""
+        """A head came inside, so the tunnel counts as a connection. Raises `Refusal` (421)."""
         self.head_came()
         return enter_tunnel(self.tunnel, inbound)
 

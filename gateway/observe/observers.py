@@ -44,7 +44,7 @@ class Observers:
         self._tracer = tracer
 
     def write_to(self, log: Logger) -> None:
-        """Log there from now on."""
+        """Replace the log."""
         self.log = log
         self._write_exchange = exchange_writer(log)
 

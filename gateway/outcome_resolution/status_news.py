@@ -68,7 +68,7 @@ class StatusNews:
             self._polling = self._loops.start("status_news", 3 * _POLL_SECONDS, self._poll)
 
     async def close(self) -> None:
-        """Look no more."""
+        """Stop looking."""
         tasks = [*self._running, *([self._polling] if self._polling is not None else [])]
         for task in tasks:
             task.cancel()

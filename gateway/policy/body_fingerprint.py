@@ -31,7 +31,7 @@ def fingerprint_body(body: Body, content_type: bytes) -> str:
             content = list(_read_parts(body.data, body.boundary))
         else:
             content = (body.data,)
-    except (Unreadable, MultipartError, ValueError):  # what nobody can read is compared byte for byte
+    except (Unreadable, MultipartError, ValueError):  # an unreadable body is compared byte for byte
         content = (b"unreadable", body.data)
     return f"{FINGERPRINT_PREFIX}{digest_parts(media_type, *content)}"
 

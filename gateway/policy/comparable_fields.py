@@ -120,7 +120,7 @@ def normal_text(text: str) -> str:
 
 
 def digest_comparable(comparable: Mapping[str, str], key: bytes) -> str:
-    """`name=digest` of each, joined by `;`, by a key that nobody else has."""
+    """`name=digest` of each, joined by `;`, by a secret key."""
     return ";".join(f"{name}={_digest(name, value, key)}" for name, value in sorted(comparable.items()))
 
 

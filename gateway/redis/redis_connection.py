@@ -121,9 +121,9 @@ class Pipe(asyncio.Protocol):
 
     def _answer(self, answer: Any) -> None:
         if not self._waiting:
-            raise ValueError("an answer that nobody has asked for")
+            raise ValueError("an answer without a question")
         if isinstance(answer, RedisError) and not isinstance(answer, ResponseError):
-            raise answer  # it is loading, or does not take so many connections: whoever waits learns of it
+            raise answer  # it is loading, or has too many connections: every waiter gets the error
         future, _ = self._waiting.popleft()
         if future.done():  # its caller has left
             return

@@ -60,7 +60,7 @@ class RepeatGuard:
         self._is_local = shared is None
 
     def apply(self, options: RepeatGuardOptions) -> None:
-        """Use other options from now on; what is remembered stays, where it is."""
+        """Apply other options; what is remembered stays where it is."""
         parts = self._parts
         parts.options = options
         parts.table.max_entries = parts.local.max_entries = options.max_entries

@@ -81,7 +81,7 @@ class ReplicaPublisher:
         return published
 
     def store_failed(self) -> None:
-        """The store is unavailable: nobody is known to look, and nothing is known of the use of limits."""
+        """Forget what the store said: whether all replicas are looked at, and the use of limits."""
         self._viewed = False
         self._sources.set_uses({})
         self._reports.forget()

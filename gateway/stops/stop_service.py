@@ -1,7 +1,7 @@
 """Stops of all replicas: a change is put into the store; each replica polls it and says what it has in force.
 
 Without a store, and while it is unavailable, a change holds on the replica that was asked, and is put into
-the store once that is back. A store that has lost its memory is told again.
+the store once that is back. A store that has lost its data is written again.
 """
 
 import asyncio

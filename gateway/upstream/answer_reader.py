@@ -42,7 +42,7 @@ class AnswerReader:
         self._content: list[bytes] = []
 
     def wants_ahead(self, held_bytes: int) -> bool:
-        """Whether to read on although nobody asks for more.
+        """Whether to read on although the reader of the body has not asked for more.
 
         uvloop drops what its TLS has read and not delivered, at most `held_bytes`, when the peer closes. So
         the end of a body is read ahead where it may be followed by a close.

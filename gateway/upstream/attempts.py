@@ -191,10 +191,10 @@ class Attempts:
         return outcome
 
     def _follows(self, answer: Response, outcome: Outcome) -> bool:
-        """Do as decided; True if that was the last attempt, by decision or because no other can be made."""
+        """Carry out the decision. Returns True if no further attempt follows."""
         ended = time.perf_counter()
         step = _HAND_BACK
-        # Nobody writes an error of 64 KiB; there is no room to keep one.
+        # An error of 64 KiB is no error document; it is not kept.
         if outcome.status in RETRIED_STATUSES and answer.rest is None:
             step = decide_attempt(outcome, self._situation())
         again = step is not _HAND_BACK and self._prepare(step, answer, outcome)
@@ -280,8 +280,8 @@ class Attempts:
     def _hand_back(self, answer: Response) -> Response:
         if answer.status == 401 and self._first_refused is not None:
             answer.close()
-            answer = self._first_refused  # all keys failed: the first no is the telling one
-        # Gone already: by one of our own attempts, or before them? Nobody can tell (docs/design.md 4.7).
+            answer = self._first_refused  # every key failed: relay the first refusal
+        # Deleted by one of our own attempts, or before them? That cannot be known (docs/design.md 4.7).
         self._exchange.unknown = (
             answer.status == 404 and self._maybe_done and self._outbound.effective == "DELETE"
         )

@@ -103,7 +103,7 @@ class Forwarder:
         return answer
 
     def apply(self, options: TransportOptions, retry: RetryOptions, max_streams: int) -> None:
-        """Work by other options from now on. What is on its way through the old pool ends there."""
+        """Apply other options. Exchanges that use the old pool end there."""
         self.streams.max_streams = max_streams
         shared = self._shared
         shared.retry, shared.idle_seconds = retry, options.idle_seconds

@@ -38,7 +38,7 @@ class KeyHealth:
         self._health: dict[bytes, _Health] = {}
 
     def keep_only(self, known: Iterable[ApiKey]) -> None:
-        """Forget keys that are no longer configured: one that comes back begins anew."""
+        """Forget keys that are no longer configured: one that comes back starts afresh."""
         values = {key.authorization for key in known}
         self._health = {value: health for value, health in self._health.items() if value in values}
 

@@ -1,6 +1,6 @@
 """When the next attempt of an exchange may begin: at once, after a backoff, or at the head of the queue.
 
-Knows deadline, budget and backoff (docs/design.md 4.7), and that nobody waits for a caller who has gone.
+Knows deadline, budget and backoff (docs/design.md 4.7), and that no delay is spent on a caller that has gone.
 Whether there is to be a next attempt at all is decided by `retry/retry_policy.decide_attempt`.
 """
 

@@ -45,7 +45,7 @@ class CallerLink(Protocol):
 
     @property
     def gone(self) -> bool:
-        """Whether nobody waits for the answer any more."""
+        """Whether the caller has stopped waiting for the answer."""
         ...
 
     def cancel_on_disconnect(self, enabled: bool, /) -> None:

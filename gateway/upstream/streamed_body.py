@@ -18,7 +18,7 @@ class BodySource(Protocol):
     """The connection that a body is read from."""
 
     def take(self) -> bytes:
-        """What came of the body and was not read yet."""
+        """What has arrived of the body and was not read yet."""
         ...
 
     def want(self) -> None:

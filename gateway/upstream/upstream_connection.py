@@ -22,16 +22,16 @@ from gateway.upstream.watchdog import Watchdog
 
 
 class ConnectionOwner(Protocol):
-    """What a connection asks of its pool, and tells it."""
+    """The pool that a connection belongs to."""
 
     buffer: ReadBuffer
 
     def give_back(self, connection: "UpstreamConnection") -> None:
-        """It may serve another request."""
+        """The connection may serve another request."""
         ...
 
     def forget(self, connection: "UpstreamConnection") -> None:
-        """It is closed."""
+        """The connection is closed."""
         ...
 
 
@@ -67,7 +67,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._idle_due = math.inf
 
     async def exchange(self, sending: Sending) -> Response:
-        """Send a request; its answer, whole or with the rest of its body to be streamed.
+        """Send a request. Returns its answer, whole or with the rest of its body to be streamed.
 
         Raises `UpstreamFailure`, or what an upload raises. A cancelled exchange closes the connection.
         """
@@ -106,10 +106,10 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         return self._buffer.short if self._rest is None else self._buffer.long
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Bytes came."""
+        """Read what was received."""
         reader = self._reader
         if reader is None:
-            self.abort()  # nobody asked: they must not become part of the next answer
+            self.abort()  # unsolicited bytes must not become part of the next answer
             return
         rest = self._rest
         if rest is not None and rest.is_passed_on and reader.pass_by(nbytes):
@@ -140,19 +140,19 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             self._fail(lost() if self.phase is SENT else unreadable())
 
     def pause_writing(self) -> None:
-        """What was written is not taken fast enough."""
+        """Twilio does not take what was written fast enough."""
         if self._upload is not None:
             self._upload.pause()
 
     def resume_writing(self) -> None:
-        """It is, again."""
+        """Twilio takes it again."""
         if self._upload is not None:
             self._upload.resume()
 
     # ── handing out an answer
 
     def _complete(self, reader: AnswerReader) -> None:
-        """All of it is there. The connection is free before its reader runs."""
+        """The answer is complete. The connection is free before the reader of the answer runs."""
         rest, waiter, head = self._rest, self._waiter, reader.head
         content = reader.take()
         reusable = reader.reusable
@@ -176,7 +176,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.abort()
 
     def _go_on(self, reader: AnswerReader) -> None:
-        """Part of it is there."""
+        """Part of the answer has arrived."""
         sending, head = self._sending, reader.head
         assert sending is not None
         assert head is not None

@@ -1,4 +1,4 @@
-"""One timer for a connection's whole life, for a moment that is moved far more often than it comes."""
+"""One timer for a connection's whole life, whose deadline is moved far more often than it passes."""
 
 import asyncio
 import math
@@ -31,11 +31,11 @@ class Watchdog:
             self._timer_at = due
 
     def rest(self) -> None:
-        """There is nothing to watch for now."""
+        """Remove the deadline."""
         self._due = math.inf
 
     def stop(self) -> None:
-        """Leave no timer behind, and no reference to what was watched. Nothing is watched any more."""
+        """Cancel the timer, and drop the reference to what was watched."""
         self._due = math.inf
         self._on_due = _nothing
         timer, self._timer = self._timer, None
@@ -54,4 +54,4 @@ class Watchdog:
 
 
 def _nothing() -> None:
-    """What a watchdog that was stopped would do."""
+    """The callback of a stopped watchdog."""

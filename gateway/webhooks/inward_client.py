@@ -141,7 +141,7 @@ class InwardClient:
         self._trust = Trust()
 
     async def apply(self, routes: Iterable[WebhookRoute], trust: Trust) -> None:
-        """The routes from now on, and the CAs that their services are trusted by.
+        """Apply routes, and the CAs that their services are trusted by.
 
         Pools of origins that are gone close behind their last answer, and all do where `trust` is another.
         """
@@ -183,7 +183,7 @@ class InwardClient:
                 ) as answer,
             ):
                 connected = True
-                if answer.status < 200:  # an upgrade that nobody asked for
+                if answer.status < 200:  # an upgrade that was not asked for
                     raise ServiceFailure("broken")
                 content = await _read_body(answer)
                 return ServiceAnswer(answer.status, answer.raw_headers, content)

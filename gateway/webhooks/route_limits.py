@@ -13,7 +13,7 @@ class RouteLimits:
         self.in_flight: dict[str, int] = {}
 
     def enter(self, route: WebhookRoute) -> bool:
-        """Count an event in; False if it is one too many. `leave` follows where it was counted."""
+        """Count an event; False if it is over the limit. `leave` follows where it was counted."""
         count = self.in_flight.get(route.path, 0)
         if count >= route.concurrency:
             return False

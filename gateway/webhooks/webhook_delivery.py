@@ -101,7 +101,7 @@ class WebhookDelivery:
         deadline: float,
         event: WebhookEvent,
     ) -> WebhookAnswer | None:
-        """The first request's answer, None if none came of it; what is said instead if it takes too long."""
+        """The first request's answer, None if it had none, or a stand-in if it takes too long."""
         began = self._clock()
         try:
             async with asyncio.timeout_at(deadline):

@@ -60,7 +60,7 @@ export class SortableTable {
     this.show();
   }
 
-  /** Show the rows that `wanted(row)` says yes to, from now on. */
+  /** Show only rows for which `wanted(row)` is true. */
   only(wanted) {
     this.wanted = wanted;
     this.show();

@@ -1,4 +1,4 @@
-// One exchange opened: its steps as bars on one time axis, each with its exact duration and what came of it, then
+// One exchange opened: its steps as bars on one time axis, each with its exact duration and outcome, then
 // every fact that is kept. Built from the record alone.
 
 import { element } from "./dom.js";
@@ -27,14 +27,14 @@ const WAITS = {
   backoff: "waited before the next attempt",
 };
 
-/** The kind of a step, as its colour says it: attempts differ by what came of them. */
+/** The kind of a step, as its colour says it: attempts differ by their outcome. */
 export function toneOf({ kind, status, failed }) {
   if (kind !== "attempt") return kind;
   if (failed || status === 0 || status === 429 || status >= 500) return "failed";
   return status >= 400 ? "refused" : "attempt";
 }
 
-/** What came of a step, in words. */
+/** The outcome of a step, in words. */
 export function outcomeOf(step) {
   if (step.kind === "look") return LOOKS[step.then] ?? "";
   if (step.kind !== "attempt") return WAITS[step.kind] ?? "";

@@ -28,7 +28,7 @@ from gateway.config.schema.consumer_settings import ConsumerSettings
 LARGE_BYTES: Final = 256 * 1024
 """Files from this size on go to a child: about 200 consumers, which take a thread 60 ms."""
 _SLICE: Final = 40
-"""Consumers in a slice: making their settings anew takes about 1 ms, in one piece."""
+"""Consumers in a slice: making their settings again takes about 1 ms, in one piece."""
 _LINES: Final = 4_000
 _PASSED_ON: Final = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONHOME", "TZ")
 """What the child's interpreter may need to start; everything else of the environment travels by the pipe."""
@@ -73,7 +73,7 @@ def _ask_child(content: bytes, path: Path, environ: Mapping[str, str]) -> Loaded
         assert child.stdout is not None
         try:
             pickle.dump((__version__, content, str(path), dict(environ)), child.stdin, 5)
-            child.stdin.flush()  # and left open: at its end the child knows that nobody waits for it
+            child.stdin.flush()  # and left open: when it closes, the child knows that its parent has gone
             return _receive(child.stdout)
         except (OSError, EOFError, pickle.UnpicklingError) as error:
             raise _ChildFailed from error

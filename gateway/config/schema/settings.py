@@ -141,7 +141,7 @@ class Settings(BaseSettings):
     key_usage_file: values.Filled | None = Field(
         default=None,
         description="A file in which first and last use of consumers' keys are kept without Redis, from the "
-        "folder of the configuration; without both they begin anew at each start. One a replica.",
+        "folder of the configuration; without both they begin again at each start. One a replica.",
         json_schema_extra=values.RESTART,
     )
     on_store_failure: Literal["local", "refuse"] = Field(

@@ -77,7 +77,7 @@ EXCHANGE: Final = (
     _F("resource_sid", "SID", "what the path addresses; API keys are masked", "account"),
     _F("created_sid", "SID", "what the answer to a POST names, other than what was addressed", "account"),
     _F("outcome", "text", "as Gateway-Outcome: unknown, shared, found, absent, done; left out: definite. "
-       "Of a webhook: what became of the event"),
+       "Of a webhook: the outcome of the event"),
     _F("twilio_request_id", "text", "Twilio's own id of the request", "account"),
     _F("trace_id", "text", "of the trace (W3C Trace Context)", ecs="trace.id", gcp=TRACE),
     _F("span_id", "text", "of our span, while tracing is on", ecs="span.id", gcp=SPAN),
