@@ -4,13 +4,13 @@ import argparse
 import json
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
+
+from gateway.commands.config_argument import add_config_argument
 
 if TYPE_CHECKING:
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-_DEFAULT_CONFIG = Path("config/gateway.yaml")
 _EPILOG = """\
 examples:
   gateway access
@@ -31,9 +31,7 @@ def add_parser(subparsers: "Subparsers") -> None:
     )
     parser.add_argument("--consumer", metavar="NAME", help="only this one, with the rules of named sets")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument(
-        "--config", type=Path, default=_DEFAULT_CONFIG, metavar="PATH", help=f"default: {_DEFAULT_CONFIG}"
-    )
+    add_config_argument(parser)
     parser.set_defaults(run=run)
 
 

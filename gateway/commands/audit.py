@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from gateway.commands.config_argument import add_config_argument
+
 if TYPE_CHECKING:
     from gateway.audit.audit_chain import AuditHead
     from gateway.config.loading.resolved import ResolvedSettings
 
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-_DEFAULT_CONFIG = Path("config/gateway.yaml")
 _EPILOG = """\
 examples:
   gateway audit verify audit.log audit.log.1 --heads gateway.log
@@ -44,9 +45,7 @@ def add_parser(subparsers: "Subparsers") -> None:
     )
     verify.add_argument("--store", action="store_true", help="ask the configuration's Redis for heads, too")
     verify.add_argument("--key-file", type=Path, metavar="FILE", help="the key, instead of `audit.key`")
-    verify.add_argument(
-        "--config", type=Path, default=_DEFAULT_CONFIG, metavar="PATH", help=f"default: {_DEFAULT_CONFIG}"
-    )
+    add_config_argument(verify)
     verify.set_defaults(run=run)
 
 

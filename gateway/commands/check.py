@@ -8,9 +8,9 @@ import json
 import os
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from gateway.commands.config_argument import add_config_argument
 from gateway.config.problems import TEMPORARY_EXIT, ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-_DEFAULT_CONFIG = Path("config/gateway.yaml")
 _EPILOG = """\
 example:
   gateway check --config config/gateway.yaml
@@ -43,9 +42,7 @@ def add_parser(subparsers: "Subparsers") -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--config", type=Path, default=_DEFAULT_CONFIG, metavar="PATH", help=f"default: {_DEFAULT_CONFIG}"
-    )
+    add_config_argument(parser)
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     where = parser.add_mutually_exclusive_group()
     where.add_argument(

@@ -8,18 +8,17 @@ import argparse
 import json
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlencode
 
 from gateway.commands.admin_arguments import add_token_argument, open_client
+from gateway.commands.config_argument import add_config_argument
 
 if TYPE_CHECKING:
     from gateway.explanation import Explanation, RequestDraft
 
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-_DEFAULT_CONFIG = Path("config/gateway.yaml")
 _FORM = b"application/x-www-form-urlencoded"
 _EPILOG = """\
 examples:
@@ -54,9 +53,7 @@ def add_parser(subparsers: "Subparsers") -> None:
         "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a header field; repeat it"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument(
-        "--config", type=Path, default=_DEFAULT_CONFIG, metavar="PATH", help=f"default: {_DEFAULT_CONFIG}"
-    )
+    add_config_argument(parser)
     parser.add_argument("--admin", metavar="URL", help="a running gateway's admin port: how full are limits?")
     add_token_argument(parser)
     parser.set_defaults(run=run)

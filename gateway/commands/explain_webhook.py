@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
+from gateway.commands.config_argument import add_config_argument
+
 if TYPE_CHECKING:
     from gateway.webhooks.webhook_explanation import WebhookExplanation
 
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-_DEFAULT_CONFIG = Path("config/gateway.yaml")
 _FORM = "application/x-www-form-urlencoded"
 _EPILOG = """\
 examples:
@@ -40,9 +41,7 @@ def add_parser(subparsers: "Subparsers") -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--config", type=Path, default=_DEFAULT_CONFIG, metavar="PATH", help=f"default: {_DEFAULT_CONFIG}"
-    )
+    add_config_argument(parser)
     parser.add_argument("--url", required=True, metavar="URL", help="what Twilio called")
     parser.add_argument("--signature", required=True, metavar="S", help="the value of X-Twilio-Signature")
     parser.add_argument(

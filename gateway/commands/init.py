@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from gateway.commands.config_argument import DEFAULT_CONFIG
+
 if TYPE_CHECKING:
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-_DEFAULT_PATH: Final = Path("config/gateway.yaml")
 _DIGEST: Final = re.compile(r'"sha256:[0-9a-f]{64}"')
 _MODELINE: Final = re.compile(r"^# yaml-language-server:.*\n")
 """The schema that it names is not beside the new file."""
@@ -45,7 +46,12 @@ def add_parser(subparsers: "Subparsers") -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "path", type=Path, nargs="?", default=_DEFAULT_PATH, metavar="PATH", help=f"default: {_DEFAULT_PATH}"
+        "path",
+        type=Path,
+        nargs="?",
+        default=DEFAULT_CONFIG,
+        metavar="PATH",
+        help=f"default: {DEFAULT_CONFIG}",
     )
     parser.set_defaults(run=run)
 
@@ -58,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
     key = new_key()
     text = example_file("gateway.yaml").read_text("utf-8").replace(_UNKNOWN_KEY, "")
-    text = _MODELINE.sub("", text).replace(str(_DEFAULT_PATH), str(args.path))
+    text = _MODELINE.sub("", text).replace(str(DEFAULT_CONFIG), str(args.path))
     text = _DIGEST.sub(f'"{digest_line(key)}"', text, count=1)
     try:
         args.path.parent.mkdir(parents=True, exist_ok=True)

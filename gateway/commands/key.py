@@ -9,10 +9,10 @@ import secrets
 import string
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from gateway.commands.admin_arguments import add_token_argument
+from gateway.commands.config_argument import add_config_argument
 from gateway.commands.key_list import run_list
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-_DEFAULT_CONFIG: Final = Path("config/gateway.yaml")
 KEY_PREFIX: Final = "gw"
 """Secret scanners and people recognise a leaked key by it, and by its length."""
 _ALPHABET: Final = string.ascii_letters + string.digits
@@ -113,9 +112,7 @@ def add_parser(subparsers: "Subparsers") -> None:
         epilog=_LIST_EPILOG,
         formatter_class=raw,
     )
-    listed.add_argument(
-        "--config", type=Path, default=_DEFAULT_CONFIG, metavar="PATH", help=f"default: {_DEFAULT_CONFIG}"
-    )
+    add_config_argument(listed)
     listed.add_argument(
         "--expiring", type=int, metavar="DAYS", help="only those that end within so many days"
     )

@@ -3,13 +3,13 @@
 import argparse
 import os
 import sys
-from pathlib import Path
 
 import uvloop
 
 from gateway.app.configuration import ConfigurationSource
 from gateway.app.lifecycle import run_gateway
 from gateway.app.listen_error import ListenError
+from gateway.commands.config_argument import add_config_argument
 from gateway.config.loading.resolved import Role
 from gateway.config.problems import TEMPORARY_EXIT, ConfigError
 from gateway.secret_stores.secret_cache import SecretCache
@@ -27,7 +27,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--config", type=Path, default=Path("config/gateway.yaml"), metavar="PATH")
+    add_config_argument(parser)
     parser.add_argument(
         "--only",
         choices=("data", "webhooks"),

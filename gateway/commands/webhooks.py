@@ -8,14 +8,14 @@ import argparse
 import json
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
+
+from gateway.commands.config_argument import add_config_argument
 
 if TYPE_CHECKING:
     Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-_DEFAULT_CONFIG = Path("config/gateway.yaml")
 _EPILOG = """\
 example:
   gateway webhooks audit --config config/gateway.yaml
@@ -41,9 +41,7 @@ def add_parser(subparsers: "Subparsers") -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    audit.add_argument(
-        "--config", type=Path, default=_DEFAULT_CONFIG, metavar="PATH", help=f"default: {_DEFAULT_CONFIG}"
-    )
+    add_config_argument(audit)
     audit.add_argument("--all", action="store_true", help="list those that are relayed, too")
     audit.add_argument("--json", action="store_true", help="print one JSON object")
     audit.set_defaults(run=run)
