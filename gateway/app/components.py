@@ -107,26 +107,7 @@ async def open_components(
     if store is not None:
         shares = LimitSharing(forwarder.limiters, store, store.server_clock.now, loops)
         shares.start()
-    loop = asyncio.get_running_loop()
-    own_clock = ServerClock(monotonic=lambda: loop.time())
-    repeat_guard = RepeatGuard(
-        options.repeat_guard,
-        lambda: loop.time(),
-        store=store,
-        now=(own_clock if store is None else store.server_clock).now,
-        loops=loops,
-    )
-    resolver = OutcomeResolver(
-        options.resolver,
-        repeat_guard.outcomes,
-        AccountReader(forwarder),
-        lambda: snapshots.current,
-        loops,
-    )
-    repeat_guard.set_on_open(resolver.on_open)
-    resolver.start()
-    status_news = StatusNews(resolver, store, resolver.outcomes.now, loops)
-    status_news.start()
+    repeat_guard, resolver, status_news = _open_outcomes(options, forwarder, store, loops, snapshots)
     return Components(
         buffers,
         forwarder,
@@ -147,6 +128,37 @@ async def open_components(
         JwksCache(observers.issuer_changed, time.monotonic, random.uniform, loops),
         FormerKeys(),
     )
+
+
+def _open_outcomes(
+    options: Options,
+    forwarder: Forwarder,
+    store: RedisStore | None,
+    loops: BackgroundLoops,
+    snapshots: Snapshots,
+) -> tuple[RepeatGuard, OutcomeResolver, StatusNews]:
+    """What holds repeats back, what asks Twilio about open outcomes, and what hears of them by callbacks."""
+    loop = asyncio.get_running_loop()
+    own_clock = ServerClock(monotonic=lambda: loop.time())
+    repeat_guard = RepeatGuard(
+        options.repeat_guard,
+        lambda: loop.time(),
+        store=store,
+        now=(own_clock if store is None else store.server_clock).now,
+        loops=loops,
+    )
+    resolver = OutcomeResolver(
+        options.resolver,
+        repeat_guard.outcomes,
+        AccountReader(forwarder),
+        lambda: snapshots.current,
+        loops,
+    )
+    repeat_guard.set_on_open(resolver.on_open)
+    resolver.start()
+    status_news = StatusNews(resolver, store, resolver.outcomes.now, loops)
+    status_news.start()
+    return repeat_guard, resolver, status_news
 
 
 async def _open_stops(

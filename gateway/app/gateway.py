@@ -97,20 +97,7 @@ class Gateway:
             options, self.observers, self.loops, self._snapshots
         )
         self._tunnels = tunnels = TunnelBounds(self.observers.handshake_failed)
-        self._handler = Handler(
-            self._snapshots,
-            components.stops.table,
-            Decisions(TokenVerifier(components.keys), former=components.former_keys),
-            components.limiter,
-            components.idempotency,
-            components.repeat_guard,
-            components.resolver,
-            components.forwarder,
-            self.observers,
-            time.perf_counter,
-            UsageEndpoint(components.limiter, self._report_usage),
-            tunnels,
-        )
+        self._handler = self._make_handler(components, tunnels)
         self._tls = self._make_tls()
         self._minting = Minting(tunnels, self._tls)
         handler, wanted = self._handler, options.listener
@@ -219,6 +206,22 @@ class Gateway:
         """On the admin thread."""
         self.observers.admin_refused(address)
         self.auditor.note_now("admin token refused", address=address)
+
+    def _make_handler(self, components: Components, tunnels: TunnelBounds) -> Handler:
+        return Handler(
+            self._snapshots,
+            components.stops.table,
+            Decisions(TokenVerifier(components.keys), former=components.former_keys),
+            components.limiter,
+            components.idempotency,
+            components.repeat_guard,
+            components.resolver,
+            components.forwarder,
+            self.observers,
+            time.perf_counter,
+            UsageEndpoint(components.limiter, self._report_usage),
+            tunnels,
+        )
 
     def _make_tls(self) -> ListenerTls | None:
         tls = self._configuration.tls

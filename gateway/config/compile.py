@@ -4,34 +4,17 @@
 Counters, pools and health of keys live elsewhere, so that a reload forgets nothing.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from gateway.background.breathing import breathe
-from gateway.config.checking.hints import rule_hint
+from gateway.config.compile_consumers import compile_consumers
 from gateway.config.compile_credentials import compile_credential, deployment_via, make_seal
-from gateway.config.loading.resolved import (
-    ResolvedConsumer,
-    ResolvedIssuer,
-    ResolvedSettings,
-)
-from gateway.config.problems import ConfigError, KeyPath, Problem
-from gateway.config.schema.consumer_settings import FormSettings, LimitSettings
-from gateway.consumers.allow_rules import RuleSet, parse_rules
-from gateway.consumers.consumer import Consumer, Emit, Mode, Priority, derive_identities
-from gateway.consumers.credentials import Credential
-from gateway.consumers.form_rules import FormRules, match_country, match_prefix
-from gateway.consumers.rate_limit_rules import (
-    NO_LIMITS,
-    LimitSet,
-    Per,
-    derive_secret,
-    make_limit,
-    make_limit_set,
-)
+from gateway.config.loading.resolved import ResolvedIssuer, ResolvedSettings
+from gateway.config.problems import ConfigError, Problem
+from gateway.config.schema.addresses import ListenAddress
 from gateway.http.header_fields import NEVER_SENT
-from gateway.identity.authentication import Identities, KeyEntry
+from gateway.identity.authentication import Identities
 from gateway.identity.jwks import JwkSet, is_installed, parse_jwks
-from gateway.identity.jwt_claims import ClaimRule, Issuer, parse_claim_path
+from gateway.identity.jwt_claims import ClaimRule, Issuer
 from gateway.policy.addressing import make_host_table
 from gateway.policy.bodies import BodyLimits
 from gateway.policy.deadlines import Deadlines
@@ -49,46 +32,24 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
     catalogue = catalogue or load_catalogue()
     settings = resolved.settings
     public_url = (settings.public_url or "").rstrip("/")
-    local = {_authority(public_url)} if public_url else set()
-    names = {resolved.listen.host, "localhost"}
-    if resolved.listen.host in _WILDCARDS:
-        names |= {"127.0.0.1", "::1"}
-    for host in names:
-        local.add(f"[{host}]:{resolved.listen.port}" if ":" in host else f"{host}:{resolved.listen.port}")
     regions = {label for each in resolved.credentials.values() for label in (each.region, each.edge) if label}
+    local = _own_authorities(resolved.listen, public_url)
     hosts = make_host_table(
         catalogue.products, catalogue.hosts, settings.upstream.extra_hosts, local, regions
     )
     seal = make_seal(resolved.store_key)
     credentials = {name: compile_credential(each, seal) for name, each in resolved.credentials.items()}
     problems: list[Problem] = []
-    keys: dict[str, KeyEntry] = {}
-    consumers: dict[str, Consumer] = {}
-    certificates: dict[str, Consumer] = {}
-    rule_sets: dict[tuple[str, ...], RuleSet] = {}
-    rules: dict[str, list[ClaimRule]] = {issuer.settings.name: [] for issuer in resolved.issuers}
-    for each in resolved.consumers.values():
-        breathe()
-        compiler = _ConsumerCompiler(each, hosts.products, resolved.origins.problem, problems, rule_sets)
-        consumer = consumers[each.name] = compiler.compile(credentials[each.settings.credential])
-        keys.update({key.digest: KeyEntry(consumer, key.expires) for key in each.keys})
-        certificates.update({entry.name: consumer for entry in each.settings.certificates})
-        for token in each.settings.jwt:
-            claims = tuple((parse_claim_path(claim), text) for claim, text in token.claims.items())
-            rules[token.issuer].append(ClaimRule(claims, consumer))
-    rings = _key_rings(resolved, problems)
+    compiled = compile_consumers(resolved, credentials, hosts.products, problems)
+    jwk_sets = _jwk_sets(resolved, problems)
     routes = _repeat_routes(resolved, catalogue, problems)
-    for index, name in enumerate(settings.upstream.request_fields):
-        if name.lower().encode() in NEVER_SENT:
-            place = ("upstream", "request_fields", index)
-            problems.append(resolved.origins.problem(place, f"{name} is never sent on", "remove it"))
+    _find_unsendable_fields(resolved, problems)
+    issuers = _issuers(resolved.issuers, compiled.claim_rules)
     snapshot = Snapshot(
         catalogue=catalogue,
         hosts=hosts,
-        identities=Identities(
-            keys, certificates, _issuers(resolved.issuers, rules), deployment_via(resolved)
-        ),
-        jwk_sets=rings,
+        identities=Identities(compiled.keys, compiled.certificates, issuers, deployment_via(resolved)),
+        jwk_sets=jwk_sets,
         request_fields=make_request_fields(settings.upstream.request_fields, settings.upstream.extra_hosts),
         limits=BodyLimits(settings.callers.body_bytes, settings.callers.stream_bytes),
         body_seconds=settings.callers.body_seconds,
@@ -102,7 +63,7 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
         public_url=public_url,
         error_help=ErrorHelp(settings.docs_url or DOCS_FILE, settings.contact or ""),
         config_hash=resolved.config_hash,
-        consumers=consumers,
+        consumers=compiled.consumers,
         credentials=credentials,
         repeat_routes=routes,
         seal=seal,
@@ -139,122 +100,6 @@ def _repeat_routes(
     return {route: seconds for route, seconds in routes.items() if seconds > 0}
 
 
-class _ConsumerCompiler:
-    """Compiles one consumer and collects its problems, so that all are reported together."""
-
-    def __init__(
-        self,
-        resolved: ResolvedConsumer,
-        products: frozenset[str],
-        problem: Callable[[KeyPath, str, str], Problem],
-        problems: list[Problem],
-        rule_sets: dict[tuple[str, ...], RuleSet],
-    ) -> None:
-        self._rule_sets = rule_sets
-        self._resolved = resolved
-        self._products = products
-        self._problem = problem
-        self._problems = problems
-
-    def compile(self, credential: Credential) -> Consumer:
-        settings = self._resolved.settings
-        identities = derive_identities(self._resolved.evidence())
-        return Consumer(
-            name=self._resolved.name,
-            usernames=frozenset({self._resolved.name, *settings.usernames}),
-            credential=credential,
-            rules=self._rules(settings.allow),
-            forms=self._forms(settings.form),
-            mode=Mode(settings.mode),
-            emit=Emit(settings.emit),
-            legacy=settings.legacy,
-            convert=settings.convert,
-            priority=Priority[settings.priority.upper()],
-            limits=self._limits(settings.limits, credential, f"{self._resolved.name}.{identities[0]}"),
-            identities=identities,
-            shared=settings.shared,
-        )
-
-    def _rules(self, texts: Sequence[str], place: KeyPath | None = None) -> RuleSet:
-        """Consumers with the same rules share them."""
-        key = tuple(texts)
-        if key not in self._rule_sets:
-            try:
-                self._rule_sets[key] = parse_rules(key, self._products)
-            except ValueError:
-                self._refuse_rules(key, place)
-                return RuleSet(())
-        return self._rule_sets[key]
-
-    def _refuse_rules(self, texts: Sequence[str], place: KeyPath | None) -> None:
-        """Each rule that does not parse."""
-        for index, text in enumerate(texts):
-            try:
-                parse_rules([text], self._products)
-            except ValueError as error:
-                self._refuse(place or ("allow", index), str(error), rule_hint(text, self._products))
-
-    def _limits(self, limits: Sequence[LimitSettings], credential: Credential, owner: str) -> LimitSet:
-        if not limits:
-            return NO_LIMITS
-        secret = derive_secret(credential.account.keys[0].authorization)
-        return make_limit_set(
-            make_limit(
-                f"{self._resolved.name}/{limit.name or index}",
-                limit.count,
-                limit.period_seconds,
-                limit.largest_burst,
-                per=Per(limit.per),
-                weight=limit.weight,
-                max_wait_seconds=limit.max_wait_seconds,
-                reports=limit.mode == "report",
-                rules=None if limit.route is None else self._rules([limit.route], ("limits", index, "route")),
-                secret=secret,
-                owner=owner,
-                route=limit.route or "",
-                label=limit.name or "",
-            )
-            for index, limit in enumerate(limits)
-        )
-
-    def _forms(self, form: FormSettings | None) -> FormRules | None:
-        if form is None:
-            return None
-        recipients = None
-        if form.to is not None:
-            recipients = tuple(
-                test for index, entry in enumerate(form.to) if (test := self._recipient(entry, index))
-            )
-        return FormRules(
-            senders=None if form.from_ is None else frozenset(form.from_),
-            messaging_services=None
-            if form.messaging_services is None
-            else frozenset(form.messaging_services),
-            recipients=recipients,
-            callback_hosts=None
-            if form.callback_hosts is None
-            else tuple(host.lower() for host in form.callback_hosts),
-            applications=None if form.applications is None else frozenset(form.applications),
-            reports_unknown=form.unknown_parameters == "report",
-        )
-
-    def _recipient(self, entry: str, index: int) -> Callable[[str], bool] | None:
-        if not (len(entry) == 2 and entry.isalpha()):
-            return match_prefix(entry)
-        try:
-            return match_country(entry.upper())
-        except ImportError:
-            self._refuse(
-                ("form", "to", index),
-                "countries need the phonenumbers package",
-                "pip install 'twilio-gateway[phonenumbers]', or give a prefix such as +1",
-            )
-            return None
-
-    def _refuse(self, path: KeyPath, message: str, hint: str) -> None:
-        self._problems.append(self._problem(("consumers", self._resolved.name, *path), message, hint))
-
-
 def _issuers(issuers: Iterable[ResolvedIssuer], rules: Mapping[str, list[ClaimRule]]) -> dict[str, Issuer]:
     """By their `iss`."""
     return {
@@ -270,23 +115,37 @@ def _issuers(issuers: Iterable[ResolvedIssuer], rules: Mapping[str, list[ClaimRu
     }
 
 
-def _key_rings(resolved: ResolvedSettings, problems: list[Problem]) -> dict[str, JwkSet]:
+def _jwk_sets(resolved: ResolvedSettings, problems: list[Problem]) -> dict[str, JwkSet]:
     """Of the issuers whose keys are in a file."""
     if resolved.issuers and not is_installed():
         hint = "pip install 'twilio-gateway[jwt]'"
         problems.append(resolved.origins.problem(("jwt",), "needs the joserfc package", hint))
         return {}
-    rings = {}
+    found = {}
     for index, each in enumerate(resolved.issuers):
         if each.jwks is not None:
             try:
-                rings[each.settings.name] = parse_jwks(each.jwks)
+                found[each.settings.name] = parse_jwks(each.jwks)
             except ValueError as error:
                 path = ("jwt", index, "jwks_file")
                 message = f"the file cannot be used: {error}"
                 problems.append(resolved.origins.problem(path, message, "give the issuer's public keys"))
-    return rings
+    return found
 
 
-def _authority(url: str) -> str:
-    return url.split("://", 1)[1].split("/", 1)[0].lower()
+def _find_unsendable_fields(resolved: ResolvedSettings, problems: list[Problem]) -> None:
+    for index, name in enumerate(resolved.settings.upstream.request_fields):
+        if name.lower().encode() in NEVER_SENT:
+            place = ("upstream", "request_fields", index)
+            problems.append(resolved.origins.problem(place, f"{name} is never sent on", "remove it"))
+
+
+def _own_authorities(listen: ListenAddress, public_url: str) -> set[str]:
+    """The values of Host that name this gateway itself, and so no host of Twilio's."""
+    names = {listen.host, "localhost"}
+    if listen.host in _WILDCARDS:
+        names |= {"127.0.0.1", "::1"}
+    found = {f"[{host}]:{listen.port}" if ":" in host else f"{host}:{listen.port}" for host in names}
+    if public_url:
+        found.add(public_url.split("://", 1)[1].split("/", 1)[0].lower())
+    return found
