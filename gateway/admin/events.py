@@ -138,6 +138,7 @@ class Events:
             if not await _written(response, block + exchanges, request):
                 return response
             async with self._ticked:
+                # The function is used up before `ticks` changes.
                 await self._ticked.wait_for(lambda: self._closing or self._ticks != ticks)  # noqa: B023
             if self._closing:
                 return response

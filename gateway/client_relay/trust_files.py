@@ -110,6 +110,7 @@ def _read_trust_store(path: Path, password: str, folder: Path, warn: Callable[[s
             password or _JAVA_DEFAULT_PASSWORD,
         ]
         try:
+            # A list of arguments, so that no shell reads the path.
             done = subprocess.run(command, capture_output=True, timeout=_KEYTOOL_SECONDS, check=False)  # noqa: S603
             found = b"".join(_certificates(done.stdout))
             if found:

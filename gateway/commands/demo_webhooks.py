@@ -20,7 +20,7 @@ from twilio_simulator import StatusCallbacks, WebhookSecret, WebhookSender
 PUBLIC_URL: Final = "https://hooks.example.com"
 _PORT: Final = 8443
 _SECRET: Final = "DEMO_SERVICE_WEBHOOK_SECRET"  # noqa: S105 - a variable's name
-_TOKEN: Final = "DEMO_TWILIO_AUTH_TOKEN"  # noqa: S105
+_TOKEN: Final = "DEMO_TWILIO_AUTH_TOKEN"  # noqa: S105 - the name of a variable
 _TEXT: Final = """\
 Twilio calls back, too: each message has status callbacks, which the gateway verifies and relays to a service
 in here that has no Auth Token. Let a message arrive:

@@ -107,6 +107,7 @@ class GcpStore:
         if file is None:
             self._credentials, project = google.auth.default(scopes=_SCOPES, request=cast(Any, transport))
         else:
+            # google-auth has no annotations, here and below.
             self._credentials = service_account.Credentials.from_service_account_file(  # type: ignore[no-untyped-call]
                 self._base_dir / file, scopes=_SCOPES
             )

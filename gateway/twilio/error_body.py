@@ -67,7 +67,10 @@ class RenderedError(NamedTuple):
     body: bytes
 
 
-def render_error(error: GatewayError, path: str, advice: ErrorHelp = ErrorHelp()) -> RenderedError:  # noqa: B008
+_NO_HELP: Final = ErrorHelp()
+
+
+def render_error(error: GatewayError, path: str, advice: ErrorHelp = _NO_HELP) -> RenderedError:
     """`path` is the request's, to choose JSON or XML by; it is not echoed."""
     if wants_xml(path):
         body, content_type = _as_xml(error, advice), b"application/xml"

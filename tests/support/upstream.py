@@ -17,7 +17,7 @@ _LINGER_ZERO = struct.pack("ii", 1, 0)
 
 
 @dataclass
-class Received:
+class ReceivedRequest:
     """One request as it came: `head` with its empty line, and the bytes of the body, framing included."""
 
     head: bytes
@@ -60,7 +60,7 @@ class UpstreamConnection:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     number: int
-    received: Received = field(default_factory=lambda: Received(b""))
+    received: ReceivedRequest = field(default_factory=lambda: ReceivedRequest(b""))
     ended: bool = False
 
     async def send(self, data: bytes) -> None:
@@ -104,8 +104,8 @@ class RawUpstream:
     def __init__(self) -> None:
         self.script: deque[Step] = deque()
         self.otherwise: Step = reply(b"{}")
-        self.received: list[Received] = []
-        self.broken: list[Received] = []
+        self.received: list[ReceivedRequest] = []
+        self.broken: list[ReceivedRequest] = []
         self.connections = 0
         self.gone = 0
         self.url = ""
@@ -117,7 +117,7 @@ class RawUpstream:
         self.script.extend(steps)
         return self
 
-    async def arrived(self, requests: int = 1) -> Received:
+    async def arrived(self, requests: int = 1) -> ReceivedRequest:
         """Wait until so many requests have come (their heads, for early steps); the last of them."""
         await self._until(lambda: len(self.received) >= requests)
         return self.received[requests - 1]
@@ -150,7 +150,7 @@ class RawUpstream:
             self._tasks.discard(task)
 
     async def _serve_one(self, connection: UpstreamConnection) -> None:
-        connection.received = received = Received(await connection.reader.readuntil(b"\r\n\r\n"))
+        connection.received = received = ReceivedRequest(await connection.reader.readuntil(b"\r\n\r\n"))
         received.connection = connection.number
         step = self.script.popleft() if self.script else self.otherwise
         if not getattr(step, "early", False):

@@ -176,6 +176,7 @@ class _Walk:
     def _scalar(self, node: yaml.Node, path: KeyPath) -> object:
         if node.tag == _TEXT:
             return node.value
+        # PyYAML's loader has no annotations.
         implicit = self._loader.resolve(yaml.ScalarNode, node.value, (True, False))  # type: ignore[no-untyped-call]
         if node.tag != implicit:
             hint = "remove the word that begins with '!', or use quotes"

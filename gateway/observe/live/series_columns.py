@@ -53,10 +53,12 @@ def write_points(points: Iterable[SeriesPoint]) -> list[list[object]]:
 
 def read_points(content: object) -> list[SeriesPoint]:
     """What another replica answered. Raises `ValueError` for what this release cannot read."""
+    if not isinstance(content, list):
+        raise ValueError("points of another release")
     try:
         return [
             SeriesPoint(int(t), int(seconds), _counts(durations), _counts(own), *map(int, rest[:3]))
-            for t, seconds, durations, own, *rest in content  # type: ignore[attr-defined]
+            for t, seconds, durations, own, *rest in content
         ]
     except (TypeError, ValueError) as error:
         raise ValueError("points of another release") from error
