@@ -31,6 +31,7 @@ class Pursuit:
         self._now = now
         self._looked_at: float | None = None
         self._asked_now = False
+        self._for_person = False
         self._changed = asyncio.Event()
         self._decided = asyncio.Event()
 
@@ -49,8 +50,11 @@ class Pursuit:
         self._changed.set()
 
     def look_now(self) -> None:
-        """A person asks: look as soon as possible, whatever the schedule says."""
-        self._asked_now = True
+        """A person asks: look as soon as possible, whatever the schedule says, and go by what is there now.
+
+        What was seen before and is gone holds nothing up any more: a person knows who deleted it.
+        """
+        self._asked_now = self._for_person = True
         self._changed.set()
 
     def next_due(self) -> float | None:
@@ -79,6 +83,8 @@ class Pursuit:
         outcome = self.outcome
         empty_since = outcome.empty_since or None
         compared = outcome.subject.compared
+        if self._for_person:
+            look = look._replace(misses=False)
         found = judge_look(look, compared, key, ended_at=self.ended_at, empty_since=empty_since)
         outcome.empty_since = found.empty_since or 0.0
         if found.verdict is not LookVerdict.OPEN:
