@@ -7,19 +7,17 @@ it has a definite answer or has waited for as long as it wants to.
 """
 
 import asyncio
-import os
 import random
-import socket
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote
 
 import orjson
 
-from tests.support.caller import FORM, MESSAGES, RawAnswer, RawCaller, raw_caller, request
+from tests.support.caller import FORM, MESSAGES, RawAnswer, raw_caller, request
+from tests.support.impatience import answer_or_leave
 
 IMPATIENT_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 1.0
@@ -150,7 +148,7 @@ class RetryingClient:
             try:
                 async with raw_caller(port) as caller:
                     await caller.send(head)
-                    answer = await self._wait(caller)
+                    answer = await answer_or_leave(caller, self._kind.patience_seconds)
                     heard = "gave up"
             except ConnectionRefusedError:
                 heard = "all down"
@@ -165,36 +163,3 @@ class RetryingClient:
         seconds = asyncio.get_running_loop().time() - began
         self._told.heard.setdefault(label, []).append(f"{began:.1f}: {heard} ({seconds:.1f} s)")
         return answer
-
-    async def _wait(self, caller: RawCaller) -> RawAnswer | None:
-        """The answer, or None for a client that gives up, and hangs up.
-
-        An answer that is already here when it would give up is taken: a busy loop of ours is not the client's
-        impatience, and the gateway cannot know that nobody has read it.
-        """
-        reading = asyncio.create_task(caller.answer(seconds=_ANSWER_SECONDS))
-        try:
-            await asyncio.wait({reading}, timeout=self._kind.patience_seconds)
-            while not reading.done() and not _left(caller):
-                await asyncio.wait({reading}, timeout=0.01)
-            if reading.done():
-                return reading.result()
-            caller.hang_up()
-            return None
-        finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
-
-
-def _left(caller: RawCaller) -> bool:
-    """Leave at once, without a turn of the loop; False if bytes of an answer have arrived."""
-    there = caller.writer.get_extra_info("socket")
-    if there is None or there.fileno() < 0:
-        return True
-    with socket.socket(fileno=os.dup(there.fileno())) as leaving:
-        with suppress(BlockingIOError, ConnectionError):
-            if leaving.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
-                return False
-        with suppress(OSError):
-            leaving.shutdown(socket.SHUT_RDWR)
-    return True

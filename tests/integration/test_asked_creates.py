@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.asking import Asking, asking_scene
 from tests.support.caller import FORM, MESSAGES, raw_caller, request
+from tests.support.impatience import answer_or_leave
 from tests.support.moved_clock import passing_time
 
 FAULTS = [
@@ -42,12 +43,10 @@ async def call_until_done(scene: Asking, number: int, patience: float) -> list[s
     for seconds in (patience, patience, patience, *[60.0] * 60):
         async with raw_caller(scene.gateway.port) as caller:
             await caller.send(given)
-            try:
-                answer = await caller.answer(seconds=seconds)
-            except TimeoutError:
-                caller.hang_up()
-                told.append("gave up")
-                continue
+            answer = await answer_or_leave(caller, seconds)
+        if answer is None:
+            told.append("gave up")
+            continue
         if answer.status == 201:
             assert json.loads(answer.body)["to"] == f"+1500{number:07d}"
             return [*told, "done"]
