@@ -207,7 +207,7 @@ class CallerTransport:
         if self._hang_up is None:
             self._hang_up = watch_hang_up(self._transport)
         seen = self._hang_up.poll(0) if self._hang_up is not None else ()
-        return not seen or (not self.secure and has_taken_all(self._transport, seen[0][1]))
+        return not seen or has_taken_all(self._transport, seen[0][1])
 
     @property
     def sent_all(self) -> bool:

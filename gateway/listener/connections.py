@@ -112,9 +112,9 @@ def watch_hang_up(transport: asyncio.BaseTransport | None) -> "select.poll | Non
 def has_taken_all(transport: asyncio.WriteTransport, seen: int) -> bool:
     """Whether a caller that has closed its sending side, or more, was there for the bytes just written.
 
-    `seen` is what `poll` shows after the write, which the event loops make at once. A caller that had left
-    answers the bytes with a reset; one that was there has them in its kernel (SIOCOUTQ of tcp(7)). Of bytes
-    under TLS, which may still wait to be sent, nothing can be told.
+    `seen` is what `poll` shows after the write, which the event loops make at once, under TLS as well. A
+    caller that had left answers the bytes with a reset; one that was there has them in its kernel (SIOCOUTQ
+    of tcp(7)).
     """
     if seen & _RESET or transport.get_write_buffer_size():
         return False

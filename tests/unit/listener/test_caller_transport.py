@@ -5,6 +5,7 @@ The gateway's loop stands still meanwhile, as a busy one does: it knows of nothi
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import Callable
 from typing import cast
@@ -16,7 +17,9 @@ from gateway.http.buffered_bytes import BufferedBytes
 from gateway.listener.caller_transport import CallerTransport
 from gateway.listener.connection_timer import ConnectionTimer
 from gateway.listener.connections import ConnectionLimits, ConnectionTracker
+from tests.support.tls import Authority
 
+Deed = Callable[[socket.socket], None]
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 ANSWER = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -49,7 +52,7 @@ def read_and_close(client: socket.socket) -> None:
     client.close()
 
 
-CASES: list[tuple[Callable[[socket.socket], None], Callable[[socket.socket], None], bool]] = [
+CASES: list[tuple[Deed, Deed, bool]] = [
     (stay, stay, True),
     (half_close, stay, True),
     (stay, read_and_close, True),
@@ -58,10 +61,18 @@ CASES: list[tuple[Callable[[socket.socket], None], Callable[[socket.socket], Non
     (shut_down, stay, False),
     (reset, stay, False),
 ]
+TLS_CASES = [case for case in CASES if case[0] is not half_close]
 
 
-async def was_there(before: Callable[[socket.socket], None], after: Callable[[socket.socket], None]) -> bool:
-    """What is known of a caller that does this before its answer is written, and that before it is asked."""
+async def was_there(
+    before: Deed,
+    after: Deed,
+    authority: Authority | None,
+) -> bool:
+    """What is known of a caller that does this before its answer is written, and that before it is asked.
+
+    `authority` is that of the listener's certificate, where it speaks TLS.
+    """
     loop = asyncio.get_running_loop()
     connected: asyncio.Future[asyncio.Transport] = loop.create_future()
 
@@ -69,8 +80,12 @@ async def was_there(before: Callable[[socket.socket], None], after: Callable[[so
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             connected.set_result(cast(asyncio.Transport, transport))
 
-    server = await loop.create_server(Accepted, "127.0.0.1", 0)
-    with socket.create_connection(server.sockets[0].getsockname()) as client:
+    own, trusting = (None, None) if authority is None else contexts(authority)
+    server = await loop.create_server(Accepted, "127.0.0.1", 0, ssl=own)
+    with socket.create_connection(server.sockets[0].getsockname()) as plain:
+        client = plain
+        if trusting is not None:
+            client = await asyncio.to_thread(trusting.wrap_socket, plain, server_hostname="localhost")
         transport = await connected
         timer, tracker = ConnectionTimer(loop, transport.abort), ConnectionTracker(ConnectionLimits())
         caller = CallerTransport(transport, timer, tracker, BufferedBytes(1_000_000))
@@ -79,19 +94,43 @@ async def was_there(before: Callable[[socket.socket], None], after: Callable[[so
         after(client)
         found = caller.was_there
         transport.abort()
+        client.close()
     server.close()
     return found
 
 
+def contexts(authority: Authority) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """The listener's, and a caller's."""
+    own, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority.issue("localhost").configure_cert(own)
+    authority.ca.configure_trust(trusting)
+    return own, trusting
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize(("before", "after", "expected"), CASES)
+def test_a_caller_that_left_before_the_answer_was_not_there(
+    loop: Callable[[], asyncio.AbstractEventLoop], before: Deed, after: Deed, expected: bool
+) -> None:
+    with asyncio.Runner(loop_factory=loop) as runner:
+        assert runner.run(was_there(before, after, None)) is expected
+
+
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize(
-    ("before", "after", "expected"), CASES, ids=lambda each: getattr(each, "__name__", "")
+    ("before", "after", "expected"), [case for case in CASES if case[0] is not half_close]
 )
-def test_a_caller_that_left_before_the_answer_was_not_there(
+def test_the_same_holds_under_tls(
+    authority: Authority,
     loop: Callable[[], asyncio.AbstractEventLoop],
-    before: Callable[[socket.socket], None],
-    after: Callable[[socket.socket], None],
+    before: Deed,
+    after: Deed,
     expected: bool,
 ) -> None:
     with asyncio.Runner(loop_factory=loop) as runner:
-        assert runner.run(was_there(before, after)) is expected
+        assert runner.run(was_there(before, after, authority)) is expected
