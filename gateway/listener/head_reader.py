@@ -38,7 +38,7 @@ class HeadReader:
         first = self._first
         if first:
             self._first = False
-            self._owner = owner = find_owner(self._caller, data)
+            self._owner = owner = find_owner(*self._caller.proofs, data)
             if owner is not None:
                 self._known = self._scope.parked.take(owner)
         if self._known is None or self._parser.begun:

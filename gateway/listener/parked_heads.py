@@ -11,7 +11,8 @@ import re
 from collections import OrderedDict
 from typing import Final, NamedTuple
 
-from gateway.listener.caller_transport import CallerTransport
+from gateway.http.tunnel import Tunnel
+from gateway.identity.client_certificates import PeerCertificate
 from gateway.listener.known_heads import HeadBudget, KnownHeads
 
 PARKED_SECONDS: Final = 10.0
@@ -32,18 +33,18 @@ class Owner(NamedTuple):
     proxy_key: bytes
 
 
-def find_owner(caller: CallerTransport, data: bytes) -> Owner | None:
-    """Of a connection whose first head is in `data`; None where nothing is shared."""
-    if caller.certificate is not None:  # it is part of what is decided
+def find_owner(certificate: PeerCertificate | None, tunnel: Tunnel | None, data: bytes) -> Owner | None:
+    """Of a connection with these proofs whose first head is in `data`; None where nothing is shared."""
+    if certificate is not None:  # it is part of what is decided
         return None
     end = data.find(b"\r\n\r\n")
     shown = _AUTHORIZATION.search(data, 0, end + 2) if end > 0 else None
     if shown is None:
         return None
     key = hashlib.sha256(shown[1]).digest()
-    if caller.tunnel is None:
+    if tunnel is None:
         return Owner(key, "", None, b"")
-    host, proxy_key, server_name = caller.tunnel.tunnel
+    host, proxy_key, server_name = tunnel
     return Owner(key, host, server_name, hashlib.sha256(proxy_key).digest() if proxy_key else b"")
 
 

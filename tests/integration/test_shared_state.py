@@ -51,6 +51,13 @@ async def store(redis: RedisServer) -> AsyncIterator[RedisStore]:
     await store.close()
 
 
+async def exact(store: RedisStore) -> None:
+    """Ask for the time until the answer is quick, which the first one is not on a busy machine."""
+    assert store._pipe is not None
+    while store.server_clock._error > 0.0003:
+        await store._ask_time(store._pipe)
+
+
 async def apply(gateway: Running, folder: Path, upstream: RawUpstream, **settings: Any) -> None:
     """A reload, without waiting for a watcher."""
     path = folder / "gateway.yaml"
@@ -183,6 +190,8 @@ async def test_c8_replicas_with_other_clocks_share_a_limit(
     await skewed.open()
     try:
         assert skewed.server_clock.ahead_seconds == pytest.approx(ahead, abs=1)
+        for each in (skewed, store):
+            await exact(each)
         wanted = keys(limit("4/m", 4))
         stores = [RedisLimits(each, each.server_clock.now) for each in (skewed, store)]
         verdicts = [

@@ -1,14 +1,11 @@
 """Whose heads are shared by connections that follow each other, and for how long."""
 
 import asyncio
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
 
 from gateway.http.tunnel import Tunnel
 from gateway.identity.client_certificates import PeerCertificate
-from gateway.listener.caller_transport import CallerTransport
 from gateway.listener.known_heads import HeadBudget, KnownHeads
 from gateway.listener.parked_heads import PARKED_SECONDS, Owner, ParkedHeads, find_owner
 from tests.support.moved_clock import MovedClock
@@ -22,8 +19,7 @@ OWNER = Owner(b"a", "", None, b"")
 def owner(
     data: bytes = HEAD, tunnel: Tunnel = OUTSIDE, certificate: PeerCertificate | None = None
 ) -> Owner | None:
-    around = SimpleNamespace(tunnel=tunnel) if tunnel.host else None
-    return find_owner(cast(CallerTransport, SimpleNamespace(certificate=certificate, tunnel=around)), data)
+    return find_owner(certificate, tunnel if tunnel.host else None, data)
 
 
 def known(budget: HeadBudget) -> KnownHeads:
