@@ -127,6 +127,40 @@ def test_no_name_is_two_exceptions(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", COMPILED)
+def test_no_finally_reads_what_may_be_none_until_its_try_ends_well(path: str) -> None:
+    """mypyc takes it for what it then is: the read raises, in place of what was raised (`findings/`)."""
+    for function in ast.walk(TREES[path]):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            optional = set(_optional_names(function))
+            for node in ast.walk(function):
+                if isinstance(node, ast.Try):
+                    given = _names(node.body, ast.Store)
+                    assert not optional & given & _names(node.finalbody, ast.Load), function.name
+
+
+def _optional_names(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    """Variables that are None at first, or may be by their annotation."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.AnnAssign) and "None" in ast.unparse(node.annotation):
+            yield ast.unparse(node.target)
+        elif isinstance(node, ast.Assign) and "None" in ast.unparse(node.value).split(", "):
+            yield from (ast.unparse(each) for target in node.targets for each in _elements(target))
+
+
+def _elements(target: ast.expr) -> list[ast.expr]:
+    return target.elts if isinstance(target, ast.Tuple) else [target]
+
+
+def _names(nodes: list[ast.stmt], context: type[ast.expr_context]) -> set[str]:
+    return {
+        ast.unparse(each)
+        for node in nodes
+        for each in ast.walk(node)
+        if isinstance(each, ast.Name | ast.Attribute) and isinstance(each.ctx, context)
+    }
+
+
+@pytest.mark.parametrize("path", COMPILED)
 def test_nothing_is_used_that_mypyc_cannot_compile(path: str) -> None:
     """Async generators, and a dataclass with type variables, which fails when it is imported."""
     for node in ast.walk(TREES[path]):
