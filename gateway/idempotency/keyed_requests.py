@@ -84,6 +84,7 @@ class Idempotency:
                 on_written=self._memory.forget,
                 loops=loops,
                 on_second_holder=lambda: on_event(IdempotencyEvent.SECOND_HOLDER),
+                sleep=sleep,
             )
 
     def apply(self, options: IdempotencyOptions) -> None:
@@ -143,7 +144,7 @@ class Idempotency:
             waited = self._record_wait(waited)
             if loop.time() >= deadline:
                 raise self._recorded(in_flight())
-            await asyncio.sleep(min(poll, max(deadline - loop.time(), 0)))
+            await self._sleep(min(poll, max(deadline - loop.time(), 0)))
             poll = min(poll * 2, _MAX_POLL_SECONDS)
 
     async def _enter(self, claim: Claim, deadline: float) -> tuple[Lease | None, Record | None]:

@@ -8,7 +8,7 @@ when the store is available again. Knows nothing of HTTP.
 import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from gateway.background.loops import BackgroundLoop, BackgroundLoops
@@ -56,7 +56,8 @@ class RedisRecords:
 
     `find` returns this process's record of a scope, for the answers of late writes; `on_written` is called
     once Redis has it. `on_second_holder` is called if another replica has taken over a claim that is held
-    here. At most `unwritten_max` records are queued; dropped ones read as unknown.
+    here. At most `unwritten_max` records are queued; dropped ones read as unknown. `sleep` waits for some
+    seconds.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class RedisRecords:
         on_written: Callable[[str], None],
         on_second_holder: Callable[[], None] = lambda: None,
         loops: BackgroundLoops | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         lease_seconds: float = LEASE_SECONDS,
         renew_seconds: float = RENEW_SECONDS,
     ) -> None:
@@ -80,6 +82,7 @@ class RedisRecords:
         self._find = find
         self._on_written = on_written
         self._on_second_holder = on_second_holder
+        self._sleep = sleep
         self._leases = 0
         self._unwritten: OrderedDict[str, Lease] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -221,7 +224,7 @@ class RedisRecords:
         while self._unwritten:
             scope, lease = next(iter(self._unwritten.items()))
             if not await self._write(lease):
-                await asyncio.sleep(_CATCH_UP_SECONDS)
+                await self._sleep(_CATCH_UP_SECONDS)
             elif self._unwritten.get(scope) is lease:
                 del self._unwritten[scope]
                 loop.beat()

@@ -56,10 +56,6 @@ DONE: dict[str, Callable[[], Any]] = {
 }
 
 
-async def _no_pause(_: float) -> None:
-    """Claims without an answer are repeated at once, so that all that happens depends on the rules alone."""
-
-
 class Sending:
     """A request that holds its claim, and how it will end."""
 
@@ -184,6 +180,7 @@ class InMemory(RuleBasedStateMachine):
                         for each in all_:
                             if not each.end.done():
                                 each.end.set_result("429")
+                    await self._come_to_rest()
                     await asyncio.wait(pending, timeout=0.01)
 
         self.loop.run_until_complete(settle())
@@ -195,10 +192,11 @@ class OverRedis(InMemory):
     async def _open(self) -> list[Idempotency]:
         server = _running[0]
         server.client.flushall()
+        self.paused: list[asyncio.Future[None]] = []
         self.redis = [RedisStore(server.url, lambda state: None, answer_seconds=20) for _ in range(2)]
         self.stores = [FaultyStore(store) for store in self.redis]
         return [
-            Idempotency(self._options(), lambda: self.now, store=store, sleep=_no_pause)
+            Idempotency(self._options(), lambda: self.now, store=store, sleep=self._pause)
             for store in self.stores
         ]
 
@@ -207,13 +205,36 @@ class OverRedis(InMemory):
         for store in self.redis:
             await store.close()
 
+    async def _pause(self, _: float) -> None:
+        """What asks again does so in its turn, so that all that happens depends on the rules alone."""
+        self.paused.append(self.loop.create_future())
+        await self.paused[-1]
+
     async def _come_to_rest(self) -> None:
+        """Let those who pause go on, one after the other, until that changes nothing."""
+        await self._quiet()
+        before = None
+        while before != (before := self._situation()):
+            for _ in range(len(self.paused)):
+                turn = self.paused.pop(0)
+                if not turn.done():
+                    turn.set_result(None)
+                await self._quiet()
+
+    async def _quiet(self) -> None:
         runs = -1
         while runs != (runs := sum(store.runs for store in self.stores)):
             for _ in range(3):
                 await super()._come_to_rest()
                 for store in self.stores:
                     await store.until_quiet()
+
+    def _situation(self) -> tuple[object, ...]:
+        """What may change while nobody does anything."""
+        on_their_way = [len(each) for each in self.on_their_way.values()]
+        unwritten = [len(room._shared._unwritten) for room in self.rooms if room._shared is not None]
+        faults = [len(store.faults) for store in self.stores]
+        return [task.done() for task in self.tasks], on_their_way, unwritten, faults
 
     @rule(fault=st.sampled_from(["before", "after"]), which=st.integers(0, 1))
     def the_store_will_fail(self, fault: str, which: int) -> None:
@@ -232,7 +253,8 @@ class OverRedis(InMemory):
                 store.faults.clear()
                 assert room._shared is not None
                 while tasks := {*room._shared._tasks, *filter(None, [room._shared._catching_up])}:
-                    await asyncio.wait(tasks, timeout=20)
+                    await self._come_to_rest()
+                    await asyncio.wait(tasks, timeout=0.01)
 
         self.loop.run_until_complete(write())
         _running[0].client.flushall()
@@ -242,5 +264,5 @@ TestInMemory = InMemory.TestCase
 TestInMemory.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestOverRedis = OverRedis.TestCase
 TestOverRedis.settings = settings(
-    max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
