@@ -169,7 +169,7 @@ async def test_what_is_wrong_is_told_once(tmp_path: Path) -> None:
         assert (await scene.next()).result is Result.FAILED
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(scene.told.get(), 1)
-        secret.write_text("secret-1")
+        replace(secret, "secret-1")
         assert (await scene.next()).changes == ()
         assert len(scene.consumers) == 1
 
