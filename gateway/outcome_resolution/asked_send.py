@@ -160,6 +160,7 @@ class AskedSend:
         first_look = max(self._deadline - BEFORE_DEADLINE_SECONDS, loop.time() + _FIRST_LOOK_SECONDS)
         answer: Response | None = None
         fields, failure = b"", None
+        self._given_up = None
         async with Interruption() as interruption:
             self._timer = loop.call_at(first_look, self._look_in_flight, interruption)
             self._hold.when_lapsed(partial(self._give_up, interruption))

@@ -52,7 +52,7 @@ async def test_b16_an_open_outcome_in_the_store_is_not_another_consumers(
 
 
 @pytest.mark.parametrize("again", [FORMER, ROTATED, ASKING], ids=["same", "rotated", "unknown"])
-async def test_b16_whoever_shares_an_identity_is_held_by_the_store(
+async def test_b16_a_consumer_that_shares_an_identity_is_held_by_the_store(
     one: GuardReplica, two: GuardReplica, again: object
 ) -> None:
     assert isinstance(again, type(ASKING))

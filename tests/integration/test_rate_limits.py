@@ -160,7 +160,7 @@ LOSSES = [pytest.param("stop", id="stopped"), pytest.param("freeze", id="frozen"
 
 @pytest.mark.parametrize("loss", LOSSES)
 async def test_goes_on_alone_under_load_and_comes_back(loss: str) -> None:
-    """Forty callers ask without a pause: none fails or waits for its deadline, and Redis is used again."""
+    """Forty callers ask without a pause: none ever waits for long or fails, and Redis is used again."""
     told: list[StoreState] = []
     longest = 0.0
     admitted = 0
@@ -206,4 +206,4 @@ async def test_goes_on_alone_under_load_and_comes_back(loss: str) -> None:
             await asyncio.gather(*callers)
             assert [state.available for state in told] == [False, True]
             assert server.client.exists("gateway:limit:{app}/0")
-    assert longest < 5.0  # of ten: nobody waited for Redis
+    assert longest < 1.0

@@ -1,6 +1,7 @@
 """The connection to a real Redis that stops, freezes, loses its scripts and comes back."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 
@@ -96,8 +97,10 @@ async def test_a_caller_that_leaves_takes_only_its_own_answer(redis: Watched) ->
 async def test_frozen_and_thawed(server: RedisServer) -> None:
     async with watched(server.url, ANSWER_SECONDS) as redis:
         server.freeze()
+        began = time.perf_counter()
         with pytest.raises(StoreUnavailable, match="no answer in time"):
             await redis.store.run(COUNT, ("a",), (1,))
+        assert time.perf_counter() - began < 0.5
         await redis.lose()
         with pytest.raises(StoreUnavailable):  # at once, without a question
             redis.store.run(COUNT, ("a",), (1,)).send(None)

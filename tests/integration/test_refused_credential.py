@@ -1,4 +1,4 @@
-"""Row D8: what callers are told when Twilio refuses the gateway's credential, or when a + was not escaped."""
+"""Row D8: what callers read when Twilio refuses the gateway's credential, or when a + was not escaped."""
 
 from typing import Any
 

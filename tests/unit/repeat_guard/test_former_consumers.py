@@ -25,7 +25,7 @@ def test_b16_an_open_outcome_is_not_another_consumers() -> None:
 
 
 @pytest.mark.parametrize("again", [FORMER, ROTATED, NAMELESS], ids=["same", "rotated", "unknown"])
-def test_b16_whoever_shares_an_identity_is_held(again: object) -> None:
+def test_b16_a_consumer_that_shares_an_identity_is_held(again: object) -> None:
     """As is one of which nothing is known, in what the previous release has entered."""
     assert isinstance(again, type(INTENT))
 

@@ -1,4 +1,4 @@
-"""Row D4: more ways in which no connection can be made, and the reason that is told of each."""
+"""Row D4: more ways in which no connection can be made, and the reason given for each."""
 
 import asyncio
 import errno
