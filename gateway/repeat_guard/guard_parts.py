@@ -11,15 +11,20 @@ from gateway.repeat_guard.shared_intents import SharedIntents
 
 @dataclass(frozen=True, slots=True)
 class RepeatGuardOptions:
-    """`reports` counts what would have been held, and holds nothing. `refuses` is `on_store_failure: refuse`.
+    """`reports` counts what would have been held, and neither holds nor refuses anything.
 
-    `shares`: intents are in the store, if there is one.
+    `refuses` is `on_store_failure: refuse`. `shares`: intents are in the store, if there is one.
     """
 
     reports: bool = False
     max_entries: int = 100_000
     shares: bool = True
     refuses: bool = False
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether an attempt ends if the store does not hear of it: others may say that it was not done."""
+        return self.refuses and not self.reports
 
 
 @dataclass(slots=True)

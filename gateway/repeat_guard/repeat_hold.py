@@ -109,17 +109,15 @@ class RepeatHold:
             return
         if self._elsewhere is not None:
             self._end_elsewhere(self._elsewhere)
-        elif entry is None:
-            return
-        elif self.shared is not None or self.found or entry.ending is not None:
+        elif entry is not None and (self.shared is not None or self.found or entry.ending is not None):
             self._end_shared(intent, entry)
-        else:
+        elif entry is not None:
             self._end(intent, entry, self._ending(intent, entry, error))
 
     def before_attempts(self, check: Callable[[], None] | None) -> Callable[[], None] | None:
         """What is called before each attempt: `check`, and with a store whether the lease still lasts."""
         shared = self._parts.shared
-        if shared is None:
+        if shared is None or self._parts.options.reports:
             return check
 
         def require_turn() -> None:
@@ -142,7 +140,7 @@ class RepeatHold:
 
     def when_lapsed(self, give_up: Callable[[], None]) -> None:
         """`give_up` is called if other replicas may believe that the attempt in flight has ended."""
-        if self._lease is not None and self._parts.options.refuses:
+        if self._lease is not None and self._parts.options.gives_up:
             self._lease.on_lapsed = give_up
 
     def absent(self) -> None:
@@ -153,12 +151,14 @@ class RepeatHold:
         """The answer was written in full to a connected caller."""
         self._delivered = True
 
-    def _begin(self, intent: RepeatIntent) -> RepeatEntry:
+    def _begin(self, intent: RepeatIntent) -> RepeatEntry | None:
         try:
             entry = self._entry = self._parts.table.begin(intent.scope, intent.seconds)
         except Refusal:
             self._on_event(RepeatEvent.FULL)
-            raise
+            if not self._parts.options.reports:
+                raise
+            return None
         if self._parts.shared is None and intent.asks:
             self.outcome = self._new_outcome(intent)
             self._parts.local.enter(self.outcome)
@@ -189,7 +189,7 @@ class RepeatHold:
                 entry = self._parts.table.find_for(intent)
         entry = self._begin(intent)
         shared = self._parts.shared
-        if shared is None:
+        if shared is None or entry is None:
             return
         on_lost = partial(self._on_event, RepeatEvent.SECOND_HOLDER)
         lease = shared.lease(intent, self._new_outcome(intent), on_lost)

@@ -98,6 +98,19 @@ async def test_a_store_that_is_away_refuses_or_leaves_each_alone(server: RedisSe
         assert replica.guard.entries == 0
 
 
+@pytest.mark.parametrize("refuses", [True, False])
+async def test_report_mode_refuses_nothing_while_redis_is_slow(server: RedisServer, refuses: bool) -> None:
+    """What the store could not be told in time is sent all the same."""
+    async with guard_replica(server, refuses=refuses, reports=True) as replica:
+        replica.store.faults.append("before")
+        hold = replica.hold()
+        async with hold:
+            require_turn = hold.before_attempts(None)
+            assert require_turn is None
+            hold.answered(created())
+            hold.delivered()
+
+
 async def test_what_ended_while_the_store_was_away_is_written_when_it_is_back(
     server: RedisServer, one: GuardReplica, two: GuardReplica
 ) -> None:

@@ -250,6 +250,15 @@ def test_report_mode_counts_and_holds_nothing() -> None:
     assert (scene.sent, scene.events) == (3, [RepeatEvent.REPORTED, RepeatEvent.REPORTED])
 
 
+def test_report_mode_sends_what_it_has_no_room_for() -> None:
+    async def script(scene: Scene) -> None:
+        for letter in "ab":
+            await settle(scene.call(lost(), intent=RepeatIntent(letter * 64, 300.0)))
+
+    scene = run(script, reports=True, max_entries=1)
+    assert (scene.sent, scene.events) == (2, [RepeatEvent.FULL])
+
+
 def test_a_full_table_forgets_the_oldest_that_is_resolved_and_nothing_open() -> None:
     def intent(letter: str) -> RepeatIntent:
         return RepeatIntent(letter * 64, 300.0)
