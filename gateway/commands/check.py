@@ -61,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
     # Imported here: `gateway check --help` need not wait for pydantic.
     from gateway.app.configuration import ConfigurationSource, make_configuration
     from gateway.app.requirements import find_unwritable
+    from gateway.config.checking.guard_notes import describe_guard
     from gateway.config.lint import find_lint, find_warnings_beside
     from gateway.config.loading.resolve import load_static
     from gateway.config.paused_collection import paused_collection
@@ -99,6 +100,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.config}: ok, {counts}")
         for warning in warnings:
             print(f"warning: {warning}")
+        for note in () if args.online else describe_guard(resolved.settings):  # for people
+            print(f"note: {note}")
         _print_trials(trials)
     return _judge({trial.verdict for trial in trials})
 
