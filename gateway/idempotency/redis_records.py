@@ -7,21 +7,19 @@ when the store is available again. Knows nothing of HTTP.
 
 import asyncio
 import secrets
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from gateway.background.loops import BackgroundLoop, BackgroundLoops
+from gateway.background.loops import BackgroundLoops
 from gateway.idempotency.claim_rules import ClaimState, Record, decode_answer
 from gateway.idempotency.record_scripts import BEGIN, RELEASE, RENEW, SETTLE
 from gateway.policy.idempotency_key import Claim
 from gateway.redis.availability import StoreUnavailable, UnusableKey
+from gateway.redis.late_writes import LateWrites
 from gateway.redis.redis_store import Script, ScriptStore
 
 LEASE_SECONDS = 30.0
 RENEW_SECONDS = 10.0
-_CATCH_UP_SECONDS = 0.5
-_LATE_SECONDS = 30.0  # while the store is unavailable, nothing is written
 _TOKENS_MAX = 8
 _LATE_MS = 60_000
 
@@ -44,6 +42,11 @@ class Lease:
         self.end: Record | None = None
         self.is_unsure = False
         self.is_lost = False
+
+    @property
+    def scope(self) -> str:
+        """That of its claim."""
+        return self.claim.scope
 
     def supersede(self, earlier: "Lease") -> None:
         """Whatever ends this one ends `earlier` as well, whose own end Redis does not have."""
@@ -78,27 +81,29 @@ class RedisRecords:
         self._ttl_ms = round(ttl_seconds * 1000)
         self._lease_ms = round(lease_seconds * 1000)
         self._renew_seconds = renew_seconds
-        self._unwritten_max = unwritten_max
         self._find = find
         self._on_written = on_written
         self._on_second_holder = on_second_holder
-        self._sleep = sleep
         self._leases = 0
-        self._unwritten: OrderedDict[str, Lease] = OrderedDict()
+        self._unwritten: LateWrites[Lease] = LateWrites(
+            self._write,
+            unwritten_max,
+            name="idempotency_writes",
+            loops=loops if loops is not None else BackgroundLoops(),
+            sleep=sleep,
+        )
         self._tasks: set[asyncio.Task[None]] = set()
-        self._loops = loops if loops is not None else BackgroundLoops()
-        self._catching_up: asyncio.Task[None] | None = None
 
     def resize(self, ttl_seconds: float, unwritten_max: int) -> None:
         """Apply new bounds."""
         self._ttl_ms = round(ttl_seconds * 1000)
-        self._unwritten_max = unwritten_max
+        self._unwritten.most = unwritten_max
 
     def lease(self, claim: Claim) -> Lease:
         """A lease that Redis does not know yet. It supersedes an earlier one that could not be taken back."""
         self._leases += 1
         lease = Lease(claim, self._leases)
-        earlier = self._unwritten.pop(claim.scope, None)
+        earlier = self._unwritten.take(claim.scope)
         if earlier is not None:
             lease.supersede(earlier)
         return lease
@@ -145,8 +150,8 @@ class RedisRecords:
     async def close(self, seconds: float = 1.0) -> None:
         """Give writes under way `seconds`. What remains unwritten reads as unknown, never as free."""
         tasks = set(self._tasks)
-        if self._catching_up is not None:
-            tasks.add(self._catching_up)
+        if self._unwritten.running is not None:
+            tasks.add(self._unwritten.running)
         if tasks:
             await asyncio.wait(tasks, timeout=seconds)
         for task in tasks | self._tasks:
@@ -179,15 +184,7 @@ class RedisRecords:
             return
         if lease.end is not None and lease.end.answer:  # this process's table bounds the bytes of answers
             lease.end = lease.end._replace(state=ClaimState.SPENT, answer=b"")
-        queued = self._unwritten.get(lease.claim.scope)
-        if queued is not None and queued is not lease:
-            earlier, lease = sorted((queued, lease), key=lambda each: each.number)
-            lease.supersede(earlier)
-        self._unwritten[lease.claim.scope] = lease
-        if len(self._unwritten) > self._unwritten_max:
-            self._unwritten.popitem(last=False)
-        if self._catching_up is None:
-            self._catching_up = self._loops.start("idempotency_writes", _LATE_SECONDS, self._catch_up)
+        self._unwritten.add(lease)
 
     async def _write(self, lease: Lease) -> bool:
         scope, end = lease.claim.scope, lease.end
@@ -218,17 +215,6 @@ class RedisRecords:
     def _fuller(self, scope: str) -> Record | None:
         record = self._find(scope)
         return record if record is not None and record.state is ClaimState.KEPT else None
-
-    async def _catch_up(self, loop: BackgroundLoop) -> None:
-        """Write what is queued, oldest first. A lease stays queued meanwhile, to be superseded."""
-        while self._unwritten:
-            scope, lease = next(iter(self._unwritten.items()))
-            if not await self._write(lease):
-                await self._sleep(_CATCH_UP_SECONDS)
-            elif self._unwritten.get(scope) is lease:
-                del self._unwritten[scope]
-                loop.beat()
-        self._catching_up = None
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)

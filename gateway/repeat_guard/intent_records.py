@@ -97,6 +97,11 @@ class IntentLease:
         self.is_queued = False
         self.is_lost = False
 
+    @property
+    def scope(self) -> str:
+        """That of its intent."""
+        return self.intent.scope
+
     def supersede(self, earlier: "IntentLease") -> None:
         """Whatever ends this one ends `earlier` as well, whose own end the store does not have."""
         made = earlier.end.sid if earlier.end is not None else ""

@@ -13,6 +13,7 @@ from gateway.background.loops import BackgroundLoop, BackgroundLoops
 from gateway.http.stored_response import STORED_BYTES, encode_response
 from gateway.policy.repeat_intent import RepeatIntent
 from gateway.redis.availability import StoreUnavailable
+from gateway.redis.late_writes import LateWrites
 from gateway.redis.redis_store import Script, ScriptStore
 from gateway.repeat_guard.answer_seal import seal
 from gateway.repeat_guard.intent_records import IntentEnd, IntentLease, SharedIntent, read_intent
@@ -21,11 +22,9 @@ from gateway.repeat_guard.open_outcomes import LEASE_SECONDS, OpenOutcome, Outco
 from gateway.repeat_guard.outcome_scripts import OWN
 from gateway.repeat_guard.outcome_text import write_outcome
 from gateway.repeat_guard.repeat_rules import store_unavailable
-from gateway.repeat_guard.unwritten_ends import UnwrittenEnds
 
 RENEW_SECONDS = LEASE_SECONDS / 4
 _CATCH_UP_SECONDS = 0.5
-_LATE_SECONDS = 30.0  # while the store is unavailable, nothing is written
 _LATE_MS = 60_000
 _LAPSED_SECONDS = 1.0
 """From a lease's end to that of its attempt: others say that it was not done from 15 s after the lease on."""
@@ -60,10 +59,11 @@ class SharedIntents:
         self._sleep = sleep
         self._leases = 0
         self._held: dict[str, IntentLease] = {}
-        self._unwritten = UnwrittenEnds(unwritten_max)
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops = loops if loops is not None else BackgroundLoops()
-        self._catching_up: asyncio.Task[None] | None = None
+        self._unwritten: LateWrites[IntentLease] = LateWrites(
+            self._write, unwritten_max, name="repeat_writes", loops=self._loops, sleep=sleep
+        )
         self._renewing: asyncio.Task[None] | None = None
 
     @property
@@ -159,8 +159,8 @@ class SharedIntents:
         if self._renewing is not None:
             self._renewing.cancel()
         tasks = set(self._tasks)
-        if self._catching_up is not None:
-            tasks.add(self._catching_up)
+        if self._unwritten.running is not None:
+            tasks.add(self._unwritten.running)
         if tasks:
             await asyncio.wait(tasks, timeout=seconds)
         for task in tasks | self._tasks:
@@ -207,10 +207,9 @@ class SharedIntents:
     async def _write_or_queue(self, lease: IntentLease) -> None:
         if await self._write(lease):
             return
+        lease.is_queued = True
         self._unwritten.add(lease)
         lease.on_refused()
-        if self._catching_up is None:
-            self._catching_up = self._loops.start("repeat_writes", _LATE_SECONDS, self._catch_up)
 
     async def _write(self, lease: IntentLease) -> bool:
         keys, end = lease.keys, lease.end
@@ -277,17 +276,6 @@ class SharedIntents:
                 return
             except StoreUnavailable:
                 await self._sleep(_CATCH_UP_SECONDS)
-
-    async def _catch_up(self, loop: BackgroundLoop) -> None:
-        """Write what is queued, oldest first. A lease stays queued meanwhile, to be superseded."""
-        while self._unwritten:
-            lease = self._unwritten.first()
-            if await self._write(lease):
-                self._unwritten.written(lease)
-                loop.beat()
-            else:
-                await self._sleep(_CATCH_UP_SECONDS)
-        self._catching_up = None
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -252,7 +252,7 @@ class OverRedis(InMemory):
             for room, store in zip(self.rooms, self.stores, strict=True):
                 store.faults.clear()
                 assert room._shared is not None
-                while tasks := {*room._shared._tasks, *filter(None, [room._shared._catching_up])}:
+                while tasks := {*room._shared._tasks, *filter(None, [room._shared._unwritten.running])}:
                     await self._come_to_rest()
                     await asyncio.wait(tasks, timeout=0.01)
 

@@ -114,7 +114,7 @@ class GuardReplica:
         shared = self.guard._parts.shared
         assert shared is not None
         async with asyncio.timeout(60):
-            while tasks := {*shared._tasks, *filter(None, [shared._catching_up])}:
+            while tasks := {*shared._tasks, *filter(None, [shared._unwritten.running])}:
                 await asyncio.wait(tasks)
 
     def keys(self) -> set[str]:
