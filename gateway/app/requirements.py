@@ -14,7 +14,7 @@ from gateway.config.compile_credentials import make_seal
 from gateway.config.loading.resolved import ResolvedSettings
 from gateway.config.problems import KeyPath, Problem
 from gateway.observe.traces.tracer import require_tracer
-from gateway.redis.redis_store import require_connection
+from gateway.redis.redis_url import require_connection
 
 _NO_OTEL = ("needs the opentelemetry packages", "pip install 'twilio-gateway[otel]', or turn it off")
 _NO_EXPORTER = (

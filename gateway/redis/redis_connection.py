@@ -12,18 +12,22 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from functools import lru_cache
 from typing import Any, Protocol
 
 import hiredis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from gateway.redis.availability import StoreUnavailable
-
-Argument = bytes | str | int
+from gateway.redis.command_bytes import Argument, pack
 
 _LOST = (RedisError, hiredis.HiredisError, OSError, EOFError, ValueError, TimeoutError)
 _NOT_YET: Any = object()
+_RIDE_SECONDS = 0.005
+"""So long a posted command waits for another to be sent with: a write and a wake-up of its own cost more
+CPU than the command."""
+
+OnAnswer = Callable[[Any], None]
+"""Called with an answer, or the `ResponseError` or `StoreUnavailable` in its place. It must not raise."""
 
 
 class RedisConnection(Protocol):
@@ -48,8 +52,10 @@ class Pipe(asyncio.Protocol):
         self._answer_seconds = answer_seconds
         self._connect_seconds = connect_seconds
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[Any] | OnAnswer, float]] = deque()
         self._unsent: list[bytes] = []
+        self._flushes_soon = False
+        self._ride: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
         self._reader: Any = None
         self._over: asyncio.Future[None] = self._loop.create_future()
@@ -62,16 +68,21 @@ class Pipe(asyncio.Protocol):
 
     def send(self, packed: bytes) -> asyncio.Future[Any]:
         """Send a packed command, whose answer is awaited as that of `ask`. Raises `StoreUnavailable`."""
-        if self.ended:
-            raise StoreUnavailable("closed")
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._waiting.append((future, self._loop.time()))
-        self._unsent.append(packed)
-        if len(self._unsent) == 1 and self._transport is not None:
+        self._append(packed, future)
+        if not self._flushes_soon and self._transport is not None:
+            self._flushes_soon = True
             self._loop.call_soon(self._flush)  # with what else is sent in this turn of the loop
-        if self._watch is None:
-            self._watch = self._loop.call_later(self._answer_seconds, self._check_oldest, None)
         return future
+
+    def post(self, packed: bytes, on_answer: OnAnswer) -> None:
+        """Send a packed command with the next one, or in a few milliseconds. Commands keep their order.
+
+        Raises `StoreUnavailable`; `on_answer` is not called then.
+        """
+        self._append(packed, on_answer)
+        if self._ride is None and not self._flushes_soon:
+            self._ride = self._loop.call_later(_RIDE_SECONDS, self._end_ride)
 
     def data_received(self, data: bytes) -> None:
         """Answers, whole or in part."""
@@ -100,6 +111,14 @@ class Pipe(asyncio.Protocol):
         self._serving.cancel()
         await asyncio.wait((self._serving,))
 
+    def _append(self, packed: bytes, waiter: asyncio.Future[Any] | OnAnswer) -> None:
+        if self.ended:
+            raise StoreUnavailable("closed")
+        self._waiting.append((waiter, self._loop.time()))
+        self._unsent.append(packed)
+        if self._watch is None:
+            self._watch = self._loop.call_later(self._answer_seconds, self._check_oldest, None)
+
     async def _serve(self) -> None:
         try:
             async with asyncio.timeout(self._connect_seconds):
@@ -114,7 +133,12 @@ class Pipe(asyncio.Protocol):
             with suppress(*_LOST):
                 await self._connection.disconnect(nowait=True)
 
+    def _end_ride(self) -> None:
+        self._ride = None
+        self._flush()
+
     def _flush(self) -> None:
+        self._flushes_soon = False
         if self._unsent and self._transport is not None and not self.ended:
             batch, self._unsent = self._unsent, []
             self._transport.write(batch[0] if len(batch) == 1 else b"".join(batch))
@@ -124,15 +148,17 @@ class Pipe(asyncio.Protocol):
             raise ValueError("an answer without a question")
         if isinstance(answer, RedisError) and not isinstance(answer, ResponseError):
             raise answer  # it is loading, or has too many connections: every waiter gets the error
-        future, _ = self._waiting.popleft()
-        if future.done():  # its caller has left
+        waiter, _ = self._waiting.popleft()
+        if not isinstance(waiter, asyncio.Future):
+            waiter(answer)
+        elif waiter.done():  # its caller has left
             return
-        if isinstance(answer, ResponseError):
-            future.set_exception(answer)
+        elif isinstance(answer, ResponseError):
+            waiter.set_exception(answer)
         else:
-            future.set_result(answer)
+            waiter.set_result(answer)
 
-    def _check_oldest(self, suspect: asyncio.Future[Any] | None) -> None:
+    def _check_oldest(self, suspect: asyncio.Future[Any] | OnAnswer | None) -> None:
         """Check whether the oldest command has waited too long.
 
         It is checked a second time shortly after: perhaps this process was busy, and the answer is in the
@@ -158,12 +184,17 @@ class Pipe(asyncio.Protocol):
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
-        for future, _ in waiting:
-            if not future.done():
-                future.set_exception(StoreUnavailable(reason))
+        if self._ride is not None:
+            self._ride.cancel()
+            self._ride = None
         self._unsent.clear()
         if not self._over.done():
             self._over.set_result(None)
+        for waiter, _ in waiting:
+            if not isinstance(waiter, asyncio.Future):
+                waiter(StoreUnavailable(reason))
+            elif not waiter.done():
+                waiter.set_exception(StoreUnavailable(reason))
 
 
 def take_over(connection: Any, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, Any]:
@@ -180,21 +211,3 @@ def take_over(connection: Any, protocol: asyncio.Protocol) -> tuple[asyncio.Tran
 
 def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:200]
-
-
-def pack(*command: Argument) -> bytes:
-    """A command as it is sent, an array of bulk strings (Redis serialization protocol).
-
-    redis-py's own takes 20 µs for a script with ten arguments, this one 2.
-    """
-    parts: list[bytes | int] = []
-    for argument in command:
-        data = argument if type(argument) is bytes else str(argument).encode()
-        parts.append(len(data))
-        parts.append(data)
-    return _layout(len(command)) % tuple(parts)
-
-
-@lru_cache(64)
-def _layout(size: int) -> bytes:
-    return b"*%d\r\n" % size + b"$%d\r\n%b\r\n" * size

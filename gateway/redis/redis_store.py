@@ -7,7 +7,6 @@ it is available again.
 
 import asyncio
 import hashlib
-import importlib
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +22,8 @@ from gateway.redis.availability import (
     StoreUnavailable,
     UnusableKey,
 )
+from gateway.redis.command_bytes import Argument, pack_call
+from gateway.redis.redis_url import connection_factory
 from gateway.redis.server_clock import ServerClock
 from gateway.redis.store_probe import PROBE_KEYS, PROBE_TEXT, read_probe
 
@@ -60,7 +61,11 @@ class ScriptStore(Protocol):
     @property
     def state(self) -> StoreState: ...
 
-    async def run(self, script: Script, keys: Sequence[str], args: Sequence[bytes | str | int]) -> Any: ...
+    async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any: ...
+
+    def post(
+        self, script: Script, keys: Sequence[str], args: Sequence[Argument], on_end: Callable[[Any], None]
+    ) -> None: ...
 
 
 class RedisStore:
@@ -83,10 +88,10 @@ class RedisStore:
         probe_every_seconds: float = PROBE_EVERY_SECONDS,
         name: str = "store",
     ) -> None:
-        from redis.exceptions import ResponseError
+        from redis.exceptions import NoScriptError, ResponseError
 
-        self._response_error = ResponseError
-        self._make = _connection_factory(url)
+        self._response_error, self._no_script = ResponseError, NoScriptError
+        self._make = connection_factory(url)
         self._on_change = on_change
         self._answer_seconds = answer_seconds
         self._pause = ProbePause(probe_every_seconds, time.monotonic)
@@ -120,7 +125,7 @@ class RedisStore:
         self,
         script: Script,
         keys: Sequence[str],
-        args: Sequence[bytes | str | int],
+        args: Sequence[Argument],
         *,
         is_vital: bool = True,
     ) -> Any:
@@ -130,21 +135,16 @@ class RedisStore:
         The script may have run nevertheless. A rejection counts against the store only if it `is_vital`.
         Raises `UnusableKey`, which counts against nothing, if a key does not hold what it should.
         """
-        if not self._breaker.state.available:
-            raise StoreUnavailable(self._breaker.state.reason)
-        if self._closed:
-            raise StoreUnavailable("closed")
-        if self._pipe is None or self._pipe.ended:
-            self._pipe = self._new_pipe(self._answer_seconds, max(CONNECT_SECONDS, self._answer_seconds))
-            self._reconnected.set()
+        pipe = self._require_pipe()
         self.questions += 1
-        prefix = self._prefix
+        names = [self._prefix + key for key in keys]
         try:
-            answer = await _run(self._pipe, script, [prefix + key for key in keys], args)
+            try:
+                answer = await pipe.send(pack_call(script.sha, names, args))
+            except self._no_script:  # not run; EVAL runs it and keeps it
+                answer = await pipe.send(pack_call(script.text, names, args, by_text=True))
         except StoreUnavailable as error:
-            if not self._closed:
-                self._pause.silent()
-                self._breaker.failed(str(error))
+            self._failed(error)
             raise
         except self._response_error as error:  # READONLY, OOM, NOPERM …
             reason = f"{type(error).__name__}: {error}"[:200]
@@ -156,6 +156,28 @@ class RedisStore:
         self._breaker.succeeded()
         return answer
 
+    def post(
+        self, script: Script, keys: Sequence[str], args: Sequence[Argument], on_end: Callable[[Any], None]
+    ) -> None:
+        """Run a script that nobody waits for, with the next one or a few milliseconds later.
+
+        `on_end` is called with its reply, or with a `StoreUnavailable`: it is to be run again then, though it
+        may have run. Raises that if it is known at once; `on_end` is not called then.
+        """
+        pipe = self._require_pipe()
+        self.questions += 1
+
+        def answered(answer: Any) -> None:
+            if isinstance(answer, StoreUnavailable):
+                self._failed(answer)
+            elif isinstance(answer, self._response_error):  # unknown there, or refused: `run` tells which
+                answer = StoreUnavailable(type(answer).__name__)
+            else:
+                self._breaker.succeeded()
+            on_end(answer)
+
+        pipe.post(pack_call(script.sha, [self._prefix + key for key in keys], args), answered)
+
     async def close(self) -> None:
         """End the connection and what runs in the background."""
         self._closed = True
@@ -165,6 +187,22 @@ class RedisStore:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._pipe is not None:
             await self._pipe.close()
+
+    def _require_pipe(self) -> "Pipe":
+        if not self._breaker.state.available:
+            raise StoreUnavailable(self._breaker.state.reason)
+        if self._closed:
+            raise StoreUnavailable("closed")
+        if self._pipe is None or self._pipe.ended:
+            self._pipe = self._new_pipe(self._answer_seconds, max(CONNECT_SECONDS, self._answer_seconds))
+            self._reconnected.set()
+        return self._pipe
+
+    def _failed(self, error: StoreUnavailable) -> None:
+        """No answer came."""
+        if not self._closed:
+            self._pause.silent()
+            self._breaker.failed(str(error))
 
     def _new_pipe(self, answer_seconds: float, connect_seconds: float) -> "Pipe":
         from gateway.redis.redis_connection import Pipe
@@ -196,8 +234,9 @@ class RedisStore:
         it open.
         """
         pipe = self._new_pipe(PROBE_SECONDS, PROBE_SECONDS)
+        keys = [self._prefix + key for key in PROBE_KEYS]
         try:
-            reason = read_probe(await _run(pipe, _PROBE, [self._prefix + key for key in PROBE_KEYS], ()))
+            reason = read_probe(await pipe.ask("EVAL", PROBE_TEXT, len(PROBE_KEYS), *keys))
             await self._ask_time(pipe)
         except (StoreUnavailable, self._response_error) as error:
             await pipe.close()
@@ -238,44 +277,3 @@ class RedisStore:
 _UNUSABLE: Final = re.compile(
     "WRONGTYPE|attempt to (?:compare|perform arithmetic|index|concatenate)|bad argument #|is not an integer"
 )
-_PROBE = Script.of(PROBE_TEXT)
-
-
-async def _run(pipe: "Pipe", script: Script, keys: Sequence[str], args: Sequence[bytes | str | int]) -> Any:
-    try:
-        return await pipe.ask("EVALSHA", script.sha, len(keys), *keys, *args)
-    except pipe.unknown_script:  # not run; EVAL runs it and keeps it
-        return await pipe.ask("EVAL", script.text, len(keys), *keys, *args)
-
-
-def require_connection(url: str) -> None:
-    """Raises `ImportError` without the extra, `ValueError` for a URL that no connection can be made of."""
-    from redis.exceptions import RedisError
-
-    try:
-        _connection_factory(url)()
-    except (TypeError, RedisError):  # an unknown option, a word that is none of its values
-        # `from None`: the original error may hold the URL.
-        raise ValueError("the URL cannot be used") from None
-
-
-def _connection_factory(url: str) -> Callable[[], Any]:
-    """Make connections to `url`; valkey:// and valkeys:// are the same protocol."""
-    from redis.asyncio import ConnectionPool
-    from redis.asyncio.retry import Retry
-    from redis.backoff import NoBackoff
-
-    importlib.import_module("hiredis")  # which the extra has, but redis-py alone has not
-    scheme, _, rest = url.partition("://")
-    pool = ConnectionPool.from_url(f"{scheme.replace('valkey', 'redis')}://{rest}")
-    # After the URL's own options, so that a query string cannot undo them. RESP2 needs no handshake; the pipe
-    # has its own time-outs.
-    pool.connection_kwargs.update(
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-        driver_info=None,
-        decode_responses=False,
-        socket_timeout=None,
-        health_check_interval=0,
-    )
-    return pool.make_connection

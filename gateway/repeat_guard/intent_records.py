@@ -9,10 +9,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from gateway.http.response import Response
-from gateway.http.stored_response import decode_response
+from gateway.http.stored_response import STORED_BYTES, decode_response, encode_response
 from gateway.policy.repeat_intent import RepeatIntent
-from gateway.repeat_guard.answer_seal import unseal
+from gateway.repeat_guard.answer_seal import seal, unseal
 from gateway.repeat_guard.open_outcomes import OpenOutcome, OutcomeState
+from gateway.repeat_guard.outcome_text import write_outcome
 
 SUPERSEDES_MAX = 8
 """How many ids one script ends; a request whose store is away is not entered, and needs no end."""
@@ -162,6 +163,23 @@ def read_intent(found: list[Any], secret: bytes) -> SharedIntent:
         response = None
     is_open = state == OutcomeState.OPEN
     return SharedIntent(id_, False, response, slug, sid, is_open, is_open and found[6] == 1)
+
+
+def describe_end(lease: IntentLease, end: IntentEnd, lease_ms: int) -> tuple[bytes | str | int, ...]:
+    """The arguments of KEEP between the time and the SIDs."""
+    answer = b""
+    if end.response is not None:
+        encoded = encode_response(end.response)
+        answer = seal(lease.intent.secret, encoded) if len(encoded) <= STORED_BYTES else b""
+    return (
+        lease_ms if end.asks else 0,
+        round(lease.intent.seconds * 1000),
+        write_outcome(lease.outcome),
+        end.state,
+        end.status,
+        end.slug,
+        answer,
+    )
 
 
 def _nothing() -> None:

@@ -10,17 +10,22 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from gateway.background.loops import BackgroundLoop, BackgroundLoops
-from gateway.http.stored_response import STORED_BYTES, encode_response
 from gateway.policy.repeat_intent import RepeatIntent
 from gateway.redis.availability import StoreUnavailable
 from gateway.redis.late_writes import LateWrites
 from gateway.redis.redis_store import Script, ScriptStore
-from gateway.repeat_guard.answer_seal import seal
-from gateway.repeat_guard.intent_records import IntentEnd, IntentLease, SharedIntent, read_intent
+from gateway.repeat_guard.intent_records import (
+    IntentEnd,
+    IntentLease,
+    SharedIntent,
+    describe_end,
+    read_intent,
+)
 from gateway.repeat_guard.intent_scripts import BAR, BEGIN, FORGET, HAND_BACK, KEEP, RELEASE, RENEW
 from gateway.repeat_guard.open_outcomes import LEASE_SECONDS, OpenOutcome, OutcomeState
 from gateway.repeat_guard.outcome_scripts import OWN
 from gateway.repeat_guard.outcome_text import write_outcome
+from gateway.repeat_guard.posted_ends import PostedEnds
 from gateway.repeat_guard.repeat_rules import store_unavailable
 
 RENEW_SECONDS = LEASE_SECONDS / 4
@@ -59,6 +64,7 @@ class SharedIntents:
         self._sleep = sleep
         self._leases = 0
         self._held: dict[str, IntentLease] = {}
+        self._posted = PostedEnds(store, now, self._post_ended)
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops = loops if loops is not None else BackgroundLoops()
         self._unwritten: LateWrites[IntentLease] = LateWrites(
@@ -138,12 +144,14 @@ class SharedIntents:
         self._held.pop(lease.outcome.id, None)
         if end is None and not (lease.is_asked or lease.supersedes):
             return  # the store was away: it knows nothing of this
-        lease.end = end
         lease.is_written = False
         lease.on_written = on_written
         lease.on_refused = on_refused
         lease.is_queued = False
-        self._spawn(self._write_or_queue(lease))
+        is_posted = end is not None and self._posted.post(lease, end)
+        lease.end = end
+        if not is_posted:
+            self._spawn(self._write_or_queue(lease))
 
     def taken(self, lease: IntentLease, found: SharedIntent, *, delivered: bool) -> None:
         """A caller was given the definite answer of another request; if it has it, the intent is over."""
@@ -158,6 +166,7 @@ class SharedIntents:
         """Give writes under way `seconds`. What remains unwritten reads as open, never as free."""
         if self._renewing is not None:
             self._renewing.cancel()
+        await self._posted.close(seconds)
         tasks = set(self._tasks)
         if self._unwritten.running is not None:
             tasks.add(self._unwritten.running)
@@ -194,19 +203,29 @@ class SharedIntents:
 
     async def _renew(self, lease: IntentLease) -> None:
         asked_at = asyncio.get_running_loop().time()
+        was_unsure, lease.is_unsure = lease.is_unsure, True  # until it is answered; else the next round asks
         try:
             renewed = await self._enter(RENEW, lease)
+            lease.is_unsure = was_unsure
             if renewed == 1:
                 lease.ends_at = asked_at + self._lease_seconds
             elif renewed == -1:
                 self._held.pop(lease.outcome.id, None)
                 self._lost(lease)
         except StoreUnavailable:
-            lease.is_unsure = True  # the next round tries again
+            return
 
     async def _write_or_queue(self, lease: IntentLease) -> None:
-        if await self._write(lease):
-            return
+        if not await self._write(lease):
+            self._queue(lease)
+
+    def _post_ended(self, lease: IntentLease, reply: int | None) -> None:
+        if reply is None:
+            self._queue(lease)
+        else:
+            self._note_written(lease, reply)
+
+    def _queue(self, lease: IntentLease) -> None:
         lease.is_queued = True
         self._unwritten.add(lease)
         lease.on_refused()
@@ -235,33 +254,20 @@ class SharedIntents:
             if not end.state:
                 written = await self._run(FORGET, names, (made, *ids))
             else:
-                ended = (*self._describe(lease, end), made, *ids, lease.identities)
+                ended = (*describe_end(lease, end, self._lease_ms), made, *ids, lease.identities)
                 written = await self._run(KEEP, names, ended)
         except StoreUnavailable:
             return False
-        if written == -1:
+        self._note_written(lease, written)
+        return True
+
+    def _note_written(self, lease: IntentLease, reply: int) -> None:
+        if reply == -1:
             self._lost(lease)
             lease.on_refused()
         else:
             lease.is_written = True
             lease.on_written()
-        return True
-
-    def _describe(self, lease: IntentLease, end: IntentEnd) -> tuple[bytes | str | int, ...]:
-        """The arguments of KEEP between the time and the SIDs."""
-        answer = b""
-        if end.response is not None:
-            encoded = encode_response(end.response)
-            answer = seal(lease.intent.secret, encoded) if len(encoded) <= STORED_BYTES else b""
-        return (
-            self._lease_ms if end.asks else 0,
-            round(lease.intent.seconds * 1000),
-            write_outcome(lease.outcome),
-            end.state,
-            end.status,
-            end.slug,
-            answer,
-        )
 
     def _lost(self, lease: IntentLease) -> None:
         """The store forgot the intent, and another replica has entered it since: both may have sent."""

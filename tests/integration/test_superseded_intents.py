@@ -54,8 +54,8 @@ def make_lease(intents: SharedIntents, now: float) -> IntentLease:
 
 async def settled(intents: SharedIntents) -> None:
     """Wait until what was ended is written or queued."""
-    while intents._tasks:
-        await asyncio.wait(set(intents._tasks), timeout=60)
+    while under_way := {*intents._tasks, *filter(None, [intents._posted.over()])}:
+        await asyncio.wait(under_way, timeout=60)
 
 
 async def unwritten(one: GuardReplica, intents: SharedIntents, end: IntentEnd | None) -> IntentLease:

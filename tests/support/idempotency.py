@@ -5,7 +5,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +41,7 @@ class FaultyStore:
         self.asked = asyncio.Event()
         self.let_go = asyncio.Event()
         self._ran = asyncio.Condition()
+        self._posts: set[asyncio.Task[None]] = set()
 
     @property
     def state(self) -> StoreState:
@@ -70,6 +71,31 @@ class FaultyStore:
         if fault == "hold":
             await self.let_go.wait()
         return answer
+
+    def post(
+        self,
+        script: Script,
+        keys: Sequence[str],
+        args: Sequence[bytes | str | int],
+        on_end: Callable[[Any], None],
+    ) -> None:
+        """What `RedisStore.post` does, or a fault: those of `run`."""
+        task = asyncio.get_running_loop().create_task(self._post(script, keys, args, on_end))
+        self._posts.add(task)
+        task.add_done_callback(self._posts.discard)
+
+    async def _post(
+        self,
+        script: Script,
+        keys: Sequence[str],
+        args: Sequence[bytes | str | int],
+        on_end: Callable[[Any], None],
+    ) -> None:
+        try:
+            answer = await self.run(script, keys, args)
+        except StoreUnavailable as error:
+            answer = error
+        on_end(answer)
 
     async def until_runs(self, count: int) -> None:
         """Wait for the run number `count` to be over."""

@@ -114,7 +114,10 @@ class GuardReplica:
         shared = self.guard._parts.shared
         assert shared is not None
         async with asyncio.timeout(60):
-            while tasks := {*shared._tasks, *filter(None, [shared._unwritten.running])}:
+            while tasks := {
+                *shared._tasks,
+                *filter(None, [shared._unwritten.running, shared._posted.over()]),
+            }:
                 await asyncio.wait(tasks)
 
     def keys(self) -> set[str]:

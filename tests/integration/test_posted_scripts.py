@@ -1,0 +1,69 @@
+"""Scripts that nobody waits for: sent with the next one, in order, and told of where there was no reply."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from gateway.redis.availability import StoreUnavailable
+from gateway.redis.command_bytes import pack, pack_call
+from gateway.redis.redis_store import Script
+from tests.integration.test_redis_store import COUNT, ECHO, Watched, redis, server
+from tests.support.redis import RedisServer
+
+__all__ = ["redis", "server"]
+
+APPEND = Script.of("return redis.call('APPEND', KEYS[1], ARGV[1])")
+
+
+def posted(redis: Watched, script: Script, keys: tuple[str, ...], *args: str) -> "asyncio.Future[Any]":
+    """Post it; done once its end is told."""
+    ended: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    redis.store.post(script, keys, args, ended.set_result)
+    return ended
+
+
+async def test_a_posted_script_runs_before_what_is_sent_after_it(redis: Watched) -> None:
+    await redis.store.run(APPEND, ("a",), ("0",))
+    ended = [posted(redis, APPEND, ("a",), each) for each in ("1", "2")]
+    assert await redis.store.run(APPEND, ("a",), ("3",)) == 4
+    assert [each.result() for each in ended] == [2, 3]
+    assert await redis.store.run(Script.of("return redis.call('GET', KEYS[1])"), ("a",), ()) == b"0123"
+
+
+async def test_a_posted_script_is_sent_where_nothing_follows(redis: Watched) -> None:
+    await redis.store.run(COUNT, ("a",), (1,))
+    assert await asyncio.wait_for(posted(redis, COUNT, ("a",), "1"), 60) == 2
+
+
+async def test_a_posted_script_that_the_server_does_not_know_is_to_be_run(
+    server: RedisServer, redis: Watched
+) -> None:
+    server.client.script_flush()
+    ended = await asyncio.wait_for(posted(redis, COUNT, ("a",), "1"), 60)
+    assert isinstance(ended, StoreUnavailable)
+    assert await redis.store.run(COUNT, ("a",), (1,)) == 1
+    assert redis.store.state.available
+
+
+async def test_a_posted_script_without_a_reply_is_told(server: RedisServer, redis: Watched) -> None:
+    server.stop()
+    ended = await asyncio.wait_for(posted(redis, ECHO, (), "x"), 60)
+    assert isinstance(ended, StoreUnavailable)
+    await redis.lose()
+    with pytest.raises(StoreUnavailable):
+        posted(redis, ECHO, (), "x")
+
+
+async def test_what_is_posted_ends_with_the_store(redis: Watched) -> None:
+    ended = posted(redis, ECHO, (), "x")
+    await redis.store.close()
+    assert isinstance(ended.result(), StoreUnavailable)
+
+
+@pytest.mark.parametrize("by_text", [False, True])
+def test_a_call_is_packed_like_any_command(by_text: bool) -> None:
+    """Also a text with a per cent sign, as Lua's patterns have it."""
+    word, keys, args = "'%S+' %d", ("a", "öb"), (b"\x00%b", 17, "")
+    name = "EVAL" if by_text else "EVALSHA"
+    assert pack_call(word, keys, args, by_text=by_text) == pack(name, word, 2, *keys, *args)
