@@ -3,7 +3,9 @@
 `python -m tests.bench.guard_cost [--creates 4000]`: another text each time, a gateway process for each kind,
 which take turns. CPU is the gateway process's own; the rest is the caller's view. With `--instructions` each
 kind runs under valgrind's callgrind, with everything on as in `tests.bench.instructions`, and what is counted
-are instructions, which do not depend on how busy the machine is.
+are instructions, which do not depend on how busy the machine is. With `--floor` the same is measured of
+servers that do nothing but run the scripts: less is not possible. The CPU of
+Redis is in none of these figures.
 """
 
 import argparse
@@ -23,7 +25,7 @@ import uvloop
 
 from gateway.commands.simulate import read_account
 from tests.bench.instructions import count, under_callgrind
-from tests.bench.processes import Cores, started_gateway, started_upstream
+from tests.bench.processes import Cores, cpu_seconds, started, started_gateway, started_upstream
 from tests.support.caller import FORM, MESSAGES, raw_caller, request
 from tests.support.redis import redis_server
 from tests.support.running import ENVIRON, Spawned, spawned_gateway
@@ -77,17 +79,22 @@ def _cpu_seconds(spawned: Spawned) -> float:
 
 async def _round(kind: Kind, spawned: Spawned, creates: int, first: int, callers: int) -> bool:
     """Some creates; whether all were made."""
-    before, share = _cpu_seconds(spawned), max(1, creates // callers)
-    parts = [range(start, start + share) for start in range(first, first + creates, share)]
-    made = await asyncio.gather(*(_create(kind, spawned, part) for part in parts))
+    before = _cpu_seconds(spawned)
+    made = await _creates(kind, spawned.url, creates, first, callers)
     kind.cpu_seconds += _cpu_seconds(spawned) - before
-    return all(made)
+    return made
 
 
-async def _create(kind: Kind, spawned: Spawned, numbers: range) -> bool:
+async def _creates(kind: Kind, url: str, creates: int, first: int, callers: int) -> bool:
+    share = max(1, creates // callers)
+    parts = [range(start, start + share) for start in range(first, first + creates, share)]
+    return all(await asyncio.gather(*(_create(kind, url, part) for part in parts)))
+
+
+async def _create(kind: Kind, url: str, numbers: range) -> bool:
     """One after the other, on one connection."""
     well = True
-    async with raw_caller(int(spawned.url.rpartition(":")[2])) as caller:
+    async with raw_caller(int(url.rpartition(":")[2])) as caller:
         for number in numbers:
             body = f"To=%2B15558675310&From=%2B15557122661&Body={kind.name}-{number}".encode()
             began = time.perf_counter()
@@ -116,6 +123,23 @@ async def measure(creates: int, callers: int) -> bool:
                     well = await _round(kind, spawned, share, number * share, callers) and well
     for kind, base in _bases(measured):
         print(kind.describe(base))
+    return well
+
+
+def measure_floor(creates: int, callers: int) -> bool:
+    """The same for servers that do nothing but run the two scripts (`tests.bench.guard_floor`)."""
+    well, share = True, max(1, creates // _ROUNDS)
+    modes = [Kind(name, {}) for name in ("none", "apart", "riding")]
+    with redis_server() as server, ExitStack() as stack:
+        command = [sys.executable, "-m", "tests.bench.guard_floor", "--store", server.url]
+        running = [stack.enter_context(started([*command, mode.name], None)) for mode in modes]
+        for number in range(_ROUNDS):
+            for mode, each in zip(modes, running, strict=True):
+                before = cpu_seconds(each)
+                well = uvloop.run(_creates(mode, each.url, share, number * share, callers)) and well
+                mode.cpu_seconds += cpu_seconds(each) - before
+    for mode in modes:
+        print(mode.describe(modes[0]))
     return well
 
 
@@ -151,7 +175,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--creates", type=int, default=4000, help="of each kind")
     parser.add_argument("--callers", type=int, default=1, help="at the same time")
     parser.add_argument("--instructions", action="store_true", help="count them; needs valgrind")
+    parser.add_argument("--floor", action="store_true", help="of the least that could do it, not of gateways")
     args = parser.parse_args(arguments)
+    if args.floor:
+        return 0 if measure_floor(args.creates, args.callers) else 1
     if args.instructions:
         count_instructions(args.creates)
         return 0

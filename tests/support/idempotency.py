@@ -5,7 +5,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -64,10 +64,7 @@ class FaultyStore:
             if fault == "after":
                 raise StoreUnavailable("as told")
         finally:
-            async with self._ran:
-                self.runs += 1
-                self.asking -= 1
-                self._ran.notify_all()
+            await self._count_run()
         if fault == "hold":
             await self.let_go.wait()
         return answer
@@ -80,9 +77,16 @@ class FaultyStore:
         on_end: Callable[[Any], None],
     ) -> None:
         """What `RedisStore.post` does, or a fault: those of `run`."""
-        task = asyncio.get_running_loop().create_task(self._post(script, keys, args, on_end))
-        self._posts.add(task)
-        task.add_done_callback(self._posts.discard)
+        if self.away or self.faults:
+            self._spawn(self._post(script, keys, args, on_end))
+            return
+
+        def ended(answer: Any) -> None:
+            on_end(answer)
+            self._spawn(self._count_run())
+
+        self.store.post(script, keys, args, ended)
+        self.asking += 1
 
     async def _post(
         self,
@@ -96,6 +100,17 @@ class FaultyStore:
         except StoreUnavailable as error:
             answer = error
         on_end(answer)
+
+    async def _count_run(self) -> None:
+        async with self._ran:
+            self.runs += 1
+            self.asking -= 1
+            self._ran.notify_all()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._posts.add(task)
+        task.add_done_callback(self._posts.discard)
 
     async def until_runs(self, count: int) -> None:
         """Wait for the run number `count` to be over."""

@@ -63,10 +63,7 @@ class LateWords(FaultyStore):
         try:
             return await self.store.run(script, keys, args)
         finally:
-            async with self._ran:
-                self.runs += 1
-                self.asking -= 1
-                self._ran.notify_all()
+            await self._count_run()
 
     def arrive(self, which: int) -> None:
         """One of them is read by the store now."""
