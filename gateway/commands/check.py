@@ -44,6 +44,11 @@ def add_parser(subparsers: "Subparsers") -> None:
     )
     add_config_argument(parser)
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    parser.add_argument(
+        "--only",
+        choices=("data", "webhooks"),
+        help="check what `gateway serve --only` needs of it: webhooks alone reads no API key",
+    )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--online", action="store_true", help="try each Twilio key with one read, and tell which work"
@@ -64,16 +69,18 @@ def run(args: argparse.Namespace) -> int:
     from gateway.config.checking.guard_notes import describe_guard
     from gateway.config.lint import find_lint, find_warnings_beside
     from gateway.config.loading.resolve import load_static
+    from gateway.config.loading.resolved import Role
     from gateway.config.paused_collection import paused_collection
     from gateway.secret_stores.secret_cache import SecretCache
 
+    role = Role.BOTH if args.only is None else Role(args.only)
     resolved = None
     try:
         with paused_collection():
             if args.static:
-                resolved = load_static(args.config, os.environ)
+                resolved = load_static(args.config, os.environ, role)
             else:
-                resolved = ConfigurationSource(args.config, os.environ, SecretCache()).load()
+                resolved = ConfigurationSource(args.config, os.environ, SecretCache(), role).load()
             configuration = make_configuration(resolved)
             warnings = (*resolved.warnings, *find_lint(resolved, configuration.snapshot))
             if not args.static:

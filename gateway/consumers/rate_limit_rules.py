@@ -107,10 +107,13 @@ def make_limit(
 
     `owner` is the consumer in the key of the state, `route` the text of `rules`, `label` the name that the
     configuration gives it. The rest of the key is the name and the shape of the limit (rate, burst, per,
-    route): a limit that is moved keeps its state, and one with another shape starts with a full burst.
+    route, weight): a limit that is moved keeps its state, and one with another shape starts with a full
+    burst.
     """
     unit = -(-period_seconds * _MICROSECONDS // count)
     shape = f"{unit}:{burst}:{per}:{route}" + (f":{label}" if label else "")
+    if weight != 1:  # else as replicas of earlier releases have it
+        shape += f":weight {weight}"
     quoted = b'"%b"' % name.replace("/", "-").encode()
     return Limit(
         name=name,

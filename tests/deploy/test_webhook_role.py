@@ -77,8 +77,24 @@ def test_policy_lets_in_the_ingress_and_out_to_services_only() -> None:
     ports = {port["name"]: port["containerPort"] for port in CONTAINER["ports"]}
     assert {rule["ports"][0]["port"] for rule in policy["ingress"]} == ports.keys() == {"webhooks", "admin"}
     out = [port["port"] for rule in policy["egress"] for port in rule["ports"]]
-    assert out == [53, 53, 8000], "neither HTTPS to the Internet, nor Redis"
+    assert out == [53, 53, 8000, 4317, 4318], "traces, but neither HTTPS to the Internet, nor Redis"
     assert not [peer for rule in policy["egress"] for peer in rule["to"] if "0.0.0.0/0" in str(peer)]
+
+
+def test_d6_a_gate_checks_what_this_role_will_read() -> None:
+    """With what it is given: a check of everything would miss the API keys that this role has not."""
+    (gate,) = POD["initContainers"]
+    for name in ("image", "volumeMounts", "securityContext"):
+        assert gate[name] == CONTAINER[name]
+    assert gate["args"] == ["check", *CONTAINER["args"][1:]]
+    assert at(the("Deployment"), "spec.strategy.rollingUpdate")["maxUnavailable"] == 0
+
+
+def test_c10_both_roles_of_a_namespace_have_one_prefix() -> None:
+    """A status callback that comes here resolves a create of the data role through Redis."""
+    (data,) = documents(ROOT / "deploy/kubernetes/deployment.yaml")
+    (served,) = at(data, "spec.template.spec.containers")
+    assert CONTAINER["env"] == served["env"]
 
 
 def test_the_configuration_works_with_these_secrets(tmp_path: Path) -> None:

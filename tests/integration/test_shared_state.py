@@ -87,6 +87,8 @@ C9_CASES: dict[str, tuple[tuple[dict[str, Any], ...], tuple[dict[str, Any], ...]
     "swapped": ((FAST, DAILY), (DAILY, FAST), 429),
     "moved": ((DAILY,), (FAST, {"rate": "9/s"}, DAILY), 429),
     "same_rate_written_otherwise": (({"rate": "48/d"},), ({"rate": "2/h", "burst": 48},), 429),
+    "lighter": (({"rate": "4/d", "weight": 2},), ({"rate": "4/d"},), 200),
+    "twin_of_another_weight": (({"rate": "2/d", "weight": 2}, {"rate": "2/d"}), (DAILY,), 200),
     "weight_and_mode": ((DAILY,), ({"rate": "2/d", "max_wait_seconds": 0.01},), 429),
 }
 

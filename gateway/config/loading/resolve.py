@@ -41,17 +41,16 @@ _UNREAD = Secret("", "unread")
 """Stands for a secret that could not be read, until all findings are collected."""
 
 
-def load_static(path: Path, environ: Mapping[str, str]) -> ResolvedSettings:
-    """The configuration at `path`, with stand-ins for secrets and mounted files: for a check where there are
-    none. Raises ConfigError with all that is wrong."""
-    return resolve_static(load_settings(path, environ, follow=False), environ)
+def load_static(path: Path, environ: Mapping[str, str], role: Role = Role.BOTH) -> ResolvedSettings:
+    """What `role` needs of the configuration at `path`, with stand-ins for secrets and mounted files: for a
+    check where there are none. Raises ConfigError with all that is wrong."""
+    return resolve_static(load_settings(path, environ, follow=False), environ, role)
 
 
-def resolve_static(loaded: Loaded, environ: Mapping[str, str]) -> ResolvedSettings:
+def resolve_static(loaded: Loaded, environ: Mapping[str, str], role: Role = Role.BOTH) -> ResolvedSettings:
     """Settings with stand-ins for secrets and mounted files. Raises ConfigError with all that is wrong."""
-    return _resolve(
-        loaded, _Resolver(ReferenceReader(environ, loaded.source.parent, ask_no_store, static=True))
-    )
+    reader = ReferenceReader(environ, loaded.source.parent, ask_no_store, static=True)
+    return _resolve(loaded, _Resolver(reader, role))
 
 
 def load_resolved(

@@ -178,6 +178,29 @@ def test_d2_static_needs_no_secret_and_no_mounted_file(tmp_path: Path) -> None:
     assert "env" not in done.stderr
 
 
+@pytest.mark.parametrize("static", [(), ("--static",)], ids=["", "static"])
+def test_d2_a_role_is_checked_as_it_is_served(tmp_path: Path, static: tuple[str, ...]) -> None:
+    """`serve --only webhooks` reads no API key, and does not start without `webhooks`; `--only data` reads no
+    webhook's secret."""
+    data = (ROOT / "config/gateway.yaml").read_text()
+    hooks = (ROOT / "config/webhooks.yaml").read_text().partition("\nwebhooks:")[2]
+    both, alone = tmp_path / "both.yaml", tmp_path / "data.yaml"
+    both.write_text(f"{data}\nwebhooks:{hooks}")
+    alone.write_text(data)
+    secrets = {"TWILIO_AUTH_TOKEN": CANARY, "ORDERS_WEBHOOK_SECRET": CANARY}
+    account = {"TWILIO_ACCOUNT_SID": TWILIO["TWILIO_ACCOUNT_SID"]}
+
+    def codes(path: Path, **environ: str) -> list[int]:
+        options = [("--only", "webhooks"), ("--only", "data"), ()]
+        return [_check("--config", str(path), *each, *static, **environ).returncode for each in options]
+
+    assert codes(alone, **TWILIO) == [2, 0, 0]
+    assert codes(both, **TWILIO, **secrets) == [0, 0, 0]
+    if not static:
+        assert codes(both, **account, **secrets) == [0, 2, 2]
+        assert codes(both, **TWILIO) == [2, 0, 2]
+
+
 def test_d2_static_and_online_exclude_each_other() -> None:
     done = _check("--static", "--online")
     assert done.returncode == 2
