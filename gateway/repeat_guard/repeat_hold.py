@@ -208,7 +208,7 @@ class RepeatHold:
         if reports:
             self._on_event(RepeatEvent.REPORTED)
             shared.end(lease, None)
-        elif isinstance(found, RepeatEntry):  # the store is away, and may have what was asked of it before
+        elif isinstance(found, RepeatEntry):  # the store is away, or has forgotten it; it may have this one
             shared.end(lease, None)
             self._share(intent, found)
         else:

@@ -5,7 +5,13 @@ import asyncio
 from gateway.redis.availability import StoreUnavailable, UnusableKey
 from gateway.repeat_guard.guard_parts import GuardParts
 from gateway.repeat_guard.intent_records import IntentLease, SharedIntent
-from gateway.repeat_guard.repeat_rules import RepeatEvent, RepeatEvents, in_flight, store_unavailable
+from gateway.repeat_guard.repeat_rules import (
+    RepeatEnding,
+    RepeatEvent,
+    RepeatEvents,
+    in_flight,
+    store_unavailable,
+)
 from gateway.repeat_guard.repeat_table import RepeatEntry
 from gateway.repeat_guard.shared_intents import SharedIntents
 
@@ -21,7 +27,7 @@ async def claim(
 
     A question without an answer is asked again until the deadline, which is by the loop's clock: the intent
     may have been entered, and another replica may hold it. An open outcome is waited for, too, while Twilio
-    is asked about it. What this process remembers counts only once the store is unavailable.
+    is asked about it. What this process remembers counts once the store is unavailable, or has forgotten.
     """
     options, loop = parts.options, asyncio.get_running_loop()
     poll = _FIRST_POLL_SECONDS
@@ -39,6 +45,9 @@ async def claim(
                 events.count(RepeatEvent.STORE_UNAVAILABLE)
                 raise store_unavailable() from None
         else:
+            forgotten = None if found is not None or options.reports else find_forgotten(parts, lease)
+            if forgotten is not None:
+                return forgotten
             if found is None or not (found.in_flight or found.is_pursued) or options.reports:
                 return found
             events.count_once(RepeatEvent.WAITED)
@@ -49,3 +58,13 @@ async def claim(
                 events.count(RepeatEvent.IN_FLIGHT)
                 raise in_flight()
         await parts.sleep(pause)
+
+
+def find_forgotten(parts: GuardParts, lease: IntentLease) -> RepeatEntry | None:
+    """What this process has told a store that knows nothing of it by now: it was flushed, or had no room.
+
+    Only where Twilio is not asked: there an open outcome has no other end than that of its seconds, which are
+    over here before they are in the store.
+    """
+    known = None if lease.intent.asks else parts.table.find_written(lease.intent)
+    return known if known is not None and known.ending is RepeatEnding.OPEN else None

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.http.response import Response
+from gateway.policy.repeat_intent import RepeatIntent
 from gateway.repeat_guard.repeat_rules import RepeatEvent
 from tests.support.redis import RedisServer
 from tests.support.repeat_guard import ASKING, BODY, INTENT, GuardReplica, created, guard_replica, lost
@@ -164,6 +165,17 @@ async def test_an_intent_that_the_store_forgot_is_entered_again(
     assert await first == "upstream_lost"
     await one.written()
     assert await two.create() == "repeat_unknown"
+
+
+@pytest.mark.parametrize(("intent", "told"), [(INTENT, "repeat_unknown"), (ASKING, "sent 201")])
+async def test_an_open_outcome_that_the_store_forgot_is_held_where_it_was_sent(
+    server: RedisServer, one: GuardReplica, intent: RepeatIntent, told: str
+) -> None:
+    """Where Twilio is asked another replica may have found it out meanwhile, and its caller has it."""
+    assert await one.create(lost(), intent=intent) == "upstream_lost"
+    await one.written()
+    server.client.flushall()
+    assert await one.create(intent=intent) == told
 
 
 async def test_reports_send_and_count(server: RedisServer, one: GuardReplica) -> None:
