@@ -5,8 +5,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gateway.redis.redis_store import RedisStore
 from tests.support.idempotency import module_server, one, server, two
+from tests.support.jwt import KeyServer, ec_key, key_server, rsa_key
 from tests.support.moved_clock import MovedClock
+from tests.support.redis import RedisServer
 from tests.support.running import Running, running_gateway
 from tests.support.upstream import RawUpstream, raw_upstream
 
@@ -33,3 +36,19 @@ async def gateway(upstream: RawUpstream) -> AsyncIterator[Running]:
         upstream.url, upstream={"deadline_seconds": 30, "idle_seconds": 30}, callers={"body_seconds": 30}
     ) as gateway:
         yield gateway
+
+
+@pytest.fixture
+async def store(server: RedisServer) -> AsyncIterator[RedisStore]:
+    """A store of that Redis, which waits long for it."""
+    store = RedisStore(server.url, lambda state: None, answer_seconds=20)
+    await store.open()
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def issuing() -> AsyncIterator[KeyServer]:
+    """An issuer with one RSA key and one EC key."""
+    async with key_server(rsa_key(), ec_key()) as server:
+        yield server

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_jwt import CONSUMERS, issuer, issuing
-from tests.integration.test_tunnels import get
 from tests.support.authority import make_authority, trusting_root
+from tests.support.issuing import CONSUMERS, issuer
 from tests.support.jwt import KeyServer, claims, sign
 from tests.support.running import KEY, Running, running_gateway
 from tests.support.tunnel import tunnel
+from tests.support.tunnel_calls import get
 from tests.support.upstream import RawUpstream
 
-__all__ = ["issuing"]
 GOOD, FOREIGN = sign(claims()), sign(claims(aud="another audience"))
 APP = "Basic " + base64.b64encode(f"app:{KEY}".encode()).decode()
 

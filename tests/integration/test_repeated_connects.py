@@ -14,12 +14,12 @@ from gateway.config.loading.resolve import load_resolved
 from gateway.http.tunnel import Tunnel
 from gateway.listener import tunnels
 from gateway.listener.tunnels import KnownConnects
-from tests.integration.test_tunnels import CONSUMERS, OTHER_KEY, get, proxy
 from tests.support.authority import make_authority, trusting_root
 from tests.support.caller import raw_caller
 from tests.support.metrics import fetch, read_samples
 from tests.support.running import ENVIRON, KEY, Running, configuration, digest, running_gateway
 from tests.support.tunnel import ESTABLISHED, TunnelRefusedError, connect_head, tunnel
+from tests.support.tunnel_calls import CONSUMERS, OTHER_KEY, get, proxy
 from tests.support.upstream import RawUpstream
 
 HOST = "api.twilio.com"

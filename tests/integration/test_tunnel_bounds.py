@@ -9,7 +9,6 @@ import pytest
 from gateway.errors import Refusal
 from gateway.listener import tunnels
 from gateway.listener.tunnels import TunnelBounds
-from tests.integration.test_tunnels import CONSUMERS, OTHER_KEY, get, proxy
 from tests.support.authority import make_authority, trusting_root
 from tests.support.caller import ask_admin, raw_caller
 from tests.support.metrics import fetch, read_samples
@@ -17,6 +16,7 @@ from tests.support.moved_clock import MovedClock
 from tests.support.running import KEY, running_gateway
 from tests.support.tls import Authority
 from tests.support.tunnel import ESTABLISHED, TunnelRefusedError, connect_head, tunnel
+from tests.support.tunnel_calls import CONSUMERS, OTHER_KEY, get, proxy
 from tests.support.upstream import RawUpstream, UpstreamConnection, reply
 
 BY_KEY = proxy("app", KEY)

@@ -5,95 +5,17 @@ import contextvars
 import gc
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
-import uvloop
 
-from gateway.errors import GatewayError
-from gateway.http.buffered_bytes import BufferedBytes
 from gateway.listener.connections import ConnectionLimits
-from gateway.listener.listener import Listener
 from gateway.listener.request import Request
-from gateway.listener.request_parser import HeadLimits
 from gateway.listener.tls_context import ListenerTls
-from tests.support.running import nobody_connects
+from tests.support.caller_port import GET, MIB, Port, answer, read_answer, reply
+from tests.support.loops import Run, on_both_loops
 from tests.support.tls import Authority
 
-Run = Callable[[Awaitable[None]], Any]
-Handle = Callable[[Request], Awaitable[None]]
-LOOPS = [pytest.param(asyncio.run, id="asyncio"), pytest.param(uvloop.run, id="uvloop")]
-GET = b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n"
-LENGTH = b"Content-Length: %d\r\n"
-MIB = 1 << 20
-
-pytestmark = pytest.mark.parametrize("run", LOOPS)
-
-
-def reply(request: Request, body: bytes = b"", *, closes: bool = False) -> None:
-    """A whole answer: by default the request's target."""
-    body = body or request.target.encode()
-    request.answer(200, "OK", LENGTH % len(body), body, closes=closes)
-
-
-async def answer(request: Request) -> None:
-    """Echo the target."""
-    reply(request)
-
-
-def refuse(error: GatewayError, address: str) -> bytes:
-    """What bytes that are no request are answered with."""
-    return b"HTTP/1.0 %d %b\r\n\r\n" % (error.status, error.slug.encode())
-
-
-class Port:
-    """An open listener on a free port; what its loop reported as unhandled is in `unhandled`."""
-
-    def __init__(
-        self, handle: Handle, limits: ConnectionLimits | None = None, tls: ListenerTls | None = None
-    ) -> None:
-        self.buffers = BufferedBytes(1 << 20)
-        limits = limits or ConnectionLimits()
-        heads = HeadLimits(8192, 64)
-        self.listener = Listener("test", handle, refuse, limits, heads, tls, buffers=self.buffers)
-        self.unhandled: list[dict[str, Any]] = []
-        self.writers: list[asyncio.StreamWriter] = []
-
-    async def __aenter__(self) -> "Port":
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: self.unhandled.append(context))
-        await self.listener.open("127.0.0.1", 0)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for writer in self.writers:
-            writer.transport.abort()
-        with nobody_connects():
-            await self.listener.drain(5)
-        gc.collect()
-        await asyncio.sleep(0)
-        assert self.unhandled == []
-
-    async def connect(self, **options: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A caller."""
-        made = await asyncio.open_connection("127.0.0.1", self.listener.port, **options)
-        self.writers.append(made[1])
-        return made
-
-    async def ask(self, data: bytes) -> bytes:
-        """All that comes back until the connection ends."""
-        reader, writer = await self.connect()
-        writer.write(data)
-        async with asyncio.timeout(60):
-            return await reader.read()
-
-
-async def read_answer(reader: asyncio.StreamReader) -> bytes:
-    """The body of an answer with a length."""
-    async with asyncio.timeout(60):
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        return await reader.readexactly(length)
+pytestmark = on_both_loops
 
 
 def test_requests_are_answered_in_order(run: Run) -> None:
@@ -133,46 +55,6 @@ def test_a_body_is_the_requests_and_the_rest_is_the_next_requests(run: Run, fram
                 writer.write(piece)
                 await asyncio.sleep(0)
             assert [await read_answer(reader), await read_answer(reader)] == [b"abc|/p", b"|/next"]
-
-    run(scene())
-
-
-@pytest.mark.parametrize("closes", [True, False], ids=["told to close", "kept open"])
-def test_an_answer_before_the_upload_ends_reaches_the_caller(run: Run, closes: bool) -> None:
-    """RFC 9112 9.6: what is still sent is read and dropped until the caller has seen the answer."""
-
-    async def handle(request: Request) -> None:
-        reply(request, b"early", closes=closes)
-
-    def upload(port: int) -> bytes:
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as caller:
-            caller.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % (10 * MIB))
-            for _ in range(10):
-                caller.sendall(b"x" * MIB)
-            received = b""
-            while piece := caller.recv(65_536):
-                received += piece
-            return received
-
-    async def scene() -> None:
-        async with Port(handle) as port:
-            received = await asyncio.to_thread(upload, port.listener.port)
-        assert received.endswith(b"Connection: close\r\n\r\nearly")
-
-    run(scene())
-
-
-def test_nothing_behind_a_closing_answer_is_served(run: Run) -> None:
-    served: list[str] = []
-
-    async def handle(request: Request) -> None:
-        served.append(request.target)
-        reply(request, closes=True)
-
-    async def scene() -> None:
-        async with Port(handle) as port:
-            assert (await port.ask(GET % b"1" + GET % b"2")).count(b"HTTP/1.1") == 1
-        assert served == ["/1"]
 
     run(scene())
 
@@ -261,81 +143,6 @@ def test_pipelined_requests_are_held_up_to_a_bound(run: Run) -> None:
             assert writer.transport.get_write_buffer_size() > MIB
             gate.set()
             assert [await read_answer(reader) for _ in range(2000)] == [b"/x"] * 2000
-
-    run(scene())
-
-
-def test_a_stalled_reader_costs_a_bounded_buffer_and_is_cut_off(run: Run) -> None:
-    seen: list[int] = []
-    failed: list[type[BaseException]] = []
-    failing = asyncio.Event()
-
-    async def handle(request: Request) -> None:
-        request.begin_answer(200, "OK", b"", None, closes=False)
-        try:
-            while True:
-                if request.caller.paused:
-                    await request.caller.drain()
-                request.write(b"x" * 65_536)
-                seen.append(request.caller._transport.get_write_buffer_size())
-        except ConnectionResetError as error:
-            failed.append(type(error))
-            failing.set()
-            assert request.caller.too_slow
-
-    async def scene() -> None:
-        async with Port(handle, ConnectionLimits(write_seconds=0.2)) as port:
-            _, writer = await port.connect(limit=1024)
-            writer.write(GET % b"x")
-            await asyncio.wait_for(failing.wait(), 60)
-            assert max(seen) <= 131_072
-            assert len(seen) < 1000
-
-    run(scene())
-
-
-@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
-def test_an_answer_that_breaks_off_is_no_clean_end(run: Run, version: bytes) -> None:
-    """In HTTP/1.0 the end of the connection would be the end of the answer: it is reset (row B9)."""
-
-    async def handle(request: Request) -> None:
-        request.begin_answer(200, "OK", b"", None, closes=False)
-        request.write(b"part")
-        await asyncio.sleep(0.05)  # sent
-        request.abort()
-
-    async def scene() -> None:
-        async with Port(handle) as port:
-            reader, writer = await port.connect()
-            writer.write((GET % b"x").replace(b"1.1", version))
-            received = b""
-            try:
-                while piece := await reader.read(1000):
-                    received += piece
-                ended = "clean"
-            except ConnectionResetError:
-                ended = "reset"
-        assert (ended, version) in {("reset", b"1.0"), ("clean", b"1.1"), ("reset", b"1.1")}
-        assert not received.endswith(b"0\r\n\r\n")
-
-    run(scene())
-
-
-def test_a_body_shorter_than_announced_is_broken_off(run: Run) -> None:
-    async def handle(request: Request) -> None:
-        request.begin_answer(200, "OK", LENGTH % 10, 10, closes=False)
-        request.write(b"part")
-        request.end_answer()
-
-    async def scene() -> None:
-        async with Port(handle) as port:
-            reader, writer = await port.connect()
-            writer.write(GET % b"x" + GET % b"y")
-            try:
-                received = await reader.read()
-            except ConnectionResetError:
-                received = b""
-        assert received.count(b"HTTP/1.1") <= 1
 
     run(scene())
 

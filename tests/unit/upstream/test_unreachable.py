@@ -19,14 +19,7 @@ from gateway.upstream.connection_opener import TransportOptions
 from gateway.upstream.connection_pool import ConnectionPool
 from gateway.upstream.upstream_failures import REASONS, reason_of
 from tests.support.loops import Run, on_both_loops
-from tests.unit.upstream.test_connection_pool import (
-    answering,
-    listening,
-    reason,
-    say_nothing,
-    soon,
-    tls_server,
-)
+from tests.support.unreachable import answering, listening, reason, say_nothing, soon, tls_server
 
 FAR = 30.0
 
