@@ -54,8 +54,8 @@ def read_former_proxies(environ: Mapping[str, str]) -> FormerProxies:
 
 
 def read_no_proxy(environ: Mapping[str, str]) -> list[str]:
-    """The entries of `no_proxy`, each once."""
-    text = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    """The entries of `no_proxy`, each once; of both spellings, since programs differ in which they read."""
+    text = ",".join(environ.get(name, "") for name in ("no_proxy", "NO_PROXY"))
     return list(dict.fromkeys(entry.strip().lower() for entry in text.split(",") if entry.strip()))
 
 

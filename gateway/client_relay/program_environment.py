@@ -23,6 +23,8 @@ _MIN_SECRET: Final = 8
 _SECRET_NAME: Final = re.compile(r"TOKEN|SECRET|PASSWORD|KEY")
 _SID: Final = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
 _SECRET_FORM: Final = re.compile(r"(?=.*[0-9])(?=.*[a-zA-Z])[0-9A-Za-z]{32}")
+_NO_JAVA_PROXY: Final = re.compile(r"-Dhttp\.nonProxyHosts=(\"[^\"]*\"|\S*)")
+_LOCAL_TO_JAVA: Final = ("localhost", "127.*", "[::1]")
 _TRUST_STORE: Final = re.compile(r"-Djavax\.net\.ssl\.trustStore(?:Password|Type)?=(?:\"[^\"]*\"|\S)*")
 
 
@@ -95,7 +97,9 @@ def _java_options(former: str, port: int, trust_store: str) -> str:
     options = [former.strip()] if former.strip() else []
     for scheme in ("http", "https"):
         options += [f"-D{scheme}.proxyHost=127.0.0.1", f"-D{scheme}.proxyPort={port}"]
-    options.append("-Dhttp.nonProxyHosts=localhost|127.*|[::1]")
+    named = "|".join(_NO_JAVA_PROXY.findall(former)).replace('"', "")
+    exempt = [host for host in named.split("|") if host and not covers_twilio(host.lower())]
+    options.append(f"-Dhttp.nonProxyHosts={'|'.join(dict.fromkeys((*exempt, *_LOCAL_TO_JAVA)))}")
     if trust_store:
         options += [
             f"-Djavax.net.ssl.trustStore={trust_store}",

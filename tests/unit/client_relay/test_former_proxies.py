@@ -64,4 +64,4 @@ def test_exemptions_of_twilio(entry: str, covered: bool) -> None:
 
 
 def test_entries_come_once() -> None:
-    assert read_no_proxy({"no_proxy": "a, B,,a "}) == ["a", "b"]
+    assert read_no_proxy({"no_proxy": "a, B,,a ", "NO_PROXY": "b,c"}) == ["a", "b", "c"]

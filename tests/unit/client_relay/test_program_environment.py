@@ -50,6 +50,13 @@ def test_what_was_there_is_extended() -> None:
     assert found["PHP_INI_SCAN_DIR"] == "/etc/php/conf.d:/run/php"
 
 
+@pytest.mark.parametrize("hosts", ["*.example.com|10.*|*.twilio.com", '"*.example.com|10.*|*|*.com"'])
+def test_java_reaches_directly_what_it_reached_directly(hosts: str) -> None:
+    found = built(JAVA_TOOL_OPTIONS=f"-Xmx1g -Dhttp.nonProxyHosts={hosts}")
+    *_, last = (each for each in found["JAVA_TOOL_OPTIONS"].split() if "nonProxyHosts" in each)
+    assert last == "-Dhttp.nonProxyHosts=*.example.com|10.*|localhost|127.*|[::1]"
+
+
 def test_java_keeps_its_trust_store_where_there_is_no_other() -> None:
     found = build_environment({}, 1, TRUST._replace(java=""), set())
     assert "trustStore" not in found["JAVA_TOOL_OPTIONS"]
