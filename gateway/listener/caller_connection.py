@@ -31,8 +31,8 @@ class CallerConnection(asyncio.Protocol):
     """Made by a listener for each connection."""
 
     __slots__ = (
-        "_caller", "_heads", "_held", "_linger_until", "_lingering", "_loop", "_receiver", "_request",
-        "_scope", "_timer", "_transport",
+        "_caller", "_heads", "_held", "_inside", "_linger_until", "_lingering", "_loop", "_receiver",
+        "_request", "_scope", "_timer", "_transport",
     )  # fmt: skip
 
     _transport: asyncio.Transport
@@ -46,6 +46,7 @@ class CallerConnection(asyncio.Protocol):
         self._request: Request | None = None
         self._receiver: BodyReceiver | None = None  # while the request's body is not complete
         self._held = b""  # received, and for the next request
+        self._inside: TunnelTransport | None = None  # once it is in a tunnel
         self._lingering = False
         self._linger_until = 0.0
 
@@ -66,6 +67,13 @@ class CallerConnection(asyncio.Protocol):
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
+        """Bytes came, encrypted in a tunnel."""
+        if self._inside is None:
+            self.receive(data)
+        else:
+            self._inside.decrypt(data)
+
+    def receive(self, data: bytes) -> None:
         """Read what was received."""
         if self._lingering:
             self._timer.set(min(self._linger_until - self._loop.time(), _LINGER_SILENCE_SECONDS), self._close)
@@ -84,6 +92,8 @@ class CallerConnection(asyncio.Protocol):
         """The connection is gone, by either side."""
         self._timer.close()
         self._held = b""
+        if self._inside is not None:
+            self._inside.lost()
         if self._receiver is not None:
             self._receiver.body.fail(ConnectionResetError("the caller is gone"))
         self._caller.lost()
@@ -223,9 +233,10 @@ class CallerConnection(asyncio.Protocol):
     def _open_tunnel(self, opened: OpenTunnel) -> None:
         """Continue inside the tunnel. What came behind CONNECT's head is the beginning of its TLS."""
         held, self._held = self._held, b""
-        self._heads.close(park=False)
-        self._heads = HeadReader(self._scope, self._caller)  # nothing of outside holds inside
-        self._transport = transport = TunnelTransport(self._transport, opened, self)
+        if not self._heads.unused:
+            self._heads.close(park=False)
+            self._heads = HeadReader(self._scope, self._caller)  # nothing of outside holds inside
+        self._transport = self._inside = transport = TunnelTransport(self._transport, opened, self)
         self._caller.go_inside(transport)
         self._timer.set(HANDSHAKE_SECONDS, self._is_idle)
         transport.begin(held)

@@ -52,15 +52,15 @@ class ConnectionTracker:
         self.open = 0
         self.accepted = 0
         self.closed: Counter[Closed] = Counter()
-        self._by_address: Counter[str] = Counter()
+        self._by_address: dict[str, int] = {}  # a `Counter` calls functions of Python's
 
     def enter(self, address: str) -> Closed | None:
         """Count a connection. Returns how to reject it, or None if it is accepted; `leave` always follows."""
         self.open += 1
         self.accepted += 1
-        self._by_address[address] += 1
+        self._by_address[address] = here = self._by_address.get(address, 0) + 1
         limits = self.limits
-        if self.open <= limits.connections and self._by_address[address] <= limits.connections_per_address:
+        if self.open <= limits.connections and here <= limits.connections_per_address:
             return None
         most_told = limits.connections + max(_LEAST_TOLD, limits.connections // _TOLD_SHARE)
         fate = Closed.REFUSED if self.open <= most_told else Closed.CUT_OFF
@@ -70,8 +70,10 @@ class ConnectionTracker:
     def leave(self, address: str) -> None:
         """The connection has ended."""
         self.open -= 1
-        self._by_address[address] -= 1
-        if not self._by_address[address]:
+        left = self._by_address[address] - 1
+        if left:
+            self._by_address[address] = left
+        else:
             del self._by_address[address]  # addresses without connections take no memory
 
 

@@ -9,6 +9,7 @@ from gateway.listener.known_heads import MAX_HEAD_BYTES, KnownHeads
 from gateway.listener.parked_heads import Owner, find_owner
 from gateway.listener.request import Request
 from gateway.listener.request_parser import RequestParser, read_framing
+from gateway.listener.tunnels import CONNECT
 
 
 class HeadReader:
@@ -33,10 +34,17 @@ class HeadReader:
         """Whether part of a head has come, and the rest has not."""
         return self._parser.begun
 
+    @property
+    def unused(self) -> bool:
+        """Whether it has read nothing yet."""
+        return self._first
+
     def recall(self, data: bytes) -> Request | None:
         """The request that `data` begins with, if the connection, or the caller's last one, sent its head."""
         first = self._first
         if first:
+            if data.startswith(CONNECT):  # it opens a tunnel, or it is read
+                return None
             self._first = False
             self._owner = owner = find_owner(*self._caller.proofs, data)
             if owner is not None:
@@ -55,6 +63,7 @@ class HeadReader:
     def read(self, data: bytes) -> Request | None:
         """The request whose head ends in `data`; None until it does. Raises `Refusal`."""
         began = self._parser.begun
+        self._first = False
         message, end = self._parser.feed(data)
         if message is None:
             return None

@@ -9,7 +9,7 @@ from gateway.http.tunnel import Tunnel, require_connect
 from gateway.identity.authentication import identified_until
 from gateway.listener.caller_transport import CallerTransport
 from gateway.listener.request import Request
-from gateway.listener.tunnels import UNIDENTIFIED_SECONDS, OpenTunnel, TunnelBounds
+from gateway.listener.tunnels import CONNECT, UNIDENTIFIED_SECONDS, OpenTunnel, TunnelBounds
 from gateway.policy.snapshot import Snapshot
 from gateway.policy.tunnel_destinations import require_destination
 
@@ -45,7 +45,7 @@ def open_tunnel(request: Request, snapshot: Snapshot, bounds: TunnelBounds) -> N
 def recall_tunnel(data: bytes, caller: CallerTransport, bounds: TunnelBounds) -> OpenTunnel | None:
     """Answer `data`, if it is a CONNECT that opened a tunnel before; None if it has to be judged."""
     contexts = bounds.contexts
-    if contexts is None or not data.startswith(b"CONNECT "):
+    if contexts is None or not data.startswith(CONNECT):
         return None
     if caller.certificate is not None or caller.refused or caller.tunnel is not None:
         return None

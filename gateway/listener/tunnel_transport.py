@@ -1,4 +1,4 @@
-"""TLS inside a tunnel: a protocol to the caller's transport, and a transport to the connection inside.
+"""TLS inside a tunnel: a transport to the caller's connection, which hands over what its own one receives.
 
 `loop.start_tls` would not do: it takes no bytes that came behind CONNECT's head in the same segment, and
 keeps a buffer of 256 KiB for each connection. Between two reads this keeps nothing but OpenSSL's state.
@@ -22,30 +22,14 @@ _READ_BYTES: Final = 16_384
 
 
 class InnerConnection(Protocol):
-    """What reads and answers inside: the part of `asyncio.Protocol` that is used, and one call more."""
+    """What reads inside, and hands over what the outer transport receives."""
 
     def handshake_done(self) -> None:
-        """TLS is there. Of the others only `connection_lost` may be called before."""
+        """TLS is there."""
         ...
 
-    def data_received(self, data: bytes) -> None:
-        """Bytes came, decrypted."""
-        ...
-
-    def eof_received(self) -> object:
-        """The caller closed its sending side."""
-        ...
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        """The connection is gone."""
-        ...
-
-    def pause_writing(self) -> None:
-        """The caller does not read as fast as we write."""
-        ...
-
-    def resume_writing(self) -> None:
-        """It caught up."""
+    def receive(self, data: bytes) -> None:
+        """Bytes came, decrypted. Never before `handshake_done`."""
         ...
 
 
@@ -62,10 +46,19 @@ def remember_server_name(handshake: ssl.SSLObject, name: str | None, _: ssl.SSLC
 
 
 class TunnelTransport(asyncio.Transport):
-    """`begin` takes the transport over from the connection that read CONNECT, and that goes on inside."""
+    """Between the outer transport and the connection that read CONNECT, which goes on inside.
 
+    That connection stays the outer transport's protocol: uvloop would stop and start reading for another one,
+    which is two calls of the kernel more.
+    """
+
+    __slots__ = (
+        "_closing", "_inner", "_opened", "_outer", "_paused", "_received", "_secure", "_shut", "_tls",
+        "_to_send",
+    )  # fmt: skip
+
+    # The base's constructor would only make a dictionary of extra information: that is the outer transport's.
     def __init__(self, outer: asyncio.Transport, opened: OpenTunnel, inner: InnerConnection) -> None:
-        super().__init__()
         self._outer = outer
         self._opened = opened
         context = opened.context
@@ -80,24 +73,22 @@ class TunnelTransport(asyncio.Transport):
 
     def begin(self, received: bytes) -> None:
         """Shake hands; `received` came already."""
-        self._outer.set_protocol(self)  # type: ignore[arg-type] # it has the methods of one
         self._outer.resume_reading()
         if received:
-            self.data_received(received)
+            self.decrypt(received)
 
-    # What the outer transport calls.
+    # What the connection inside calls, of what its outer transport calls.
 
-    def data_received(self, data: bytes) -> None:
+    def decrypt(self, data: bytes) -> None:
         """Bytes came, encrypted."""
-        if (
-            self._shut
-        ):  # nobody reads them, and OpenSSL takes none behind its close_notify: only that they came
+        if self._shut:
+            # Nobody reads them, and OpenSSL takes none behind its close_notify: only that they came.
             if self._inner is not None and not self._closing:
-                self._inner.data_received(b"")
+                self._inner.receive(b"")
             return
         if len(data) > _LARGE_BYTES:  # `MemoryBIO` keeps the room that it once needed
             for at in range(0, len(data), _LARGE_BYTES):
-                self.data_received(data[at : at + _LARGE_BYTES])
+                self.decrypt(data[at : at + _LARGE_BYTES])
             return
         self._received.write(data)
         if self._secure:
@@ -105,27 +96,10 @@ class TunnelTransport(asyncio.Transport):
         else:
             self._shake_hands()
 
-    def eof_received(self) -> None:
-        """The caller closed its sending side without TLS's own end: the transport closes, too."""
-        if self._inner is not None and self._secure:
-            self._inner.eof_received()
-
-    def pause_writing(self) -> None:
-        """The caller does not read as fast as we write."""
-        if self._inner is not None and self._secure:
-            self._inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        """It caught up."""
-        if self._inner is not None and self._secure:
-            self._inner.resume_writing()
-
-    def connection_lost(self, exc: BaseException | None) -> None:
+    def lost(self) -> None:
         """The connection is gone, by either side."""
         self._closing = True
-        inner, self._inner = self._inner, None  # no cycle of references is left behind
-        if inner is not None:
-            inner.connection_lost(exc)
+        self._inner = None  # no cycle of references is left behind
 
     def _shake_hands(self) -> None:
         inner = self._inner
@@ -149,7 +123,7 @@ class TunnelTransport(asyncio.Transport):
         self._secure = True
         self._opened.named(self._tls.server_name if isinstance(self._tls, NamedHandshake) else None)
         inner.handshake_done()
-        if self._received.pending or self._tls.pending():
+        if self._received.pending:
             self._read()
         else:
             self._acknowledge()
@@ -162,37 +136,31 @@ class TunnelTransport(asyncio.Transport):
             sock.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
 
     def _read(self) -> None:
-        """Hand over what can be decrypted."""
+        """Hand over what can be decrypted. Each read takes a whole record, so that OpenSSL holds no rest."""
         tls, received = self._tls, self._received
         try:
             while not self._paused and not self._closing and not self._shut and self._inner is not None:
                 data = tls.read(_READ_BYTES)
                 if not data:
-                    self._end()
+                    self.close()
                     return
-                self._inner.data_received(data)
-                if not received.pending and not tls.pending():
+                self._inner.receive(data)
+                if not received.pending:
                     return
         except ssl.SSLWantReadError:
             self._flush()  # an answer to a key update (RFC 8446 4.6.3)
-        except ssl.SSLZeroReturnError:
-            self._end()
+        except ssl.SSLZeroReturnError:  # the caller will send nothing more
+            self.close()
         except ssl.SSLError:
             self._flush()
             self.abort()
-
-    def _end(self) -> None:
-        """The caller will send nothing more."""
-        if self._inner is not None:
-            self._inner.eof_received()
-        self.close()
 
     def _flush(self) -> None:
         data = self._to_send.read()
         if data and not self._outer.is_closing():
             self._outer.write(data)
 
-    # What the connection inside calls.
+    # What the connection inside calls to answer.
 
     def write(self, data: Any) -> None:
         """Send bytes."""
@@ -215,7 +183,7 @@ class TunnelTransport(asyncio.Transport):
         """Go on, first with what was received before."""
         self._paused = False
         self._outer.resume_reading()
-        if self._received.pending or self._tls.pending():
+        if self._received.pending:
             asyncio.get_running_loop().call_soon(self._read)
 
     def can_write_eof(self) -> bool:

@@ -18,8 +18,8 @@ UNIDENTIFIED_SECONDS = 10.0
 """For the handshake, and for the first head inside, together."""
 UNIDENTIFIED_AT_ONCE = 1000
 UNIDENTIFIED_PER_ADDRESS = 500
-
-
+CONNECT: Final = b"CONNECT "
+"""What the head of a request for a tunnel begins with: methods are case-sensitive (RFC 9110 9.1)."""
 _MAX_CONNECTS: Final = 256
 
 
@@ -57,11 +57,15 @@ class KnownConnects:
         if len(self._known) >= _MAX_CONNECTS:
             self._known.clear()
         known = KnownConnect(tunnel.host, begin, begin + len(value), identified_until)
-        self._known[hashlib.sha256(head).digest()] = known
+        self._known[_digest(head)] = known
 
     def find(self, data: bytes) -> KnownConnect | None:
         """What follows from `data`, if it is such a head, whole and alone."""
-        return self._known.get(hashlib.sha256(data).digest()) if self._known else None
+        return self._known.get(_digest(data)) if self._known else None
+
+
+def _digest(head: bytes) -> bytes:
+    return hashlib.blake2b(head, digest_size=32).digest()
 
 
 class TunnelBounds:
@@ -80,13 +84,14 @@ class TunnelBounds:
         """Since the start."""
         self.failures: Counter[str] = Counter()
         """Handshakes inside that failed, by OpenSSL's name of the reason, a bounded set."""
-        self._unidentified: Counter[str] = Counter()
+        self._unidentified: dict[str, int] = {}  # by address; a `Counter` calls functions of Python's
+        self._unidentified_total = 0
         self._on_failure = on_failure
 
     def has_room(self, address: str) -> bool:
         """Whether there may be one more tunnel whose caller is not known."""
-        crowded = self._unidentified.total() >= UNIDENTIFIED_AT_ONCE
-        return not crowded and self._unidentified[address] < UNIDENTIFIED_PER_ADDRESS
+        crowded = self._unidentified_total >= UNIDENTIFIED_AT_ONCE
+        return not crowded and self._unidentified.get(address, 0) < UNIDENTIFIED_PER_ADDRESS
 
     def require_room(self, address: str) -> None:
         """Raises `Refusal` (503) if there are too many tunnels whose callers are not known."""
@@ -110,12 +115,16 @@ class TunnelBounds:
         self.open += 1
         self.opened += 1
         if not identified:
-            self._unidentified[address] += 1
+            self._unidentified_total += 1
+            self._unidentified[address] = self._unidentified.get(address, 0) + 1
 
     def identify(self, address: str) -> None:
         """The caller of a tunnel is known now."""
-        self._unidentified[address] -= 1
-        if not self._unidentified[address]:
+        self._unidentified_total -= 1
+        left = self._unidentified[address] - 1
+        if left:
+            self._unidentified[address] = left
+        else:
             del self._unidentified[address]  # addresses without connections take no memory
 
     def leave(self, address: str, *, identified: bool) -> None:
