@@ -84,9 +84,9 @@ def with_own_hosts(command: Sequence[str], hosts: Path) -> list[str]:
 def command_of(animal: Animal, folder: Path) -> list[str]:
     """How its program is started; a copy of it is in its folder, so that it finds its packages there."""
     program = folder / animal.program
-    shutil.copy(PROGRAMS / animal.program, program)
+    for name in (animal.program, *animal.parts):
+        shutil.copy(PROGRAMS / name, folder)
     if program.suffix == ".java":
-        shutil.copy(PROGRAMS / "Apache.java", folder)
         build = f"javac -cp {_JARS} -d . Zoo.java Apache.java"
         return ["sh", "-c", f"{build} && exec java -cp .:{_JARS} Zoo"]
     starters = {

@@ -17,7 +17,7 @@ WAYS: Final = (PROXY, BASE, NAME)
 
 @dataclass(frozen=True)
 class Animal:
-    """A client. `program` is a file of `programs/`; its suffix says what runs it.
+    """A client. `program` is a file of `programs/`; its suffix says what runs it. It needs `parts` beside it.
 
     `packages` are pinned requirements of pip or npm, by the program's language; `debian` is the package whose
     version is shown. `gates` is whether the zoo fails without it. `variables` are for its program alone.
@@ -27,6 +27,7 @@ class Animal:
     name: str
     version: str
     program: str
+    parts: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     ways: tuple[str, ...] = (PROXY,)
     note: str = ""
@@ -38,11 +39,11 @@ class Animal:
 
 
 def _pip(name: str, package: str, version: str, program: str, **more: object) -> Animal:
-    return Animal(name, version, program, (f"{package}=={version}",), manager="pip", **more)  # type: ignore[arg-type]
+    return Animal(name, version, program, packages=(f"{package}=={version}",), manager="pip", **more)  # type: ignore[arg-type]
 
 
 def _npm(name: str, package: str, version: str, program: str, **more: object) -> Animal:
-    return Animal(name, version, program, (f"{package}@{version}",), manager="npm", **more)  # type: ignore[arg-type]
+    return Animal(name, version, program, packages=(f"{package}@{version}",), manager="npm", **more)  # type: ignore[arg-type]
 
 
 def _debian(name: str, package: str, program: str, **more: object) -> Animal:
@@ -73,7 +74,7 @@ ANIMALS: Final = (
     ),
     _pip("apprise", "apprise", "1.9.3", "notify.py", ways=(PROXY, NAME), note=_ONLY_SENDS),
     _pip(
-        "tap-twilio", "tap-twilio", "0.2.2", "singer.py", ways=(PROXY, NAME),
+        "tap-twilio", "tap-twilio", "0.2.2", "singer.py", ways=(PROXY, NAME), parts=("reading.py",),
         note=_ONLY_READS,
     ),
     _pip(
@@ -99,10 +100,13 @@ ANIMALS: Final = (
     ),
     _debian("wget", "wget", "wget.sh", ways=WAYS, note="the CA is an option"),
     *(
-        _debian(f"Java, {name}", package, "Zoo.java", ways=WAYS, note=note, variables={"CLIENT": client})
+        _debian(
+            f"Java, {name}", package, "Zoo.java", ways=WAYS, note=note, parts=("Apache.java",),
+            variables={"CLIENT": client},
+        )
         for name, package, client, note in (
-            ("HttpClient", "default-jdk-headless", "http", _JAVA),
-            ("HttpURLConnection", "default-jdk-headless", "url", _JAVA),
+            ("HttpClient", "openjdk-17-jdk-headless", "http", _JAVA),
+            ("HttpURLConnection", "openjdk-17-jdk-headless", "url", _JAVA),
             ("Apache HttpClient", "libhttpclient-java", "apache", f"stands in for the SDK of Java; {_JAVA}"),
         )
     ),
@@ -120,8 +124,8 @@ ANIMALS: Final = (
         "django-otp-twilio", "django-otp-twilio", "1.0.5", "otp.py", ways=WAYS, gates=False, note=_ONLY_SENDS
     ),
     Animal(
-        "Airbyte's source", "0.16.0", "airbyte.py",
-        ("airbyte-source-twilio==0.16.0", "pip-system-certs==5.3"),
+        "Airbyte's source", "0.16.0", "airbyte.py", parts=("reading.py",),
+        packages=("airbyte-source-twilio==0.16.0", "pip-system-certs==5.3"),
         ways=(PROXY, NAME), manager="pip", gates=False,
         note=f"{_ONLY_READS}; takes a CA from the environment with pip-system-certs alone",
     ),
@@ -130,8 +134,8 @@ ANIMALS: Final = (
         note=f"only hangs up; {_NO_PROXY}",
     ),
     Animal(
-        "n8n's node", "2.39.7", "n8n.js", ("n8n-nodes-base@2.39.7", "n8n-core@2.39.8"), ways=(PROXY, NAME),
-        manager="npm", gates=False, note=_ONLY_SENDS,
+        "n8n's node", "2.39.7", "n8n.js", packages=("n8n-nodes-base@2.39.7", "n8n-core@2.39.8"),
+        ways=(PROXY, NAME), manager="npm", gates=False, note=_ONLY_SENDS,
     ),
 )  # fmt: skip
 ABSENT: Final = {

@@ -29,4 +29,4 @@ def test_every_client_is_pinned() -> None:
         assert all("==" in package or "@" in package[1:] for package in animal.packages)
         assert bool(animal.packages) != bool(animal.debian)
         assert set(animal.ways) <= set(WAYS)
-        assert (PROGRAMS / animal.program).exists()
+        assert all((PROGRAMS / name).exists() for name in (animal.program, *animal.parts))
