@@ -140,8 +140,8 @@ ANIMALS: Final = (
 )  # fmt: skip
 ABSENT: Final = {
     "The SDKs of Go, PHP, Ruby, C# and Java": "on neither PyPI, npm nor Debian; their HTTP stacks stand in, "
-    "but .NET's, which is not in Debian. From their sources, twilio-go 1.30.9, twilio-php 8.12.0 and twilio-ruby "
-    "7.11.1 were run once by hand, by base URL and under `gateway run`: they create, list over three pages, "
-    "update and delete, and raise their usual errors with the gateway's words",
+    "but .NET's, which is not in Debian. From their sources, twilio-go 1.30.9, twilio-php 8.12.0 and "
+    "twilio-ruby 7.11.1 were run once by hand, by base URL and under `gateway run`: they create, list over "
+    "three pages, update and delete, and raise their usual errors with the gateway's words",
 }
 """What is not in the zoo, and why."""
