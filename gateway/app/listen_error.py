@@ -13,14 +13,14 @@ class ListenError(Exception):
     def __init__(self, setting: str, address: ListenAddress, error: OSError) -> None:
         self.setting = setting
         place = f"{bracketed(address.host)}:{address.port}"
-        reason, remedy = _explain(error)
+        reason, remedy = explain_listen_failure(error)
         variable = variable_of(setting)
         super().__init__(
             f"Cannot listen on {place}: {reason}. {remedy} Change `{setting}` or set {variable}."
         )
 
 
-def _explain(error: OSError) -> tuple[str, str]:
+def explain_listen_failure(error: OSError) -> tuple[str, str]:
     """What happened, and what it probably means."""
     if isinstance(error, socket.gaierror):
         return "the host name has no address", "The name is unknown here."

@@ -5,6 +5,7 @@ So that `gateway check` and a reload find what a start would find. Connects to n
 
 import importlib.util
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -85,7 +86,7 @@ def find_unwritable(resolved: ResolvedSettings, options: Options) -> tuple[list[
     """Files that could not be written if the gateway started here: those without which it does not, and
     those that it does without. Writes nothing."""
     audit = None if options.audit is None else options.audit.path
-    needed = [*_unwritable(resolved, ("audit", "file"), audit)]
+    needed = [*_unwritable(resolved, ("audit", "file"), audit, replaced=False)]
     others = [
         *_unwritable(resolved, ("stop_file",), options.stop_file),
         *_unwritable(resolved, ("key_usage_file",), options.key_usage_file),
@@ -93,19 +94,40 @@ def find_unwritable(resolved: ResolvedSettings, options: Options) -> tuple[list[
     return [replace(problem, temporary=True) for problem in needed], others
 
 
-def _unwritable(resolved: ResolvedSettings, place: KeyPath, file: Path | None) -> Iterator[Problem]:
+def _unwritable(
+    resolved: ResolvedSettings, place: KeyPath, file: Path | None, *, replaced: bool = True
+) -> Iterator[Problem]:
     if file is None:
         return
-    folder = file.parent
+    try:
+        obstacle = _find_obstacle(file, replaced=replaced)
+    except OSError as error:  # a name that is too long, links that lead in a circle
+        obstacle = f"cannot be written ({error.strerror})", "write another path"
+    if obstacle is not None:
+        yield resolved.origins.problem(place, *obstacle)
+
+
+def _find_obstacle(file: Path, *, replaced: bool) -> tuple[str, str] | None:
+    """What is wrong with a file that is to be written, and what to do; `replaced`: as a whole, by a new one
+    beside it."""
+    target = file.with_name(f".{file.name}.new") if replaced else Path(os.path.realpath(file))
+    folder = target.parent
     if not folder.is_dir():
-        yield resolved.origins.problem(
-            place, f"cannot be written: there is no folder {folder}", "make it, or mount it"
-        )
-    elif file.is_dir():
-        yield resolved.origins.problem(place, "is a folder", "write the path of a file")
-    elif not os.access(file if file.exists() else folder, os.W_OK):
-        yield resolved.origins.problem(
-            place,
-            "cannot be written by this user",
-            "give it the right, or run the check as the gateway's user",
-        )
+        return f"cannot be written: there is no folder {folder}", "make it, or mount it"
+    mode = _mode_of(file)
+    if stat.S_ISDIR(mode):
+        return "is a folder", "write the path of a file"
+    if mode and not stat.S_ISREG(mode):
+        return "is no ordinary file", "write the path of one, or of none yet"
+    _mode_of(target)
+    if not os.access(folder if replaced or not mode else target, os.W_OK):
+        return "cannot be written by this user", "give it the right, or run the check as the gateway's user"
+    return None
+
+
+def _mode_of(file: Path) -> int:
+    """0 where there is no file yet."""
+    try:
+        return file.stat().st_mode
+    except FileNotFoundError:
+        return 0

@@ -28,7 +28,8 @@ Secrets are read, so run it where their variables are set, their files are mount
 reached; none is ever printed. With --static it runs anywhere: references are not followed, and certificates
 are not read.
 Problems go to standard error, one per line: FILE:LINE: NAME: what is wrong; what to do.
-exit codes: 0 good (perhaps with warnings), 2 not usable, 75 not usable while a secret store is unavailable;
+exit codes: 0 good (perhaps with warnings), 2 not usable, 75 not usable for the time being (a secret store is
+unavailable, the audit trail cannot be written, an address is not this machine's);
 with --online also 1 if Twilio refuses a key, and 3 if it refuses none, but some could not be tried
 """
 
@@ -65,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
     """Check one file: 0 if the gateway would start with it, else 2 or 75. Online, 1 and 3 tell of keys."""
     # Imported here: `gateway check --help` need not wait for pydantic.
     from gateway.app.configuration import ConfigurationSource, make_configuration
+    from gateway.app.listen_trial import find_unopenable
     from gateway.app.requirements import find_unwritable
     from gateway.config.checking.guard_notes import describe_guard
     from gateway.config.lint import find_lint, find_warnings_beside
@@ -86,8 +88,10 @@ def run(args: argparse.Namespace) -> int:
             if not args.static:
                 needed, unwritable = find_unwritable(resolved, configuration.options)
                 warnings = (*warnings, *unwritable)
-                if needed:
+                if needed := [*needed, *find_unopenable(resolved)]:
                     raise ConfigError(needed, configuration.snapshot)
+                if role is not Role.WEBHOOKS:
+                    _require_no_loop(configuration, online=args.online)
     except ConfigError as error:
         beside = find_warnings_beside(error, resolved)
         if args.json:
@@ -111,6 +115,15 @@ def run(args: argparse.Namespace) -> int:
             print(f"note: {note}")
         _print_trials(trials)
     return _judge({trial.verdict for trial in trials})
+
+
+def _require_no_loop(configuration: "Configuration", *, online: bool) -> None:
+    """Raises `ConfigError` as `serve` does. Twilio's names are looked up online only."""
+    from gateway.app.upstream_loops import require_no_loop, upstream_names
+
+    transport = configuration.options.transport
+    if online or transport.connect_to is not None or transport.proxy is not None:
+        asyncio.run(require_no_loop(configuration.options, upstream_names(configuration.snapshot)))
 
 
 def _try_keys(configuration: "Configuration") -> "list[KeyTrial]":

@@ -9,6 +9,8 @@ from typing import Final
 
 from gateway.config.checking.known_names import suggest
 from gateway.config.problems import Finding, KeyPath
+from gateway.config.schema.addresses import collide
+from gateway.config.schema.admin_settings import Admin
 from gateway.config.schema.settings import Settings
 from gateway.config.schema.webhook_settings import Webhooks
 
@@ -43,14 +45,21 @@ def find_webhook_contradictions(tree: Mapping[str, object]) -> Iterator[Finding]
         yield from _account(route, path, known)
 
 
+def may_collide(one: object, other: object) -> bool:
+    """Whether two values of `listen` are good, and two ports that could not both be opened."""
+    try:
+        return isinstance(one, str) and isinstance(other, str) and collide(one, other)
+    except ValueError:
+        return False
+
+
 def _same_address(tree: Mapping[str, object], section: Mapping[str, object]) -> Iterator[Finding]:
+    """A file without consumers may be for the webhook role alone, which does not open the default port."""
     admin = tree.get("admin")
-    others = (
-        tree.get("listen", Settings.model_fields["listen"].default),
-        admin.get("listen") if isinstance(admin, dict) else None,
-    )
-    listen = section.get("listen")
-    if isinstance(listen, str) and not listen.endswith(":0") and listen in others:
+    default = Settings.model_fields["listen"].default if "consumers" in tree else None
+    others = [tree.get("listen", default), admin.get("listen") if isinstance(admin, dict) else None]
+    others[1] = others[1] or Admin.model_fields["listen"].default
+    if any(may_collide(section.get("listen"), other) for other in others):
         yield Finding(
             ("webhooks", "listen"), "another port of the gateway has this address", "choose another port"
         )

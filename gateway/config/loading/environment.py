@@ -7,6 +7,7 @@ replaces what the file has at that path. Names with a single underscore are not 
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,7 @@ from gateway.config.problems import Finding, KeyPath
 
 PREFIX: Final = "GATEWAY__"
 _SEPARATOR: Final = "__"
+_NUMBER: Final = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,9})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +118,25 @@ def _set(tree: dict[str, object], path: tuple[str, ...], value: object) -> list[
         section = inner
     section[path[-1]] = value
     return made
+
+
+def read_texts(tree: Mapping[str, object], variables: Iterable[KeyPath]) -> dict[str, object]:
+    """The tree with what variables set read as YAML has it: `true` and `30`, which the schema takes as well,
+    are a switch and a number to those who compare values. Only for them: a name may be `30`, too."""
+    result = dict(tree)
+    for path in variables:
+        section: object = result
+        for name in path[:-1]:
+            inner = section.get(name) if isinstance(section, dict) else None
+            if isinstance(section, dict) and isinstance(inner, dict):
+                inner = section[name] = dict(inner)
+            section = inner
+        if isinstance(section, dict) and isinstance(text := section.get(path[-1]), str):
+            section[path[-1]] = _read_scalar(text)
+    return result
+
+
+def _read_scalar(text: str) -> object:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    return float(text) if _NUMBER.fullmatch(text) else text

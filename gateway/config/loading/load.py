@@ -4,7 +4,7 @@ The one door to `Settings`. Does not follow secrets' references (`resolve.py` do
 anyway, it adds the references that lead nowhere, so that one run tells everything.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from gateway.config.checking.setting_warnings import find_warnings
 from gateway.config.checking.sound_part import with_entries, without
 from gateway.config.loading.composition import compose_consumers
 from gateway.config.loading.config_hash import config_hash
-from gateway.config.loading.environment import apply_overrides
+from gateway.config.loading.environment import apply_overrides, read_texts
 from gateway.config.loading.includes import include_files
 from gateway.config.loading.yaml_document import parse_document
 from gateway.config.problems import ConfigError, Finding, KeyPath, Origins, Problem
@@ -69,7 +69,8 @@ def check_content(
     tree, moved = compose_consumers(overridden.tree)
     origins = Origins(str(path), document.lines, overridden.variables, document.sources, moved)
     settings, invalid = _validate(tree)
-    findings = [*document.findings, *overridden.findings, *find_contradictions(tree)]
+    contradictions = find_contradictions(read_texts(tree, overridden.variables))
+    findings = [*document.findings, *overridden.findings, *contradictions]
     # Where a value could not be read, what stands in its place is not the author's.
     unread = {finding.path for finding in document.findings}
     findings += [finding for finding in invalid if finding.path not in unread]
@@ -78,7 +79,7 @@ def check_content(
         findings += find_bad_rules(tree)
         if follow:
             findings += _unread_references(tree, (), environ, path.parent)
-        sound = _find_sound(tree)
+        sound = _find_sound(tree, overridden.variables)
         partial = None if sound is None else _loaded(sound, path, now, "", origins)
         raise ConfigError(origins.problems(findings), partial)
     hashed = config_hash(b"\0".join((content, *document.contents)), environ)
@@ -90,11 +91,12 @@ def _loaded(settings: Settings, path: Path, now: datetime | None, hash_: str, or
     return Loaded(settings, path, tuple(origins.problems(warnings)), hash_, origins)
 
 
-def _find_sound(tree: Mapping[str, object]) -> Settings | None:
+def _find_sound(tree: Mapping[str, object], variables: Collection[KeyPath]) -> Settings | None:
     """What is left of a configuration without all that is wrong with it; None if that is nothing."""
     for _ in range(_MAX_ROUNDS):
         settings, invalid = _validate(tree)
-        findings = [*invalid, *find_contradictions(tree), *find_missing_consumers(tree)]
+        contradictions = find_contradictions(read_texts(tree, variables))
+        findings = [*invalid, *contradictions, *find_missing_consumers(tree)]
         if settings is not None and not findings:
             return settings
         tree = with_entries(without(tree, [finding.path for finding in findings]))

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Annotated, Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -17,12 +18,46 @@ class ListenAddress(NamedTuple):
     port: int
 
 
+_LABEL: Final = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
+_ADDRESS: Final = re.compile(rf"(?:\[([0-9a-fA-F:.]+)\]|({_LABEL}(?:\.{_LABEL})*\.?)):([0-9]{{1,5}})")
+_EVERYWHERE: Final = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - compared, not bound to
+
+
 def parse_address(text: str) -> ListenAddress:
     """`127.0.0.1:8080`, `[::1]:8080`, `localhost:0`. Raises ValueError."""
-    match = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})", text)
-    if match is None or int(match[3]) > 65_535:
+    match = _ADDRESS.fullmatch(text)
+    if match is None or int(match[3]) > 65_535 or len(match[2] or "") > 253:
         raise ValueError("not host:port")
-    return ListenAddress(match[1] or match[2], int(match[3]))
+    host = match[1] or match[2]
+    if match[1] or host.replace(".", "").isdigit():
+        ip_address(host)
+    return ListenAddress(host, int(match[3]))
+
+
+def collide(one: str, other: str) -> bool:
+    """Whether two ports of one process could not both be opened, as far as can be told without a resolver."""
+    first, second = parse_address(one), parse_address(other)
+    if first.port != second.port or first.port == 0:
+        return False
+    known, others = _addresses_of(first.host), _addresses_of(second.host)
+    return any(_meet(mine, theirs) for mine in known for theirs in others)
+
+
+def _addresses_of(host: str) -> tuple[str, ...]:
+    if host.lower().rstrip(".") == "localhost":
+        return "127.0.0.1", "::1"
+    try:
+        return (str(ip_address(host)),)
+    except ValueError:
+        return (host.lower().rstrip("."),)
+
+
+def _meet(one: str, other: str) -> bool:
+    """Two addresses, or names, of which one may be every interface of its family."""
+    if one == other:
+        return True
+    version = 6 if ":" in one else 4
+    return (":" in other) == (version == 6) and _EVERYWHERE[version] in (one, other)
 
 
 def _check_address(text: str) -> str:

@@ -6,6 +6,7 @@ stands.
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Annotated, Any, Final, NoReturn
 
 from pydantic import (
@@ -135,13 +136,26 @@ FILLED = TextPattern(
     "write some text, or nothing",
 )
 
+
+def _check_name_server(text: str) -> str:
+    """An address that is one: the pattern takes any four numbers, and any port."""
+    host, port = text, "53"
+    if text.startswith("[") or text.count(":") == 1:
+        host, _, port = text.rpartition(":") if not text.endswith("]") else (text, "", port)
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        refuse(NAME_SERVER.message, NAME_SERVER.hint)
+    return text if 0 < int(port) <= 65_535 else refuse(NAME_SERVER.message, NAME_SERVER.hint)
+
+
 Name = Annotated[str, NAME]
 Contact = Annotated[str, CONTACT]
 AccountSid = Annotated[str, ACCOUNT_SID]
 KeySid = Annotated[str, KEY_SID]
 ServiceSid = Annotated[str, SERVICE_SID]
 ApplicationSid = Annotated[str, APPLICATION_SID]
-NameServer = Annotated[str, NAME_SERVER]
+NameServer = Annotated[str, NAME_SERVER, AfterValidator(_check_name_server)]
 Host = Annotated[str, HOST]
 FieldName = Annotated[str, FIELD_NAME]
 HostPattern = Annotated[str, HOST_PATTERN]

@@ -2,8 +2,10 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -278,3 +280,89 @@ def test_d2_files_that_could_not_be_written(tmp_path: Path) -> None:
     assert f"warning: {path}:1: stop_file: {missing}" in done.stdout.splitlines()
     assert f"warning: {path}:2: key_usage_file: is a folder; write the path of a file" in done.stdout
     assert "stop_file" not in _check("--config", str(path), "--static").stdout
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda file: file.symlink_to("away/audit.log"), "there is no folder"),
+        (lambda file: file.symlink_to(file.name), "cannot be written (Too many levels of symbolic links)"),
+        (os.mkfifo, "is no ordinary file"),
+        (lambda file: file.symlink_to("/dev/null"), "is no ordinary file"),
+        (Path.mkdir, "is a folder"),
+    ],
+    ids=["dangling", "circle", "fifo", "device", "folder"],
+)
+def test_d2_what_is_in_the_place_of_a_file_that_is_written(
+    tmp_path: Path, make: Callable[[Path], object], why: str
+) -> None:
+    path = tmp_path / "gateway.yaml"
+    make(tmp_path / "a")
+    text = (ROOT / "config/gateway.yaml").read_text()
+    path.write_text(f"audit: {{file: a, key: {{env: AUDIT_KEY}}}}\n{text}")
+    done = _check("--config", str(path), **TWILIO, AUDIT_KEY="k" * 40)
+    assert done.returncode == 75
+    assert why in done.stderr
+
+
+@pytest.mark.parametrize("setting", ["audit.file", "stop_file", "key_usage_file"])
+def test_d2_a_name_that_is_too_long_to_be_written(tmp_path: Path, setting: str) -> None:
+    """Files that are replaced have one beside them for a moment, with five characters more."""
+    path = tmp_path / "gateway.yaml"
+    name = "a" * (256 if setting == "audit.file" else 251)
+    line = f"{setting}: {name}" if "." not in setting else f"audit: {{file: {name}, key: {{env: AUDIT_KEY}}}}"
+    path.write_text(f"{line}\n{(ROOT / 'config/gateway.yaml').read_text()}")
+    done = _check("--config", str(path), **TWILIO, AUDIT_KEY="k" * 40)
+    assert f"{path}:1: {setting}: cannot be written (File name too long)" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "address", "why"),
+    [
+        ("GATEWAY__LISTEN", "192.0.2.1:8080", "the address is not one of this machine's; write 0.0.0.0"),
+        ("GATEWAY__LISTEN", "no-such-host.invalid:8080", "the host name has no address"),
+        ("GATEWAY__ADMIN__LISTEN", "192.0.2.1:9090", "the address is not one of this machine's"),
+    ],
+)
+def test_d2_a_port_that_could_not_be_opened(variable: str, address: str, why: str) -> None:
+    """A name may be known, or an address this machine's, a while later. CI is another machine."""
+    environ = TWILIO | {variable: address}
+    if "ADMIN" in variable:
+        environ |= {"GATEWAY__ADMIN__ALLOW_REMOTE": "true", "PAGE": "p" * 20, "METRICS": "m" * 20}
+        environ |= {"GATEWAY__ADMIN__PAGE_TOKEN": '{"env": "PAGE"}'}
+        environ |= {"GATEWAY__ADMIN__METRICS_TOKEN": '{"env": "METRICS"}'}
+    done = _check(**environ)
+    assert done.returncode == 75
+    assert f"cannot listen on {address}: {why}" in done.stderr
+    assert _check("--static", **environ).returncode == 0
+
+
+def test_d2_a_port_that_is_taken_may_be_the_running_gateways() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert _check(**TWILIO, GATEWAY__LISTEN=address).returncode == 0
+
+
+@pytest.mark.parametrize("setting", ["CONNECT_TO", "PROXY"])
+def test_d2_an_upstream_that_is_the_gateway_itself(setting: str) -> None:
+    environ = {"GATEWAY__LISTEN": "127.0.0.1:8431", f"GATEWAY__UPSTREAM__{setting}": "http://localhost:8431"}
+    done = _check(**TWILIO, **environ)
+    assert done.returncode == 2
+    assert "leads to 127.0.0.1, port 8431: the gateway's own listener" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "why"),
+    [
+        ("UPSTREAM__DEADLINE_SECONDS_MAX", "70", "could take longer than a stop waits for it"),
+        ("CONCURRENCY__FLOOR", "2000", "are not in order"),
+        ("TRACING__SEND_UPSTREAM", "true", "there is no span of ours to send"),
+        ("TLS__MINT", "True", "needs `ca`"),
+    ],
+)
+def test_d2_numbers_and_switches_of_variables_are_compared_as_those_of_the_file(
+    setting: str, value: str, why: str
+) -> None:
+    done = _check(**TWILIO, **{f"GATEWAY__{setting}": value})
+    assert done.returncode == 2
+    assert why in done.stderr

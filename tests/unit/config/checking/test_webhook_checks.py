@@ -30,6 +30,8 @@ ROWS = [
     ("{account: main, auth", f"{{account: AC{'9' * 32}, auth", "no credential has this account"),
     ("auth_token: {env: TOKEN}", "auth_token: {env: MISSING}", "MISSING is not set"),
     ("listen: 127.0.0.1:8443", "listen: 127.0.0.1:8080", "another port of the gateway has this address"),
+    ("listen: 127.0.0.1:8443", "listen: 0.0.0.0:8080", "another port of the gateway has this address"),
+    ("listen: 127.0.0.1:8443", "listen: localhost:9090", "another port of the gateway has this address"),
 ]  # fmt: skip
 
 
@@ -50,6 +52,7 @@ def test_what_is_wrong_is_said(write: Write, before: str, after: str, said: str)
 def test_a_file_for_webhooks_alone_needs_neither_keys_nor_consumers(write: Write) -> None:
     alone = "credentials: {main: {account_sid: {env: ACCOUNT_SID}}}\n"
     assert complaints(write(alone + WEBHOOKS), SECRETS) == []
+    assert complaints(write(alone + WEBHOOKS.replace("127.0.0.1:8443", "0.0.0.0:8080")), SECRETS) == []
     missing = complaints(write(alone), SECRETS)
     assert [line for line in missing if "consumers: missing" in line]
     assert [line for line in missing if "neither an API key nor an auth token" in line]
