@@ -4,6 +4,7 @@ Records carry a version. Replicas of the previous release read them as well: for
 of version 1, and they ignore fields that they do not know. Their own records lack these fields.
 """
 
+from gateway.redis.answer_forms import integer, optional, row, text
 from gateway.redis.redis_store import Script
 
 RECORD_VERSION = 2
@@ -32,6 +33,7 @@ redis.call('HSET', KEYS[1], 'owner', ARGV[6], 'state', 'flight', 'fingerprint', 
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 redis.call('SET', KEYS[2], ARGV[6], 'PX', ARGV[5])
 """
+FOUND = optional(row(*(optional(text),) * 6, integer))
 BEGIN = Script.of(
     _MINE
     + _OWNER
@@ -59,7 +61,8 @@ if owner then
 end
 """
     + _BEGIN_FLIGHT
-    + "return false"
+    + "return false",
+    FOUND,
 )
 RENEW = Script.of(
     _MINE
@@ -69,7 +72,8 @@ if owner and not mine(owner, 6) then return -1 end
 if owner and redis.call('HGET', KEYS[1], 'state') ~= 'flight' then return 0 end
 """
     + _BEGIN_FLIGHT
-    + "return 1"
+    + "return 1",
+    integer,
 )
 # ARGV: as above, but milliseconds of the record, then state, status and answer.
 SETTLE = Script.of(
@@ -82,7 +86,8 @@ redis.call('HSET', KEYS[1], 'owner', ARGV[8], 'state', ARGV[5], 'fingerprint', A
   'answer', ARGV[7], 'version', {RECORD_VERSION}, 'fingerprint_2', ARGV[2], 'identities', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1
-"""
+""",
+    integer,
 )
 # ARGV: milliseconds in which a script that begins the flight, and was not answered, may still run; or 0.
 RELEASE = Script.of(
@@ -94,5 +99,6 @@ if owner and mine(owner, 2) and redis.call('HGET', KEYS[1], 'state') == 'flight'
   redis.call('DEL', KEYS[1], KEYS[2])
 end
 return 1
-"""
+""",
+    integer,
 )

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from gateway.background.loops import BackgroundLoop, BackgroundLoops
 from gateway.outcome_resolution.pursuit import Pursuit
+from gateway.redis.answer_forms import integer, items, text
 from gateway.redis.availability import StoreUnavailable
 from gateway.redis.redis_store import Script, ScriptStore
 from gateway.repeat_guard.open_outcomes import OpenOutcomes
@@ -29,10 +30,11 @@ redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
 redis.call('ZREMRANGEBYRANK', KEYS[1], 0, {-_MAX_KEPT - 1})
 redis.call('EXPIRE', KEYS[1], {_KEPT_SECONDS})
 return 1
-"""
+""",
+    integer,
 )
 # KEYS: news. ARGV: since (ms).
-_READ: Final = Script.of("return redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf')")
+_READ: Final = Script.of("return redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf')", items(text))
 
 
 class PursuedOutcomes(Protocol):

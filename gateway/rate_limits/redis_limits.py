@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from gateway.consumers.rate_limit_rules import Limit, LimitKey
 from gateway.rate_limits.gcra import LimitDecision, Reservation, Verdict
 from gateway.rate_limits.memory_limits import LimitRequest, LimitResult, share_used
+from gateway.redis.answer_forms import integer, items, optional, text
 from gateway.redis.redis_store import RedisStore, Script
 
-_SPEND = Script.of("""
+_SPEND = Script.of(
+    """
 local now, waited, left = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local held, held_tat = tonumber(ARGV[4]), tonumber(ARGV[5])
 local found = redis.call('MGET', unpack(KEYS))
@@ -73,20 +75,28 @@ for i = 1, #KEYS do
 end
 for i = 1, #KEYS do after[#KEYS + i] = granted[i] end
 return {verdict, worst - 1, longest, reported, unpack(after)}
-""")
+""",
+    items(integer, 6),
+)
 
-_RELEASE = Script.of("""
+_RELEASE = Script.of(
+    """
 local tat = redis.call('GET', KEYS[1])
 if tat == ARGV[1] then
   redis.call('SET', KEYS[1], string.format('%d', tonumber(tat) - tonumber(ARGV[2])), 'KEEPTTL')
 end
 return 1
-""")
+""",
+    integer,
+)
 
 
-_READ = Script.of("""
+_READ = Script.of(
+    """
 return redis.call('MGET', unpack(KEYS))
-""")
+""",
+    items(optional(text)),
+)
 
 
 class RedisLimits:

@@ -24,8 +24,14 @@ def _flatten(arguments: Sequence[Argument]) -> tuple[bytes | int, ...]:
     """Each argument as its length and its bytes."""
     parts: list[bytes | int] = []
     for argument in arguments:
-        data = argument if type(argument) is bytes else str(argument).encode()
-        parts += (len(data), data)
+        if isinstance(argument, str):
+            data = argument.encode()
+        elif isinstance(argument, int):
+            data = b"%d" % argument
+        else:
+            data = argument
+        parts.append(len(data))
+        parts.append(data)
     return tuple(parts)
 
 

@@ -54,7 +54,6 @@ class Pipe(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[asyncio.Future[Any] | OnAnswer, float]] = deque()
         self._unsent: list[bytes] = []
-        self._flushes_soon = False
         self._ride: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
         self._reader: Any = None
@@ -70,9 +69,7 @@ class Pipe(asyncio.Protocol):
         """Send a packed command, whose answer is awaited as that of `ask`. Raises `StoreUnavailable`."""
         future: asyncio.Future[Any] = self._loop.create_future()
         self._append(packed, future)
-        if not self._flushes_soon and self._transport is not None:
-            self._flushes_soon = True
-            self._loop.call_soon(self._flush)  # with what else is sent in this turn of the loop
+        self._flush()
         return future
 
     def post(self, packed: bytes, on_answer: OnAnswer) -> None:
@@ -81,7 +78,7 @@ class Pipe(asyncio.Protocol):
         Raises `StoreUnavailable`; `on_answer` is not called then.
         """
         self._append(packed, on_answer)
-        if self._ride is None and not self._flushes_soon:
+        if self._ride is None:
             self._ride = self._loop.call_later(_RIDE_SECONDS, self._end_ride)
 
     def data_received(self, data: bytes) -> None:
@@ -104,6 +101,10 @@ class Pipe(asyncio.Protocol):
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
+
+    def abort(self, reason: str) -> None:
+        """End the connection at once, since its answers cannot be trusted; unanswered commands fail."""
+        self._end(reason)
 
     async def close(self) -> None:
         """End the connection; unanswered commands fail."""
@@ -138,8 +139,8 @@ class Pipe(asyncio.Protocol):
         self._flush()
 
     def _flush(self) -> None:
-        self._flushes_soon = False
-        if self._unsent and self._transport is not None and not self.ended:
+        """uvloop makes one write of what is written in one turn of the loop."""
+        if self._unsent and self._transport is not None:
             batch, self._unsent = self._unsent, []
             self._transport.write(batch[0] if len(batch) == 1 else b"".join(batch))
 
@@ -200,12 +201,16 @@ class Pipe(asyncio.Protocol):
 def take_over(connection: Any, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, Any]:
     """The transport of a connection that redis-py has made, which `protocol` reads from now on, and a parser.
 
-    Everything that is not public of redis-py is used here: its writer, and the exceptions of its parser.
+    Raises `ValueError` for a server that speaks first. What is not public of redis-py is used here alone: its
+    reader and writer, and the exceptions of its parser.
     """
     transport = connection._writer.transport
     transport.set_protocol(protocol)
     make_error: Callable[[str], Exception] = connection._parser.parse_error
     parser = hiredis.Reader(replyError=make_error, notEnoughData=_NOT_YET)
+    spoken = bytes(connection._reader._buffer)
+    if spoken:
+        raise ValueError(f"it spoke before it was asked, so it is no Redis: {spoken[:40]!r}")
     return transport, parser
 
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from gateway.background.loops import BackgroundLoop, BackgroundLoops
+from gateway.redis.answer_forms import Form, anything
 from gateway.redis.availability import (
     MAX_PAUSE_SECONDS,
     Breaker,
@@ -44,15 +45,16 @@ DEFAULT_PREFIX = "gateway"
 
 
 class Script(NamedTuple):
-    """A Lua script and its SHA-1, by which Redis knows it."""
+    """A Lua script, its SHA-1, by which Redis knows it, and the form of what it returns."""
 
     text: str
     sha: str
+    returns: Form
 
     @classmethod
-    def of(cls, text: str) -> "Script":
+    def of(cls, text: str, returns: Form = anything) -> "Script":
         """Make a script. All keys of one call need the same `{hash tag}`, so that a cluster can run it."""
-        return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+        return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), returns)
 
 
 class ScriptStore(Protocol):
@@ -150,9 +152,12 @@ class RedisStore:
             reason = f"{type(error).__name__}: {error}"[:200]
             if _UNUSABLE.search(str(error)):
                 raise UnusableKey(reason) from error
-            if is_vital and self._breaker.rejected(reason):
-                self._pause.refused()
+            self._refused(reason, is_vital=is_vital)
             raise StoreUnavailable(reason) from error
+        if not script.returns(answer):
+            pipe.abort(_OTHER_FORM)
+            self._refused(_OTHER_FORM, is_vital=is_vital)
+            raise StoreUnavailable(_OTHER_FORM)
         self._breaker.succeeded()
         return answer
 
@@ -172,6 +177,10 @@ class RedisStore:
                 self._failed(answer)
             elif isinstance(answer, self._response_error):  # unknown there, or refused: `run` tells which
                 answer = StoreUnavailable(type(answer).__name__)
+            elif not script.returns(answer):
+                pipe.abort(_OTHER_FORM)
+                self._refused(_OTHER_FORM, is_vital=True)
+                answer = StoreUnavailable(_OTHER_FORM)
             else:
                 self._breaker.succeeded()
             on_end(answer)
@@ -200,9 +209,16 @@ class RedisStore:
 
     def _failed(self, error: StoreUnavailable) -> None:
         """No answer came."""
-        if not self._closed:
+        if str(error) == _OTHER_FORM:  # another's answer was: the connection was ended for it
+            self._refused(_OTHER_FORM, is_vital=True)
+        elif not self._closed:
             self._pause.silent()
             self._breaker.failed(str(error))
+
+    def _refused(self, reason: str, *, is_vital: bool) -> None:
+        """It answered, and did not do it."""
+        if is_vital and self._breaker.rejected(reason):
+            self._pause.refused()
 
     def _new_pipe(self, answer_seconds: float, connect_seconds: float) -> "Pipe":
         from gateway.redis.redis_connection import Pipe
@@ -273,6 +289,7 @@ class RedisStore:
             self.server_clock.use_own()
 
 
+_OTHER_FORM: Final = "the answer to a script is of another form"
 # What a script says of the content of a key: its type, or what Lua cannot compute with.
 _UNUSABLE: Final = re.compile(
     "WRONGTYPE|attempt to (?:compare|perform arithmetic|index|concatenate)|bad argument #|is not an integer"

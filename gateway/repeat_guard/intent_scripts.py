@@ -15,6 +15,7 @@ Times are milliseconds by the server's clock; the first argument is the replica'
 do not tell their time. Records carry a version; fields that a release does not know are left as they are.
 """
 
+from gateway.redis.answer_forms import integer, optional, row, scalar, text
 from gateway.redis.redis_store import Script
 from gateway.repeat_guard.open_outcomes import KEPT_SECONDS, LEASE_SECONDS, SID_SECONDS, WAITED_SECONDS
 from gateway.repeat_guard.repeat_rules import MAX_SECONDS
@@ -127,7 +128,8 @@ forget_old(KEYS[3], now - {_KEPT_MS})
 redis.call('PEXPIRE', KEYS[2], {_INDEX_MS})
 """
     + _ENTER
-    + "return false"
+    + "return false",
+    optional(row(text, text, scalar, text, text, text, integer), row(text, text)),
 )
 # As BEGIN. -1: the intent is another's; 0: it is not in flight any more, or was ended before this came. A
 # replica that was not heard of for some time takes what it has in flight back from the one that looks for it:
@@ -153,7 +155,8 @@ if owner and redis.call('HGET', KEYS[1], 'state') ~= 'flight' then
 end
 """
     + _ENTER
-    + "return 1"
+    + "return 1",
+    integer,
 )
 # KEYS: intent, open, leases, kept, then `sids` and `to` where Twilio may be asked.
 # ARGV: now, SIDs with spaces between them, id, ids that it supersedes. -1: the intent is another's.
@@ -173,7 +176,8 @@ if not owner then return 1 end
 if not mine(3) then return -1 end
 redis.call('DEL', KEYS[1])
 return 1
-"""
+""",
+    integer,
 )
 # KEYS: intent, open, leases, `to` where Twilio may be asked. ARGV: now, id, superseded ids.
 RELEASE = Script.of(
@@ -191,7 +195,8 @@ if owner and mine(2) then
   if found[1] == 'flight' or found[2] == 'replica_lost' then redis.call('DEL', KEYS[1]) end
 end
 return 1
-"""
+""",
+    integer,
 )
 # Ends ids whose BEGIN or RENEW was not answered: it may still run, and enters nothing any more.
 # KEYS: `released` of each id. ARGV: now, for how many milliseconds, the ids.
@@ -199,14 +204,16 @@ BAR = Script.of(
     """
 for i = 3, #ARGV do redis.call('SET', KEYS[i - 2], ARGV[i], 'PX', ARGV[2]) end
 return 1
-"""
+""",
+    integer,
 )
 # KEYS: intent. ARGV: now, id of who took the answer, and has not given it to a caller.
 HAND_BACK = Script.of(
     """
 if redis.call('HGET', KEYS[1], 'taker') == ARGV[2] then redis.call('HSET', KEYS[1], 'lease', 0) end
 return 1
-"""
+""",
+    integer,
 )
 # KEYS: as FORGET. ARGV: now, lease (0: nobody looks), seconds, description, state, status, slug, answer,
 # SIDs, id, superseded ids, identities. Open ones stay listed; a definite answer that no caller has is kept
@@ -253,5 +260,6 @@ else
   redis.call('ZADD', KEYS[3], now + ARGV[2], ARGV[10])
 end
 return 1
-"""
+""",
+    integer,
 )

@@ -1,5 +1,6 @@
 """The Lua scripts over open outcomes of all replicas; `intent_scripts.py` says what they change."""
 
+from gateway.redis.answer_forms import integer, items, optional, row, text
 from gateway.redis.redis_store import Script
 from gateway.repeat_guard.intent_scripts import KEEP_SIDS, NOW, OWNER_LENGTH
 from gateway.repeat_guard.open_outcomes import KEPT_SECONDS
@@ -11,6 +12,7 @@ local held = redis.call('HGET', KEYS[1], ARGV[2])
 if not held or string.sub(held, 1, {OWNER_LENGTH}) ~= ARGV[3] then return 0 end
 """
 _DESCRIPTION = f"string.sub(held, {OWNER_LENGTH + 1})"
+ROW = row(text, integer, text)  # id, lease's end, description
 # KEYS: open, leases, kept. ARGV: now, owner, lease, how many at most. Pairs of id, lease's end, description.
 TAKE_OVER = Script.of(
     NOW
@@ -31,7 +33,8 @@ for i = 1, #lapsed, 2 do
   end
 end
 return taken
-"""
+""",
+    items(ROW),
 )
 # KEYS: as above. ARGV: now, owner, lease, id.
 TAKE = Script.of(
@@ -45,7 +48,8 @@ redis.call('HSET', KEYS[1], ARGV[4], ARGV[2] .. {_DESCRIPTION})
 redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[4])
 redis.call('ZADD', KEYS[3], 'NX', now + {_KEPT_MS}, ARGV[4])
 return {{ARGV[4], lease, {_DESCRIPTION}}}
-"""
+""",
+    optional(ROW),
 )
 # KEYS: open, leases. ARGV: now, id, owner, lease, description.
 WRITE = Script.of(
@@ -55,7 +59,8 @@ WRITE = Script.of(
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[3] .. ARGV[5])
 redis.call('ZADD', KEYS[2], now + ARGV[4], ARGV[2])
 return 1
-"""
+""",
+    integer,
 )
 # KEYS: open, leases, kept, intent, sids, to. ARGV: now, id, owner, state, SID or '', description.
 RESOLVE = Script.of(
@@ -80,8 +85,15 @@ else
   redis.call('HSET', KEYS[4], 'state', 'found', 'sid', ARGV[5], 'answer', '', 'lease', 0)
 end
 return 1
-"""
+""",
+    integer,
 )
+
+
+def _is_compared(answer: object) -> bool:
+    return isinstance(answer, list) and integer(answer[0] if answer else None) and all(map(text, answer[1:]))
+
+
 # KEYS: open, sids, to. ARGV: now, id, SIDs. The number of others, then the SIDs that belong to no exchange.
 COMPARE = Script.of(
     """
@@ -98,10 +110,11 @@ for i = 3, #ARGV do
   if not redis.call('ZSCORE', KEYS[2], ARGV[i]) then found[#found + 1] = ARGV[i] end
 end
 return found
-"""
+""",
+    _is_compared,
 )
 # KEYS: sids. ARGV: now, SID.
-OWN = Script.of(NOW + KEEP_SIDS + "keep_sids(KEYS[1], ARGV[2]) return 1")
+OWN = Script.of(NOW + KEEP_SIDS + "keep_sids(KEYS[1], ARGV[2]) return 1", integer)
 # KEYS: open, leases, kept. ARGV: now, how many at most. As TAKE_OVER, but nobody's owner changes.
 LIST = Script.of(
     NOW
@@ -118,5 +131,6 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], now, '+inf', 'LIMIT', 0
 local from = now - {_KEPT_MS}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], from, now, 'LIMIT', 0, ARGV[2])) do add(id) end
 return listed
-"""
+""",
+    items(ROW),
 )

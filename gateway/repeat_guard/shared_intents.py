@@ -102,7 +102,7 @@ class SharedIntents:
 
         Raises `StoreUnavailable`: it is then uncertain which; the same lease may be begun again.
         """
-        asked_at = asyncio.get_running_loop().time()
+        asked_at = self._time()
         is_asked = self.is_available
         lease.is_asked = lease.is_asked or is_asked
         try:
@@ -127,7 +127,7 @@ class SharedIntents:
 
         While the store is unavailable, and that refuses nothing, this process goes on alone.
         """
-        if asyncio.get_running_loop().time() >= lease.ends_at and (refuses or self.is_available):
+        if self._time() >= lease.ends_at and (refuses or self.is_available):
             raise store_unavailable()
 
     def end(
@@ -177,32 +177,37 @@ class SharedIntents:
         renewing = {self._renewing} if self._renewing is not None else set()
         await asyncio.gather(*tasks, *self._tasks, *renewing, return_exceptions=True)
 
-    async def _run(self, script: Script, keys: tuple[str, ...], args: tuple[bytes | str | int, ...]) -> Any:
-        return await self._store.run(script, keys, (round(self._now() * 1000), *args))
+    def _time(self) -> float:
+        return asyncio.get_running_loop().time()
 
-    async def _enter(self, script: Script, lease: IntentLease) -> Any:
+    def _run(
+        self, script: Script, keys: tuple[str, ...], args: tuple[bytes | str | int, ...]
+    ) -> Coroutine[Any, Any, Any]:
+        return self._store.run(script, keys, (round(self._now() * 1000), *args))
+
+    def _enter(self, script: Script, lease: IntentLease) -> Coroutine[Any, Any, Any]:
         keys, outcome = lease.keys, lease.outcome
         names: tuple[str, ...] = (keys.intent, keys.open, keys.leases, keys.released)
         if outcome.subject.to_digest:
             names = (*names, keys.to)
         seconds_ms = round(lease.intent.seconds * 1000)
         text = write_outcome(outcome)
-        return await self._run(
+        return self._run(
             script, names, (self._lease_ms, seconds_ms, text, outcome.id, *lease.supersedes, lease.identities)
         )
 
     async def _renew_all(self, loop: BackgroundLoop) -> None:
         while True:
             await asyncio.sleep(self._renew_seconds)
-            soon = asyncio.get_running_loop().time() + self._lease_seconds - self._renew_seconds / 2
+            soon = self._time() + self._lease_seconds - self._renew_seconds / 2
             await asyncio.gather(*(self._renew(each) for each in self._held.values() if each.ends_at < soon))
-            lapsed = asyncio.get_running_loop().time() - _LAPSED_SECONDS
+            lapsed = self._time() - _LAPSED_SECONDS
             for lease in [each for each in self._held.values() if each.ends_at <= lapsed]:
                 lease.on_lapsed()
             loop.beat()
 
     async def _renew(self, lease: IntentLease) -> None:
-        asked_at = asyncio.get_running_loop().time()
+        asked_at = self._time()
         was_unsure, lease.is_unsure = lease.is_unsure, True  # until it is answered; else the next round asks
         try:
             renewed = await self._enter(RENEW, lease)

@@ -8,6 +8,7 @@ Times are milliseconds by the server's clock; ARGV[1] is the replica's estimate 
 
 from typing import Final
 
+from gateway.redis.answer_forms import integer, optional, text
 from gateway.redis.redis_store import Script
 from gateway.repeat_guard.intent_scripts import NOW
 from gateway.webhooks.webhook_repeats import KEPT_SECONDS
@@ -59,7 +60,8 @@ if value and not flies then return value end
 if flies and owner ~= ARGV[3] and tonumber(string.sub(value, 2, 14)) > now then return value end
 put({_FLIGHT})
 return false
-"""
+""",
+    optional(text),
 )
 # As BEGIN.
 RENEW = Script.of(
@@ -67,7 +69,8 @@ RENEW = Script.of(
     + f"""
 if owner == ARGV[3] then put({_FLIGHT}) end
 return 1
-"""
+""",
+    integer,
 )
 # ARGV[4]: the answer, '' for none. One that ends late, when another has taken over, changes nothing.
 END = Script.of(
@@ -76,5 +79,6 @@ END = Script.of(
 if value and owner ~= ARGV[3] then return 0 end
 if ARGV[4] == '' then drop(ARGV[2]) else put(ARGV[4]) end
 return 1
-"""
+""",
+    integer,
 )

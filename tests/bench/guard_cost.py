@@ -25,8 +25,9 @@ import uvloop
 
 from gateway.commands.simulate import read_account
 from tests.bench.instructions import count, under_callgrind
-from tests.bench.processes import Cores, cpu_seconds, started, started_gateway, started_upstream
+from tests.bench.processes import ROOT, Cores, cpu_seconds, started, started_gateway, started_upstream
 from tests.support.caller import FORM, MESSAGES, raw_caller, request
+from tests.support.compiled_tree import compiled_tree
 from tests.support.redis import redis_server
 from tests.support.running import ENVIRON, Spawned, spawned_gateway
 from twilio_simulator import Simulator
@@ -143,17 +144,21 @@ def measure_floor(creates: int, callers: int) -> bool:
     return well
 
 
-def count_instructions(creates: int) -> None:
-    """Count and print, for each kind: creates that all differ."""
+def count_instructions(creates: int, names: Sequence[str], tree: Path) -> None:
+    """Count and print, for each kind of these names: creates that all differ."""
     cores = Cores.found()
     counted: dict[str, float] = {}
     with redis_server() as store, started_upstream(cores.load) as upstream:
         for kind, base in _bases(kinds(store.url)):
+            if kind.name not in names:
+                continue
             with ExitStack() as stack:
                 folder = Path(stack.enter_context(TemporaryDirectory()))
                 under = stack.enter_context(under_callgrind(folder))
-                started = started_gateway(cores.measured, upstream.url, folder, under=under, **kind.settings)
-                found = count(stack.enter_context(started), folder, creates).varied
+                running = started_gateway(
+                    cores.measured, upstream.url, folder, tree, under=under, **kind.settings
+                )
+                found = count(stack.enter_context(running), folder, creates).varied
             counted[kind.name] = found
             before = counted[base.name]
             print(
@@ -175,12 +180,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--creates", type=int, default=4000, help="of each kind")
     parser.add_argument("--callers", type=int, default=1, help="at the same time")
     parser.add_argument("--instructions", action="store_true", help="count them; needs valgrind")
+    parser.add_argument(
+        "--kinds", default="off,local,redis,shared", help="which are counted, with their bases"
+    )
+    parser.add_argument("--compiled", action="store_true", help="count the compiled build, which is made")
     parser.add_argument("--floor", action="store_true", help="of the least that could do it, not of gateways")
     args = parser.parse_args(arguments)
     if args.floor:
         return 0 if measure_floor(args.creates, args.callers) else 1
     if args.instructions:
-        count_instructions(args.creates)
+        tree = compiled_tree() if args.compiled else ROOT
+        count_instructions(args.creates, args.kinds.split(","), tree)
         return 0
     return 0 if uvloop.run(measure(args.creates, args.callers)) else 1
 

@@ -1,14 +1,20 @@
 """The connection to a real Redis that stops, freezes, loses its scripts and comes back."""
 
 import asyncio
+import socket
+import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import pytest
+import uvloop
 
+from gateway.redis.answer_forms import optional, row, text
 from gateway.redis.availability import StoreState, StoreUnavailable, UnusableKey
 from gateway.redis.redis_store import ANSWER_SECONDS, RedisStore, Script
+from gateway.redis.store_probe import PROBE_KEYS
 from tests.support.redis import RedisServer, redis_server
 
 COUNT = Script.of("return redis.call('INCRBY', KEYS[1], ARGV[1])")
@@ -232,6 +238,56 @@ async def test_c11_what_a_server_says_instead_of_an_answer_reaches_everybody_who
                 answers = await asyncio.gather(*asked, return_exceptions=True)
             assert {type(answer) for answer in answers} == {StoreUnavailable}
     listening.close()
+
+
+@pytest.mark.parametrize("says", [":1", "*1\r\n:1", "+OK", "$1\r\nx"])
+async def test_c11_an_answer_of_another_form_is_none(says: str) -> None:
+    """It may be the answer to another question, so that the connection ends, and all who wait are told."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while asked := await reader.read(65_536):
+                probed = PROBE_KEYS[1].encode() in asked or b"TIME" in asked
+                writer.write(b"*0\r\n" if probed else says.encode() + b"\r\n")
+        writer.close()
+
+    script = Script.of("return false", optional(row(text, text)))
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    async with watched(f"redis://127.0.0.1:{port}/0") as redis, asyncio.timeout(60):
+        assert redis.told == []
+        asked = [redis.store.run(script, (), ("x",)) for _ in range(3)]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        assert {str(answer) for answer in answers} == {"the answer to a script is of another form"}
+        await redis.until(available=False)
+        assert redis.told[0].reason == "the answer to a script is of another form"
+        posted: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        await redis.until(available=True)
+        redis.store.post(script, (), ("x",), posted.set_result)
+        assert isinstance(await posted, StoreUnavailable)
+    listening.close()
+
+
+@pytest.mark.parametrize("runs", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_a_port_that_speaks_first_is_told_from_one_that_is_silent(runs: Callable[[Any], None]) -> None:
+    """As those of SSH and of mail do."""
+
+    async def connect() -> None:
+        async with watched(f"redis://127.0.0.1:{listening.getsockname()[1]}/0") as redis:
+            (state,) = redis.told
+            assert "spoke before" in state.reason or "Protocol error" in state.reason
+
+    def greet() -> None:
+        caller, _ = listening.accept()
+        with caller:
+            caller.sendall(b"220 a greeting\r\n")
+            caller.recv(65_536)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        greeting = threading.Thread(target=greet)
+        greeting.start()
+        runs(connect())
+        greeting.join()
 
 
 async def test_c8_a_server_that_takes_the_place_of_another_is_asked_for_its_time(
