@@ -27,6 +27,7 @@ from gateway.observe.observers import Observers
 from gateway.outcome_resolution.asked_send import answer_held
 from gateway.outcome_resolution.lone_create import send_alone
 from gateway.outcome_resolution.outcome_resolver import OutcomeResolver
+from gateway.outcome_resolution.unheld_create import send_unheld
 from gateway.policy.idempotency_key import Claim
 from gateway.policy.outbound import wants_identity
 from gateway.policy.repeat_intent import WatchedCreate, describe_create
@@ -191,7 +192,7 @@ class Handler:
         """Send a create without a key, unless the same one is in flight or its outcome is open."""
         hold = self._hold(watched, ask, exchange)
         ask.request.on_turn = hold.before_attempts(ask.request.on_turn)
-        send = partial(self._admit_and_send, ask, exchange, whole=True, held=True)
+        send = partial(self._admit_and_send, ask, exchange, whole=True, held=watched.asks)
         try:
             async with hold:
                 answer, fields = await answer_held(self._resolver, hold, ask, exchange, send)
@@ -228,7 +229,7 @@ class Handler:
     ) -> tuple[Response, bytes]:
         """Spend the rate limits, then make attempts. The bytes are the limits' fields for the answer.
 
-        `whole`: the answer is kept, so not streamed. `held`: the guard records its SID.
+        `whole`: the answer is kept, so not streamed. `held`: the guard has entered it, and records its SID.
         """
         grant, outbound, stream, deadline = ask.grant, ask.outbound, ask.stream, ask.deadline
         fields = b""
@@ -241,11 +242,12 @@ class Handler:
         try:
             whole = whole or grant.conceals  # a POST in flight is awaited to its end
             links = wants_identity(grant)
-            answer = await self._forwarder.send(
-                outbound, exchange, ask.request, deadline, stream, whole=whole, links=links
-            )
-            if not held and grant.consumer.credential.asks:
-                await self._resolver.own_created(grant, outbound, answer)
+            if held or not grant.consumer.credential.asks:
+                answer = await self._forwarder.send(
+                    outbound, exchange, ask.request, deadline, stream, whole=whole, links=links
+                )
+            else:
+                answer = await self._send_unheld(ask, exchange, whole=whole, links=links)
             if answer.status == 401 and read_code(answer.body) == AUTHENTICATE:
                 fields += self._snapshots.current.error_help.credential_hint()
             return answer, fields
@@ -253,6 +255,16 @@ class Handler:
             if stream is not None and stream.broke is not None:
                 raise stream.broke from failure  # the caller's body broke off, not the upstream
             raise
+
+    async def _send_unheld(
+        self, ask: GrantedRequest, exchange: Exchange, *, whole: bool, links: bool
+    ) -> Response:
+        """Send what the guard does not look after: looks for other creates have to know of it."""
+        send = partial(
+            self._forwarder.send, ask.outbound, exchange, ask.request, ask.deadline, ask.stream, links=links
+        )
+        snapshot, outcomes = self._snapshots.current, self._resolver.outcomes
+        return await send_unheld(self._repeat_guard, outcomes, ask, exchange, snapshot, send, whole=whole)
 
     def _answer_error(self, error: GatewayError, request: Request, exchange: Exchange) -> None:
         advice = self._snapshots.current.error_help

@@ -46,7 +46,8 @@ _Create = TypeVar("_Create", bound=LoneCreate, contravariant=True)
 
 
 class Sender(Protocol[_Create]):
-    """Makes attempts; the bytes are field lines for the answer. Kept `whole`, and `held` by the guard."""
+    """Makes attempts; the bytes are field lines for the answer. `whole`: it is kept. Not `held`: nothing was
+    entered that other replicas, or looks, know of."""
 
     def __call__(
         self, create: _Create, exchange: Exchange, /, *, whole: bool, held: bool
@@ -70,7 +71,7 @@ async def send_alone(
     fields: RawFields = ()
     rest: BodyRest | None = None
     try:
-        answer, lines = await send(create, exchange, whole=True, held=True)
+        answer, lines = await send(create, exchange, whole=True, held=False)
         # What is rewritten for one caller is not rewritten for another.
         status, fields, content, rest = answer.status, answer.fields, answer.body, answer.rest
         await relay(answer, lines, create, exchange)

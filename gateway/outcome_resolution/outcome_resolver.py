@@ -21,14 +21,10 @@ from gateway.outcome_resolution.background_share import BackgroundShare
 from gateway.outcome_resolution.look_verdict import LookVerdict
 from gateway.outcome_resolution.pursuit import CANNOT_ASK, GIVEN_UP, Pursuit
 from gateway.outcome_resolution.twilio_looks import Access, Turn, TwilioLooks, access_to
-from gateway.policy.authorization import Grant
-from gateway.policy.comparable_fields import kind_of
-from gateway.policy.outbound import Outbound
 from gateway.policy.repeat_intent import CreateSubject
 from gateway.policy.snapshot import Snapshot
 from gateway.redis.availability import StoreUnavailable
 from gateway.repeat_guard.open_outcomes import LEASE_SECONDS, OpenOutcome, OpenOutcomes, OutcomeState
-from gateway.twilio.created_sid import read_created_sid
 from gateway.upstream.account_reader import AccountReader
 
 _OWN: Final = "(gateway)"
@@ -168,15 +164,6 @@ class OutcomeResolver:
                 return answer
             await asyncio.sleep(_AWAY_SECONDS)
         return None
-
-    async def own_created(self, grant: Grant, outbound: Outbound, answer: Response) -> None:
-        """Remember what an exchange has made that the guard does not watch: it is no lost create's."""
-        if outbound.effective != "POST" or answer.status >= 300:
-            return
-        sid = read_created_sid(answer.body) if kind_of(outbound.product, grant.route.template) else ""
-        if sid:
-            with suppress(StoreUnavailable):
-                await self.outcomes.own(outbound.account.sid, sid)
 
     def _begin(self, pursuit: Pursuit) -> None:
         self._pursuits[pursuit.outcome.id] = pursuit

@@ -153,7 +153,7 @@ def watch_create(
     meant = (watched.purpose, content)
     if not watched.asks:
         return _new(WatchedCreate, (meant, watched.seconds, False, None, watched.identities))
-    sought = _find_sought(grant, outbound, body)
+    sought = find_sought(grant, outbound, body)
     return _new(WatchedCreate, (meant, watched.seconds, sought is not None, sought, watched.identities))
 
 
@@ -168,7 +168,7 @@ def _content_of(body: Body, fields: Mapping[bytes, bytes]) -> tuple[tuple[str, s
     return fingerprint_body(body, fields.get(b"content-type", b"") if content_type is None else content_type)
 
 
-def _find_sought(grant: Grant, outbound: Outbound, body: Body) -> Sought | None:
+def find_sought(grant: Grant, outbound: Outbound, body: Body) -> Sought | None:
     """What Twilio can be asked about a create, where it can be."""
     kind = kind_of(outbound.product, grant.route.template)
     if kind is None or "?" in outbound.target:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from gateway.outcome_resolution.look_verdict import LookVerdict
+from gateway.repeat_guard.local_outcomes import LocalOutcomes
 from tests.support.asking import CALLS, TEXT, Asking, asking_scene
 from tests.support.caller import FORM, MESSAGES, RawAnswer, raw_caller, request
 from tests.support.moved_clock import passing_time
@@ -167,6 +168,43 @@ async def test_messages_of_other_exchanges_are_not_candidates(scene: Asking) -> 
     assert told(await scene.create(fault="reset-before")) == ABSENT
     assert told(await scene.create(fault="reset-after")) == FOUND
     assert scene.created == 4
+
+
+UNHELD = ["Idempotency-Key: one", "Gateway-Repeat: allow"]
+
+
+@pytest.mark.parametrize("field", UNHELD)
+async def test_what_is_never_held_may_have_made_what_a_look_finds(scene: Asking, field: str) -> None:
+    """Its answer takes its time, or is lost: one with the same text that was not done is not found by it."""
+    scene.simulator.faults.add("slow-body=12", method="POST", count=1)
+    slow = asyncio.create_task(scene.create(field))
+    while not scene.created:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0.001)
+    assert told(await scene.create(fault="reset-before")) == ABSENT
+    assert (await slow).status == 201
+    other = field.replace("one", "two")
+    assert told(await scene.create(other, fault="reset-after")) == (502, "upstream_lost", "unknown")
+    assert told(await scene.create(fault="reset-before")) == ABSENT
+    assert scene.created == 2
+
+
+async def test_two_that_are_lost_are_told_apart_by_nobody(scene: Asking) -> None:
+    scene.simulator.faults.add("list-lag=10", method="GET")
+    first = await scene.create("Idempotency-Key: one", fault="reset-after")
+    assert told(first) == (502, "upstream_lost", "unknown")
+    assert told(await scene.create(fault="reset-before")) == (502, "upstream_lost", "unknown")
+    assert scene.created == 1
+
+
+@pytest.mark.parametrize("field", [*UNHELD, "X-None: 1"])
+async def test_what_is_made_for_a_recipient_that_cannot_be_looked_up_is_ours(
+    scene: Asking, field: str
+) -> None:
+    """Twilio may show it by a number in E.164 all the same."""
+    made = await scene.create(field, body=TEXT.replace(b"%2B", b"", 1))
+    outcomes = scene.gateway.gateway.components.resolver.outcomes
+    assert isinstance(outcomes, LocalOutcomes)
+    assert [sid for _, sid in outcomes._sids] == [json.loads(made.body)["sid"]]
 
 
 @pytest.mark.parametrize("form", [b"To=12345&Body=hi", b"To=%2B15005550006&To=%2B15005550007&Body=hi"])
