@@ -5,6 +5,11 @@ from collections.abc import Callable
 from typing import Final
 
 _NEVER: Final = float("inf")
+_FIRST_LOOK_SECONDS: Final = 10.0
+"""When a new timer fires first, at the latest: what follows a connection's first deadline is mostly sooner (a
+tunnel's handshake, a head that comes in pieces), and would need a second timer."""
+_SLACK_SECONDS: Final = 0.001
+"""uvloop's timers count whole milliseconds; a deadline that is computed twice differs in the last digits."""
 
 
 class ConnectionTimer:
@@ -22,11 +27,14 @@ class ConnectionTimer:
     def set(self, seconds: float, on_late: Callable[[], object]) -> None:
         """Call `on_late` in so many seconds, unless `set` or `clear` is called before."""
         self.on_late = on_late
-        self._deadline = deadline = self._loop.time() + seconds
-        if deadline < self._fires_at:
-            if self._handle is not None:
+        now = self._loop.time()
+        self._deadline = deadline = now + seconds
+        if deadline < self._fires_at - _SLACK_SECONDS:
+            if self._handle is None:
+                self._fire_at(min(deadline, now + _FIRST_LOOK_SECONDS))
+            else:
                 self._handle.cancel()
-            self._fire_at(deadline)
+                self._fire_at(deadline)
 
     def clear(self) -> None:
         """Remove the deadline."""

@@ -16,7 +16,6 @@ from gateway.listener.tunnels import OpenTunnel
 HANDSHAKE_SECONDS: Final = 10.0
 _LARGE_BYTES: Final = 32_768
 _QUICK_ACK: Final[int] = getattr(socket, "TCP_QUICKACK", 0)  # Linux only
-_UNIX: Final = getattr(socket, "AF_UNIX", None)
 _READ_BYTES: Final = 16_384
 """A TLS record holds no more (RFC 8446 5.1)."""
 
@@ -116,10 +115,8 @@ class TunnelTransport(asyncio.Transport):
             self._closing = True
             self._outer.close()
             return
-        if (
-            self._tls.version() != "TLSv1.3"
-        ):  # there, only tickets are left, which go out with the first answer
-            self._flush()
+        if self._tls.version() != "TLSv1.3":
+            self._flush()  # in TLS 1.3 only a ticket is left, which goes out with the first answer
         self._secure = True
         self._opened.named(self._tls.server_name if isinstance(self._tls, NamedHandshake) else None)
         inner.handshake_done()
@@ -132,7 +129,8 @@ class TunnelTransport(asyncio.Transport):
         """Have the kernel confirm the handshake's end now, not with the first answer (tcp(7), TCP_QUICKACK):
         nothing is sent behind it, and a client without TCP_NODELAY would hold its request back for 40 ms."""
         sock = self._outer.get_extra_info("socket")
-        if _QUICK_ACK and sock is not None and sock.fileno() >= 0 and sock.family != _UNIX:
+        by_tcp = isinstance(self._outer.get_extra_info("peername"), tuple)  # `family` would make an enum
+        if _QUICK_ACK and by_tcp and sock is not None and sock.fileno() >= 0:
             sock.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
 
     def _read(self) -> None:
