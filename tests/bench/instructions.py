@@ -38,7 +38,7 @@ _CONNECTIONS = 8
 _AGAIN = {"Gateway-Repeat": "allow"}
 _WARM_UP = 600
 _DUMP_SECONDS = 60.0
-_IDLE_SECONDS = 5.0
+IDLE_SECONDS = 5.0
 """So long is counted what a server does without requests, to be taken off: timers do not slow down."""
 # Not `totals`, which after `--zero` still has what was spent in functions that have not run since.
 _TOTAL = re.compile(r"^summary: (\d+)$", re.MULTILINE)
@@ -80,7 +80,8 @@ async def _load(server: Started, requests: Iterator[bytes]) -> None:
     await asyncio.gather(*(_call(port, requests) for _ in range(_CONNECTIONS)))
 
 
-def _control(option: str, server: Started) -> None:
+def control(option: str, server: Started) -> None:
+    """Have valgrind do something: `--zero` its counts, or `--dump` them."""
     subprocess.run(
         ["callgrind_control", option, str(server.pid)],
         check=True,
@@ -90,7 +91,7 @@ def _control(option: str, server: Started) -> None:
     )
 
 
-def _read_dump(path: Path) -> int:
+def read_dump(path: Path) -> int:
     """The sum of a dump, which valgrind writes at its next look."""
     due = time.monotonic() + _DUMP_SECONDS
     while time.monotonic() < due:
@@ -114,18 +115,18 @@ def count(server: Started, folder: Path, requests: int) -> Counted:
     """Warm up, then count each kind of request."""
     numbers = itertools.count()
     asyncio.run(_load(server, (make_request(next(numbers)) for _ in range(_WARM_UP))))
-    _control("--zero", server)
-    time.sleep(_IDLE_SECONDS)
-    _control("--dump", server)
-    idle_a_second = _read_dump(folder / "out.1") / _IDLE_SECONDS
+    control("--zero", server)
+    time.sleep(IDLE_SECONDS)
+    control("--dump", server)
+    idle_a_second = read_dump(folder / "out.1") / IDLE_SECONDS
     found = []
     for dump, varied in ((2, True), (3, False)):
         made = (make_request(next(numbers) if varied else -1) for _ in range(requests))
         began = time.monotonic()
-        _control("--zero", server)
+        control("--zero", server)
         asyncio.run(_load(server, made))
-        _control("--dump", server)
-        spent = _read_dump(folder / f"out.{dump}")
+        control("--dump", server)
+        spent = read_dump(folder / f"out.{dump}")
         idle = idle_a_second * (time.monotonic() - began)
         found.append((spent - idle) / requests)
     return Counted(*found)

@@ -2,10 +2,12 @@
 
 `python -m tests.bench.tunnels [--requests 4000] [--connections 60] [--idle 500] [--rounds 9]
 [--tree NAME=PATH]...`. Everything is measured in one run, by short turns, in the scheduler's own figures of
-CPU time. nginx (Debian: nginx-light) ends TLS 1.2 or 1.3 with a certificate of the same kind, tickets on, and
-hands each request to the same upstream by kept connections; without it, that line is left out. It knows no
-CONNECT: beside it stands the least that a server in Python can do for a tunnel (`bare_tunnel.py`). Each
-`--tree` is another checkout whose gateway is measured, too, the compiled one for instance.
+CPU time. nginx (Debian: nginx-light) ends TLS 1.2 or 1.3 with a certificate of the same kind, tickets on (two
+for each connection, where the gateway sends one), writes a buffered access log, and hands each request to
+the same upstream by kept connections; without it, that line is left out. It knows no CONNECT: beside it is
+measured the least that a server in Python can do for a tunnel (`bare_tunnel.py`). Each `--tree` is another
+checkout whose gateway is measured, too, the compiled one for instance. What a server does by itself, measured
+before, is taken off by the time that passed. On a busy machine see `tunnel_instructions.py` instead.
 """
 
 import argparse
@@ -45,11 +47,13 @@ HOST = "api.twilio.com"
 REQUEST = (
     f"GET {MEDIA_PATH}?Size=1024 HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: {FIELDS['Authorization']}\r\n\r\n"
 ).encode()
+_IDLE_SECONDS = 2.0
 _NGINX = """\
 daemon off; master_process off; error_log /dev/null crit; pid {folder}/nginx.pid;
 events {{ worker_connections 2048; }}
 http {{
-  access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p;
+  access_log {folder}/access.log combined buffer=32k flush=1s;
+  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p;
   fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   upstream twilio {{ server {upstream}; keepalive 16; }}
   server {{
@@ -119,7 +123,9 @@ def measure_kept(gateway: Started, context: ssl.SSLContext, requests: int, round
 
 
 @contextmanager
-def started_nginx(core: int | None, folder: Path, pki: Path, upstream: str) -> Iterator[Started | None]:
+def started_nginx(
+    core: int | None, folder: Path, pki: Path, upstream: str, under: Sequence[str] = ()
+) -> Iterator[Started | None]:
     """nginx with one process and a leaf of the same CA; None where it is not installed."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
@@ -136,7 +142,8 @@ def started_nginx(core: int | None, folder: Path, pki: Path, upstream: str) -> I
     config = folder / "nginx.conf"
     config.write_text(_NGINX.format(folder=folder, port=port, upstream=urlsplit(upstream).netloc))
     with pinned(core):
-        process = subprocess.Popen([program, "-c", str(config), "-p", str(folder)], stderr=subprocess.DEVNULL)
+        command = [*under, program, "-c", str(config), "-p", str(folder)]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
         until = time.monotonic() + 60
         while True:
@@ -152,9 +159,8 @@ def started_nginx(core: int | None, folder: Path, pki: Path, upstream: str) -> I
         process.wait(20)
 
 
-def new_seconds(server: Started, context: ssl.SSLContext, connections: int, *, tunnels: bool) -> float:
-    """CPU time of a new connection with one request."""
-    before = scheduled_seconds(server)
+def connect(server: Started, context: ssl.SSLContext, connections: int, *, tunnels: bool) -> None:
+    """So many new connections, each with one request, inside of a tunnel or of TLS alone."""
     for _ in range(connections):
         if tunnels:
             sock = inside(server.url, context)
@@ -162,7 +168,23 @@ def new_seconds(server: Started, context: ssl.SSLContext, connections: int, *, t
             sock = context.wrap_socket(plain(server.url), server_hostname=HOST)
         with sock:
             ask(sock)
-    return (scheduled_seconds(server) - before) / connections
+
+
+def idle_share(server: Started) -> float:
+    """CPU time that a server uses by itself, for each second."""
+    before = scheduled_seconds(server)
+    time.sleep(_IDLE_SECONDS)
+    return (scheduled_seconds(server) - before) / _IDLE_SECONDS
+
+
+def new_seconds(
+    server: Started, context: ssl.SSLContext, connections: int, idle: float, *, tunnels: bool
+) -> float:
+    """CPU time of a new connection with one request."""
+    before, began = scheduled_seconds(server), time.monotonic()
+    connect(server, context, connections, tunnels=tunnels)
+    spent, passed = scheduled_seconds(server) - before, time.monotonic() - began
+    return (spent - idle * passed) / connections
 
 
 def measure_new(
@@ -171,10 +193,11 @@ def measure_new(
     """Print the CPU time of a new connection to each, by turns, and its ratio to nginx's."""
     times: dict[str, list[float]] = {name: [] for name in servers}
     for server, tunnels in servers.values():
-        new_seconds(server, context, 2 * connections, tunnels=tunnels)
+        connect(server, context, 2 * connections, tunnels=tunnels)
+    idle = {name: idle_share(server) for name, (server, _) in servers.items()}
     for _ in range(rounds):
         for name, (server, tunnels) in servers.items():
-            times[name].append(new_seconds(server, context, connections, tunnels=tunnels))
+            times[name].append(new_seconds(server, context, connections, idle[name], tunnels=tunnels))
     for name, each in times.items():
         text = f"new, {name}: {min(each) * 1e6:.0f} to {statistics.median(each) * 1e6:.0f} µs of CPU"
         if "nginx" in times:
