@@ -17,12 +17,13 @@ test: install packages $(VENV)/.bench  ## format, lint, types, all tests; instal
 
 quick: install             ## unit and property tests but the slow ones: about a minute
 	@$(MAKE) --no-print-directory -j2 --output-sync=target quick-unit quick-property
-# Two halves of about the same length, one a core.
+# Two halves of about the same length, one a core. What pytest makes of the test files is kept for the next run.
+QUICK := env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -m "not slow"
 QUICK_BESIDE := tests/unit/commands tests/unit/config tests/unit/observe
 quick-unit:
-	$(BIN)/pytest tests/unit -m "not slow" $(addprefix --ignore=,$(QUICK_BESIDE))
+	$(QUICK) tests/unit $(addprefix --ignore=,$(QUICK_BESIDE))
 quick-property:
-	$(BIN)/pytest tests/property $(QUICK_BESIDE) -m "not slow"
+	$(QUICK) tests/property $(QUICK_BESIDE)
 
 check: format lint types   ## the same, with what is installed; PYTEST="tests/unit -x" runs only that
 ifdef PYTEST

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-import gateway
-import twilio_simulator
+from tests.support.sources import GATEWAY as _ROOT
+from tests.support.sources import SIMULATOR as _SIMULATOR
+from tests.support.sources import TREES
+from tests.support.sources import modules as _modules
 
-_ROOT = Path(gateway.__file__).parent
-_SIMULATOR = Path(twilio_simulator.__file__).parent
 _MAX_LINES = 300
 _MAX_LOOSE_MODULES = 6
 
@@ -82,10 +82,6 @@ _IMPURE = {
 _CLOCKS = {"now", "utcnow", "today"}
 
 
-def _modules(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("*.py"))
-
-
 def _name(path: Path) -> str:
     return path.relative_to(_ROOT).as_posix()
 
@@ -96,10 +92,6 @@ def _dotted(path: Path, root: Path = _ROOT) -> str:
 
 def _room(path: Path) -> str:
     return path.relative_to(_ROOT).parts[0].removesuffix(".py")
-
-
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"))
 
 
 def _imports(tree: ast.Module) -> Iterator[str]:
@@ -114,12 +106,12 @@ def _imports(tree: ast.Module) -> Iterator[str]:
 
 def _without_types(tree: ast.Module) -> ast.Module:
     """The module as it runs: less what stands under `if TYPE_CHECKING`."""
-    tree.body = [
+    body = [
         node
         for node in tree.body
         if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
     ]
-    return tree
+    return ast.Module(body, [])
 
 
 def _rooms_imported(tree: ast.Module) -> set[str]:
@@ -130,7 +122,7 @@ def _rooms_imported(tree: ast.Module) -> set[str]:
 @pytest.mark.parametrize("path", _modules(_ROOT), ids=_name)
 def test_imports_climb_one_ladder(path: Path) -> None:
     room = _room(path)
-    imported = _rooms_imported(_tree(path)) - {room}
+    imported = _rooms_imported(TREES[path]) - {room}
     if room == "__init__":
         assert not imported
         return
@@ -145,7 +137,7 @@ def test_no_import_leads_back(root: Path) -> None:
     modules = {_dotted(path, root): path for path in _modules(root)}
     below: dict[str, set[str]] = {}
     for name, path in modules.items():
-        tree = _without_types(_tree(path))
+        tree = _without_types(TREES[path])
         wanted = (found if found in modules else found.rpartition(".")[0] for found in _imports(tree))
         below[name] = modules.keys() & set(wanted) - {name}
     graphlib.TopologicalSorter(below).prepare()  # raises CycleError
@@ -153,7 +145,7 @@ def test_no_import_leads_back(root: Path) -> None:
 
 def test_the_simulator_knows_nothing_of_the_gateway() -> None:
     for path in _modules(_SIMULATOR):
-        assert not [name for name in _imports(_tree(path)) if name.startswith("gateway")], path
+        assert not [name for name in _imports(TREES[path]) if name.startswith("gateway")], path
 
 
 def test_few_modules_stand_alone() -> None:
@@ -169,7 +161,7 @@ def _pure_files() -> list[Path]:
 
 @pytest.mark.parametrize("path", _pure_files(), ids=_name)
 def test_decisions_are_pure(path: Path) -> None:
-    tree = _tree(path)
+    tree = TREES[path]
     assert not {name.split(".")[0] for name in _imports(tree)} & _IMPURE
     for node in ast.walk(tree):
         assert not isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith)
@@ -183,7 +175,7 @@ def test_decisions_are_pure(path: Path) -> None:
 @pytest.mark.parametrize("path", [*_modules(_ROOT), *_modules(_SIMULATOR)], ids=str)
 def test_a_module_says_what_it_owns_and_stays_short(path: Path) -> None:
     text = path.read_text("utf-8")
-    assert not text.strip() or ast.get_docstring(ast.parse(text)), "a file opens with what it owns"
+    assert not text.strip() or ast.get_docstring(TREES[path]), "a file opens with what it owns"
     assert len(text.splitlines()) <= _MAX_LINES
 
 
@@ -199,7 +191,7 @@ def test_a_class_name_means_one_thing() -> None:
         node.name
         for root in (_ROOT, _SIMULATOR)
         for path in _modules(root)
-        for node in ast.walk(_tree(path))
+        for node in ast.walk(TREES[path])
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
     assert not [name for name, count in classes.items() if count > 1]

@@ -9,12 +9,15 @@ import importlib.util
 import os
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
 
 from gateway.build_info import build_kind
+from tests.support import sources
+from tests.support.sources import GATEWAY
 
 _ROOT = Path(__file__).parents[2]
 _EXPECTED = os.environ.get("GATEWAY_EXPECTED_BUILD", "pure")
@@ -45,10 +48,10 @@ def _compiled() -> list[str]:
 
 COMPILED = _compiled()
 TREES = {
-    path.relative_to(_ROOT).as_posix(): ast.parse(path.read_text("utf-8"))
-    for path in sorted((_ROOT / "gateway").rglob("*.py"))
+    path.relative_to(GATEWAY.parent).as_posix(): sources.TREES[path] for path in sources.modules(GATEWAY)
 }
 _INTERPRETED = sorted(TREES.keys() - set(COMPILED))
+_COMPILED_MODULES = tuple(f"{name.removesuffix('.py').replace('/', '.')}:" for name in COMPILED)
 
 
 def _module(path: str) -> str:
@@ -108,10 +111,9 @@ def test_no_thread_runs_what_is_compiled(path: str) -> None:
 @pytest.mark.parametrize("path", _INTERPRETED)
 def test_nothing_compiled_is_handed_to_a_thread(path: str) -> None:
     imported = _imported(TREES[path])
-    modules = {f"{_module(name)}:" for name in COMPILED}
     for name in _handed_to_threads(TREES[path]):
         source = imported.get(name, "")
-        assert not source.startswith(tuple(modules)), f"{name} is compiled, and keeps the GIL"
+        assert not source.startswith(_COMPILED_MODULES), f"{name} is compiled, and keeps the GIL"
 
 
 @pytest.mark.parametrize("path", COMPILED)
@@ -189,20 +191,25 @@ def test_no_tuple_of_fractions_is_final(path: str) -> None:
             assert not fractions, ast.unparse(node.target)
 
 
-@pytest.mark.parametrize("path", _INTERPRETED)
-def test_no_interpreted_class_derives_from_a_compiled_one(path: str) -> None:
-    """Making one raises TypeError: "interpreted classes cannot inherit from compiled"."""
-    native = {
+@cache
+def _native_classes() -> frozenset[str]:
+    """`module:name` of all that are compiled to native ones."""
+    return frozenset(
         f"{_module(name)}:{node.name}"
         for name in COMPILED
         for node in ast.walk(TREES[name])
         if isinstance(node, ast.ClassDef) and not {ast.unparse(base) for base in node.bases} & _NOT_NATIVE
-    }
+    )
+
+
+@pytest.mark.parametrize("path", _INTERPRETED)
+def test_no_interpreted_class_derives_from_a_compiled_one(path: str) -> None:
+    """Making one raises TypeError: "interpreted classes cannot inherit from compiled"."""
     imported = _imported(TREES[path])
     for node in ast.walk(TREES[path]):
         if isinstance(node, ast.ClassDef):
             bases = {imported.get(ast.unparse(base).partition("[")[0], "") for base in node.bases}
-            assert not bases & native, node.name
+            assert not bases & _native_classes(), node.name
 
 
 def test_the_build_that_is_expected_runs() -> None:

@@ -5,17 +5,14 @@ aiohttp's connector takes aiodns instead as soon as that is installed, and the i
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
-import gateway
-
-ROOT = Path(gateway.__file__).parent
+from tests.support.sources import GATEWAY, TREES, modules
 
 
 def connectors() -> Iterator[tuple[str, ast.Call]]:
     """Every call that makes a connector, and the file it is in."""
-    for path in ROOT.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+    for path in modules(GATEWAY):
+        for node in ast.walk(TREES[path]):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("TCPConnector"):
                 yield path.name, node
 

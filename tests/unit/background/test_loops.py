@@ -3,15 +3,13 @@
 import ast
 import asyncio
 import threading
-from pathlib import Path
 
 import pytest
 
-import gateway
 from gateway.background.loops import BackgroundLoop, BackgroundLoops
+from tests.support.sources import GATEWAY, TREES, modules
 from tests.support.virtual_time import VirtualTimeLoop, run_in_virtual_time
 
-_ROOT = Path(gateway.__file__).parent
 _STARTERS = {"create_task", "ensure_future", "Thread"}
 UNSUPERVISED = {
     "redis/redis_connection.py": {
@@ -146,8 +144,8 @@ def _started(tree: ast.AST) -> set[str]:
 def test_c11_every_background_loop_is_supervised() -> None:
     """A function with a loop in it is not handed to `create_task` or `Thread` but to the supervisor."""
     found = {}
-    for path in _ROOT.rglob("*.py"):
-        tree = ast.parse(path.read_text())
+    for path in modules(GATEWAY):
+        tree = TREES[path]
         loops = {
             node.name
             for node in ast.walk(tree)
@@ -155,7 +153,7 @@ def test_c11_every_background_loop_is_supervised() -> None:
             and any(isinstance(inner, ast.While) for inner in ast.walk(node))
         }
         if unsupervised := loops & _started(tree):
-            found[path.relative_to(_ROOT).as_posix()] = unsupervised
+            found[path.relative_to(GATEWAY).as_posix()] = unsupervised
     found.pop("background/loops.py")
     assert {
         name: functions for name, functions in found.items() if functions - UNSUPERVISED.get(name, set())

@@ -9,10 +9,9 @@ from gateway.config.paused_collection import paused_collection
 
 
 @pytest.fixture(autouse=True)
-def thawed() -> Iterator[None]:
-    """Whatever a test froze can be collected again."""
+def collecting() -> Iterator[None]:
+    """Whatever a test leaves behind."""
     yield
-    gc.unfreeze()
     gc.enable()
 
 

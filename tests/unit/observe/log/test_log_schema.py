@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-import gateway
 from gateway.exchange import Exchange, Trace
 from gateway.observe.log.exchange_line import values_of
 from gateway.observe.log.line_writer import LineWriter
@@ -19,8 +18,8 @@ from gateway.observe.log.structured_log import log_exchange, open_log
 from gateway.observe.log.webhook_line import webhook_values
 from gateway.webhooks.webhook_record import WebhookEvent
 from tests.support.native import attributes_of
+from tests.support.sources import GATEWAY, TREES, modules
 
-ROOT = Path(gateway.__file__).parent
 _METHODS = {"debug", "info", "warning", "error", "critical", "exception"}
 _LOGGERS = {"log", "_log", "write"}
 _BY_NAME = {
@@ -34,11 +33,11 @@ _BY_NAME = {
 
 
 def _logging_calls() -> Iterator[tuple[str, ast.Call]]:
-    for path in ROOT.rglob("*.py"):
-        name = path.relative_to(ROOT).as_posix()
+    for path in modules(GATEWAY):
+        name = path.relative_to(GATEWAY).as_posix()
         if name.startswith("commands/"):
             continue
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in ast.walk(TREES[path]):
             if not isinstance(node, ast.Call) or not node.keywords:
                 continue
             called = node.func
@@ -91,7 +90,7 @@ def test_every_field_of_exchanges_and_webhooks_is_in_the_catalogue() -> None:
 
 
 def test_the_page_of_the_catalogue_is_up_to_date() -> None:
-    assert (ROOT.parent / "docs/log-fields.md").read_text() == render_catalogue(), "run: make docs"
+    assert (GATEWAY.parent / "docs/log-fields.md").read_text() == render_catalogue(), "run: make docs"
 
 
 def _written(folder: Path, schema: str) -> list[dict[str, Any]]:
