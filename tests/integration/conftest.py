@@ -10,10 +10,21 @@ from tests.support.idempotency import module_server, one, server, two
 from tests.support.jwt import KeyServer, ec_key, key_server, rsa_key
 from tests.support.moved_clock import MovedClock
 from tests.support.redis import RedisServer
+from tests.support.repeat_guard import guard_one, guard_two
 from tests.support.running import Running, running_gateway
 from tests.support.upstream import RawUpstream, raw_upstream
 
-__all__ = ["clock", "gateway", "module_server", "one", "server", "two", "upstream"]
+__all__ = [
+    "clock",
+    "gateway",
+    "guard_one",
+    "guard_two",
+    "module_server",
+    "one",
+    "server",
+    "two",
+    "upstream",
+]
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from gateway.idempotency.keyed_requests import Idempotency, IdempotencyOptions
 from gateway.policy.idempotency_key import Claim
 from gateway.redis.redis_store import RedisStore
 from tests.support.idempotency import FaultyStore
+from tests.support.paused_replicas import PausedReplicas
 from tests.support.redis import RedisServer, redis_server
 
 TTL = 100.0
@@ -192,11 +193,11 @@ class OverRedis(InMemory):
     async def _open(self) -> list[Idempotency]:
         server = _running[0]
         server.client.flushall()
-        self.paused: list[asyncio.Future[None]] = []
         self.redis = [RedisStore(server.url, lambda state: None, answer_seconds=20) for _ in range(2)]
         self.stores = [FaultyStore(store) for store in self.redis]
+        self.replicas = PausedReplicas(self.stores, super()._come_to_rest, self._situation)
         return [
-            Idempotency(self._options(), lambda: self.now, store=store, sleep=self._pause)
+            Idempotency(self._options(), lambda: self.now, store=store, sleep=self.replicas.pause)
             for store in self.stores
         ]
 
@@ -205,32 +206,11 @@ class OverRedis(InMemory):
         for store in self.redis:
             await store.close()
 
-    async def _pause(self, _: float) -> None:
-        """What asks again does so in its turn, so that all that happens depends on the rules alone."""
-        self.paused.append(self.loop.create_future())
-        await self.paused[-1]
-
     async def _come_to_rest(self) -> None:
-        """Let those who pause go on, one after the other, until that changes nothing."""
-        await self._quiet()
-        before = None
-        while before != (before := self._situation()):
-            for _ in range(len(self.paused)):
-                turn = self.paused.pop(0)
-                if not turn.done():
-                    turn.set_result(None)
-                await self._quiet()
-
-    async def _quiet(self) -> None:
-        runs = -1
-        while runs != (runs := sum(store.runs for store in self.stores)):
-            for _ in range(3):
-                await super()._come_to_rest()
-                for store in self.stores:
-                    await store.until_quiet()
+        await self.replicas.come_to_rest()
 
     def _situation(self) -> tuple[object, ...]:
-        """What may change while nobody does anything."""
+        """What may change without a rule."""
         on_their_way = [len(each) for each in self.on_their_way.values()]
         unwritten = [len(room._shared._unwritten) for room in self.rooms if room._shared is not None]
         faults = [len(store.faults) for store in self.stores]

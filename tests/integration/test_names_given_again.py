@@ -1,6 +1,5 @@
 """Row B16: a consumer's name is given to another one with another key, while outcomes of creates are open."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,7 @@ from gateway.app.configuration import make_configuration
 from gateway.config.loading.resolve import load_resolved
 from gateway.repeat_guard.repeat_rules import RepeatEvent
 from tests.support.caller import FORM, MESSAGES, RawAnswer, ask, request
-from tests.support.redis import RedisServer
-from tests.support.repeat_guard import ASKING, GuardReplica, created, guard_replica, lost
+from tests.support.repeat_guard import ASKING, GuardReplica, created, lost
 from tests.support.running import ENVIRON, KEY, Running, configuration, consumer, digest, running_gateway
 from tests.support.upstream import RawUpstream, raw, reply
 
@@ -22,18 +20,6 @@ TEXT = b"To=%2B15005550006&From=%2B15005550001&Body=hi"
 NEXT = "its-next-key-0123456789"
 
 
-@pytest.fixture
-async def one(server: RedisServer) -> AsyncIterator[GuardReplica]:
-    async with guard_replica(server) as made:
-        yield made
-
-
-@pytest.fixture
-async def two(server: RedisServer) -> AsyncIterator[GuardReplica]:
-    async with guard_replica(server) as made:
-        yield made
-
-
 def intent_key(replica: GuardReplica) -> str:
     """The only one."""
     (name,) = (each for each in replica.server.names() if ":intent:" in each)
@@ -41,60 +27,67 @@ def intent_key(replica: GuardReplica) -> str:
 
 
 async def test_b16_an_open_outcome_in_the_store_is_not_another_consumers(
-    one: GuardReplica, two: GuardReplica
+    guard_one: GuardReplica, guard_two: GuardReplica
 ) -> None:
-    assert await one.create(lost(), intent=FORMER) == "upstream_lost"
-    await one.written()
-    assert await two.create(intent=ANOTHER) == "sent 201"
-    await two.written()
-    assert not [each for each in one.server.names() if ":intent:" in each]
-    assert two.events == []
+    assert await guard_one.create(lost(), intent=FORMER) == "upstream_lost"
+    await guard_one.written()
+    assert await guard_two.create(intent=ANOTHER) == "sent 201"
+    await guard_two.written()
+    assert not [each for each in guard_one.server.names() if ":intent:" in each]
+    assert guard_two.events == []
 
 
 @pytest.mark.parametrize("again", [FORMER, ROTATED, ASKING], ids=["same", "rotated", "unknown"])
 async def test_b16_a_consumer_that_shares_an_identity_is_held_by_the_store(
-    one: GuardReplica, two: GuardReplica, again: object
+    guard_one: GuardReplica, guard_two: GuardReplica, again: object
 ) -> None:
     assert isinstance(again, type(ASKING))
-    assert await one.create(lost(), intent=FORMER) == "upstream_lost"
-    await one.written()
-    assert await two.create(intent=again, seconds=0.2) == "repeat_unknown"
+    assert await guard_one.create(lost(), intent=FORMER) == "upstream_lost"
+    await guard_one.written()
+    assert await guard_two.create(intent=again, seconds=0.2) == "repeat_unknown"
 
 
 async def test_b16_what_the_previous_release_entered_is_held_for_anybody_of_its_name(
-    one: GuardReplica, two: GuardReplica
+    guard_one: GuardReplica, guard_two: GuardReplica
 ) -> None:
     """Its records name no identity."""
-    assert await one.create(lost(), intent=FORMER) == "upstream_lost"
-    await one.written()
-    assert one.server.client.hdel(intent_key(one), "identities") == 1
-    assert await two.create(intent=ANOTHER, seconds=0.2) == "repeat_unknown"
+    assert await guard_one.create(lost(), intent=FORMER) == "upstream_lost"
+    await guard_one.written()
+    assert guard_one.server.client.hdel(intent_key(guard_one), "identities") == 1
+    assert await guard_two.create(intent=ANOTHER, seconds=0.2) == "repeat_unknown"
 
 
 async def test_b16_an_answer_in_the_store_is_not_another_consumers(
-    one: GuardReplica, two: GuardReplica
+    guard_one: GuardReplica, guard_two: GuardReplica
 ) -> None:
-    assert await one.create(created("SM1"), intent=FORMER, connected=False) == "sent 201"
-    await one.written()
-    assert await two.create(created("SM2"), intent=ANOTHER) == "sent 201"
+    assert await guard_one.create(created("SM1"), intent=FORMER, connected=False) == "sent 201"
+    await guard_one.written()
+    assert await guard_two.create(created("SM2"), intent=ANOTHER) == "sent 201"
 
 
-async def test_b16_a_store_that_forgot_is_told_whose_it_was(one: GuardReplica, two: GuardReplica) -> None:
+async def test_b16_a_store_that_forgot_is_told_whose_it_was(
+    guard_one: GuardReplica, guard_two: GuardReplica
+) -> None:
     """The end is written anew, with the identities."""
-    async with one.hold(FORMER) as hold:
-        one.server.client.flushall()
+    async with guard_one.hold(FORMER) as hold:
+        guard_one.server.client.flushall()
         hold.answered(created("SM1"))
-    await one.written()
-    assert one.server.client.hget(intent_key(one), "identities") == " ".join(FORMER.identities).encode()
-    assert await two.create(created("SM2"), intent=ANOTHER) == "sent 201"
+    await guard_one.written()
+    assert (
+        guard_one.server.client.hget(intent_key(guard_one), "identities")
+        == " ".join(FORMER.identities).encode()
+    )
+    assert await guard_two.create(created("SM2"), intent=ANOTHER) == "sent 201"
 
 
-async def test_b16_a_flight_of_a_former_consumer_is_waited_for(one: GuardReplica, two: GuardReplica) -> None:
-    async with one.hold(FORMER) as hold:
-        assert await two.create(intent=ANOTHER, seconds=0.2) == "repeat_in_flight"
+async def test_b16_a_flight_of_a_former_consumer_is_waited_for(
+    guard_one: GuardReplica, guard_two: GuardReplica
+) -> None:
+    async with guard_one.hold(FORMER) as hold:
+        assert await guard_two.create(intent=ANOTHER, seconds=0.2) == "repeat_in_flight"
         hold.answered(created())
         hold.delivered()
-    assert two.events == [RepeatEvent.WAITED, RepeatEvent.IN_FLIGHT]
+    assert guard_two.events == [RepeatEvent.WAITED, RepeatEvent.IN_FLIGHT]
 
 
 async def create(gateway: Running, key: str) -> RawAnswer:

@@ -1,10 +1,15 @@
-"""For the tests of guarded creates over a real Redis: replicas, and a look into the store."""
+"""For the tests of guarded creates over a real Redis: replicas, and a look into the store.
+
+`guard_one` and `guard_two` are fixtures of every integration test (`tests/integration/conftest.py`).
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+import pytest
 
 from gateway.errors import FailurePhase, GatewayError, UpstreamFailure
 from gateway.http.response import Response
@@ -152,3 +157,17 @@ async def guard_replica(
     finally:
         await guard.close()
         await store.close()
+
+
+@pytest.fixture
+async def guard_one(server: RedisServer) -> AsyncIterator[GuardReplica]:
+    """A replica's guard."""
+    async with guard_replica(server) as made:
+        yield made
+
+
+@pytest.fixture
+async def guard_two(server: RedisServer) -> AsyncIterator[GuardReplica]:
+    """Another one on the same Redis."""
+    async with guard_replica(server) as made:
+        yield made

@@ -16,6 +16,7 @@ from gateway.repeat_guard.outcome_scripts import COMPARE, RESOLVE, TAKE_OVER, WR
 from gateway.repeat_guard.repeat_guard import RepeatGuard
 from gateway.repeat_guard.shared_intents import SharedIntents
 from tests.support.idempotency import FaultyStore
+from tests.support.paused_replicas import PausedReplicas
 from tests.support.redis import RedisServer
 from tests.support.repeat_guard import ACCOUNT
 from tests.support.repeat_machine import RepeatMachine
@@ -87,7 +88,7 @@ class RedisMachine(RepeatMachine):
         self.redis: list[RedisStore] = []
         self.killed: list[RepeatGuard] = []
         self.late: list[LateWords] = []
-        self.paused: list[asyncio.Future[None]] = []
+        self.paused = PausedReplicas(self.late, super()._come_to_rest, self._situation)
         self.stores = [self._new_store() for _ in range(2)]
         return [self._new_guard(store) for store in self.stores]
 
@@ -99,7 +100,7 @@ class RedisMachine(RepeatMachine):
     def _new_guard(self, store: LateWords) -> RepeatGuard:
         options = RepeatGuardOptions(refuses=True)
         now = self._clock(store)
-        return RepeatGuard(options, lambda: self.now, store=store, now=now, sleep=self._pause)
+        return RepeatGuard(options, lambda: self.now, store=store, now=now, sleep=self.paused.pause)
 
     def _clock(self, store: LateWords) -> Callable[[], float]:
         """The time that replicas share."""
@@ -119,32 +120,11 @@ class RedisMachine(RepeatMachine):
         for store in self.redis:
             await store.close()
 
-    async def _pause(self, _: float) -> None:
-        """What asks again does so in its turn, so that all that happens depends on the rules alone."""
-        self.paused.append(self.loop.create_future())
-        await self.paused[-1]
-
     async def _come_to_rest(self) -> None:
-        """Let those who pause go on, one after the other, until that changes nothing."""
-        await self._quiet()
-        before = None
-        while before != (before := self._situation()):
-            for _ in range(len(self.paused)):
-                turn = self.paused.pop(0)
-                if not turn.done():
-                    turn.set_result(None)
-                await self._quiet()
-
-    async def _quiet(self) -> None:
-        runs = -1
-        while runs != (runs := sum(store.runs for store in self.late)):
-            await super()._come_to_rest()
-            for store in self.late:
-                await store.until_quiet()
-            await super()._come_to_rest()
+        await self.paused.come_to_rest()
 
     def _situation(self) -> tuple[object, ...]:
-        """What may change while nobody does anything."""
+        """What may change without a rule."""
         running = [(each.runs, each.end is None, each.reading is None) for each in self.calls]
         faults = [len(store.faults) for store in self.stores]
         unwritten = [guard._parts.shared.unwritten for guard in self.guards if guard._parts.shared]
