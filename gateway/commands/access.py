@@ -4,12 +4,12 @@ import argparse
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from gateway.commands.config_argument import add_config_argument
 
 if TYPE_CHECKING:
-    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+    from gateway.commands.command_line import Subparsers
 
 _EPILOG = """\
 examples:
@@ -27,7 +27,6 @@ def add_parser(subparsers: "Subparsers") -> None:
         help="print who may do what",
         description="Print what each consumer is known by and what it may do, groups and defaults included.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--consumer", metavar="NAME", help="only this one, with the rules of named sets")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

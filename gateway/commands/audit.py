@@ -5,15 +5,14 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from gateway.commands.config_argument import add_config_argument
 
 if TYPE_CHECKING:
     from gateway.audit.audit_chain import AuditHead
+    from gateway.commands.command_line import Subparsers
     from gateway.config.loading.resolved import ResolvedSettings
-
-    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 _EPILOG = """\
 examples:
@@ -29,7 +28,6 @@ exit codes: 0 whole, 1 something is wrong, 2 wrong usage or configuration
 
 def add_parser(subparsers: "Subparsers") -> None:
     """Add `audit` to the command line."""
-    raw = argparse.RawDescriptionHelpFormatter
     parser = subparsers.add_parser("audit", help="verify audit trails", description="Verify audit trails.")
     actions = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     verify = actions.add_parser(
@@ -37,7 +35,6 @@ def add_parser(subparsers: "Subparsers") -> None:
         help="find altered, missing, reordered and cut-off lines",
         description="Find altered, missing, reordered and cut-off lines of trails, of all replicas together.",
         epilog=_EPILOG,
-        formatter_class=raw,
     )
     verify.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a trail, also a rotated one")
     verify.add_argument(

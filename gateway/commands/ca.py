@@ -7,12 +7,12 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from gateway.config.problems import ConfigError
 
 if TYPE_CHECKING:
-    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+    from gateway.commands.command_line import Subparsers
 
 PASSPHRASE_VARIABLE: Final = "GATEWAY_CA_PASSPHRASE"  # noqa: S105 - the variable's name
 _EPILOG: Final = """\
@@ -57,61 +57,61 @@ Intermediate:  {subject}
 
 def add_parser(subparsers: "Subparsers") -> None:
     """Add `ca` with its three subcommands to the command line."""
-    raw = argparse.RawDescriptionHelpFormatter
     summary = "make, renew or show the CA of tunnels and `tls.mint`"
-    parser = subparsers.add_parser(
-        "ca", help=summary, description=f"{summary.capitalize()}.", epilog=_EPILOG, formatter_class=raw
-    )
+    parser = subparsers.add_parser("ca", help=summary, description=f"{summary.capitalize()}.", epilog=_EPILOG)
     actions = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     init = actions.add_parser(
         "init",
         help="make a root and an intermediate",
-        description="Make a root that clients trust, and an intermediate that the gateway signs with. Files "
-        "that are there are never overwritten.",
+        description="Make a root that clients trust, and an intermediate that the gateway signs with. "
+        "Existing files are never overwritten.",
         epilog="example:\n  gateway ca init pki --host gateway.internal\n",
-        formatter_class=raw,
     )
+    _add_signing_arguments(init)
+    init.set_defaults(run=run_init)
     renew = actions.add_parser(
         "renew",
         help="replace the intermediate",
         description="Replace the intermediate, which ends after 90 days, by another of the same root. "
         "Clients need nothing. It may sign for the same names, and for those that are given.",
         epilog="example:\n  gateway ca renew pki\n",
-        formatter_class=raw,
     )
-    for each, run in ((init, run_init), (renew, run_renew)):
-        each.add_argument("directory", type=Path, metavar="DIR")
-        each.add_argument(
-            "--host",
-            action="append",
-            default=[],
-            type=_read_host,
-            metavar="NAME",
-            dest="hosts",
-            help="a name that it may sign for besides twilio.com; may be repeated",
-        )
-        each.add_argument(
-            "--config",
-            type=Path,
-            metavar="PATH",
-            help="take those names from a configuration: `upstream.extra_hosts`, `ca.names`",
-        )
-        each.add_argument(
-            "--passphrase-file", type=Path, metavar="FILE", help="holds the passphrase of the root's key"
-        )
-        each.set_defaults(run=run)
+    _add_signing_arguments(renew)
+    renew.set_defaults(run=run_renew)
     show = actions.add_parser(
         "show",
         help="show the root, in the form that a client takes",
         description="Show the root and its SHA-256, or write it in the form that a client takes. The p12 is "
         "Java's trust store; its password is `changeit`.",
         epilog="example:\n  gateway ca show pki --format p12 --out twilio-gateway.p12\n",
-        formatter_class=raw,
     )
     show.add_argument("directory", type=Path, metavar="DIR", help="or root.pem, or ca.pem")
     show.add_argument("--format", choices=("text", "pem", "der", "p12"), default="text")
     show.add_argument("--out", type=Path, metavar="FILE", help="write to a file instead of standard output")
     show.set_defaults(run=run_show)
+
+
+def _add_signing_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `init` and `renew` need to issue an intermediate."""
+    parser.add_argument("directory", type=Path, metavar="DIR")
+    parser.add_argument(
+        "--host",
+        action="append",
+        default=[],
+        type=_read_host,
+        metavar="NAME",
+        dest="hosts",
+        help="a name that it may sign for besides twilio.com; may be repeated",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="PATH",
+        help="take those names from a configuration: `upstream.extra_hosts`, `ca.names`",
+    )
+    parser.add_argument(
+        "--passphrase-file", type=Path, metavar="FILE", help="holds the passphrase of the root's key"
+    )
 
 
 def run_init(args: argparse.Namespace) -> int:

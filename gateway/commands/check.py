@@ -8,17 +8,16 @@ import json
 import os
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from gateway.commands.config_argument import add_config_argument
 from gateway.config.problems import TEMPORARY_EXIT, ConfigError, Problem
 
 if TYPE_CHECKING:
     from gateway.app.configuration import Configuration
+    from gateway.commands.command_line import Subparsers
     from gateway.config.loading.resolved import ResolvedSettings
     from gateway.upstream.key_probe import KeyTrial
-
-    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 _EPILOG = """\
 example:
@@ -41,7 +40,6 @@ def add_parser(subparsers: "Subparsers") -> None:
         help="say what is wrong with a configuration",
         description="Say everything that is wrong with a configuration, and where.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_config_argument(parser)
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")

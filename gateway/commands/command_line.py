@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn, TypeAlias
 
 from gateway import __version__
 from gateway.build_info import build_kind
@@ -60,8 +60,15 @@ begin with:
 """
 
 
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""What a command adds its parser to."""
+
+
 class Parser(argparse.ArgumentParser):
-    """Says in each error how to go on."""
+    """Says in each error how to go on. Texts keep their line breaks, in its subparsers as well."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"formatter_class": argparse.RawDescriptionHelpFormatter, **options})
 
     def error(self, message: str) -> NoReturn:
         choice = _CHOICE.search(message)
@@ -103,7 +110,6 @@ def _begin_parser() -> tuple[Parser, "argparse._SubParsersAction[Parser]"]:
         prog="gateway",
         description="A credential gateway between a company's services and the Twilio REST API.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"gateway {__version__} ({build_kind()})")
     return parser, parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

@@ -2,10 +2,10 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+    from gateway.commands.command_line import Subparsers
 
 _SHELLS = ("bash", "zsh")
 _EPILOG = """\
@@ -24,7 +24,6 @@ def add_parser(subparsers: "Subparsers") -> None:
         help="print a script that completes commands in a shell",
         description="Print a script by which a shell completes `gateway` commands and options.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("shell", choices=_SHELLS, help="the shell")
     parser.set_defaults(run=run)

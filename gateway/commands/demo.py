@@ -13,6 +13,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvloop
 from yarl import URL
@@ -30,6 +31,9 @@ from gateway.consumers.account_pinning import MY_ACCOUNT
 from gateway.secret_stores.secret_cache import SecretCache
 from twilio_simulator import SimulatedAccount, SimulatedKey, Simulator
 from twilio_simulator.demo_traffic import SERVICES, Traffic, trouble
+
+if TYPE_CHECKING:
+    from gateway.commands.command_line import Subparsers
 
 _TEXT = """\
 The live page:  {admin}/
@@ -59,7 +63,7 @@ examples:
   GATEWAY__LISTEN=127.0.0.1:8081 gateway demo"""
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_parser(subparsers: "Subparsers") -> None:
     """Register the command."""
     parser = subparsers.add_parser(
         "demo",
@@ -67,7 +71,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Run the gateway in front of the simulator, with new secrets. A documented port that is "
         "taken is replaced by the next free one.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--config",
@@ -156,11 +159,10 @@ async def _demonstrate(
     resolved = source.load()
     upstream = URL(str(resolved.settings.upstream.connect_to or ""))
     if upstream.host is None or upstream.port is None:
-        print(
+        return _fail(
             "The demo needs `upstream.connect_to: http://127.0.0.1:9101`: that is where it simulates Twilio.",
-            file=sys.stderr,
+            exit_code=2,
         )
-        return 2
     webhooks = None
     if resolved.settings.webhooks is None and "main" in resolved.credentials:
         webhooks = DemoWebhooks(account.sid, account.auth_token, _is_free)
@@ -169,25 +171,14 @@ async def _demonstrate(
     try:
         await simulator.start(upstream.host, upstream.port)
     except OSError:
-        print(
+        return _fail(
             f"{upstream.host}:{upstream.port} is taken. Is another demo running? "
-            "Stop it, or set GATEWAY__UPSTREAM__CONNECT_TO=http://127.0.0.1:9102.",
-            file=sys.stderr,
+            "Stop it, or set GATEWAY__UPSTREAM__CONNECT_TO=http://127.0.0.1:9102."
         )
-        return 1
-
     calling: list[asyncio.Task[None]] = []
 
     def announce(url: str, admin_url: str) -> None:
-        consumer = next(iter(resolved.consumers))
-        text = _TEXT.format(
-            consumer=consumer,
-            key=keys["quickstart"],
-            url=url,
-            admin=admin_url,
-            account=MY_ACCOUNT,
-            simulator=simulator.url,
-        )
+        text = _describe(next(iter(resolved.consumers)), keys["quickstart"], url, admin_url, simulator.url)
         print(text if webhooks is None else f"{text}\n{webhooks.text()}", flush=True)
         if traffic:
             trouble(simulator.faults)
@@ -197,8 +188,7 @@ async def _demonstrate(
     try:
         return await run_gateway(source, announce)
     except ListenError as error:
-        print(error, file=sys.stderr)
-        return 1
+        return _fail(str(error))
     finally:
         for task in calling:
             task.cancel()
@@ -206,3 +196,14 @@ async def _demonstrate(
         await asyncio.shield(simulator.stop())
         if webhooks is not None:
             await webhooks.close()
+
+
+def _fail(message: str, exit_code: int = 1) -> int:
+    print(message, file=sys.stderr)
+    return exit_code
+
+
+def _describe(consumer: str, key: str, url: str, admin_url: str, simulator_url: str) -> str:
+    return _TEXT.format(
+        consumer=consumer, key=key, url=url, admin=admin_url, account=MY_ACCOUNT, simulator=simulator_url
+    )

@@ -4,10 +4,10 @@ import argparse
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+    from gateway.commands.command_line import Subparsers
 
 _EPILOG = """\
 example:
@@ -26,7 +26,6 @@ def add_parser(subparsers: "Subparsers") -> None:
         help="say what another configuration changes, and for whom",
         description="Compare two configurations: what changes for which consumer.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("old", type=Path, metavar="OLD", help="the configuration in force")
     parser.add_argument("new", type=Path, metavar="NEW", help="the one to come")

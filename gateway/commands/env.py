@@ -4,7 +4,7 @@ import argparse
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from gateway.commands.gateway_address import add_address_arguments, read_address
 from gateway.config.problems import ConfigError, Problem
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from gateway.client_relay.client_routes import ClientRoute
     from gateway.client_relay.former_proxies import FormerProxy
     from gateway.client_relay.lead_probe import Lead
-
-    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+    from gateway.commands.command_line import Subparsers
 
 _HOSTS: Final = ("api.twilio.com", "verify.twilio.com")
 _EPILOG: Final = """\
@@ -37,7 +36,6 @@ def add_parser(subparsers: "Subparsers") -> None:
         description="Print the settings of a program where `gateway run` cannot be used, or check where they "
         "lead.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--format", choices=("sh", "docker", "compose", "k8s"), help="print settings for this")

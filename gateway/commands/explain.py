@@ -8,16 +8,15 @@ import argparse
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from gateway.commands.admin_arguments import add_token_argument, open_client
 from gateway.commands.config_argument import add_config_argument
 
 if TYPE_CHECKING:
+    from gateway.commands.command_line import Subparsers
     from gateway.explanation import Explanation, RequestDraft
-
-    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 _FORM = b"application/x-www-form-urlencoded"
 _EPILOG = """\
@@ -39,7 +38,6 @@ def add_parser(subparsers: "Subparsers") -> None:
         help="show what the gateway would do with a request, without sending it",
         description="Show what the gateway would do with a request, and why: route, rule, limits, retries.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("method", metavar="METHOD", help="GET, HEAD, POST, PUT, PATCH or DELETE")
     parser.add_argument("target", metavar="TARGET", help="a path as sent to the gateway, or a whole URL")

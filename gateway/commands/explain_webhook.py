@@ -8,15 +8,14 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gateway.commands.config_argument import add_config_argument
 
 if TYPE_CHECKING:
+    from gateway.commands.command_line import Subparsers
     from gateway.webhooks.webhook_explanation import WebhookExplanation
-
-    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 _FORM = "application/x-www-form-urlencoded"
 _EPILOG = """\
@@ -39,7 +38,6 @@ def add_parser(subparsers: "Subparsers") -> None:
         help="show whether a webhook's signature matches, or what would have matched",
         description="Show whether the gateway would take a webhook, and if not, what would have matched.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_config_argument(parser)
     parser.add_argument("--url", required=True, metavar="URL", help="what Twilio called")

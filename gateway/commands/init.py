@@ -4,12 +4,12 @@ import argparse
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from gateway.commands.config_argument import DEFAULT_CONFIG
 
 if TYPE_CHECKING:
-    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+    from gateway.commands.command_line import Subparsers
 
 _DIGEST: Final = re.compile(r'"sha256:[0-9a-f]{64}"')
 _MODELINE: Final = re.compile(r"^# yaml-language-server:.*\n")
@@ -43,7 +43,6 @@ def add_parser(subparsers: "Subparsers") -> None:
         help="write a commented configuration file to begin with",
         description="Write a commented configuration file, and make the key of its consumer.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "path",

@@ -9,16 +9,15 @@ import secrets
 import string
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from gateway.commands.admin_arguments import add_token_argument
 from gateway.commands.config_argument import add_config_argument
 from gateway.commands.key_list import run_list
 
 if TYPE_CHECKING:
+    from gateway.commands.command_line import Subparsers
     from gateway.config.schema.secret_values import Secret
-
-    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 KEY_PREFIX: Final = "gw"
 """Secret scanners and people recognise a leaked key by it, and by its length."""
@@ -80,22 +79,28 @@ twilio-go sends no user name but letters and digits: give {name} another one in 
 
 def add_parser(subparsers: "Subparsers") -> None:
     """Add `key` with its subcommands to the command line."""
-    raw = argparse.RawDescriptionHelpFormatter
     summary = "make a consumer's key, or the digest of an old one"
     parser = subparsers.add_parser(
-        "key",
-        help=summary,
-        description=f"{summary.capitalize()}.",
-        epilog=_EPILOG,
-        formatter_class=raw,
+        "key", help=summary, description=f"{summary.capitalize()}.", epilog=_EPILOG
     )
     actions = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_new(actions)
+    _add_list(actions)
+    digest = actions.add_parser(
+        "digest",
+        help="print the digest of a secret read from standard input",
+        description="Read a secret from standard input, and print its sha256: line.",
+        epilog=_DIGEST_EPILOG,
+    )
+    digest.set_defaults(run=run_digest)
+
+
+def _add_new(actions: "Subparsers") -> None:
     new = actions.add_parser(
         "new",
         help="make a key",
         description="Make a key of 256 bits. It is printed once and kept nowhere.",
         epilog=_NEW_EPILOG,
-        formatter_class=raw,
     )
     new.add_argument("name", metavar="NAME", type=_read_name, help="the consumer that the key is for")
     new.add_argument(
@@ -105,16 +110,18 @@ def add_parser(subparsers: "Subparsers") -> None:
     how.add_argument("--json", action="store_true", help="print one JSON object: key, digest, entry")
     how.add_argument("--quiet", action="store_true", help="print the key alone, for a pipe")
     new.set_defaults(run=run_new)
+
+
+def _add_list(actions: "Subparsers") -> None:
     listed = actions.add_parser(
         "list",
         help="list the keys of all consumers, and when they end",
         description="List the keys of all consumers: by their digest, with the date they end at.",
         epilog=_LIST_EPILOG,
-        formatter_class=raw,
     )
     add_config_argument(listed)
     listed.add_argument(
-        "--expiring", type=int, metavar="DAYS", help="only those that end within so many days"
+        "--expiring", type=int, metavar="DAYS", help="only those that end within this many days"
     )
     listed.add_argument("--json", action="store_true", help="print one JSON object per key")
     listed.add_argument(
@@ -125,14 +132,6 @@ def add_parser(subparsers: "Subparsers") -> None:
     )
     add_token_argument(listed)
     listed.set_defaults(run=run_list)
-    digest = actions.add_parser(
-        "digest",
-        help="print the digest of a secret read from standard input",
-        description="Read a secret from standard input, and print its sha256: line.",
-        epilog=_DIGEST_EPILOG,
-        formatter_class=raw,
-    )
-    digest.set_defaults(run=run_digest)
 
 
 def run_new(args: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias
 from gateway.commands.tail_table import duration, printable
 
 if TYPE_CHECKING:
-    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+    from gateway.commands.command_line import Subparsers
 
 _EPILOG: Final = """\
 examples:
@@ -43,7 +43,6 @@ def add_parser(subparsers: "Subparsers") -> None:
         help="find and count exchanges in log files",
         description="Find and count exchanges in log files, the oldest first.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="a log, also rotated (.gz); - reads standard input"

@@ -8,7 +8,7 @@ import stat
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from gateway.commands.gateway_address import GatewayAddress, add_address_arguments, read_address
 from gateway.config.problems import ConfigError, Problem
@@ -16,8 +16,7 @@ from gateway.config.problems import ConfigError, Problem
 if TYPE_CHECKING:
     from gateway.client_relay.former_proxies import FormerProxies
     from gateway.client_relay.program import SignalsSentOn
-
-    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+    from gateway.commands.command_line import Subparsers
 
 _EPILOG: Final = """\
 examples:
@@ -38,7 +37,6 @@ def add_parser(subparsers: "Subparsers") -> None:
         help="run a program whose calls to Twilio go through the gateway",
         description="Run a program whose calls to Twilio go through the gateway.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="%(prog)s (--config FILE | --gateway URL --ca FILE) --consumer NAME --key-file FILE -- COMMAND",
     )
     add_address_arguments(parser)

@@ -2,10 +2,10 @@
 
 import argparse
 import json
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+    from gateway.commands.command_line import Subparsers
 
 _EPILOG = """\
 examples:
@@ -25,7 +25,6 @@ def add_parser(subparsers: "Subparsers") -> None:
         help="print the configuration's JSON Schema or reference",
         description="Print the JSON Schema of the configuration file.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--markdown", action="store_true", help="print the reference, docs/configuration.md")
     parser.add_argument("--log", action="store_true", help="print the fields of the log, docs/log-fields.md")

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -14,10 +15,13 @@ from gateway.config.loading.resolved import Role
 from gateway.config.problems import TEMPORARY_EXIT, ConfigError
 from gateway.secret_stores.secret_cache import SecretCache
 
+if TYPE_CHECKING:
+    from gateway.commands.command_line import Subparsers
+
 _EXAMPLE = "example:\n  TWILIO_API_SECRET=… gateway serve --config config/gateway.yaml"
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_parser(subparsers: "Subparsers") -> None:
     """Register the command."""
     parser = subparsers.add_parser(
         "serve",
@@ -25,7 +29,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Run one replica. SIGTERM or SIGINT lets requests in flight finish; a second one cancels "
         "them. SIGHUP reads the configuration again.",
         epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_config_argument(parser)
     parser.add_argument(

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -32,7 +32,7 @@ from twilio_simulator import (
 )
 
 if TYPE_CHECKING:
-    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+    from gateway.commands.command_line import Subparsers
 
 _CANNOT_START = 2
 _GC_THRESHOLDS = (5_000, 5, 1_000_000)
@@ -59,7 +59,6 @@ def add_parser(subparsers: Subparsers) -> None:
         help="run a Twilio-like upstream for demos and tests",
         description="Run a Twilio-like upstream that keeps its resources in memory and fails on demand.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--listen", type=parse_address, default=("127.0.0.1", 9101), metavar="HOST:PORT",

@@ -5,10 +5,10 @@ import asyncio
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+    from gateway.commands.command_line import Subparsers
 
 _EPILOG = """\
 examples:
@@ -29,7 +29,6 @@ def add_inbound(subparsers: "Subparsers") -> None:
         help="send a signed message or call to a URL",
         description="Send an incoming message or call to a URL, signed as Twilio does.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("what", choices=("message", "call", "status"), help="what arrives")
     parser.add_argument("url", metavar="URL", help="what Twilio would call")

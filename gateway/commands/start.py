@@ -1,12 +1,12 @@
 """`gateway start`: what `gateway stop` stopped may be sent again."""
 
 import argparse
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from gateway.commands.stop import add_stop_arguments, change
 
 if TYPE_CHECKING:
-    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+    from gateway.commands.command_line import Subparsers
 
 
 def add_parser(subparsers: "Subparsers") -> None:

@@ -3,14 +3,14 @@
 import argparse
 import json
 import sys
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.commands.admin_arguments import add_admin_arguments, admin_addresses, open_client_at
 from gateway.commands.admin_client import AdminError
 from gateway.commands.tail_table import printable
 
 if TYPE_CHECKING:
-    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+    from gateway.commands.command_line import Subparsers
 
 _EPILOG: Final = """\
 examples:
@@ -38,7 +38,6 @@ def add_stop_arguments(subparsers: "Subparsers", command: str, summary: str, run
         help=summary,
         description=f"{summary.capitalize()}, on all replicas at once.",
         epilog=_EPILOG.format(command=command),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("consumer", metavar="CONSUMER|all", help="a consumer's name, or all of them")
     parser.add_argument(

@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NoReturn
 
 from gateway.commands.admin_arguments import add_admin_arguments, admin_addresses, open_client_at
 from gateway.commands.admin_client import AdminError
@@ -18,7 +18,7 @@ from gateway.commands.tail_sources import Follower, Source
 from gateway.commands.tail_table import Exchange, Table, printable
 
 if TYPE_CHECKING:
-    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+    from gateway.commands.command_line import Subparsers
 
 _MAX = 2000
 _INTERRUPTED = 130
@@ -44,7 +44,6 @@ def add_parser(subparsers: "Subparsers") -> None:
         help="print the latest exchanges of a running gateway",
         description="Print the latest exchanges of a running gateway, the newest last.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--consumer", metavar="NAME", help="of this consumer; (unknown) for unknown callers")
     parser.add_argument("--status", metavar="STATUS", help="with this status, or of this class: 404, 4xx")

@@ -8,7 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from gateway.commands.admin_arguments import add_admin_arguments, open_clients
@@ -16,7 +16,7 @@ from gateway.commands.admin_client import AdminClient, AdminError
 from gateway.commands.tail_table import printable
 
 if TYPE_CHECKING:
-    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+    from gateway.commands.command_line import Subparsers
 
 _TITLES: Final = ("TIME", "CONSUMER", "ROUTE", "ENDED WITH", "STATE", "LOOKS", "ID")
 _SAID: Final = {
@@ -45,7 +45,6 @@ def add_parser(subparsers: "Subparsers") -> None:
         help="list creates whose outcome nobody knows, or ask Twilio about one again",
         description="List creates whose outcome nobody knows, oldest first, or ask Twilio about one again.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--resolve", metavar="ID", help="ask Twilio about this one again, and say what is known"

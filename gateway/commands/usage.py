@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from gateway.commands.admin_arguments import add_admin_arguments, open_clients
@@ -13,7 +13,7 @@ from gateway.observe.consumer_figures import counts_of, merge_figures
 from gateway.observe.live.quantiles import read_quantiles
 
 if TYPE_CHECKING:
-    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+    from gateway.commands.command_line import Subparsers
 
 _EPILOG: Final = """\
 examples:
@@ -34,7 +34,6 @@ def add_parser(subparsers: "Subparsers") -> None:
         help="print what a consumer used, over all replicas",
         description="Print what a consumer used: requests, errors, limits, segments, SDKs and callers.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("consumer", metavar="CONSUMER", help="its name in the configuration")
     parser.add_argument("--json", action="store_true", help="figures as /api/consumers/NAME/figures has them")

@@ -8,13 +8,13 @@ import argparse
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gateway.commands.config_argument import add_config_argument
 
 if TYPE_CHECKING:
-    Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+    from gateway.commands.command_line import Subparsers
 
 _EPILOG = """\
 example:
@@ -39,7 +39,6 @@ def add_parser(subparsers: "Subparsers") -> None:
         help="list the URLs at Twilio that bypass the gateway, have no route, or would break",
         description="List the URLs of numbers, messaging services and applications that do not work here.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_config_argument(audit)
     audit.add_argument("--all", action="store_true", help="list those that are relayed, too")

@@ -74,14 +74,7 @@ def build_request_fields(
     connection |= ignored
     dropped: tuple[bytes, ...] = ()
     if allowed is None:
-        lines = [
-            b"%b: %b\r\n" % (name, value)
-            for lower, name, value in inbound.fields
-            if lower not in _OURS_INBOUND
-            and lower not in connection
-            and not lower.startswith(_OURS_INBOUND_PREFIXES)
-            and not (asks_identity and lower == b"accept-encoding")
-        ]
+        lines = _lines_of_all(inbound, connection, asks_identity=asks_identity)
     else:
         lines = []
         for lower, name, value in inbound.fields:
@@ -107,6 +100,18 @@ def build_request_fields(
     if asks_identity:
         joined += b"Accept-Encoding: identity\r\n"
     return b"%bVia: 1.1 %b\r\n" % (joined, via), dropped
+
+
+def _lines_of_all(inbound: Inbound, connection: Collection[bytes], *, asks_identity: bool) -> list[bytes]:
+    """Without an allow-list: every field but ours and those of one hop."""
+    return [
+        b"%b: %b\r\n" % (name, value)
+        for lower, name, value in inbound.fields
+        if lower not in _OURS_INBOUND
+        and lower not in connection
+        and not lower.startswith(_OURS_INBOUND_PREFIXES)
+        and not (asks_identity and lower == b"accept-encoding")
+    ]
 
 
 def _holds_secret(lines: bytes, secrets: Collection[bytes]) -> bool:

@@ -137,9 +137,7 @@ class RequestParser:
         self.begun = False
         self._fed = 0
         self._tail = b""
-        if (
-            message.upgrade and message.method != "CONNECT"
-        ):  # llhttp would take what follows for another protocol
+        if message.upgrade and message.method != "CONNECT":  # llhttp would read on in another protocol
             self._parser = None
         return message, end
 

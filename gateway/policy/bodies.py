@@ -155,36 +155,28 @@ def too_large(limit: int) -> Refusal:
 
 
 def _plan_buffered(kind: BodyKind, consumer: Consumer, inbound: Inbound, limit: int) -> BodyPlan:
+    try:
+        return _plan_by_type(kind, consumer, inbound, limit)
+    except Refusal as refusal:  # kept: the body may turn out empty
+        return BodyPlan(BodyFormat.FOREIGN, limit, refusal=refusal.with_traceback(None))
+
+
+def _plan_by_type(kind: BodyKind, consumer: Consumer, inbound: Inbound, limit: int) -> BodyPlan:
+    """Raises `Refusal` (content_type)."""
     accepts_form = kind is not BodyKind.JSON
     accepts_json = kind is not BodyKind.FORM
     accepted = ((FORM_TYPE.decode(), "multipart/form-data") if accepts_form else ()) + (
         ("application/json",) if accepts_json else ()
     )
-
-    def foreign(why: str) -> BodyPlan:
-        return BodyPlan(BodyFormat.FOREIGN, limit, refusal=_refuse_type(why, accepted))
-
-    received = inbound.single(b"content-type")
-    encoding = inbound.single(b"content-encoding").strip().lower()
-    misplaced = consumer.convert and bool(encoding) and canonical_charset(encoding) is not None
-    if encoding not in ("", "identity") and not misplaced:
-        return foreign("Content-Encoding is not taken by Twilio")
-    if not received.strip():
-        return (
-            BodyPlan(BodyFormat.UNTYPED, limit) if accepts_form else foreign("The body has no Content-Type")
-        )
-    parameters = read_parameters(received)
-    bare = read_bare_charset(received) if parameters is None and consumer.convert else None
-    if bare is not None:
-        parameters = bare[0], {"charset": bare[1]}
-    if parameters is None:
-        return foreign("The Content-Type can be read in more than one way")
-    media_type, options = parameters
-    charset = canonical_charset(options.get("charset", encoding if misplaced else ""))
-    is_mended = misplaced or bare is not None
+    given = _read_content_type(inbound, accepted, converts=consumer.convert)
+    if given is None:
+        if not accepts_form:
+            raise _refuse_type("The body has no Content-Type", accepted)
+        return BodyPlan(BodyFormat.UNTYPED, limit)
+    media_type, charset, boundary, is_mended = given
     if media_type == FORM_TYPE.decode() and accepts_form:
         if charset is None:
-            return foreign("The form is in another charset than UTF-8")
+            raise _refuse_type("The form is in another charset than UTF-8", accepted)
         return BodyPlan(
             BodyFormat.FORM,
             limit,
@@ -194,9 +186,10 @@ def _plan_buffered(kind: BodyKind, consumer: Consumer, inbound: Inbound, limit: 
             content_type=FORM_TYPE if is_mended else None,
         )
     if media_type == "multipart/form-data" and accepts_form:
-        boundary = options.get("boundary", "")
         if charset is None or _BOUNDARY.fullmatch(boundary) is None:
-            return foreign("multipart/form-data needs a boundary of 1 to 70 characters, and UTF-8")
+            raise _refuse_type(
+                "multipart/form-data needs a boundary of 1 to 70 characters, and UTF-8", accepted
+            )
         return BodyPlan(BodyFormat.MULTIPART, limit, boundary=boundary)
     if _JSON_TYPE.fullmatch(media_type) and charset is not None:
         content_type = media_type.encode() if is_mended else None
@@ -207,7 +200,36 @@ def _plan_buffered(kind: BodyKind, consumer: Consumer, inbound: Inbound, limit: 
         if consumer.convert:
             bound = min(limit, MAX_CONVERTED_BYTES)
             return BodyPlan(BodyFormat.JSON, bound, charset=charset, convert=True, accepted=accepted)
-    return foreign("This route does not take that Content-Type")
+    raise _refuse_type("This route does not take that Content-Type", accepted)
+
+
+class _ContentType(NamedTuple):
+    """`charset` is None if it is not supported; `is_mended` if `convert` was needed to read the type."""
+
+    media_type: str
+    charset: str | None
+    boundary: str
+    is_mended: bool
+
+
+def _read_content_type(inbound: Inbound, accepted: tuple[str, ...], *, converts: bool) -> _ContentType | None:
+    """None without a Content-Type. Raises `Refusal` if it cannot be read, or the body is encoded."""
+    encoding = inbound.single(b"content-encoding").strip().lower()
+    misplaced = converts and bool(encoding) and canonical_charset(encoding) is not None
+    if encoding not in ("", "identity") and not misplaced:
+        raise _refuse_type("Twilio does not accept this Content-Encoding", accepted)
+    received = inbound.single(b"content-type")
+    if not received.strip():
+        return None
+    parameters = read_parameters(received)
+    bare = read_bare_charset(received) if parameters is None and converts else None
+    if bare is not None:
+        parameters = bare[0], {"charset": bare[1]}
+    if parameters is None:
+        raise _refuse_type("The Content-Type can be read in more than one way", accepted)
+    media_type, options = parameters
+    charset = canonical_charset(options.get("charset", encoding if misplaced else ""))
+    return _ContentType(media_type, charset, options.get("boundary", ""), misplaced or bare is not None)
 
 
 def _refuse_type(why: str, accepted: tuple[str, ...]) -> Refusal:

@@ -8,7 +8,7 @@ the same rules in Lua, and a test compares the two.
 
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.consumers.rate_limit_rules import Limit, LimitKey
 
@@ -19,6 +19,9 @@ class Verdict(IntEnum):
     ADMITTED = 0
     RESERVED = 1
     REFUSED = 2
+
+
+_ADMITTED: Final = Verdict.ADMITTED  # looked up once: an enumeration's members are slow to get at
 
 
 class Reservation(NamedTuple):
@@ -52,9 +55,8 @@ def decide(
 ) -> LimitDecision:
     """Admit a request now, reserve its place, or refuse it.
 
-    It may wait for a limit for `max_wait_us` less what it has `waited_us`, and for `left_us` in all. A place
-    that it has `held` is used if it is admitted, else given back. A limit in report mode spends what it would
-    have admitted, and refuses nothing.
+    It may wait `max_wait_us` for a limit, less what it has `waited_us`, and `left_us` in all. A place that it
+    has `held` is used if it is admitted, else given back. A limit in report mode refuses nothing.
     """
     after: list[int] = []
     before = tats
@@ -62,8 +64,7 @@ def decide(
     held_which = held.which if held is not None else -1
     for which, tat in enumerate(tats):
         limit = keys[which].limit
-        start = tat if tat > now else now
-        then = start + limit.cost_us
+        then = (tat if tat > now else now) + limit.cost_us
         wait = then - limit.tolerance_us - now
         if which == held_which:
             after.append(tat)
@@ -75,8 +76,7 @@ def decide(
             # Further ahead than this limit ever gets: a clock was set back, or is ahead on another replica.
             tat = now + limit.tolerance_us + limit.max_wait_us
             before = [*before[:which], tat, *before[which + 1 :]]
-            then = tat + limit.cost_us
-            wait = limit.cost_us + limit.max_wait_us
+            then, wait = tat + limit.cost_us, limit.cost_us + limit.max_wait_us
         if limit.reports:
             would_pass = wait <= limit.max_wait_us
             after.append(then if would_pass else tat)
@@ -87,14 +87,14 @@ def decide(
             if wait > longest:
                 worst, longest = which, wait
     if worst < 0:
-        return LimitDecision(Verdict.ADMITTED, -1, 0, reported, after)
+        return LimitDecision(_ADMITTED, -1, 0, reported, after)
     unspent = list(before)
     if held is not None:
         unspent[held.which] = give_back(keys[held.which].limit, unspent[held.which], held.tat)
-    if is_refused:
-        return LimitDecision(Verdict.REFUSED, worst, longest, reported, unspent)
-    unspent[worst] = after[worst]
-    return LimitDecision(Verdict.RESERVED, worst, longest, reported, unspent)
+    if not is_refused:
+        unspent[worst] = after[worst]
+    verdict = Verdict.REFUSED if is_refused else Verdict.RESERVED
+    return LimitDecision(verdict, worst, longest, reported, unspent)
 
 
 def give_back(limit: Limit, tat: int, held_tat: int) -> int:

@@ -35,6 +35,7 @@ from gateway.config.schema.admin_settings import ADMIN_TOKENS, find_weak_tokens
 from gateway.config.schema.audit_settings import find_weak_key
 from gateway.config.schema.consumer_settings import ConsumerKey, ConsumerSettings
 from gateway.config.schema.secret_values import RemoteSecret, Secret, SecretRef
+from gateway.config.schema.settings import Settings
 from gateway.policy.addressing import DEFAULT_EDGES
 
 _UNREAD = Secret("", "unread")
@@ -105,12 +106,7 @@ class _Resolver:
             name: self._credential(name, credential, ("credentials", name))
             for name, credential in settings.credentials.items()
         }
-        consumers = {
-            name: self._consumer(name, consumer, ("consumers", name))
-            for name, consumer in settings.consumers.items()
-            if self._calls
-        }
-        self._find_duplicates(consumers)
+        consumers = self._consumers(settings) if self._calls else {}
         tokens = [self._token(getattr(settings.admin, name), ("admin", name)) for name in ADMIN_TOKENS]
         audit_key = self._token(settings.audit.key if settings.audit else None, ("audit", "key"))
         reader.findings += [*find_weak_tokens(*tokens), *find_weak_key(audit_key)]
@@ -148,6 +144,14 @@ class _Resolver:
             role=self._role,
             config_hash=loaded.config_hash,
         )
+
+    def _consumers(self, settings: Settings) -> dict[str, ResolvedConsumer]:
+        consumers = {
+            name: self._consumer(name, consumer, ("consumers", name))
+            for name, consumer in settings.consumers.items()
+        }
+        self._find_duplicates(consumers)
+        return consumers
 
     def _store(self, given: str | SecretRef) -> Secret | None:
         url = self.reader.url(given, addresses.STORE, ("store",))

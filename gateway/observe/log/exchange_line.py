@@ -1,4 +1,4 @@
-"""What is written of an exchange: the level and the fields of its one line (docs/design.md 4.9)."""
+"""The log line of an exchange: its level and its fields (docs/design.md 4.9)."""
 
 from typing import Any, Final
 
@@ -38,32 +38,38 @@ def values_of(exchange: Exchange) -> dict[str, Any]:
         "bytes_in": exchange.bytes_in,
         "bytes_out": exchange.bytes_out,
     }
-    if exchange.account:
-        values["account"] = exchange.account
-    if exchange.credential:
-        values["credential"] = exchange.credential
-    if exchange.key:
-        values["key"] = exchange.key
-    if exchange.consumer_key:
-        values["consumer_key"] = exchange.consumer_key
+    if account := exchange.account:
+        values["account"] = account
+    if credential := exchange.credential:
+        values["credential"] = credential
+    if key := exchange.key:
+        values["key"] = key
+    if consumer_key := exchange.consumer_key:
+        values["consumer_key"] = consumer_key
     if exchange.former_consumer:
         values["former_consumer"] = exchange.former_consumer
-    if exchange.address:
-        values["address"] = exchange.address
-    if exchange.rule:
-        values["rule"] = exchange.rule
+    if address := exchange.address:
+        values["address"] = address
+    if rule := exchange.rule:
+        values["rule"] = rule
     if exchange.limit:
         values["limit"] = exchange.limit
-    if exchange.resource_sid:
-        values["resource_sid"] = exchange.resource_sid
-    if exchange.created_sid:
-        values["created_sid"] = exchange.created_sid
-    if exchange.twilio_request_id:
-        values["twilio_request_id"] = exchange.twilio_request_id
+    if resource_sid := exchange.resource_sid:
+        values["resource_sid"] = resource_sid
+    if created_sid := exchange.created_sid:
+        values["created_sid"] = created_sid
+    if twilio_request_id := exchange.twilio_request_id:
+        values["twilio_request_id"] = twilio_request_id
     if exchange.trace is not None:
         values["trace_id"] = exchange.trace.trace_id
         if exchange.trace.span_id:
             values["span_id"] = exchange.trace.span_id
+    _add_outcome(exchange, values)
+    return values
+
+
+def _add_outcome(exchange: Exchange, values: dict[str, Any]) -> None:
+    """What most exchanges lack: errors, retries, and how they ended."""
     if exchange.slug:
         values["gateway_error"] = exchange.slug
     if exchange.reason:
@@ -86,4 +92,3 @@ def values_of(exchange: Exchange) -> dict[str, Any]:
         values["outcome"] = "unknown"
     if exchange.ending is not _ANSWERED:
         values["ending"] = exchange.ending
-    return values

@@ -212,6 +212,10 @@ class StateCollector(Collector):
                 for reason in Closed
             ),
         )
+        yield from self._collect_work()
+
+    def _collect_work(self) -> Iterator[Metric]:
+        """What is in progress and held, and what was lost for lack of room."""
         buffers = self._runtime.buffers
         yield single_gauge(
             "gateway_buffered_bytes", "Bytes of bodies that are held for all callers together.", buffers.used
