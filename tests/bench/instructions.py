@@ -28,6 +28,7 @@ from tests.bench.processes import (
     ROOT,
     Cores,
     Started,
+    read_trees,
     started_gateway,
     started_relay,
     started_upstream,
@@ -172,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if shutil.which("callgrind_control") is None:
         print("valgrind is not installed: apt-get install valgrind", file=sys.stderr)
         return 1
-    trees = {name: Path(path).resolve() for name, _, path in (entry.partition("=") for entry in args.tree)}
+    trees = read_trees(args.tree)
     if not trees:
         trees = {"gateway, plain": ROOT}
         if not args.short:

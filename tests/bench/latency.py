@@ -27,6 +27,7 @@ from tests.bench.processes import (
     SAME_TEXT,
     Cores,
     Started,
+    by_turns,
     pinned,
     started_gateway,
     started_relay,
@@ -121,10 +122,8 @@ def compare(rate: float, seconds: float, rounds: int) -> dict[str, list[list[flo
         for server in servers.values():  # warm up
             uvloop.run(measure(server, rate, min(1.0, seconds)))
         times: dict[str, list[list[float | None]]] = {name: [] for name in servers}
-        for number in range(rounds):
-            order = list(servers.items())
-            for name, server in order if number % 2 == 0 else reversed(order):
-                times[name].append(uvloop.run(measure(server, rate, seconds)))
+        for name, server in by_turns(servers, rounds):
+            times[name].append(uvloop.run(measure(server, rate, seconds)))
         return times
 
 

@@ -65,6 +65,18 @@ class Started:
     webhooks_url: str = ""
 
 
+def by_turns(servers: Mapping[str, Started], rounds: int) -> Iterator[tuple[str, Started]]:
+    """Each server once a round, in the order given and then in the reverse, so that none is always first."""
+    order = list(servers.items())
+    for number in range(rounds):
+        yield from order if number % 2 == 0 else reversed(order)
+
+
+def read_trees(entries: Sequence[str]) -> dict[str, Path]:
+    """The checkouts that `--tree NAME=PATH` names."""
+    return {name: Path(path).resolve() for name, _, path in (entry.partition("=") for entry in entries)}
+
+
 @contextmanager
 def pinned(core: int | None) -> Iterator[None]:
     """Children that are started meanwhile run on `core`, all their threads included."""

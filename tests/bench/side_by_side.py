@@ -30,13 +30,16 @@ from tests.bench.processes import (
     ROOT,
     Cores,
     Started,
+    by_turns,
     pinned,
+    read_trees,
     started_gateway,
     started_relay,
     started_upstream,
 )
 from tests.bench.throughput import Load, measure
 from tests.support.compiled_tree import compiled_tree
+from tests.support.free_ports import free_port
 
 _HERE = Path(__file__).parent
 _DELAY_MS = 20.0
@@ -60,13 +63,6 @@ function request()
   return wrk.format(nil, nil, nil, "{FORM}+" .. number)
 end
 """
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @contextmanager
@@ -103,7 +99,7 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
 @contextmanager
 def started_caddy(core: int | None, upstream: str) -> Iterator[Started]:
     """Caddy on one core: one processor for Go's scheduler as well."""
-    port = _free_port()
+    port = free_port()
     environ = {
         "HOME": "/nonexistent",
         "GOMAXPROCS": "1",
@@ -120,10 +116,10 @@ def started_caddy(core: int | None, upstream: str) -> Iterator[Started]:
 @contextmanager
 def started_envoy(core: int | None, upstream: str, folder: Path) -> Iterator[Started]:
     """Envoy with one worker, on one core."""
-    port = _free_port()
+    port = free_port()
     text = (_HERE / "envoy.yaml").read_text()
     for name, value in {
-        "ADMIN": _free_port(),
+        "ADMIN": free_port(),
         "PORT": port,
         "UPSTREAM": urlsplit(upstream).port,
         "CALLER": FIELDS["Authorization"],
@@ -180,10 +176,8 @@ def compare_cpu(trees: dict[str, Path], rounds: int, seconds: float) -> dict[str
         for server in servers.values():  # warm up
             measure(server, 1, cores.load, script)
         loads: dict[str, list[Load]] = {name: [] for name in servers}
-        for number in range(rounds):
-            order = list(servers.items())
-            for name, server in order if number % 2 == 0 else reversed(order):
-                loads[name].append(measure(server, seconds, cores.load, script))
+        for name, server in by_turns(servers, rounds):
+            loads[name].append(measure(server, seconds, cores.load, script))
     return loads
 
 
@@ -205,10 +199,8 @@ def compare_latency(
         for server in servers.values():  # warm up
             uvloop.run(measure_latency(server, rate, min(1.0, seconds)))
         times: dict[str, list[list[float | None]]] = {name: [] for name in servers}
-        for number in range(rounds):
-            order = list(servers.items())
-            for name, server in order if number % 2 == 0 else reversed(order):
-                times[name].append(uvloop.run(measure_latency(server, rate, seconds)))
+        for name, server in by_turns(servers, rounds):
+            times[name].append(uvloop.run(measure_latency(server, rate, seconds)))
     return times
 
 
@@ -244,7 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not installed():
         print("caddy, envoy or wrk is missing; `make bench` installs them", file=sys.stderr)
         return 1
-    trees = {name: Path(path).resolve() for name, _, path in (entry.partition("=") for entry in args.tree)}
+    trees = read_trees(args.tree)
     if not trees:
         trees = {"gateway, plain": ROOT}
         if not args.short:

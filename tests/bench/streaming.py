@@ -16,6 +16,7 @@ from tests.bench.processes import (
     ROOT,
     Cores,
     Started,
+    by_turns,
     cpu_seconds,
     pinned,
     started_gateway,
@@ -51,10 +52,8 @@ def compare(trees: dict[str, Path], size: int, rounds: int) -> dict[str, list[fl
         for server in servers.values():  # warm up
             measure(server, MIB)
         seconds: dict[str, list[float]] = {name: [] for name in servers}
-        for number in range(rounds):
-            order = list(servers.items())
-            for name, server in order if number % 2 == 0 else reversed(order):
-                seconds[name].append(measure(server, size))
+        for name, server in by_turns(servers, rounds):
+            seconds[name].append(measure(server, size))
     return seconds
 
 

@@ -29,8 +29,10 @@ from tests.bench.processes import (
     SAME_TEXT,
     Cores,
     Started,
+    by_turns,
     cpu_seconds,
     pinned,
+    read_trees,
     started_gateway,
     started_relay,
     started_upstream,
@@ -98,10 +100,8 @@ def compare(seconds: float, rounds: int, trees: dict[str, Path]) -> dict[str, li
         for server in servers.values():  # warm up: imports, pools, caches
             measure(server, 1, cores.load, script)
         loads: dict[str, list[Load]] = {name: [] for name in servers}
-        for number in range(rounds):
-            order = list(servers.items())
-            for name, server in order if number % 2 == 0 else reversed(order):
-                loads[name].append(measure(server, seconds, cores.load, script))
+        for name, server in by_turns(servers, rounds):
+            loads[name].append(measure(server, seconds, cores.load, script))
         return loads
 
 
@@ -167,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if shutil.which("wrk") is None:
         print("wrk is not installed: apt-get install wrk", file=sys.stderr)
         return 1
-    trees = {name: Path(path).resolve() for name, _, path in (entry.partition("=") for entry in args.tree)}
+    trees = read_trees(args.tree)
     seconds, rounds = (1.0, 1) if args.short else (args.seconds, args.rounds)
     loads = compare(seconds, rounds, trees or {"gateway": ROOT})
     _report(loads)

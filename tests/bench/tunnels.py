@@ -41,6 +41,7 @@ from tests.bench.processes import (
     started_upstream,
 )
 from tests.support.authority import make_authority
+from tests.support.free_ports import free_port
 from tests.support.tunnel import ESTABLISHED, connect_head
 
 HOST = "api.twilio.com"
@@ -136,9 +137,7 @@ def started_nginx(
     leaf = make_leaf(issuer, HOST, datetime.now(UTC))
     (folder / "leaf.pem").write_bytes(to_pem(leaf.certificate) + to_pem(certificate))
     (folder / "leaf.key").write_bytes(leaf.key_pem)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     config = folder / "nginx.conf"
     config.write_text(_NGINX.format(folder=folder, port=port, upstream=urlsplit(upstream).netloc))
     with pinned(core):

@@ -14,8 +14,8 @@ import yaml
 from playwright.async_api import Browser, expect
 
 from tests.browser.reader import ARTEFACTS, Reader, open_reader
-from tests.browser.test_state import closed_port
 from tests.support.caller import MESSAGES, ask, request
+from tests.support.free_ports import free_port
 from tests.support.redis import RedisServer, redis_server
 from tests.support.running import ENVIRON, KEY, Running, configuration, consumer, running_gateway
 from tests.support.upstream import RawUpstream, reply
@@ -169,7 +169,7 @@ def redis() -> Iterator[RedisServer]:
 
 def at_port() -> dict[str, str]:
     """An admin port of its own, by which replicas on one machine are told apart."""
-    return {"listen": f"127.0.0.1:{closed_port()}"}
+    return {"listen": f"127.0.0.1:{free_port()}"}
 
 
 async def check_older(reader: Reader) -> None:

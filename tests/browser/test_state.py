@@ -1,31 +1,23 @@
 """The top of the page: degraded and why, and a gateway that goes away and comes back."""
 
 import re
-import socket
 
 import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browser.reader import open_reader
 from tests.support.caller import MESSAGES, ask, request
+from tests.support.free_ports import free_port
 from tests.support.running import running_gateway
 from tests.support.upstream import RawUpstream, raw_upstream
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-def closed_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 async def test_degraded_says_why(browser: Browser) -> None:
     """Twilio cannot be reached: in words, in colour, by an icon, in the title, and to a screen reader."""
     async with (
-        running_gateway(f"http://127.0.0.1:{closed_port()}") as gateway,
+        running_gateway(f"http://127.0.0.1:{free_port()}") as gateway,
         open_reader(browser, gateway.admin_url) as reader,
     ):
         await reader.look()
@@ -47,7 +39,7 @@ async def test_degraded_says_why(browser: Browser) -> None:
 async def test_what_is_wrong_covers_nothing(browser: Browser, upstream: RawUpstream) -> None:
     """On a telephone, Redis away: it says what to do, and a consumer's heading is below the header."""
     async with (
-        running_gateway(upstream.url, store=f"redis://127.0.0.1:{closed_port()}") as gateway,
+        running_gateway(upstream.url, store=f"redis://127.0.0.1:{free_port()}") as gateway,
         open_reader(browser, gateway.admin_url, viewport={"width": 390, "height": 740}) as reader,
     ):
         await ask(gateway.port, request(f"GET {MESSAGES}"))
@@ -63,7 +55,7 @@ async def test_what_is_wrong_covers_nothing(browser: Browser, upstream: RawUpstr
 
 async def test_comes_back_after_a_restart(browser: Browser) -> None:
     """The page says so, dims, and goes on by itself; what it has seen before stays."""
-    admin = {"listen": f"127.0.0.1:{closed_port()}"}
+    admin = {"listen": f"127.0.0.1:{free_port()}"}
     async with raw_upstream() as upstream, open_reader(browser, f"http://{admin['listen']}") as reader:
         page = reader.page
         async with running_gateway(upstream.url, admin=admin) as gateway:

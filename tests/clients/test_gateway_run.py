@@ -21,6 +21,7 @@ from gateway.client_relay.java_trust_store import build_java_trust_store
 from tests.clients.programs import NODE_FOLDER, require_tool, run_program
 from tests.clients.scene import WRONG_KEY, Scene, open_scene
 from tests.support.authority import make_authority
+from tests.support.free_ports import free_port
 from tests.support.running import KEY
 from tests.support.tls import Authority
 
@@ -163,16 +164,10 @@ async def test_every_client_is_led_to_the_gateway(place: Place) -> None:
     assert all(words == ["gateway"] for words in checked.values())
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.mark.parametrize("tls", ["plain", "certificate", "mint"])
 async def test_by_the_gateways_own_configuration(tls: str, place: Place, tmp_path: Path) -> None:
     """On its machine the gateway is found by its file, whatever certificate its port shows."""
-    settings: dict[str, Any] = {"listen": f"127.0.0.1:{_free_port()}", "ca": make_authority(tmp_path / "own")}
+    settings: dict[str, Any] = {"listen": f"127.0.0.1:{free_port()}", "ca": make_authority(tmp_path / "own")}
     if tls == "certificate":
         settings["tls"] = Authority().write_pair(tmp_path, "gateway.internal")
     elif tls == "mint":

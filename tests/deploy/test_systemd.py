@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import shlex
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -18,6 +17,7 @@ from gateway.config.schema.settings import Settings
 from gateway.config.schema.upstream_settings import Upstream
 from tests.clients.programs import require_tool
 from tests.support.caller import MESSAGES, ask, ask_admin, request
+from tests.support.free_ports import free_ports
 from tests.support.running import ENVIRON, configuration
 from tests.support.upstream import raw_upstream
 
@@ -163,16 +163,6 @@ def credentials(folder: Path) -> Path:
     for variable, value in ENVIRON.items():
         (folder / variable.lower()).write_text(value + "\n")
     return folder
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
-    opened = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [one.getsockname()[1] for one in opened]
-    finally:
-        for one in opened:
-            one.close()
 
 
 @asynccontextmanager

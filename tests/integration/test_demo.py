@@ -3,20 +3,12 @@
 import asyncio
 import os
 import re
-import socket
 import sys
 
 import aiohttp
 
+from tests.support.free_ports import free_port
 from twilio_simulator.demo_traffic import SERVICES
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def test_prints_the_page_first_and_has_traffic() -> None:

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from tests.support.free_ports import free_port
 from twilio_simulator import DEFAULT_ACCOUNT_SID, DEFAULT_API_KEY, DEFAULT_API_SECRET
 
 ROOT = Path(__file__).parents[2]
@@ -144,7 +144,7 @@ def test_d7_five_minutes_to_the_first_message(checkout: Path) -> None:
     """Steps 1 to 5, then every command of the table "Every day"."""
     _, install, export, init, serve, curl = SHELL
     (python,) = [text for kind, text in BLOCKS if kind == "python"]
-    port, admin = (f"127.0.0.1:{_free_port()}" for _ in range(2))  # the README's may be taken on this machine
+    port, admin = (f"127.0.0.1:{free_port()}" for _ in range(2))  # the README's may be taken on this machine
     values = {
         "TWILIO_ACCOUNT_SID=AC…": f"TWILIO_ACCOUNT_SID={DEFAULT_ACCOUNT_SID}",
         "TWILIO_API_KEY=SK…": f"TWILIO_API_KEY={DEFAULT_API_KEY}",
@@ -205,13 +205,6 @@ def every_day(checkout: Path, process: "subprocess.Popen[str]", environ: dict[st
         assert said
     with urlopen(f"http://{admin}/metrics") as answer:
         assert b"gateway_requests_total" in answer.read()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _await_ready(admin: str) -> None:

@@ -2,12 +2,12 @@
 
 import asyncio
 import gzip
-import socket
 
 import pytest
 from aiohttp import web
 
 from tests.support.attempts import until
+from tests.support.free_ports import free_port
 from tests.support.running import configuration
 from tests.support.webhooks import (
     SECOND_TOKEN,
@@ -23,18 +23,11 @@ SMS: dict[str, object] = {"path": "/sms/orders", "to": "{service}/twilio/sms"}
 FALLBACK = "<Response><Say>Later</Say></Response>"
 
 
-def unused_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
 @pytest.mark.parametrize(
     ("fallback", "status", "body"), [(None, 502, ""), (FALLBACK, 200, FALLBACK)], ids=["without", "with"]
 )
 async def test_a_service_that_is_down(fallback: str | None, status: int, body: str) -> None:
-    route = {"path": "/sms/orders", "to": f"http://127.0.0.1:{unused_port()}/x", "timeout": 0.4}
+    route = {"path": "/sms/orders", "to": f"http://127.0.0.1:{free_port()}/x", "timeout": 0.4}
     async with webhook_scene(route | ({"fallback": fallback} if fallback else {})) as scene:
         got = await scene.twilio.post("/sms/orders", message())
         assert (got.status, got.body.decode()) == (status, body)
@@ -45,7 +38,7 @@ async def test_a_service_that_is_down(fallback: str | None, status: int, body: s
 
 
 async def test_a_service_that_comes_back_in_time_is_reached() -> None:
-    port = unused_port()
+    port = free_port()
     route = {"path": "/sms/orders", "to": f"http://127.0.0.1:{port}/x", "timeout": 10}
     async with webhook_scene(route) as scene:
         posting = asyncio.create_task(scene.twilio.post("/sms/orders", message()))

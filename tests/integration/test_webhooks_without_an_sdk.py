@@ -18,6 +18,7 @@ from yarl import URL
 
 from tests.clients.programs import require_tool
 from tests.support.fenced_blocks import Block, read_blocks
+from tests.support.free_ports import free_port
 from tests.support.running import ACCOUNT_SID
 from tests.support.webhooks import (
     PUBLIC_URL,
@@ -48,9 +49,7 @@ def _program(language: str) -> tuple[Block, str]:
 async def serving_program(language: str, folder: Path) -> AsyncIterator[str]:
     """The service of the page on a free port: its URL, once it answers."""
     require_tool(TOOLS[language])
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     file, command = _program(language)
     own = f"127.0.0.1:{port}"
     text = file.text.replace("orders.internal:8000", own)

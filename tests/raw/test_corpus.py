@@ -5,7 +5,6 @@ They may be kept beside a checkout (`../shared/corpus`); `conftest.py` collects 
 
 import asyncio
 import json
-import socket
 import sys
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.authority import make_authority, trusting_root
+from tests.support.free_ports import free_port
 from tests.support.running import KEY, Spawned, consumer, spawned_gateway
 from tests.support.tunnel_relay import tunnel_relay
 
@@ -36,9 +36,7 @@ GET_AND_POST = consumer(allow=["GET api /2010-04-01/**", "POST api /2010-04-01/*
 @asynccontextmanager
 async def recorder(log: Path, *options: str) -> AsyncIterator[str]:
     """The corpus's recorder as the upstream; yields its URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(CORPUS / "recorder.py"), "--listen", f"127.0.0.1:{port}",
         "--log", str(log), *options, stderr=asyncio.subprocess.PIPE,

@@ -1,7 +1,6 @@
 """A real Prometheus for a test: its own folder, its own port, scraping every half second."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import aiohttp
 import yaml
 
 from tests.clients.programs import require_tool
+from tests.support.free_ports import free_port
 
 ALERTS = Path(__file__).parents[2] / "deploy/prometheus/alerts.yaml"
 _ASK_EVERY_SECONDS = 0.1
@@ -54,9 +54,7 @@ class Prometheus:
 async def running_prometheus(folder: Path, admin_url: str) -> AsyncIterator[Prometheus]:
     """Scrapes one gateway, and has our rules loaded. Ended by its own process id."""
     program = require_tool("prometheus")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     config = folder / "prometheus.yaml"
     target = admin_url.removeprefix("http://")
     settings = {

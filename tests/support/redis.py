@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +12,14 @@ from typing import Any
 import pytest
 import redis
 
+from tests.support.free_ports import free_port
+
 
 class RedisServer:
     """Keeps nothing on disk. `client` is a blocking one, to look into it."""
 
     def __init__(self, program: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.client: Any = redis.Redis(port=self.port)
         self._command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
