@@ -53,17 +53,13 @@ class AdminClient:
 
     def get(self, path: str, query: Mapping[str, object]) -> Any:
         """The JSON at a path. Raises `AdminError`."""
-        connection, response = self._open(path, query)
-        try:
-            return self._parse(response.read(_MAX_BYTES))
-        except (OSError, HTTPException) as error:
-            raise self._away(error) from error
-        finally:
-            connection.close()
+        return self._read(*self._open(path, query))
 
     def post(self, path: str, body: Mapping[str, object] | None = None) -> Any:
         """The JSON that a POST is answered with; `body` is sent as JSON. Raises `AdminError`."""
-        connection, response = self._open(path, {}, "POST", body)
+        return self._read(*self._open(path, {}, "POST", body))
+
+    def _read(self, connection: HTTPConnection, response: HTTPResponse) -> Any:
         try:
             return self._parse(response.read(_MAX_BYTES))
         except (OSError, HTTPException) as error:

@@ -23,7 +23,7 @@ from typing import Any
 from tests.bench.processes import ROOT, started_gateway
 from tests.support.caller import AUTHORIZATION, FORM, MESSAGES, request
 from tests.support.running import ACCOUNT_SID, consumer
-from tests.support.upstream import RawUpstream, UpstreamConnection, answer, raw_upstream
+from tests.support.upstream import RawUpstream, ScriptedConnection, answer, raw_upstream
 
 _QUIET_SECONDS = 0.15
 _RANDOM_ID = re.compile(rb"(X-Request-Id: )[0-9a-f]{32}\r\n", re.IGNORECASE)
@@ -107,7 +107,7 @@ def mutations(count: int, seed: int) -> Iterator[Case]:
         yield Case(f"mutation/{number}", (data[:cut], data[cut:]) if rng.random() < 0.5 else (data,))
 
 
-async def answer_all(connection: UpstreamConnection) -> None:
+async def answer_all(connection: ScriptedConnection) -> None:
     """`{}`, or the head of it."""
     await connection.send(answer(b"{}")[: -2 if connection.received.line.startswith("HEAD ") else None])
 

@@ -31,7 +31,7 @@ from gateway.observe.log.line_writer import LineWriter
 from tests.support.caller import FORM, MESSAGES, RawCaller, request
 from tests.support.process_hooks import kept_hooks
 from tests.support.running import ENVIRON, configuration, consumer
-from tests.support.upstream import RawUpstream, UpstreamConnection, answer, raw_upstream
+from tests.support.upstream import RawUpstream, ScriptedConnection, answer, raw_upstream
 
 CONSUMERS = 40
 THIEF = "127.0.0.66"
@@ -75,7 +75,7 @@ class _Twilio:
     def __init__(self) -> None:
         self._made = 0
 
-    async def act(self, connection: UpstreamConnection) -> None:
+    async def act(self, connection: ScriptedConnection) -> None:
         if not connection.received.line.startswith("POST"):
             await connection.send(answer(b"{}"))
             return

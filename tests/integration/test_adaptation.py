@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.caller import MESSAGES, ask, request
 from tests.support.running import ACCOUNT_SID, ENVIRON, Running, consumer, running_gateway
-from tests.support.upstream import RawUpstream, Step, UpstreamConnection, reply
+from tests.support.upstream import RawUpstream, ScriptedConnection, Step, reply
 
 JSON = "Content-Type: application/json"
 PAGE = {
@@ -26,7 +26,7 @@ SUBACCOUNT = "AC" + "5" * 32
 def refusing(*keys: list[str]) -> Step:
     """401/20003 for these keys, their number in the body; 200 for others."""
 
-    async def act(connection: UpstreamConnection) -> None:
+    async def act(connection: ScriptedConnection) -> None:
         key = connection.received.values("authorization")
         if key not in keys:
             return await reply(b"{}")(connection)

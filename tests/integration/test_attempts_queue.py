@@ -11,7 +11,7 @@ from gateway.concurrency.concurrency_limiter import ConcurrencyLimiter
 from tests.support.attempts import DELETE, GET, OK, POST, SIGNAL, SOON, coded, until, with_field
 from tests.support.caller import ask, raw_caller
 from tests.support.running import ENVIRON, Running, running_gateway
-from tests.support.upstream import RawUpstream, UpstreamConnection, answer, gated, hang, reply
+from tests.support.upstream import RawUpstream, ScriptedConnection, answer, gated, hang, reply
 
 ONE_AT_ONCE = {"initial": 1, "ceiling": 1, "queue": 2}
 
@@ -174,7 +174,7 @@ async def test_the_next_key_inside_tries(upstream: RawUpstream, given: bytes, fi
         for sid, name in ((ENVIRON["TWILIO_API_KEY"], "first"), (next_key, "second"))
     }
 
-    async def act(connection: UpstreamConnection) -> None:
+    async def act(connection: ScriptedConnection) -> None:
         if "PageSize=1" in connection.received.line:  # the test of the refused key, in the background
             await reply(b"{}")(connection)
             return

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.secret_stores.secret_cache import SecretCache
 from tests.support.aws import REGION, AwsPeer, aws_peer
-from tests.support.remote_secrets import Events, complaint_of, load, secret_of, write_configuration
+from tests.support.remote_secrets import SecretEvents, complaint_of, load, secret_of, write_configuration
 from tests.support.upstream import Step, hang, raw, raw_upstream, reply
 
 CANARY, SECOND = "c4nary0f16aaaaaaaaaaaaaaaaaaaaaaa", "c4nary0f16bbbbbbbbbbbbbbbbbbbbbbb"
@@ -95,7 +95,7 @@ async def test_the_region_of_the_environment(
 
 
 async def test_rotated(aws: AwsPeer, tmp_path: Path) -> None:
-    remote, events = SecretCache(), Events()
+    remote, events = SecretCache(), SecretEvents()
     remote.start(lambda: None, events)
     path = write(tmp_path, aws)
     await load(path, remote)

@@ -8,7 +8,7 @@ from tests.support.caller import FORM, MESSAGES, ask, ask_admin, raw_caller, req
 from tests.support.metrics import scrape, total
 from tests.support.moved_clock import MovedClock
 from tests.support.running import Running, running_gateway
-from tests.support.upstream import RawUpstream, UpstreamConnection, raw, reply
+from tests.support.upstream import RawUpstream, ScriptedConnection, raw, reply
 
 GET = request(f"GET {MESSAGES}")
 BIG = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n" + bytes(16_000_000))
@@ -55,7 +55,7 @@ def held(gateway: Running) -> int:
 async def test_c2_bodies_that_wait_for_twilio_are_bounded_together(upstream: RawUpstream) -> None:
     answered = asyncio.Event()
 
-    async def answer_later(connection: UpstreamConnection) -> None:
+    async def answer_later(connection: ScriptedConnection) -> None:
         await answered.wait()
         await reply(b"{}")(connection)
 

@@ -4,6 +4,8 @@ import asyncio
 import os
 import re
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import aiohttp
 
@@ -11,33 +13,23 @@ from tests.support.free_ports import free_port
 from twilio_simulator.demo_traffic import SERVICES
 
 
-async def test_prints_the_page_first_and_has_traffic() -> None:
-    """The page's URL, then the curl line; every service shows up, and some of what they meet."""
+@asynccontextmanager
+async def demo(*options: str) -> AsyncIterator[asyncio.StreamReader]:
+    """Its standard output. It ends with 0 when it is terminated; all within 90 s."""
     environ = {
         "GATEWAY__LISTEN": "127.0.0.1:0",
         "GATEWAY__ADMIN__LISTEN": "127.0.0.1:0",
         "GATEWAY__UPSTREAM__CONNECT_TO": f"http://127.0.0.1:{free_port()}",
         "GATEWAY__LOG__LEVEL": "error",
     }
+    command = [sys.executable, "-m", "gateway", "demo", *options]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", "demo", "--traffic",
-        env={**os.environ, **environ}, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+        *command, env={**os.environ, **environ}, stdout=asyncio.subprocess.PIPE
+    )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(60):
-            first = (await process.stdout.readline()).decode()
-            page = re.fullmatch(r"The live page:  (http://127\.0\.0\.1:\d+/)\n", first)
-            assert page is not None, first
-            text = (await process.stdout.readuntil(b"Ctrl+C")).decode()
-            assert "curl -u quickstart:gw" in text
-            async with aiohttp.ClientSession() as session:
-                async with session.get(page[1]) as answer:
-                    assert "twilio-gateway" in await answer.text()
-                seen: dict[str, int] = {}
-                while not all(seen.get(name) for name in SERVICES):
-                    async with session.get(f"{page[1]}api/consumers") as answer:
-                        seen = {row["name"]: row["requests"] for row in (await answer.json())["consumers"]}
+        async with asyncio.timeout(90):
+            yield process.stdout
             process.terminate()
             await process.stdout.read()
             assert await process.wait() == 0
@@ -45,6 +37,23 @@ async def test_prints_the_page_first_and_has_traffic() -> None:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def test_prints_the_page_first_and_has_traffic() -> None:
+    """The page's URL, then the curl line; every service shows up, and some of what they meet."""
+    async with demo("--traffic") as output:
+        first = (await output.readline()).decode()
+        page = re.fullmatch(r"The live page:  (http://127\.0\.0\.1:\d+/)\n", first)
+        assert page is not None, first
+        text = (await output.readuntil(b"Ctrl+C")).decode()
+        assert "curl -u quickstart:gw" in text
+        async with aiohttp.ClientSession() as session:
+            async with session.get(page[1]) as answer:
+                assert "twilio-gateway" in await answer.text()
+            seen: dict[str, int] = {}
+            while not all(seen.get(name) for name in SERVICES):
+                async with session.get(f"{page[1]}api/consumers") as answer:
+                    seen = {row["name"]: row["requests"] for row in (await answer.json())["consumers"]}
 
 
 async def test_the_whole_circle() -> None:
@@ -52,49 +61,29 @@ async def test_the_whole_circle() -> None:
 
     The command is run as it is printed (row D7): the program need not be on the PATH.
     """
-    environ = {
-        "GATEWAY__LISTEN": "127.0.0.1:0",
-        "GATEWAY__ADMIN__LISTEN": "127.0.0.1:0",
-        "GATEWAY__UPSTREAM__CONNECT_TO": f"http://127.0.0.1:{free_port()}",
-        "GATEWAY__LOG__LEVEL": "error",
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", "demo", env={**os.environ, **environ}, stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(90), aiohttp.ClientSession() as session:
-            text = (await process.stdout.readuntil(b"Body=Hello\n")).decode()
-            text += (
-                (await process.stdout.readuntil(b"Body=Hello\n")).decode() if "inbound" not in text else ""
-            )
-            page = re.search(r"The live page:  (\S+)", text)
-            login = re.search(r"curl -u (\w+):(\S+) (\S+)", text)
-            assert page is not None
-            assert login is not None
-            message = {"To": "+15005550006", "From": "+15005550001", "Body": "Hello"}
-            fields = {"Authorization": aiohttp.encode_basic_auth(login[1], login[2])}
-            async with session.post(login[3], data=message, headers=fields) as answer:
-                assert answer.status == 201
-            command = text[text.index("TWILIO_AUTH_TOKEN=") :].replace("\\\n", " ").split()
-            given = dict(part.split("=", 1) for part in command[:2])
-            sending = await asyncio.create_subprocess_exec(
-                *command[2:],
-                env={**os.environ, **given},
-                stdout=asyncio.subprocess.PIPE,
-            )
-            output, _ = await sending.communicate()
-            assert sending.returncode == 0
-            assert b"You wrote: Hello" in output
-            events: list[dict[str, object]] = []
-            while len(events) < 3:  # the message, sent and delivered
-                async with session.get(f"{page[1]}api/webhooks") as answer:
-                    events = (await answer.json())["events"]
-            assert {event["outcome"] for event in events} == {"relayed"}
-            process.terminate()
-            await process.stdout.read()
-            assert await process.wait() == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    async with demo() as output, aiohttp.ClientSession() as session:
+        text = (await output.readuntil(b"Body=Hello\n")).decode()
+        text += (await output.readuntil(b"Body=Hello\n")).decode() if "inbound" not in text else ""
+        page = re.search(r"The live page:  (\S+)", text)
+        login = re.search(r"curl -u (\w+):(\S+) (\S+)", text)
+        assert page is not None
+        assert login is not None
+        message = {"To": "+15005550006", "From": "+15005550001", "Body": "Hello"}
+        fields = {"Authorization": aiohttp.encode_basic_auth(login[1], login[2])}
+        async with session.post(login[3], data=message, headers=fields) as answer:
+            assert answer.status == 201
+        command = text[text.index("TWILIO_AUTH_TOKEN=") :].replace("\\\n", " ").split()
+        given = dict(part.split("=", 1) for part in command[:2])
+        sending = await asyncio.create_subprocess_exec(
+            *command[2:],
+            env={**os.environ, **given},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        answered, _ = await sending.communicate()
+        assert sending.returncode == 0
+        assert b"You wrote: Hello" in answered
+        events: list[dict[str, object]] = []
+        while len(events) < 3:  # the message, sent and delivered
+            async with session.get(f"{page[1]}api/webhooks") as answer:
+                events = (await answer.json())["events"]
+        assert {event["outcome"] for event in events} == {"relayed"}

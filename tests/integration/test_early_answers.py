@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.caller import AUTHORIZATION, FORM, MESSAGES, ask, raw_caller, request
 from tests.support.running import Running
-from tests.support.upstream import RawUpstream, UpstreamConnection, answer, early
+from tests.support.upstream import RawUpstream, ScriptedConnection, answer, early
 
 MIB = 1 << 20
 UPLOAD = "/mcs/v1/Services/IS00112233445566778899aabbccddeeff/Media"
@@ -34,7 +34,7 @@ async def test_an_answer_of_twilio_before_the_upload_ends_reaches_the_caller(
 ) -> None:
     """RFC 9112 9.5, 9.6. The upstream reads nothing of the body."""
 
-    async def refuse(connection: UpstreamConnection) -> None:
+    async def refuse(connection: ScriptedConnection) -> None:
         await connection.send(answer(b'{"code": 20003}', status="401 Unauthorized"))
 
     for _ in range(3):
@@ -60,7 +60,7 @@ async def test_b9_an_answer_that_breaks_off_is_no_clean_end(
 ) -> None:
     """In HTTP/1.0 the end of the connection is the end of the answer: it must be a reset."""
 
-    async def broken(connection: UpstreamConnection) -> None:
+    async def broken(connection: ScriptedConnection) -> None:
         await connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         await connection.send(b"%x\r\n%b\r\n" % (200_000, b"x" * 200_000))
         await gate.wait()

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.secret_stores.secret_cache import SecretCache
 from tests.support.gcp import PROJECT, GcpPeer, gcp_peer
-from tests.support.remote_secrets import Events, complaint_of, load, secret_of, write_configuration
+from tests.support.remote_secrets import SecretEvents, complaint_of, load, secret_of, write_configuration
 from tests.support.running import ENVIRON
 
 CANARY, SECOND = "c4nary0f16aaaaaaaaaaaaaaaaaaaaaaa", "c4nary0f16bbbbbbbbbbbbbbbbbbbbbbb"
@@ -89,7 +89,7 @@ async def test_a_pod_at_google(gcp: GcpPeer, tmp_path: Path) -> None:
 
 
 async def test_a_token_serves_until_it_is_refused(gcp: GcpPeer, tmp_path: Path) -> None:
-    remote, events = SecretCache(), Events()
+    remote, events = SecretCache(), SecretEvents()
     remote.start(lambda: None, events)
     path = write(tmp_path, gcp)
     await load(path, remote)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.caller import FORM, MESSAGES, ask, raw_caller, request
 from tests.support.running import Running, running_gateway
-from tests.support.upstream import RawUpstream, UpstreamConnection, answer, early, gated, hang, raw
+from tests.support.upstream import RawUpstream, ScriptedConnection, answer, early, gated, hang, raw
 
 GET = request(f"GET {MESSAGES}")
 POST = request(f"POST {MESSAGES}", FORM, body=b"To=%2B1")
@@ -63,7 +63,7 @@ async def test_a_post_in_flight_is_awaited_and_logged(gateway: Running, upstream
 async def test_a_caller_that_leaves_during_a_streamed_answer(gateway: Running, upstream: RawUpstream) -> None:
     """The upstream connection is closed, whatever the method was."""
 
-    async def endless(connection: UpstreamConnection) -> None:
+    async def endless(connection: ScriptedConnection) -> None:
         await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % SIZE)
         while True:
             await connection.send(b"x" * 65_536)
@@ -98,7 +98,7 @@ async def test_a_caller_that_leaves_in_its_upload(
     """The upstream sees a body that breaks off, not a shorter one; the record blames the caller."""
     seen = asyncio.Event()
 
-    async def read(connection: UpstreamConnection) -> None:
+    async def read(connection: ScriptedConnection) -> None:
         await connection.reader.readuntil(b"abc")
         seen.set()
         await connection.reader.readuntil(b"\r\n0\r\n\r\n")

@@ -3,7 +3,7 @@
 from gateway.http.response import Response
 from gateway.idempotency.claim_rules import ClaimState, Record
 from gateway.idempotency.redis_records import RedisRecords
-from tests.support.idempotency import CLAIM, LEASE, RECORD, Replica
+from tests.support.idempotency import CLAIM, LEASE, RECORD, KeyedReplica
 from tests.support.redis import RedisServer
 
 OTHER_BODY = CLAIM._replace(fingerprint="2:" + "2" * 64)
@@ -13,7 +13,9 @@ def _answer(status: int = 201) -> Response:
     return Response(status, "Created", ((b"X", b"1"),), b"\x00\xff", None)
 
 
-async def test_a_lost_lease_is_an_unknown_outcome(server: RedisServer, one: Replica, two: Replica) -> None:
+async def test_a_lost_lease_is_an_unknown_outcome(
+    server: RedisServer, one: KeyedReplica, two: KeyedReplica
+) -> None:
     async with one.hold() as held:
         server.client.delete(LEASE)  # what Redis does when nobody has renewed it for 30 s
         assert await two.slug() == "idempotency_unknown"
@@ -22,14 +24,16 @@ async def test_a_lost_lease_is_an_unknown_outcome(server: RedisServer, one: Repl
     assert not (await two.send())[0]
 
 
-def _records(of: Replica) -> RedisRecords:
+def _records(of: KeyedReplica) -> RedisRecords:
     return RedisRecords(
         of.store, ttl_seconds=60, unwritten_max=1, find=lambda scope: None, on_written=lambda scope: None,
         lease_seconds=30, renew_seconds=0.01,
     )  # fmt: skip
 
 
-async def test_a_lease_is_renewed_while_it_is_held(server: RedisServer, one: Replica, two: Replica) -> None:
+async def test_a_lease_is_renewed_while_it_is_held(
+    server: RedisServer, one: KeyedReplica, two: KeyedReplica
+) -> None:
     records = _records(one)
     lease = records.lease(CLAIM)
     assert await records.begin(lease) is None
@@ -46,7 +50,7 @@ async def test_a_lease_is_renewed_while_it_is_held(server: RedisServer, one: Rep
 
 
 async def test_a_lease_says_nothing_about_anothers_record(
-    server: RedisServer, one: Replica, two: Replica
+    server: RedisServer, one: KeyedReplica, two: KeyedReplica
 ) -> None:
     records = _records(one)
     old, late = records.lease(CLAIM), records.lease(CLAIM)
@@ -65,7 +69,7 @@ async def test_a_lease_says_nothing_about_anothers_record(
     await records.close()
 
 
-async def test_what_is_settled_stays_so(server: RedisServer, one: Replica, two: Replica) -> None:
+async def test_what_is_settled_stays_so(server: RedisServer, one: KeyedReplica, two: KeyedReplica) -> None:
     records = _records(one)
     lease = records.lease(CLAIM)
     assert await records.begin(lease) is None

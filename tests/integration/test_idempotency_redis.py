@@ -8,7 +8,7 @@ import pytest
 
 from gateway.http.response import Response
 from gateway.policy.idempotency_key import Claim
-from tests.support.idempotency import CLAIM, LEASE, RECORD, Replica, replica
+from tests.support.idempotency import CLAIM, LEASE, RECORD, KeyedReplica, replica
 from tests.support.redis import RedisServer
 
 OTHER_BODY = CLAIM._replace(fingerprint="2:" + "2" * 64)
@@ -18,7 +18,7 @@ def _answer(status: int = 201) -> Response:
     return Response(status, "Created", ((b"X", b"1"),), b"\x00\xff", None)
 
 
-async def test_another_replica_replays(one: Replica, two: Replica) -> None:
+async def test_another_replica_replays(one: KeyedReplica, two: KeyedReplica) -> None:
     assert (await one.send(body=b"\x00\xff\r\n\r\n"))[0]
     sent, answer = await two.send()
     assert not sent
@@ -29,7 +29,7 @@ async def test_another_replica_replays(one: Replica, two: Replica) -> None:
     assert one.store.runs == 2
 
 
-async def test_everything_in_redis_expires_and_is_hashed(server: RedisServer, one: Replica) -> None:
+async def test_everything_in_redis_expires_and_is_hashed(server: RedisServer, one: KeyedReplica) -> None:
     async with one.hold() as held:
         ttl, lease = server.client.pttl(RECORD), server.client.pttl(LEASE)
         assert 86_400_000 < ttl <= 86_430_000
@@ -40,7 +40,7 @@ async def test_everything_in_redis_expires_and_is_hashed(server: RedisServer, on
     assert 0 < server.client.pttl(RECORD) <= 86_400_000
 
 
-async def test_duplicates_on_all_replicas_make_one_send(one: Replica, two: Replica) -> None:
+async def test_duplicates_on_all_replicas_make_one_send(one: KeyedReplica, two: KeyedReplica) -> None:
     async with one.hold() as held:
         tasks = [asyncio.create_task(each.send()) for each in (one, two) for _ in range(10)]
         await one.until_event("waited", 10)
@@ -49,7 +49,7 @@ async def test_duplicates_on_all_replicas_make_one_send(one: Replica, two: Repli
     assert [sent for sent, _ in await asyncio.gather(*tasks)] == [False] * 20
 
 
-async def test_when_the_first_is_released_one_of_all_sends(one: Replica, two: Replica) -> None:
+async def test_when_the_first_is_released_one_of_all_sends(one: KeyedReplica, two: KeyedReplica) -> None:
     async with one.hold() as held:
         tasks = [asyncio.create_task(each.send()) for each in (one, two) for _ in range(10)]
         await one.until_event("waited", 10)
@@ -58,14 +58,14 @@ async def test_when_the_first_is_released_one_of_all_sends(one: Replica, two: Re
     assert sorted(sent for sent, _ in await asyncio.gather(*tasks)) == [False] * 19 + [True]
 
 
-async def test_waiting_for_another_replica_ends_at_the_deadline(one: Replica, two: Replica) -> None:
+async def test_waiting_for_another_replica_ends_at_the_deadline(one: KeyedReplica, two: KeyedReplica) -> None:
     async with one.hold() as held:
         assert await two.slug(seconds=0.02) == "idempotency_in_flight"
         await held.keep(_answer())
     assert not (await two.send())[0]
 
 
-async def test_unknown_and_spent_are_known_to_all(one: Replica, two: Replica) -> None:
+async def test_unknown_and_spent_are_known_to_all(one: KeyedReplica, two: KeyedReplica) -> None:
     await one.send(status=500)
     assert await two.slug() == "idempotency_unknown"
     large = Claim("c" * 64, "1" * 64)
@@ -73,7 +73,9 @@ async def test_unknown_and_spent_are_known_to_all(one: Replica, two: Replica) ->
     assert await two.slug(large) == "idempotency_not_kept"
 
 
-async def test_a_redis_that_forgot_is_told_the_end(server: RedisServer, one: Replica, two: Replica) -> None:
+async def test_a_redis_that_forgot_is_told_the_end(
+    server: RedisServer, one: KeyedReplica, two: KeyedReplica
+) -> None:
     async with one.hold() as held:
         server.client.flushall()
         await held.keep(_answer())
@@ -81,7 +83,9 @@ async def test_a_redis_that_forgot_is_told_the_end(server: RedisServer, one: Rep
 
 
 @pytest.mark.parametrize("fault", ["before", "after"])
-async def test_what_could_not_be_written_is_written_later(one: Replica, two: Replica, fault: str) -> None:
+async def test_what_could_not_be_written_is_written_later(
+    one: KeyedReplica, two: KeyedReplica, fault: str
+) -> None:
     async with one.hold() as held:
         one.store.faults.extend([fault] * 2)
         await held.keep(_answer())
@@ -91,7 +95,9 @@ async def test_what_could_not_be_written_is_written_later(one: Replica, two: Rep
 
 
 @pytest.mark.parametrize("fault", ["before", "after"])
-async def test_a_claim_without_an_answer_is_repeated(one: Replica, two: Replica, fault: str) -> None:
+async def test_a_claim_without_an_answer_is_repeated(
+    one: KeyedReplica, two: KeyedReplica, fault: str
+) -> None:
     """Whether Redis ran the script or not: this replica sends, and no other."""
     one.store.faults.extend([fault] * 3)
     async with one.hold() as held:
@@ -102,7 +108,9 @@ async def test_a_claim_without_an_answer_is_repeated(one: Replica, two: Replica,
 
 
 @pytest.mark.parametrize("fault", ["before_away", "after_away"])
-async def test_a_store_that_is_away_leaves_local_records(one: Replica, two: Replica, fault: str) -> None:
+async def test_a_store_that_is_away_leaves_local_records(
+    one: KeyedReplica, two: KeyedReplica, fault: str
+) -> None:
     one.store.faults.append(fault)
     async with one.hold() as held:
         assert one.events == ["store_away", "sent"]
@@ -112,7 +120,9 @@ async def test_a_store_that_is_away_leaves_local_records(one: Replica, two: Repl
 
 
 @pytest.mark.parametrize("fault", ["before_away", "after_away"])
-async def test_a_store_that_is_away_refuses_if_told_to(server: RedisServer, two: Replica, fault: str) -> None:
+async def test_a_store_that_is_away_refuses_if_told_to(
+    server: RedisServer, two: KeyedReplica, fault: str
+) -> None:
     async with replica(server, refuses=True) as strict:
         strict.store.faults.append(fault)
         assert await strict.slug() == "store_unavailable"
@@ -121,7 +131,9 @@ async def test_a_store_that_is_away_refuses_if_told_to(server: RedisServer, two:
         assert (await two.send())[0]  # nothing of it is left
 
 
-async def test_a_claim_that_could_not_be_taken_back_is_superseded(server: RedisServer, two: Replica) -> None:
+async def test_a_claim_that_could_not_be_taken_back_is_superseded(
+    server: RedisServer, two: KeyedReplica
+) -> None:
     async with replica(server, refuses=True) as strict:
         strict.store.faults.append("after_away")
         assert await strict.slug() == "store_unavailable"
@@ -132,7 +144,9 @@ async def test_a_claim_that_could_not_be_taken_back_is_superseded(server: RedisS
     assert not (await two.send())[0]
 
 
-async def test_a_caller_that_leaves_while_redis_answers_locks_nothing(one: Replica, two: Replica) -> None:
+async def test_a_caller_that_leaves_while_redis_answers_locks_nothing(
+    one: KeyedReplica, two: KeyedReplica
+) -> None:
     one.store.faults.append("hold")
     leaving = asyncio.create_task(one.send())
     await one.store.until_runs(1)
@@ -144,7 +158,7 @@ async def test_a_caller_that_leaves_while_redis_answers_locks_nothing(one: Repli
 
 
 async def test_a_caller_that_leaves_while_the_end_is_written_undoes_nothing(
-    one: Replica, two: Replica
+    one: KeyedReplica, two: KeyedReplica
 ) -> None:
     async def send() -> None:
         async with one.hold() as held:
@@ -163,7 +177,7 @@ async def test_a_caller_that_leaves_while_the_end_is_written_undoes_nothing(
     assert not (await two.send())[0]
 
 
-async def test_a_frozen_redis(server: RedisServer, two: Replica) -> None:
+async def test_a_frozen_redis(server: RedisServer, two: KeyedReplica) -> None:
     async with replica(server, answer_seconds=0.5) as one:
         async with one.hold() as held:
             server.freeze()
@@ -180,7 +194,7 @@ async def test_a_frozen_redis(server: RedisServer, two: Replica) -> None:
     assert not (await two.send(CLAIM._replace(scope="d" * 64)))[0]
 
 
-async def test_what_is_left_unwritten_reads_as_unknown(server: RedisServer, two: Replica) -> None:
+async def test_what_is_left_unwritten_reads_as_unknown(server: RedisServer, two: KeyedReplica) -> None:
     async with replica(server) as dying, dying.hold() as held:
         dying.store.away = True
         await held.keep(_answer())
@@ -201,7 +215,7 @@ OTHER_FORMS: list[dict[str, bytes]] = [
 
 @pytest.mark.parametrize("fields", OTHER_FORMS, ids=lambda fields: f"{fields}")
 async def test_c11_a_record_of_another_form_is_an_unknown_outcome(
-    server: RedisServer, one: Replica, two: Replica, fields: dict[str, bytes]
+    server: RedisServer, one: KeyedReplica, two: KeyedReplica, fields: dict[str, bytes]
 ) -> None:
     """Something was begun with this key, so nothing is sent; and that is no fault of the gateway's (500)."""
     assert (await one.send())[0]
@@ -211,7 +225,7 @@ async def test_c11_a_record_of_another_form_is_an_unknown_outcome(
 
 @pytest.mark.parametrize("kind", ["string", "list", "zset"])
 async def test_c11_a_record_of_another_type_is_an_unknown_outcome(
-    server: RedisServer, one: Replica, two: Replica, kind: str
+    server: RedisServer, one: KeyedReplica, two: KeyedReplica, kind: str
 ) -> None:
     """The store stays available for the others, and a holder whose record was replaced writes the truth."""
     client: Any = server.client

@@ -7,21 +7,21 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.http.response import Response
-from tests.support.idempotency import CLAIM, RECORD, Replica, replica
+from tests.support.idempotency import CLAIM, RECORD, KeyedReplica, replica
 from tests.support.redis import RedisServer
 
 FOREIGN = CLAIM._replace(identities=("c" * 16,), fingerprint="2:" + "3" * 64, fingerprint_v1="3" * 64)
 
 
 @pytest.fixture
-async def one(server: RedisServer) -> AsyncIterator[Replica]:
+async def one(server: RedisServer) -> AsyncIterator[KeyedReplica]:
     """With the time-out of a real gateway: 80 ms."""
     async with replica(server, 0.08) as made:
         yield made
 
 
 @pytest.fixture
-async def two(server: RedisServer) -> AsyncIterator[Replica]:
+async def two(server: RedisServer) -> AsyncIterator[KeyedReplica]:
     async with replica(server, 0.08) as made:
         yield made
 
@@ -32,7 +32,7 @@ def _answer(status: int = 201) -> Response:
 
 @pytest.mark.parametrize("pause", [100, 150, 300, 500])
 async def test_a_pause_of_redis_sends_nothing_twice(
-    server: RedisServer, one: Replica, two: Replica, pause: int
+    server: RedisServer, one: KeyedReplica, two: KeyedReplica, pause: int
 ) -> None:
     """Ten callers with one key at each replica, while nothing is answered."""
     await asyncio.gather(one.store.store.open(), two.store.store.open())
@@ -43,7 +43,9 @@ async def test_a_pause_of_redis_sends_nothing_twice(
     assert "store_away" not in one.events + two.events
 
 
-async def test_pauses_at_random_send_nothing_twice(server: RedisServer, one: Replica, two: Replica) -> None:
+async def test_pauses_at_random_send_nothing_twice(
+    server: RedisServer, one: KeyedReplica, two: KeyedReplica
+) -> None:
     """Claims, renewals and ends all meet pauses; each key is sent once."""
     chance = random.Random(5)
     for number in range(12):
@@ -58,7 +60,7 @@ async def test_pauses_at_random_send_nothing_twice(server: RedisServer, one: Rep
 
 
 async def test_a_deadline_that_passes_in_a_pause_locks_nothing(
-    server: RedisServer, one: Replica, two: Replica
+    server: RedisServer, one: KeyedReplica, two: KeyedReplica
 ) -> None:
     """The scripts that were not answered run later: they must not begin a flight that nobody ends."""
     await one.store.store.open()
@@ -72,7 +74,7 @@ async def test_a_deadline_that_passes_in_a_pause_locks_nothing(
 
 
 async def test_a_holder_whose_claim_was_flushed_writes_the_truth(
-    server: RedisServer, one: Replica, two: Replica
+    server: RedisServer, one: KeyedReplica, two: KeyedReplica
 ) -> None:
     async with one.hold() as held:
         server.client.flushall()
@@ -84,7 +86,7 @@ async def test_a_holder_whose_claim_was_flushed_writes_the_truth(
 
 
 async def test_a_second_holder_is_reported_and_each_gets_its_own_answer(
-    server: RedisServer, one: Replica, two: Replica
+    server: RedisServer, one: KeyedReplica, two: KeyedReplica
 ) -> None:
     async with one.hold() as held:
         server.client.flushall()
@@ -95,14 +97,18 @@ async def test_a_second_holder_is_reported_and_each_gets_its_own_answer(
     assert not (await two.send())[0]
 
 
-async def test_b16_a_new_consumer_of_the_same_name_inherits_no_record(one: Replica, two: Replica) -> None:
+async def test_b16_a_new_consumer_of_the_same_name_inherits_no_record(
+    one: KeyedReplica, two: KeyedReplica
+) -> None:
     assert (await one.send())[0]
     assert (await two.send(FOREIGN, body=b"mine"))[0]
     sent, answer = await two.send(FOREIGN)
     assert (sent, answer.body) == (False, b"mine")
 
 
-async def test_b16_a_new_consumer_waits_for_the_flight_of_the_former(one: Replica, two: Replica) -> None:
+async def test_b16_a_new_consumer_waits_for_the_flight_of_the_former(
+    one: KeyedReplica, two: KeyedReplica
+) -> None:
     """And a flight whose holder is gone does not bind it."""
     async with one.hold() as held:
         assert await two.slug(FOREIGN, seconds=0.02) == "idempotency_in_flight"
@@ -112,13 +118,15 @@ async def test_b16_a_new_consumer_waits_for_the_flight_of_the_former(one: Replic
     assert (await one.send(FOREIGN._replace(identities=("d" * 16,))))[0]
 
 
-async def test_b16_a_consumer_that_rotates_its_keys_keeps_its_records(one: Replica, two: Replica) -> None:
+async def test_b16_a_consumer_that_rotates_its_keys_keeps_its_records(
+    one: KeyedReplica, two: KeyedReplica
+) -> None:
     rotated = CLAIM._replace(identities=(*CLAIM.identities, "e" * 16))
     assert (await one.send(rotated))[0]
     assert not (await two.send(rotated._replace(identities=("e" * 16,))))[0]
 
 
-async def test_everything_has_the_prefix(server: RedisServer, one: Replica) -> None:
+async def test_everything_has_the_prefix(server: RedisServer, one: KeyedReplica) -> None:
     async with one.hold() as held:
         assert all(name.startswith("gateway:") for name in server.names())
         assert RECORD in server.names()

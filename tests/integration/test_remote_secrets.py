@@ -11,7 +11,14 @@ import pytest
 
 from gateway.config.problems import ConfigError
 from gateway.secret_stores.secret_cache import SecretCache
-from tests.support.remote_secrets import Clock, Events, complaint_of, load, secret_of, write_configuration
+from tests.support.remote_secrets import (
+    Clock,
+    SecretEvents,
+    complaint_of,
+    load,
+    secret_of,
+    write_configuration,
+)
 from tests.support.running import ENVIRON
 from tests.support.vault import STATIC_TOKEN, VaultPeer, vault_peer
 
@@ -41,13 +48,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def events() -> Events:
+def events() -> SecretEvents:
     """Of `remote`."""
-    return Events()
+    return SecretEvents()
 
 
 @pytest.fixture
-def remote(clock: Clock, events: Events) -> Iterator[SecretCache]:
+def remote(clock: Clock, events: SecretEvents) -> Iterator[SecretCache]:
     """Started, with a background that never comes to its turn."""
     remote = SecretCache(clock)
     remote.start(lambda: None, events)
@@ -75,7 +82,7 @@ async def refresh(remote: SecretCache) -> bool:
 
 
 async def test_away_at_a_refresh(
-    vault: VaultPeer, path: Path, remote: SecretCache, clock: Clock, events: Events
+    vault: VaultPeer, path: Path, remote: SecretCache, clock: Clock, events: SecretEvents
 ) -> None:
     """The last good value stays, its age grows; each change of state is told once."""
     await load(path, remote)
@@ -96,7 +103,7 @@ async def test_away_at_a_refresh(
     assert events.told[1:] == [("confirmed", NAME, "")]
 
 
-async def test_rotated(vault: VaultPeer, path: Path, remote: SecretCache, events: Events) -> None:
+async def test_rotated(vault: VaultPeer, path: Path, remote: SecretCache, events: SecretEvents) -> None:
     await load(path, remote)
     vault.put("twilio/main", api_secret=SECOND)
     assert await refresh(remote)
@@ -142,7 +149,7 @@ async def test_the_background(vault: VaultPeer, tmp_path: Path) -> None:
     remote, told = SecretCache(), asyncio.Event()
     loop = asyncio.get_running_loop()
     await load(write(tmp_path, vault, refresh_seconds=1), remote)
-    remote.start(lambda: loop.call_soon_threadsafe(told.set), Events())
+    remote.start(lambda: loop.call_soon_threadsafe(told.set), SecretEvents())
     vault.put("twilio/main", api_secret=SECOND)
     async with asyncio.timeout(60):
         await told.wait()
@@ -156,7 +163,7 @@ async def test_a_reload_changes_the_pace(vault: VaultPeer, tmp_path: Path) -> No
     remote, told = SecretCache(), asyncio.Event()
     loop = asyncio.get_running_loop()
     await load(write(tmp_path, vault, refresh_seconds=86_400), remote)
-    remote.start(lambda: loop.call_soon_threadsafe(told.set), Events())
+    remote.start(lambda: loop.call_soon_threadsafe(told.set), SecretEvents())
     await load(write(tmp_path, vault, refresh_seconds=1), remote)
     vault.put("twilio/main", api_secret=SECOND)
     async with asyncio.timeout(60):

@@ -9,7 +9,7 @@ from tests.support.attempts import until
 from tests.support.caller import FORM, MESSAGES, ask, raw_caller, request
 from tests.support.moved_clock import MovedClock
 from tests.support.running import ACCOUNT_SID, consumer, running_gateway
-from tests.support.upstream import RawUpstream, UpstreamConnection, gated, raw, reply
+from tests.support.upstream import RawUpstream, ScriptedConnection, gated, raw, reply
 
 GET = request(f"GET {MESSAGES}")
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\n"
@@ -68,7 +68,7 @@ async def test_a11_a_slow_answer_without_links_is_streamed_to_callers_of_a_prefi
 
 
 async def test_a11_a_slow_answer_is_kept_for_its_idempotency_key(upstream: RawUpstream) -> None:
-    async def slow(connection: UpstreamConnection) -> None:
+    async def slow(connection: ScriptedConnection) -> None:
         await connection.send(HEAD.replace(b"200 OK", b"201 Created") + b"{")
         await asyncio.sleep(0.25)  # longer than an answer is waited for that is not needed whole
         await connection.send(b'""}')
@@ -83,7 +83,7 @@ async def test_a11_a_slow_answer_is_kept_for_its_idempotency_key(upstream: RawUp
 
 
 async def test_a11_a_slow_answer_with_a_token_is_concealed(upstream: RawUpstream) -> None:
-    async def slow(connection: UpstreamConnection) -> None:
+    async def slow(connection: ScriptedConnection) -> None:
         body = b'{"auth_token": "s3cret"}'
         await connection.send(HEAD.replace(b": 4", b": %d" % len(body)) + body[:18])
         await asyncio.sleep(0.25)

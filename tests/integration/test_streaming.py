@@ -8,7 +8,7 @@ import pytest
 from tests.support.caller import FORM, MESSAGES, ask, raw_caller, request
 from tests.support.moved_clock import MovedClock, passing_time
 from tests.support.running import Running, consumer, running_gateway
-from tests.support.upstream import RawUpstream, UpstreamConnection, answer, early
+from tests.support.upstream import RawUpstream, ScriptedConnection, answer, early
 
 MIB = 1 << 20
 BLOCK = bytes(range(256)) * 256
@@ -22,7 +22,7 @@ async def test_a_slow_reader_holds_the_upstream_back(gateway: Running, upstream:
     sent = 0
     stalled = asyncio.Event()
 
-    async def endless(connection: UpstreamConnection) -> None:
+    async def endless(connection: ScriptedConnection) -> None:
         nonlocal sent
         await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (256 * MIB))
         for _ in range(256 * MIB // len(BLOCK)):
@@ -55,7 +55,7 @@ async def test_uploads_are_streamed(gateway: Running, upstream: RawUpstream, chu
     digest = hashlib.sha256()
     framing = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {size}"
 
-    async def slow(connection: UpstreamConnection) -> None:
+    async def slow(connection: ScriptedConnection) -> None:
         await gate.wait()
         await connection.read_body()
         digest.update(connection.received.body)

@@ -7,18 +7,18 @@ import pytest
 
 from gateway.idempotency.redis_records import Lease, RedisRecords
 from gateway.redis.availability import StoreUnavailable
-from tests.support.idempotency import CLAIM, RECORD, Replica, replica
+from tests.support.idempotency import CLAIM, RECORD, KeyedReplica, replica
 from tests.support.redis import RedisServer
 
 
 @pytest.fixture
-async def one(server: RedisServer) -> AsyncIterator[Replica]:
+async def one(server: RedisServer) -> AsyncIterator[KeyedReplica]:
     async with replica(server) as made:
         yield made
 
 
 @pytest.fixture
-async def records(one: Replica) -> AsyncIterator[RedisRecords]:
+async def records(one: KeyedReplica) -> AsyncIterator[RedisRecords]:
     made = RedisRecords(
         one.store, ttl_seconds=60, unwritten_max=100, find=lambda scope: None, on_written=lambda scope: None
     )
@@ -26,7 +26,7 @@ async def records(one: Replica) -> AsyncIterator[RedisRecords]:
     await made.close(0)
 
 
-async def unsure(one: Replica, records: RedisRecords, lease: Lease, fault: str) -> Lease:
+async def unsure(one: KeyedReplica, records: RedisRecords, lease: Lease, fault: str) -> Lease:
     """Its begin was not answered."""
     one.store.faults.append(fault)
     with pytest.raises(StoreUnavailable):
@@ -35,7 +35,7 @@ async def unsure(one: Replica, records: RedisRecords, lease: Lease, fault: str) 
 
 
 async def test_two_that_could_not_be_taken_back_are_both_superseded(
-    one: Replica, records: RedisRecords
+    one: KeyedReplica, records: RedisRecords
 ) -> None:
     """The second was begun before it was known that the first could not be taken back."""
     first, second = records.lease(CLAIM), records.lease(CLAIM)
@@ -51,7 +51,7 @@ async def test_two_that_could_not_be_taken_back_are_both_superseded(
 
 @pytest.mark.parametrize("which", ["first", "second"])
 async def test_a_begin_that_runs_after_the_end_of_the_next_begins_nothing(
-    server: RedisServer, one: Replica, records: RedisRecords, which: str
+    server: RedisServer, one: KeyedReplica, records: RedisRecords, which: str
 ) -> None:
     first = await unsure(one, records, records.lease(CLAIM), "before")
     one.store.faults += ["before"] * 2

@@ -10,8 +10,8 @@ from tests.support.moved_clock import MovedClock, passing_time
 from tests.support.running import Running, running_gateway
 from tests.support.upstream import (
     RawUpstream,
+    ScriptedConnection,
     Step,
-    UpstreamConnection,
     answer,
     early,
     gated,
@@ -185,7 +185,7 @@ async def test_a_streamed_answer_that_breaks_off_aborts_the_caller(
     """What was sent cannot pass for all of it: fewer bytes than promised, or no last chunk."""
     started = asyncio.Event()
 
-    async def act(connection: UpstreamConnection) -> None:
+    async def act(connection: ScriptedConnection) -> None:
         await connection.send(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n" + first)
         await started.wait()
         await raw(ends=ends)(connection)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from tests.support.caller import FORM, MESSAGES, RawAnswer, request
-from tests.support.upstream import RawUpstream, Step, UpstreamConnection, reply
+from tests.support.upstream import RawUpstream, ScriptedConnection, Step, reply
 
 INSTANCE = "/conversations/v2/Conversations/CH0"
 JSON = "Content-Type: application/json"
@@ -36,7 +36,7 @@ def coded(code: int, status: str = "429 Too Many Requests", *fields: str) -> Ste
 SIGNAL = coded(20429)
 
 
-class _HeadOnly(UpstreamConnection):
+class _HeadOnly(ScriptedConnection):
     async def send(self, data: bytes) -> None:
         await super().send(data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
 
@@ -44,7 +44,7 @@ class _HeadOnly(UpstreamConnection):
 def head_only(step: Step) -> Step:
     """The same as an answer to HEAD: without its body."""
 
-    async def act(connection: UpstreamConnection) -> None:
+    async def act(connection: ScriptedConnection) -> None:
         cut = _HeadOnly(connection.reader, connection.writer, connection.number, connection.received)
         await step(cut)
         connection.ended = cut.ended

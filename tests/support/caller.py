@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
+from tests.support.raw_message import RawMessage
 from tests.support.running import KEY
 
 AUTHORIZATION = "Basic " + b64encode(f"app:{KEY}".encode()).decode()
@@ -17,7 +18,7 @@ FORM = "Content-Type: application/x-www-form-urlencoded"
 
 
 @dataclass
-class RawAnswer:
+class RawAnswer(RawMessage):
     """One answer: its whole head, and its content; `raw_body` has the framing too."""
 
     head: bytes
@@ -28,16 +29,6 @@ class RawAnswer:
     def status(self) -> int:
         """The status code."""
         return int(self.head.split(b" ", 2)[1])
-
-    @property
-    def fields(self) -> list[tuple[str, str]]:
-        """Names and values in order, as they came."""
-        lines = self.head.decode("latin-1").split("\r\n")[1:-2]
-        return [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
-
-    def values(self, name: str) -> list[str]:
-        """Every value of a field, whatever the case of its name."""
-        return [value for field, value in self.fields if field.lower() == name.lower()]
 
     def value(self, name: str) -> str:
         """The value of a field that comes once, or ''."""

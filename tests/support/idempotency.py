@@ -124,7 +124,7 @@ class FaultyStore:
 
 
 @dataclass
-class Replica:
+class KeyedReplica:
     """One gateway's idempotency in front of a shared Redis."""
 
     room: Idempotency
@@ -165,7 +165,9 @@ class Replica:
 
 
 @asynccontextmanager
-async def replica(server: RedisServer, answer_seconds: float = 20, **options: Any) -> AsyncIterator[Replica]:
+async def replica(
+    server: RedisServer, answer_seconds: float = 20, **options: Any
+) -> AsyncIterator[KeyedReplica]:
     """A replica; `options` are those of `IdempotencyOptions`."""
     events: list[str] = []
     changed = asyncio.Event()
@@ -181,7 +183,7 @@ async def replica(server: RedisServer, answer_seconds: float = 20, **options: An
     clock = asyncio.get_running_loop().time
     room = Idempotency(IdempotencyOptions(**options), clock, store=faulty, on_event=note)
     try:
-        yield Replica(room, faulty, events, changed)
+        yield KeyedReplica(room, faulty, events, changed)
     finally:
         await room.close()
         await store.close()
@@ -202,14 +204,14 @@ def server(module_server: RedisServer) -> RedisServer:
 
 
 @pytest.fixture
-async def one(server: RedisServer) -> AsyncIterator[Replica]:
+async def one(server: RedisServer) -> AsyncIterator[KeyedReplica]:
     """A replica that waits long for Redis, so that a busy machine changes nothing."""
     async with replica(server) as made:
         yield made
 
 
 @pytest.fixture
-async def two(server: RedisServer) -> AsyncIterator[Replica]:
+async def two(server: RedisServer) -> AsyncIterator[KeyedReplica]:
     """Another one on the same Redis."""
     async with replica(server) as made:
         yield made

@@ -58,7 +58,7 @@ class Clock:
         return self.now
 
 
-class Events:
+class SecretEvents:
     """What a `SecretCache` told."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ from gateway.repeat_guard.guard_parts import RepeatGuardOptions
 from gateway.repeat_guard.repeat_guard import RepeatGuard
 from gateway.repeat_guard.repeat_hold import RepeatHold
 from tests.support.repeat_guard import INTENT, PLAIN
-from tests.support.repeat_machine_calls import MADE, NOT_MADE, SCOPES, Call, Caller
+from tests.support.repeat_machine_calls import MADE, NOT_MADE, SCOPES, ClientCall, RepeatingClient
 
 
 class RepeatMachine(RuleBasedStateMachine):
@@ -33,8 +33,8 @@ class RepeatMachine(RuleBasedStateMachine):
         self.faulted = False
         self.calm = False
         self.forgot = False
-        self.callers: list[Caller] = []
-        self.calls: list[Call] = []
+        self.callers: list[RepeatingClient] = []
+        self.calls: list[ClientCall] = []
         self.made: Counter[str] = Counter()
         self.intended: Counter[str] = Counter()
         self.on_the_way: Counter[str] = Counter()
@@ -56,7 +56,7 @@ class RepeatMachine(RuleBasedStateMachine):
         """What is known of its create."""
         return PLAIN
 
-    async def _carry_out(self, call: Call) -> None:
+    async def _carry_out(self, call: ClientCall) -> None:
         """One request, as the handler does it."""
         scope = call.caller.scope
         hold = self.guards[call.replica].hold(
@@ -79,7 +79,7 @@ class RepeatMachine(RuleBasedStateMachine):
         except (GatewayError, asyncio.CancelledError):
             return
 
-    async def _answer_of(self, call: Call, hold: RepeatHold) -> Response:
+    async def _answer_of(self, call: ClientCall, hold: RepeatHold) -> Response:
         """That of an identical request, or else Twilio's."""
         if hold.shared is not None:
             return hold.shared
@@ -92,11 +92,11 @@ class RepeatMachine(RuleBasedStateMachine):
         hold.answered(answer)
         return answer
 
-    def _told(self, caller: Caller, answer: Response) -> None:
+    def _told(self, caller: RepeatingClient, answer: Response) -> None:
         """It has the answer."""
         caller.done = answer.status < 500
 
-    async def _send(self, call: Call) -> str:
+    async def _send(self, call: ClientCall) -> str:
         scope = call.caller.scope
         self.on_the_way[scope] += 1
         assert self.forgot or self.on_the_way[scope] == 1, "two are on their way"
@@ -107,7 +107,7 @@ class RepeatMachine(RuleBasedStateMachine):
         self.made[scope] += how in MADE
         return how
 
-    def _ended_as(self, call: Call, how: str) -> str:
+    def _ended_as(self, call: ClientCall, how: str) -> str:
         """What an attempt that ends so has come to."""
         return how
 
@@ -122,18 +122,18 @@ class RepeatMachine(RuleBasedStateMachine):
     @rule(scope=st.sampled_from(SCOPES), replica=st.integers(0, 1))
     def intend(self, scope: str, replica: int) -> None:
         """Another client means a message, and calls."""
-        caller = Caller(scope)
+        caller = RepeatingClient(scope)
         self.callers.append(caller)
         self.intended[scope] += 1
         self._start(caller, replica)
         self._turn()
 
-    def _start(self, caller: Caller, replica: int) -> None:
-        call = caller.call = Call(caller, replica % self.replicas)
+    def _start(self, caller: RepeatingClient, replica: int) -> None:
+        call = caller.call = ClientCall(caller, replica % self.replicas)
         call.task = self.loop.create_task(self._carry_out(call))
         self.calls.append(call)
 
-    def _idle(self) -> list[Caller]:
+    def _idle(self) -> list[RepeatingClient]:
         """Clients that may call again: they have no definite answer."""
         return [each for each in self.callers if not each.done and not (each.call and each.call.runs)]
 
@@ -144,7 +144,7 @@ class RepeatMachine(RuleBasedStateMachine):
         self._start(data.draw(st.sampled_from(self._idle()), label="who"), replica)
         self._turn()
 
-    def _on_their_way(self) -> list[Call]:
+    def _on_their_way(self) -> list[ClientCall]:
         return [each for each in self.calls if each.end is not None and not each.end.done()]
 
     @precondition(lambda self: self._on_their_way())
@@ -158,7 +158,7 @@ class RepeatMachine(RuleBasedStateMachine):
         call.end.set_result(how)
         self._turn()
 
-    def _reading(self) -> list[Call]:
+    def _reading(self) -> list[ClientCall]:
         return [each for each in self.calls if each.reading is not None and not each.reading.done()]
 
     @precondition(lambda self: self._reading())
@@ -178,7 +178,7 @@ class RepeatMachine(RuleBasedStateMachine):
         self._leave(data.draw(st.sampled_from(calling), label="which"))
         self._turn()
 
-    def _leave(self, call: Call) -> None:
+    def _leave(self, call: ClientCall) -> None:
         call.connected = False
         call.caller.call = None
         if call.reading is not None:

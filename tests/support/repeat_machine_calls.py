@@ -35,22 +35,22 @@ NOT_MADE: dict[str, Callable[[], Any]] = {
 }
 
 
-class Caller:
+class RepeatingClient:
     """A client with one intention, and its present call."""
 
     def __init__(self, scope: str) -> None:
         self.scope = scope
         self.done = False
-        self.call: Call | None = None
+        self.call: ClientCall | None = None
 
 
-class Call:
+class ClientCall:
     """One request. `end` is there while an attempt of it is on its way, `reading` while its answer is.
 
     `is_dead`: its replica was killed. `outcome` is what is entered of it, where Twilio can be asked.
     """
 
-    def __init__(self, caller: Caller, replica: int) -> None:
+    def __init__(self, caller: RepeatingClient, replica: int) -> None:
         self.caller = caller
         self.replica = replica
         self.connected = True

@@ -20,7 +20,7 @@ from gateway.policy.repeat_intent import CreateSubject, RepeatIntent
 from gateway.repeat_guard.open_outcomes import OpenOutcome, OutcomeState
 from gateway.repeat_guard.repeat_hold import RepeatHold
 from tests.support.repeat_guard import ASKING, SUBJECT, created
-from tests.support.repeat_machine_calls import MADE, NOT_MADE, Call, Caller
+from tests.support.repeat_machine_calls import MADE, NOT_MADE, ClientCall, RepeatingClient
 from tests.support.repeat_machine_searches import KEY, LONGEST_LAG, Attempt, SearchingMachine
 
 LATEST_COMMIT = 8
@@ -41,7 +41,7 @@ class LookingMachine(SearchingMachine):
 
     # ── a request
 
-    async def _answer_of(self, call: Call, hold: RepeatHold) -> Response:
+    async def _answer_of(self, call: ClientCall, hold: RepeatHold) -> Response:
         if hold.found:
             return created(hold.found)
         if hold.shared is not None:
@@ -62,7 +62,7 @@ class LookingMachine(SearchingMachine):
         return await self._ask(call, hold, outcome, ended)
 
     async def _ask(
-        self, call: Call, hold: RepeatHold, outcome: OpenOutcome, ended: Response | UpstreamFailure
+        self, call: ClientCall, hold: RepeatHold, outcome: OpenOutcome, ended: Response | UpstreamFailure
     ) -> Response:
         """Wait for looks, as `AskedSend` does."""
         outcome.ended_at, outcome.state = self.now, OutcomeState.OPEN
@@ -90,14 +90,14 @@ class LookingMachine(SearchingMachine):
             return ended
         raise absent_error() if verdict is LookVerdict.ABSENT else ended
 
-    def _told(self, caller: Caller, answer: Response) -> None:
+    def _told(self, caller: RepeatingClient, answer: Response) -> None:
         super()._told(caller, answer)
         if answer.status == 201:
             sid = (answer.body or b"").split(b'"')[3].decode()
             assert self.forgot or sid not in self.told_sids, "two callers were told of one message"
             self.told_sids.append(sid)
 
-    def _ended_as(self, call: Call, how: str) -> str:
+    def _ended_as(self, call: ClientCall, how: str) -> str:
         attempt = self._attempt_of(call)
         if attempt.sid and how not in MADE:
             return "lost after it was done"
@@ -105,7 +105,7 @@ class LookingMachine(SearchingMachine):
             self._commit(attempt, self.now, _TEXT)
         return how
 
-    def _attempt_of(self, call: Call) -> Attempt:
+    def _attempt_of(self, call: ClientCall) -> Attempt:
         assert call.outcome is not None
         return self.attempts[call.outcome.id]
 
@@ -113,7 +113,7 @@ class LookingMachine(SearchingMachine):
         self.commits += 1
         attempt.sid, attempt.commits_at, attempt.shown = f"SM{self.commits}", at, shown
 
-    def _leave(self, call: Call) -> None:
+    def _leave(self, call: ClientCall) -> None:
         """A create that is looked for goes on without its caller."""
         if call not in self.asking or call.is_dead:
             super()._leave(call)
@@ -134,7 +134,7 @@ class LookingMachine(SearchingMachine):
         altered = {"as it is": _TEXT, "redacted": {}, "rewritten": _OTHER}[shown]
         self._break(data.draw(st.sampled_from(self._on_their_way()), label="which"), later, altered)
 
-    def _break(self, call: Call, later: float = 0, shown: Mapping[str, str] = _TEXT) -> None:
+    def _break(self, call: ClientCall, later: float = 0, shown: Mapping[str, str] = _TEXT) -> None:
         self.faulted = True
         assert call.end is not None
         if not self._attempt_of(call).sid:

@@ -20,7 +20,7 @@ from gateway.redis.availability import StoreUnavailable
 from gateway.repeat_guard.open_outcomes import OpenOutcome, OutcomeState
 from gateway.repeat_guard.repeat_guard import RepeatGuard
 from tests.support.repeat_machine import RepeatMachine
-from tests.support.repeat_machine_calls import Call
+from tests.support.repeat_machine_calls import ClientCall
 
 LONGEST_LAG = 5
 KEY = b"k" * 32
@@ -50,7 +50,7 @@ class Search:
 
     pursuit: Pursuit
     replica: int
-    call: Call | None = None
+    call: ClientCall | None = None
     look: tuple[float, bool, list[Candidate]] | None = None
 
 
@@ -62,7 +62,7 @@ class SearchingMachine(RepeatMachine):
         self.others: list[tuple[float, Candidate]] = []
         self.searches: list[Search] = []
         self.unwritten: list[Search] = []
-        self.asking: dict[Call, asyncio.Future[Judgement]] = {}
+        self.asking: dict[ClientCall, asyncio.Future[Judgement]] = {}
         self.told_sids: list[str] = []
         self.commits = 0
         super().__init__()
@@ -99,7 +99,7 @@ class SearchingMachine(RepeatMachine):
             self._drop(search)
             self.unwritten.append(search)
 
-    def _calls_to_look_for(self) -> list[Call]:
+    def _calls_to_look_for(self) -> list[ClientCall]:
         """Attempts whose answer is late."""
         looked = [each.pursuit.outcome for each in self.searches]
         return [each for each in self._on_their_way() if all(each.outcome is not one for one in looked)]
@@ -214,6 +214,6 @@ class SearchingMachine(RepeatMachine):
         waiting = [call for call, judged in self.asking.items() if not judged.done()]
         self._give_up(data.draw(st.sampled_from(waiting), label="which"))
 
-    def _give_up(self, call: Call) -> None:
+    def _give_up(self, call: ClientCall) -> None:
         self.asking[call].set_result(GIVEN_UP)
         self._turn()

@@ -1,7 +1,7 @@
 """A scriptable upstream: records the exact bytes that reached it, and answers with exact bytes or not at all.
 
 Every request takes the next step of the script, or `otherwise` when the script is at its end. A step is a
-coroutine over an `UpstreamConnection`; the functions below make the usual ones.
+coroutine over an `ScriptedConnection`; the functions below make the usual ones.
 """
 
 import asyncio
@@ -12,12 +12,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from tests.support.raw_message import RawMessage
+
 _BROKEN = (ConnectionError, asyncio.IncompleteReadError)
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 
 
 @dataclass
-class ReceivedRequest:
+class ReceivedRequest(RawMessage):
     """One request as it came: `head` with its empty line, and the bytes of the body, framing included."""
 
     head: bytes
@@ -28,16 +30,6 @@ class ReceivedRequest:
     def line(self) -> str:
         """The request line."""
         return self.head.partition(b"\r\n")[0].decode("latin-1")
-
-    @property
-    def fields(self) -> list[tuple[str, str]]:
-        """Names and values in order, as they came."""
-        lines = self.head.decode("latin-1").split("\r\n")[1:-2]
-        return [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
-
-    def values(self, name: str) -> list[str]:
-        """Every value of a field, whatever the case of its name."""
-        return [value for field, value in self.fields if field.lower() == name.lower()]
 
     @property
     def body(self) -> bytes:
@@ -54,7 +46,7 @@ class ReceivedRequest:
 
 
 @dataclass
-class UpstreamConnection:
+class ScriptedConnection:
     """One connection of the gateway's, for a step to work with."""
 
     reader: asyncio.StreamReader
@@ -95,7 +87,7 @@ class UpstreamConnection:
         return self.received.raw_body
 
 
-Step = Callable[[UpstreamConnection], Awaitable[None]]
+Step = Callable[[ScriptedConnection], Awaitable[None]]
 
 
 class RawUpstream:
@@ -135,7 +127,7 @@ class RawUpstream:
         assert task is not None
         self._tasks.add(task)
         self.connections += 1
-        connection = UpstreamConnection(reader, writer, self.connections)
+        connection = ScriptedConnection(reader, writer, self.connections)
         try:
             while not connection.ended:
                 await self._serve_one(connection)
@@ -149,7 +141,7 @@ class RawUpstream:
                 await writer.wait_closed()
             self._tasks.discard(task)
 
-    async def _serve_one(self, connection: UpstreamConnection) -> None:
+    async def _serve_one(self, connection: ScriptedConnection) -> None:
         connection.received = received = ReceivedRequest(await connection.reader.readuntil(b"\r\n\r\n"))
         received.connection = connection.number
         step = self.script.popleft() if self.script else self.otherwise
@@ -190,7 +182,7 @@ async def raw_upstream(*steps: Step) -> AsyncIterator[RawUpstream]:
 def early(step: Step) -> Step:
     """The step begins when the head is there; it may read the body itself, or not."""
 
-    async def act(connection: UpstreamConnection) -> None:
+    async def act(connection: ScriptedConnection) -> None:
         await step(connection)
 
     act.early = True  # type: ignore[attr-defined]
@@ -200,7 +192,7 @@ def early(step: Step) -> Step:
 def raw(*pieces: bytes, ends: str = "keep") -> Step:
     """Exact bytes, one write per piece; then `keep`, `close` or `reset` the connection."""
 
-    async def act(connection: UpstreamConnection) -> None:
+    async def act(connection: ScriptedConnection) -> None:
         for piece in pieces:
             await connection.send(piece)
         if ends == "close":
@@ -225,7 +217,7 @@ def reply(body: bytes = b"", *, status: str = "200 OK", fields: tuple[str, ...] 
 def gated(first: bytes, gate: asyncio.Event, second: bytes = b"") -> Step:
     """Some bytes, and the others when the gate opens."""
 
-    async def act(connection: UpstreamConnection) -> None:
+    async def act(connection: ScriptedConnection) -> None:
         if first:
             await connection.send(first)
         await gate.wait()
@@ -237,7 +229,7 @@ def gated(first: bytes, gate: asyncio.Event, second: bytes = b"") -> Step:
 def hang() -> Step:
     """Never an answer; ends when the gateway closes the connection."""
 
-    async def act(connection: UpstreamConnection) -> None:
+    async def act(connection: ScriptedConnection) -> None:
         await connection.reader.readexactly(1)
 
     return act

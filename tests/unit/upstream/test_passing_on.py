@@ -15,7 +15,7 @@ from gateway.upstream.read_buffer import LONG_BYTES
 from gateway.upstream.sending import Sending
 from gateway.upstream.streamed_body import StreamedBody
 from tests.support.loops import Run, on_both_loops
-from tests.support.upstream import RawUpstream, Step, UpstreamConnection, raw, raw_upstream
+from tests.support.upstream import RawUpstream, ScriptedConnection, Step, raw, raw_upstream
 
 REQUEST = b"GET /x HTTP/1.1\r\nHost: api.twilio.com\r\n\r\n"
 BIG = b"".join(b"%07d\n" % number for number in range(1 << 18))
@@ -134,7 +134,7 @@ def test_framing_without_content_does_not_end_the_wait(run: Run) -> None:
     async def scenario() -> None:
         size, content = asyncio.Event(), asyncio.Event()
 
-        async def answer(connection: UpstreamConnection) -> None:
+        async def answer(connection: ScriptedConnection) -> None:
             head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
             await connection.send(head + b"3\r\none\r\n")
             for event, part in ((size, b"3\r"), (content, b"\ntwo\r\n0\r\n\r\n")):
