@@ -123,28 +123,15 @@ class FaultyStore:
             await self._ran.wait_for(lambda: self.asking == 0)
 
 
-@dataclass
-class KeyedReplica:
-    """One gateway's idempotency in front of a shared Redis."""
+class ClaimHolder:
+    """Holds claims of `room` as the handler does."""
 
     room: Idempotency
-    store: FaultyStore
-    events: list[str]
-    changed: asyncio.Event
 
-    def hold(self, claim: Claim = CLAIM, *, seconds: float = 20, in_doubt: bool = True) -> ClaimGuard:
-        """As the handler would."""
+    def hold(self, claim: Claim | None = CLAIM, *, seconds: float = 20, in_doubt: bool = True) -> ClaimGuard:
+        """For a request that may take so many seconds; `in_doubt` if it may have been done when it fails."""
         deadline = asyncio.get_running_loop().time() + seconds
         return self.room.hold(claim, deadline=deadline, in_doubt=lambda: in_doubt)
-
-    async def send(
-        self, claim: Claim = CLAIM, status: int = 201, body: bytes = b"{}"
-    ) -> tuple[bool, Response]:
-        """One keyed request: (whether it was sent, the answer)."""
-        async with self.hold(claim) as held:
-            if held.replay is not None:
-                return False, held.replay
-            return True, await held.keep(Response(status, "Created", ((b"X", b"1"),), body, None))
 
     async def slug(self, claim: Claim = CLAIM, seconds: float = 20) -> str:
         """The slug that refuses a request; '' if it may be sent (and it is released)."""
@@ -155,6 +142,25 @@ class KeyedReplica:
         except Refusal as refusal:
             return refusal.slug
         return ""
+
+
+@dataclass
+class KeyedReplica(ClaimHolder):
+    """One gateway's idempotency in front of a shared Redis."""
+
+    room: Idempotency
+    store: FaultyStore
+    events: list[str]
+    changed: asyncio.Event
+
+    async def send(
+        self, claim: Claim = CLAIM, status: int = 201, body: bytes = b"{}"
+    ) -> tuple[bool, Response]:
+        """One keyed request: (whether it was sent, the answer)."""
+        async with self.hold(claim) as held:
+            if held.replay is not None:
+                return False, held.replay
+            return True, await held.keep(Response(status, "Created", ((b"X", b"1"),), body, None))
 
     async def until_event(self, event: str, count: int = 1) -> None:
         """Wait until `event` was told of `count` times."""

@@ -10,13 +10,13 @@ from gateway.errors import FailurePhase, GatewayError, Refusal, UpstreamFailure
 from gateway.http.response import Response
 from gateway.idempotency.keyed_requests import ClaimGuard, Idempotency, IdempotencyOptions
 from gateway.policy.idempotency_key import Claim
+from tests.support.idempotency import CLAIM, ClaimHolder
 
-CLAIM = Claim("a" * 64, "1" * 64)
 OTHER_BODY = CLAIM._replace(fingerprint="2:" + "2" * 64)
 OTHER_KEY = CLAIM._replace(scope="b" * 64)
 
 
-class Desk:
+class Desk(ClaimHolder):
     """An `Idempotency` in memory, its clock and its events."""
 
     def __init__(self, **options: Any) -> None:
@@ -29,26 +29,12 @@ class Desk:
         self.events.append(event)
         self.changed.set()
 
-    def hold(self, claim: Claim | None = CLAIM, *, seconds: float = 20, in_doubt: bool = True) -> ClaimGuard:
-        deadline = asyncio.get_running_loop().time() + seconds
-        return self.room.hold(claim, deadline=deadline, in_doubt=lambda: in_doubt)
-
     async def send(self, claim: Claim | None = CLAIM, status: int = 201) -> tuple[bool, Response]:
         """One keyed request: (whether it was sent, the answer)."""
         async with self.hold(claim) as held:
             if held.replay is not None:
                 return False, held.replay
             return True, await held.keep(_answer(status))
-
-    async def slug(self, claim: Claim = CLAIM, seconds: float = 20) -> str:
-        """The slug that refuses a request; '' if it may be sent (and it is released)."""
-        try:
-            async with self.hold(claim, seconds=seconds) as held:
-                assert held.replay is None
-                await held.release()
-        except Refusal as refusal:
-            return refusal.slug
-        return ""
 
 
 def _answer(status: int = 201) -> Response:
