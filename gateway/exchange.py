@@ -21,7 +21,7 @@ class Ending(StrEnum):
 class PhaseKind(StrEnum):
     """What an exchange spent a stretch of its time on."""
 
-    LIMIT = "limit"  # waited for a rate limit of ours
+    LIMIT = "limit"  # waited for a rate limit of the gateway
     QUEUE = "queue"  # waited for a slot of the account
     ATTEMPT = "attempt"  # was at Twilio
     BACKOFF = "backoff"  # waited before the next attempt

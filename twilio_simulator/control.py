@@ -64,7 +64,7 @@ class FaultSettings(_Strict):
 
 
 def apply_settings(faults: Faults, settings: FaultSettings) -> None:
-    """Put settings in force. Raises FaultSyntaxError and changes nothing if a fault cannot be read."""
+    """Apply settings. Raises FaultSyntaxError and changes nothing if a fault cannot be read."""
     named = settings.model_fields_set
     if "rules" in named:
         before, faults.rules = faults.rules, []

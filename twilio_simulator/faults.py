@@ -35,13 +35,13 @@ FAULTS: Final[Mapping[str, str]] = {
     "truncate-chunked": "process, answer half as chunks without the last one, close",
     "garbage": "process, answer something that is no HTTP",
     "slow-body": "=seconds: send the head at once and the body in ten pieces",
-    "commit-late": "=seconds: RST without an answer, and process so many seconds later",
+    "commit-late": "=seconds: RST without an answer, and process that many seconds later",
     "second-sender": "[=other]: another program on the account creates the same, or another text, just then",
     "rewrite-body": "=smart|trial: keep the text as smart encoding or a trial account changes it",
     "replace-sender": "=sender: keep this as the sender",
     "redact": "[=body|to]: keep neither text nor the recipient's last four digits, or not one of them",
     "no-date-sent": "keep a message that has no date_sent yet, so that no DateSent filter finds it",
-    "list-lag": "=seconds: a list without what was created in the last so many seconds",
+    "list-lag": "=seconds: lists lack what was created within that time",
 }
 _SECONDS: Final = frozenset({"delay", "slow-body", "commit-late", "list-lag"})
 """These take a number or a range such as 0..8, of which each request gets a number of its own."""

@@ -154,7 +154,7 @@ class RequestService:
             require_verb(route, exchange.received).action(context)
 
     def _commit_later(self, exchange: SimulatedExchange, caller: SimulatedCaller, seconds: float) -> None:
-        """Process the request in so many seconds, when its connection is long gone; uploads never."""
+        """Process the request after `seconds`, when its connection is long closed; uploads never."""
         if exchange.match is None or exchange.match[0].body is ResourceBodyKind.STREAM:
             return
 

@@ -147,7 +147,7 @@ class AdminProtocol(web.RequestHandler):
         return self._answer_failure(request, status, exc)
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
-        """A request that failed since its caller has left is no fault of ours."""
+        """A request that failed because its caller has left is not an error of the gateway."""
         if self._socket is not None and not self._socket.is_closing():
             super().log_exception(*args, **kw)
 

@@ -1,6 +1,6 @@
 """The admin port: its own thread and loop, so that it never stalls traffic, and which file answers what.
 
-`request_guard` stands in front of everything; `admin_authentication`, `sessions` and `login` decide who may
+`request_guard` comes before everything else; `admin_authentication`, `sessions` and `login` decide who may
 enter; `api`, `events`, `static_files` and the metrics answer.
 """
 

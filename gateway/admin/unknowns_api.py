@@ -1,4 +1,4 @@
-"""`/api/unknowns`: creates whose outcome nobody knows, and asking Twilio about one of them again.
+"""`/api/unknowns`: creates whose outcome is unknown, and asking Twilio about one of them again.
 
 Outcomes belong to the data loop: what is asked here is done there. No recipient, sender or text is shown.
 """

@@ -40,10 +40,10 @@ def describe_webhooks(runtime: Runtime, request: web.Request) -> dict[str, objec
 
 def _routes(state: WebhookState, counts: WebhookCounts) -> list[dict[str, object]]:
     found = [_route(route, state, counts) for route in state.handler.rules.routes]
-    strangers = sum(count for (route, _, _), count in counts.events.copy().items() if route == NO_ROUTE_LABEL)
-    if strangers:
+    unknown = sum(count for (route, _, _), count in counts.events.copy().items() if route == NO_ROUTE_LABEL)
+    if unknown:
         found.append(
-            {"route": NO_ROUTE_LABEL, "account": "", "mode": "", "events": strangers, "refused": strangers}
+            {"route": NO_ROUTE_LABEL, "account": "", "mode": "", "events": unknown, "refused": unknown}
         )
     return found
 

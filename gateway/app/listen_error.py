@@ -36,5 +36,5 @@ def explain_listen_failure(error: OSError) -> tuple[str, str]:
 
 
 def bracketed(host: str) -> str:
-    """A host as it stands in a URL (RFC 3986 3.2.2)."""
+    """A host as a URL writes it (RFC 3986 3.2.2)."""
     return f"[{host}]" if ":" in host else host

@@ -19,7 +19,7 @@ from gateway.background.daemon_thread import call_in_thread
 
 _MODE: Final = 0o600
 WRITE_SECONDS: Final = 5.0
-"""How long a line is waited for: a hung mount, or a FIFO that nobody reads, must not hold up an exit."""
+"""How long to wait for a line: a hung mount, or a FIFO without a reader, must not delay an exit."""
 _NO_ANSWER: Final = "the path does not answer"
 
 FILE_LINES: Final = 500

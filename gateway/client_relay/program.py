@@ -36,7 +36,7 @@ class ProgramNotStarted(Exception):
 class SignalsSentOn:
     """Holds signals back from `hold` on, and sends them to a program from `send_to` on.
 
-    Held back before threads are started, so that no thread of ours takes them.
+    Blocked before threads are started, so that none of them receives these signals.
     """
 
     def __init__(self) -> None:

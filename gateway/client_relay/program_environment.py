@@ -16,7 +16,7 @@ PLACEHOLDER: Final = "0" * 32
 BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
 """Variables that name *all* certificates that are trusted."""
 EXTRA_BUNDLE: Final = "NODE_EXTRA_CA_CERTS"
-"""Certificates besides those that Node trusts anyway."""
+"""Certificates that Node trusts in addition to its own."""
 _JAVA_PASSWORD: Final = "changeit"  # noqa: S105 - of `ca/trust_formats.py`: a trust store holds no secret
 _LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 _MIN_SECRET: Final = 8

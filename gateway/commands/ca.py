@@ -23,7 +23,7 @@ examples:
   gateway ca show pki --format p12 --out twilio-gateway.p12
 
 The passphrase of the root's key is asked for, or read from --passphrase-file or GATEWAY_CA_PASSPHRASE.
-What it means to trust the root stands in docs/security.md.
+docs/security.md explains what it means to trust the root.
 """
 _MADE: Final = """\
 Written to {folder}:
@@ -101,7 +101,7 @@ def _add_signing_arguments(parser: argparse.ArgumentParser) -> None:
         type=_read_host,
         metavar="NAME",
         dest="hosts",
-        help="a name that it may sign for besides twilio.com; may be repeated",
+        help="another name that it may sign for, beside twilio.com; may be repeated",
     )
     parser.add_argument(
         "--config",

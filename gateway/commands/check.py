@@ -37,7 +37,7 @@ def add_parser(subparsers: "Subparsers") -> None:
     """Add `check` to the command line."""
     parser = subparsers.add_parser(
         "check",
-        help="say what is wrong with a configuration",
+        help="check a configuration, and show what is wrong",
         description="Say everything that is wrong with a configuration, and where.",
         epilog=_EPILOG,
     )

@@ -1,4 +1,4 @@
-"""The command line's parser: every command's name and summary, and how to go on after an error.
+"""The command line's parser: the name and summary of every command, and a hint after each error.
 
 A command's module is imported only when it is asked for, so that `gateway --help` does not wait for aiohttp
 and pydantic.
@@ -20,11 +20,11 @@ COMMANDS: Final = {
     "demo": "run the gateway in front of a simulated Twilio, and print a call that works",
     "init": "write a commented configuration file to begin with",
     "serve": "run the gateway",
-    "check": "say what is wrong with a configuration",
+    "check": "check a configuration, and show what is wrong",
     "stop": "send nothing more for a consumer, or to a destination",
-    "start": "send again what was stopped",
+    "start": "resume what was stopped",
     "access": "print who may do what",
-    "diff": "say what another configuration changes, and for whom",
+    "diff": "show what another configuration changes, and for whom",
     "explain": "show what the gateway would do with a request, without sending it",
     "explain-webhook": "show whether a webhook's signature matches, or what would have matched",
     "run": "run a program whose calls to Twilio go through the gateway",
@@ -35,7 +35,7 @@ COMMANDS: Final = {
     "tail": "print the latest exchanges of a running gateway",
     "log": "find and count exchanges in log files",
     "usage": "print what a consumer used, over all replicas",
-    "unknowns": "list creates whose outcome nobody knows, or ask Twilio about one again",
+    "unknowns": "list creates whose outcome is unknown, or ask Twilio about one again",
     "schema": "print the configuration's JSON Schema or reference",
     "audit": "verify audit trails",
     "completion": "print a script that completes commands in a shell",
@@ -65,7 +65,7 @@ Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 class Parser(argparse.ArgumentParser):
-    """Says in each error how to go on. Texts keep their line breaks, in its subparsers as well."""
+    """Ends each error with a hint. Texts keep their line breaks, in its subparsers as well."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"formatter_class": argparse.RawDescriptionHelpFormatter, **options})

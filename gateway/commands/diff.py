@@ -23,12 +23,12 @@ def add_parser(subparsers: "Subparsers") -> None:
     """Add `diff` to the command line."""
     parser = subparsers.add_parser(
         "diff",
-        help="say what another configuration changes, and for whom",
+        help="show what another configuration changes, and for whom",
         description="Compare two configurations: what changes for which consumer.",
         epilog=_EPILOG,
     )
-    parser.add_argument("old", type=Path, metavar="OLD", help="the configuration in force")
-    parser.add_argument("new", type=Path, metavar="NEW", help="the one to come")
+    parser.add_argument("old", type=Path, metavar="OLD", help="the active configuration")
+    parser.add_argument("new", type=Path, metavar="NEW", help="the new one")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def add_parser(subparsers: "Subparsers") -> None:
     """Add `start` to the command line."""
-    add_stop_arguments(subparsers, "start", "send again what was stopped", run)
+    add_stop_arguments(subparsers, "start", "resume what was stopped", run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`gateway unknowns`: creates whose outcome nobody knows, and asking Twilio about one of them again.
+"""`gateway unknowns`: creates whose outcome is unknown, and asking Twilio about one of them again.
 
 Asks the admin port of one replica, which knows of all of them where they share a Redis, or of several.
 """
@@ -42,8 +42,8 @@ def add_parser(subparsers: "Subparsers") -> None:
     """Add `unknowns` to the command line."""
     parser = subparsers.add_parser(
         "unknowns",
-        help="list creates whose outcome nobody knows, or ask Twilio about one again",
-        description="List creates whose outcome nobody knows, oldest first, or ask Twilio about one again.",
+        help="list creates whose outcome is unknown, or ask Twilio about one again",
+        description="List creates whose outcome is unknown, oldest first, or ask Twilio about one again.",
         epilog=_EPILOG,
     )
     parser.add_argument(

@@ -5,11 +5,11 @@ the capacity and reports the outcome of each permit. The limit is what was admit
 It probes upwards by one about once a second, doubles the step while that holds, and falls back to what was
 admitted.
 
-Replicas without a shared store divide an account in three ways. A signal that follows no probe of ours means
-that another replica is active: a probe that held was then taken from it, and is not doubled. Every 2 s there
-is a short coordination window: most replicas yield a tenth of their permits, and a probing replica tries for
-more. A starved replica (new and hardly admitted, or recently reduced to less than half) probes in each window
-for 20 s.
+Replicas without a shared store divide an account in three ways. A signal that follows no probe of this
+replica means that another one is active: a probe that held was then taken from it, and is not doubled. Every
+2 s there is a short coordination window: most replicas yield a tenth of their permits, and a probing replica
+tries for more. A starved replica (new and hardly admitted, or recently reduced to less than half) probes in
+each window for 20 s.
 """
 
 from collections.abc import Callable

@@ -25,7 +25,7 @@ class ConfigComparison(NamedTuple):
 
 
 def compare(old: ResolvedSettings, new: ResolvedSettings) -> ConfigComparison:
-    """Compare what is in force for each consumer, whatever file, group or default it is from."""
+    """Compare what holds for each consumer, whatever file, group or default it is from."""
     own = tuple(line for line in describe_changes(old, new) if not line.startswith("consumers."))
     return ConfigComparison(tuple(_consumers(old, new)), own)
 

@@ -67,7 +67,7 @@ def find_warnings_beside(error: ConfigError, resolved: ResolvedSettings | None =
 
 
 def _independent(warnings: Iterable[Problem], problems: Iterable[Problem]) -> list[Problem]:
-    """Without those about something of which a part was wrong, and about what nobody uses, where those who
+    """Without those about something of which a part was wrong, and about what is unused, where those who
     might are wrong themselves."""
     wrong = [problem.key for problem in problems]
     unknown_users = any(key.startswith("consumers") for key in wrong)

@@ -147,7 +147,7 @@ def _quota(count: int, period_seconds: int, burst: int) -> tuple[int, int]:
 
 
 def make_limit_set(limits: Iterable[Limit]) -> LimitSet:
-    """Combine the limits of a consumer. Limits of the same shape are told apart by their order."""
+    """Combine the limits of a consumer. Limits of the same shape are distinguished by their order."""
     limits = tuple(_separate(limits))
     is_fixed = all(limit.per is Per.CONSUMER and limit.rules is None for limit in limits)
     return LimitSet(

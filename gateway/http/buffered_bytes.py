@@ -18,7 +18,7 @@ class BufferedBytes:
         self.used = 0
 
     def require_room(self, size: int) -> None:
-        """Raises `Refusal` (buffers_full) unless there is room for so many more bytes."""
+        """Raises `Refusal` (buffers_full) unless there is room for `size` more bytes."""
         if self.used + size > self.limit:
             raise Refusal(
                 "buffers_full",

@@ -43,7 +43,7 @@ _OURS_INBOUND: Final = _HOP_BY_HOP | {
 NEVER_SENT: Final = _OURS_INBOUND - {b"content-type", b"idempotency-key"}
 """Fields of a request that go upstream under no setting (lower case)."""
 _OURS_INBOUND_PREFIXES: Final = (b"x-forwarded-", b"gateway-")
-# Whatever field it stands in (X-Authorization, X-Original-Authorization …): the key under another user name.
+# In any field (X-Authorization, X-Original-Authorization …): the key under another user name.
 # Spelt out: with `re.IGNORECASE` the search could not skip to the next colon.
 _CREDENTIALS: Final = re.compile(rb": *(?:[Bb][Aa][Ss][Ii][Cc]|[Bb][Ee][Aa][Rr][Ee][Rr]) ")
 OURS_ANSWER: Final = _HOP_BY_HOP | {b"content-length", b"x-request-id"}
@@ -66,8 +66,9 @@ def build_request_fields(
     """The outbound field lines but Host, Authorization and framing, each with CRLF; and the names dropped.
 
     `allowed` are the names that go out (lower case), None for all but ours. `content_type` replaces the one
-    received, and a Content-Encoding with it; None keeps both. `trace` are lines of ours, which may contain a
-    caller's `tracestate`. Dropped are only names that `allowed` lacks; fields never sent on do not count.
+    received, and a Content-Encoding with it; None keeps both. `trace` are the gateway's lines, which may
+    contain a caller's `tracestate`. Dropped are only names that `allowed` lacks; fields never sent on do not
+    count.
     """
     single_fields, connection = inbound.single_fields, inbound.connection
     ignored = {each.name for each in inbound.dropped}

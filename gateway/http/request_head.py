@@ -179,7 +179,7 @@ def read_fields(
             if lower in single_fields:
                 if lower in _DECIDING:
                     raise Refusal("bad_header", f"{lower.decode()} came twice; send it once.", closes=True)
-                if lower == b"user-agent":  # names nobody, and is no reason to refuse anything
+                if lower == b"user-agent":  # identifies no caller, so it is never a reason to refuse
                     single_fields[lower] = b""
                     continue
                 dropped += (DroppedField(lower, DropReason.REPEATED),)

@@ -77,7 +77,7 @@ def _is_basic_token(key: bytes) -> bool:
 
 
 def _decoded(token: bytes) -> bytes:
-    """What stands in Base64, nothing for what does not."""
+    """Decode Base64; empty for anything else."""
     try:
         return binascii.a2b_base64(token, strict_mode=True)
     except binascii.Error:

@@ -28,7 +28,7 @@ class FormerKeys:
         self._lock = Lock()
 
     def configure(self, keys: Mapping[str, KeyEntry], now: float) -> None:
-        """A configuration is in force. Not for a loop: with many keys it takes a while, in short turns."""
+        """Compare with the active configuration. Not on an event loop: many keys take some time."""
         owners: dict[str, str] = {}
         removed: dict[str, FormerKey] = {}
         with self._lock, short_turns():

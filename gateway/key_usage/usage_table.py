@@ -21,7 +21,7 @@ KeyName = tuple[str, str]
 
 
 class CallerName(NamedTuple):
-    """By what callers of a shared consumer are told apart: labels, never a reason for a decision."""
+    """What distinguishes the callers of a shared consumer: labels, never a reason for a decision."""
 
     user_agent: str
     address: str
@@ -45,7 +45,7 @@ class RefusedUse:
 
 
 class KeyUsageTable:
-    """`consumers` gives the configured ones: of those that are shared, callers are told apart."""
+    """`consumers` gives the configured ones: for those that are shared, callers are counted one by one."""
 
     def __init__(self, consumers: Callable[[], Mapping[str, Consumer]] = dict) -> None:
         self.consumers = consumers

@@ -25,7 +25,7 @@ class ConnectionTimer:
         self.on_late = on_late
 
     def set(self, seconds: float, on_late: Callable[[], object]) -> None:
-        """Call `on_late` in so many seconds, unless `set` or `clear` is called before."""
+        """Call `on_late` after `seconds`, unless `set` or `clear` is called before."""
         self.on_late = on_late
         now = self._loop.time()
         self._deadline = deadline = now + seconds

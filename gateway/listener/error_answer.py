@@ -1,4 +1,4 @@
-"""Answers a caller with an error of ours, in Twilio's shape, and notes it in the record of the exchange."""
+"""Answers a caller with an error of the gateway, in Twilio's shape, and records it in the exchange."""
 
 from gateway.errors import GatewayError
 from gateway.exchange import Ending, Exchange

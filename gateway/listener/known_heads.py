@@ -15,7 +15,7 @@ _MAX_HEADS: Final = 4
 MAX_HEAD_BYTES: Final = 4096
 """Longer ones are not kept: connections are many."""
 _VAIN: Final = 8
-"""After so many that were kept in vain none is kept for a while: this caller's heads all differ."""
+"""After so many heads that were never sent again none is kept for a while: this caller's heads all differ."""
 _PAUSE: Final = 100  # heads
 
 
@@ -67,7 +67,7 @@ class HeadBudget:
         self._order: OrderedDict[KnownHeads, None] = OrderedDict()  # by when each last kept one
 
     def changed(self, known: "KnownHeads", difference: int) -> None:
-        """A connection keeps so many more. Beyond the bound, who kept one longest ago forgets its own."""
+        """A connection keeps more heads. Beyond the bound, the one extended longest ago forgets its own."""
         self.heads += difference
         self._order[known] = None
         self._order.move_to_end(known)

@@ -61,7 +61,7 @@ class ParkedHeads:
         self._timer: asyncio.TimerHandle | None = None
 
     def take(self, owner: Owner) -> KnownHeads | None:
-        """The heads that its last connection knew, which are this one's alone from now on."""
+        """Take the heads that its last connection knew; they now belong to this one alone."""
         found = self._of_owner.get(owner)
         if not found:
             return None

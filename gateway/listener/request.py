@@ -148,7 +148,7 @@ class Request:
         self.caller.cancels = enabled
 
     def hold(self, size: int) -> None:
-        """Count so many more bytes as held for this request. Raises `Refusal` (buffers_full)."""
+        """Count more bytes as held for this request. Raises `Refusal` (buffers_full)."""
         buffers = self.caller.buffers
         buffers.require_room(size)
         buffers.used += size

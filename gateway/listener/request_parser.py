@@ -23,7 +23,7 @@ UNREADABLE: Final = -2
 _C: Final = ord("C")
 _EMPTY_LINE: Final = b"\r\n\r\n"
 _HEAD_SHARE: Final = 4
-"""A whole head may be so many times as long as one line of it (nginx: `large_client_header_buffers 4 8k`)."""
+"""A head's maximum length, in multiples of its longest line (nginx: `large_client_header_buffers 4 8k`)."""
 _TOO_MANY: Final = "Too many headers received"  # aiohttp has no class for it
 _CONTENT_LENGTH, _TRANSFER_ENCODING = istr("Content-Length"), istr("Transfer-Encoding")
 
@@ -153,7 +153,7 @@ class RequestParser:
 
 
 def _with_host(head: bytes) -> bytes:
-    """A CONNECT of HTTP/1.1 without Host, which the parser would refuse, with one that nobody reads.
+    """Add a Host, which is not used, to a CONNECT of HTTP/1.1 without one: the parser would refuse it.
 
     Some clients send none, and the target says all (RFC 9110 9.3.6).
     """

@@ -77,7 +77,7 @@ async def relay_rest(rest: BodyRest, request: Request, exchange: Exchange) -> No
 def render_refusal(
     error: GatewayError, target: str, exchange: Exchange, advice: ErrorHelp
 ) -> tuple[int, str, bytes, bytes]:
-    """An error of ours as (status, reason, field lines, body); `target` says whether it is JSON or XML."""
+    """The gateway's error as (status, reason, field lines, body); `target` decides between JSON and XML."""
     rendered = render_error(error, target, advice)
     fields = b"".join([b"%b: %b\r\n" % field for field in rendered.fields])
     fields += b"Content-Length: %d\r\n" % len(rendered.body) + _ours(exchange)

@@ -23,10 +23,10 @@ UNREADABLE: Final = "UNREADABLE_CERTIFICATE"
 
 
 class ListenerTls:
-    """The context in force, and the handshakes under way. On the listener's loop; read from other threads."""
+    """The active context, and the handshakes under way. On the listener's loop; read from other threads."""
 
     expires: float
-    """When the certificate in force ends, in seconds since the epoch."""
+    """When the active certificate expires, in seconds since the epoch."""
     failures: Counter[str]
     """Handshakes that failed, by OpenSSL's name of the reason, a bounded set."""
     client_terms: int

@@ -38,7 +38,7 @@ class ConsumerReports:
         stops: Callable[[], Mapping[str, Stop]],
         started_at: float,
     ) -> None:
-        """`stops` gives those in force; `started_at` is when the counts began."""
+        """`stops` gives the active ones; `started_at` is when the counts began."""
         self._traffic_window = traffic_window
         self._counts = counts
         self._keeper = keeper

@@ -32,7 +32,7 @@ class Candidate(NamedTuple):
     exact: bool
     to_matches: bool
 
-    def __repr__(self) -> str:  # a text stands in it
+    def __repr__(self) -> str:  # it holds a message's text
         return f"Candidate({self.sid})"
 
 
@@ -47,7 +47,7 @@ def attempt_start(date: bytes, received_at: float, started_at: float) -> float:
     """When an attempt began by Twilio's clock, in seconds since the epoch.
 
     `date` is the Date of an answer of Twilio's that came at `received_at`; the attempt began at `started_at`
-    by the same clock of ours. Raises `UnreadablePage` without a readable Date.
+    by the same local clock. Raises `UnreadablePage` without a readable Date.
     """
     return read_moment(date.decode("latin-1")) - (received_at - started_at)
 

@@ -48,7 +48,7 @@ class ResolverOptions:
 
 
 class OutcomeResolver:
-    """One per process, used on the data loop. `snapshot` gives the configuration in force."""
+    """One per process, used on the data loop. `snapshot` gives the active configuration."""
 
     def __init__(
         self,
@@ -170,7 +170,7 @@ class OutcomeResolver:
         pursuit.task = asyncio.create_task(self._supervise(pursuit))
 
     async def _supervise(self, pursuit: Pursuit) -> None:
-        """Look to the end. A fault of ours is reported, and the outcome left to its lease."""
+        """Look to the end. An internal error is reported, and the outcome left to its lease."""
         try:
             await self._run(pursuit)
         except Exception as error:  # noqa: BLE001 - reported, as a background loop's is

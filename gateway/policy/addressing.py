@@ -141,7 +141,7 @@ def _from_path(hosts: HostTable, path: str) -> Address:
     if _API_VERSION.fullmatch(first):
         raise Refusal(
             "unknown_address",
-            "This version of Twilio's API is not served here: use /2010-04-01/…, the version in force.",
+            "This version of Twilio's API is not served here: use /2010-04-01/…, the current version.",
         )
     raise _unknown("Neither the host nor the path names a Twilio product.", first, hosts.products)
 

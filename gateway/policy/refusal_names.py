@@ -1,4 +1,4 @@
-"""What the record of an exchange says of an error of ours: which rule or limit of the configuration."""
+"""The rule or limit of the configuration that an error of the gateway names in the record of an exchange."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

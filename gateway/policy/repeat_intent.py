@@ -53,7 +53,7 @@ Meant = tuple[object, ...]
 class WatchedCreate(NamedTuple):
     """A watched request before it needs a name, which nearly none does: a digest costs more than the rest.
 
-    `meant` holds what the request holds, so nobody keeps it longer than the request lasts.
+    `meant` holds what the request holds, so it must not be kept longer than the request.
     """
 
     meant: Meant

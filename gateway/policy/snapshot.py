@@ -1,4 +1,4 @@
-"""The configuration in force, compiled: what every decision about a request looks things up in.
+"""The active configuration, compiled: what every decision about a request looks things up in.
 
 A snapshot is never changed; a reload compiles another (`config/compile.py`) and swaps one reference.
 Counters, pools and the health of keys live elsewhere, so that a reload forgets nothing.
@@ -48,7 +48,7 @@ class Snapshot:
 
 
 class Snapshots:
-    """Holds the snapshot in force; a reload replaces `current`."""
+    """Holds the active snapshot; a reload replaces `current`."""
 
     def __init__(self, current: Snapshot) -> None:
         self.current = current

@@ -183,4 +183,4 @@ def describe_end(lease: IntentLease, end: IntentEnd, lease_ms: int) -> tuple[byt
 
 
 def _nothing() -> None:
-    """Where nobody wants to know."""
+    """Ignore the event."""

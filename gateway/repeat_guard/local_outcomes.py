@@ -115,7 +115,7 @@ class LocalOutcomes:
         return Comparison(unowned, others)
 
     async def own(self, account: str, sid: str) -> None:
-        """Remember a SID of ours."""
+        """Remember a SID that this gateway created."""
         self._own(account, sid)
 
     async def listed(self, accounts: Collection[str], most: int) -> list[OpenOutcome]:

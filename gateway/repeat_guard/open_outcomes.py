@@ -1,4 +1,4 @@
-"""Creates whose outcome nobody knows yet, in flight or open: what a look at Twilio needs of them.
+"""Creates whose outcome is not known yet, in flight or open: what a look at Twilio needs of them.
 
 The repeat guard enters each guarded create, and takes it out once its answer has reached a caller. What is
 left belongs to one replica at a time, by a lease: it looks whether the create was done, and resolves it. What
@@ -21,7 +21,7 @@ class OutcomeState(StrEnum):
     OPEN = "open"  # ended without a definite answer; to be looked at, if its credential allows
     FOUND = "found"  # Twilio has it: `sid`
     ABSENT = "absent"  # Twilio does not have it
-    UNKNOWN = "unknown"  # looked at in vain, or nobody may look; kept for people
+    UNKNOWN = "unknown"  # looks found nothing certain, or none is allowed; kept for people
 
 
 @dataclass(slots=True)
@@ -101,7 +101,7 @@ class OpenOutcomes(Protocol):
         """End it. False if another replica has taken it over or ended it; then nothing is changed.
 
         FOUND: a repeat gets `sid`, until a caller has it or the seconds are over. ABSENT: the next identical
-        request is a new one. UNKNOWN: nobody looks any more; repeats are held as before.
+        request is a new one. UNKNOWN: no replica looks any more; repeats are held as before.
         """
         ...
 
@@ -127,6 +127,6 @@ look, from which absence may follow, comes 15 s after the lease's end.
 SID_SECONDS = 7200.0
 """How long the SID of a create is remembered as ours: longer than any outcome is asked about."""
 KEPT_SECONDS = 3600.0
-"""How long an outcome that nobody resolves is listed, from its end."""
+"""How long an unresolved outcome is listed, in seconds from its end."""
 WAITED_SECONDS = 20.0
 """How long after an attempt's end a repeat waits for what looks show: by then most is known."""

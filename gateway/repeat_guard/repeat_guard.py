@@ -48,7 +48,7 @@ class RepeatGuard:
         table = RepeatTable(options.max_entries, clock)
         local = LocalOutcomes(table, options.max_entries, now)
         self.outcomes: OpenOutcomes = local
-        """The creates whose outcome nobody knows yet."""
+        """The creates whose outcome is not known yet."""
         shared = None
         if store is not None and options.shares:
             shared = SharedIntents(

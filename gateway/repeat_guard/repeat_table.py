@@ -146,7 +146,7 @@ class RepeatTable:
 
     @property
     def open_outcomes(self) -> int:
-        """How many ended and nobody knows how."""
+        """How many ended with an unknown outcome."""
         return len(self._open)
 
     def find(self, scope: str) -> RepeatEntry | None:
@@ -194,7 +194,7 @@ class RepeatTable:
         return self._lone.pop(create.meant, None) is not None
 
     def name_lone(self, create: WatchedCreate) -> RepeatEntry | None:
-        """The entry of a flight that was lone, by its name from now on."""
+        """The entry of a flight that was lone, which has a name now."""
         scope = create.intent().scope
         started_at = self._lone.pop(create.meant, None)
         if started_at is not None:
@@ -226,7 +226,7 @@ class RepeatTable:
             self._flights[scope] = entry
 
     def written(self, scope: str, entry: RepeatEntry) -> None:
-        """The store has it, which counts from now on, for as long as it is there to be asked."""
+        """The store has it, and is authoritative as long as it can be reached."""
         for kept in (self._open, self._resolved):
             if kept.get(scope) is entry:
                 del kept[scope]
@@ -245,7 +245,7 @@ class RepeatTable:
         return entry if entry.expires_at > self._clock() else None
 
     def refresh(self, scope: str, entry: RepeatEntry) -> None:
-        """A caller was given the outcome: keep it from now on for its seconds."""
+        """A caller was given the outcome: start the time for which it is kept."""
         entry.touch(self._clock())
         for kept in (self._open, self._resolved):
             if kept.get(scope) is entry:

@@ -78,7 +78,7 @@ class SharedOutcomes:
         return Comparison(tuple(sid.decode() for sid in unowned), others)
 
     async def own(self, account: str, sid: str) -> None:
-        """Remember a SID of ours."""
+        """Remember a SID that this gateway created."""
         await self._run(OWN, account_keys(account)[4:], sid)
 
     async def listed(self, accounts: Collection[str], most: int) -> list[OpenOutcome]:

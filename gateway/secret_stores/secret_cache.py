@@ -115,7 +115,7 @@ class SecretCache:
 
     def start(self, on_change: Callable[[], object], on_event: OnEvent) -> None:
         """Refresh in the background. `on_change` is called after a round in which any value changed: load the
-        configuration again. Both are called on threads of ours, must not raise, and should only hand over
+        configuration again. Both are called on the cache's threads, must not raise, and should only hand over
         (`loop.call_soon_threadsafe`)."""
         self._on_change, self._on_event = on_change, on_event
         self._thread = self.loops.start_thread(

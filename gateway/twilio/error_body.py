@@ -37,7 +37,7 @@ REASONS: Final = {
 
 
 class ErrorHelp(NamedTuple):
-    """Where callers find more about an error of ours, and whom to ask ('' for nobody)."""
+    """Where callers find more about an error of the gateway, and whom to ask ('' if unset)."""
 
     docs_url: str = DOCS_FILE
     contact: str = ""
@@ -59,7 +59,7 @@ class ErrorHelp(NamedTuple):
 
 
 class RenderedError(NamedTuple):
-    """An answer of ours: `fields` are its header fields but framing."""
+    """An answer of the gateway: `fields` are its header fields but framing."""
 
     status: int
     reason: str

@@ -1,7 +1,7 @@
 """What Twilio's answer to a message tells of its cost: how many segments, and to which country.
 
 Pure, and as little as possible: two patterns over the answer's bytes. Of the number only the country of its
-calling code is kept, by a table of ours (ITU E.164 assigned codes), so that nothing here identifies a person.
+calling code is kept, by the table here (ITU E.164 assigned codes), so that nothing here identifies a person.
 """
 
 import re

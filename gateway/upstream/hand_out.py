@@ -13,13 +13,13 @@ MAX_BUFFERED_BYTES: Final = 65_536
 """A body up to this size reaches the caller in one piece; until it is read, an attempt has not succeeded."""
 
 HAND_OUT_SECONDS: Final = 0.1
-"""An answer that has not ended so long after its head is streamed, unless it is needed whole."""
+"""Seconds after its head by which an answer must have ended, or it is streamed, unless it is needed whole."""
 
 
 def hand_out_at(sending: Sending, head: AnswerHead, now: float) -> float:
     """When an answer whose head has come at `now` is handed out although it has not ended: `now` for an
     event stream, `math.inf` for one that is needed whole."""
-    # What follows from an error stands in its body, and links in JSON are replaced.
+    # Decisions after an error need its body, and links in JSON are replaced.
     if sending.whole or head.status >= 400 or (sending.links and is_json(head.fields)):
         return math.inf
     return now if is_event_stream(head.fields) else now + HAND_OUT_SECONDS

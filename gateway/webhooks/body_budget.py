@@ -13,7 +13,7 @@ _FREE_BYTES: Final = 65_536
 
 
 class BodyBudget:
-    """One of a listener: larger bodies share it, so that strangers cannot fill the memory."""
+    """One for each listener: larger bodies share it, so that unverified requests cannot fill the memory."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self.held = 0

@@ -1,4 +1,4 @@
-"""How many events of a route may be under way: of verified ones, so that strangers spend nothing.
+"""How many verified events of a route may be under way; unverified ones do not count.
 
 Counted in this process, by the route's path, so that a reload forgets nothing. Pure.
 """

@@ -1,6 +1,6 @@
 """What happens to an event, top to bottom: route, body, signature, limits, delivery, answer.
 
-To strangers it says nothing but a status. What went wrong is in the log, and a hint at most once a second.
+An unverified sender gets nothing but a status. The log has the reason, and a hint at most once a second.
 """
 
 import asyncio

@@ -12,7 +12,7 @@ from gateway.consumers.allow_rules import NAMED_SETS
 RULE_HINT: Final = "see 'allow' in docs/configuration.md"
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _API_VERSION: Final = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}")
-_SHORT: Final = 3  # so many letters are like too many other words
+_SHORT: Final = 3  # a word of three letters resembles too many others
 _MAX_PORT: Final = 65_535
 _MAX_RATE: Final = 1_000_000
 _WITH_UNIT: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?) *([a-zA-Z%]{1,8})")

@@ -35,7 +35,7 @@ def _issuers(issuers: list[dict[str, object]]) -> Iterator[Finding]:
         if isinstance(name, str) and name in names:
             yield Finding((*path, "name"), "another issuer has this name", "choose another one")
         if isinstance(url, str) and url in urls:
-            hint = "keep one: a token's `iss` says by whose keys it is judged"
+            hint = "keep one: a token's `iss` selects the keys that verify it"
             yield Finding((*path, "issuer"), "given twice", hint)
         if isinstance(name, str) and isinstance(url, str):
             names.add(name)

@@ -97,7 +97,7 @@ class UrlForm:
         return "not a URL that can be used here"
 
     def check(self, text: str) -> str:
-        """A pydantic validator for what stands in the file. The value is without a slash at its end."""
+        """A pydantic validator for the file's value. The value is without a slash at its end."""
         if text == self.word:
             return text
         parts = self._split(text)

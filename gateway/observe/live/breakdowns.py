@@ -81,7 +81,7 @@ class Breakdown:
         codes[code] = codes.get(code, 0) + count
 
     def count_slug(self, slug: str, count: int = 1) -> None:
-        """Answers with a slug of ours more."""
+        """Count more answers with a slug of the gateway."""
         self.slugs[slug] = self.slugs.get(slug, 0) + count
 
     def add(self, other: "Breakdown") -> None:

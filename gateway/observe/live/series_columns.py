@@ -14,7 +14,7 @@ _SHARES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 def step_of(seconds: int) -> int:
-    """How far points of a range of so many seconds are apart, in seconds."""
+    """The distance of two points in a range of `seconds`, in seconds."""
     return CELL_SECONDS if seconds <= FINE_SECONDS else MINUTE
 
 

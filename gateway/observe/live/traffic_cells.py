@@ -24,7 +24,7 @@ _ANSWERED: Final = Ending.ANSWERED  # looked up once: an enumeration's members a
 
 
 class CellName(NamedTuple):
-    """By what cells are told apart; '' and 0 stand for none, and for what is not told apart."""
+    """The key of a cell; '' and 0 mean none, or that the cell does not distinguish it."""
 
     consumer: str
     sdk: str = ""

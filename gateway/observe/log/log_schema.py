@@ -86,7 +86,7 @@ SCHEMAS: Final[Mapping[str, Rename]] = {"ecs": to_ecs, "gcp": to_gcp}
 
 
 def to_plain(line: Values) -> Values:
-    """A line of any schema by the plain names; what is no line of ours stays as it is."""
+    """A line of any schema by the plain names; a line of another program stays as it is."""
     if "@timestamp" in line and "message" in line:
         plain = {name: value for name, path in _ECS.items() if (value := _get(line, path)) is not None}
         own = line.get(NAMESPACE)

@@ -1,7 +1,7 @@
 """Cooperative yielding of the interpreter lock, so that long work on the admin thread does not delay traffic.
 
-A thread that wants the interpreter waits for up to a millisecond (`sys.setswitchinterval`) until it is handed
-over, and each turn of the data loop is such a wait; handed over of its own accord it is there at once.
+A thread that wants the interpreter waits for up to a millisecond (`sys.setswitchinterval`) until another one
+gives it up, and each turn of the data loop is such a wait; a thread that yields gives it up at once.
 """
 
 import time

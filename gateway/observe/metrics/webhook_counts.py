@@ -1,6 +1,6 @@
 """What finished events add up to: plain numbers in dicts, fed on the data loop, read at a scrape.
 
-Their keys are routes and secrets of the configuration, and fixed sets: bounded, whatever strangers send.
+Their keys are routes and secrets of the configuration, and fixed sets: bounded, whatever is sent to the port.
 """
 
 from bisect import bisect_left
