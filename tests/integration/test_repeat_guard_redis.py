@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from gateway.http.response import Response
 from gateway.policy.repeat_intent import RepeatIntent
 from gateway.repeat_guard.repeat_rules import RepeatEvent

@@ -17,7 +17,7 @@ from tests.support.running import KEY, running_gateway
 from tests.support.tls import Authority
 from tests.support.tunnel import ESTABLISHED, TunnelRefusedError, connect_head, tunnel
 from tests.support.tunnel_calls import CONSUMERS, OTHER_KEY, get, proxy
-from tests.support.upstream import RawUpstream, UpstreamConnection, reply
+from tests.support.upstream import RawUpstream, ScriptedConnection, reply
 
 BY_KEY = proxy("app", KEY)
 
@@ -110,7 +110,7 @@ async def test_drain_lets_requests_inside_finish(upstream: RawUpstream, tmp_path
         trusting = trusting_root(tmp_path)
         release = asyncio.Event()
 
-        async def wait(connection: UpstreamConnection) -> None:
+        async def wait(connection: ScriptedConnection) -> None:
             await release.wait()
             await reply(b"{}")(connection)
 

@@ -5,7 +5,7 @@ from base64 import b64encode
 from tests.support.caller import FORM, request
 from tests.support.jwt import SUBJECT, claims, rsa_key, sign, unsigned
 from tests.support.running import ACCOUNT_SID, consumer, digest
-from tests.support.upstream import Step, UpstreamConnection, hang, raw
+from tests.support.upstream import ScriptedConnection, Step, hang, raw
 
 SECRET, SECOND, TOKEN = "cAnArY-twilio-secret", "cAnArY-second-secret", "cAnArY-auth-token-0123456789"
 KEY, LIMITED, OLD = (
@@ -110,7 +110,7 @@ def post(
     return request(f"POST {path}?To={PHONE}", *kind, *marked, *fields, body=body, auth=key, version=version)
 
 
-async def stall(connection: UpstreamConnection) -> None:
+async def stall(connection: ScriptedConnection) -> None:
     """An answer that begins and never goes on."""
     await connection.send(b"HTTP/1.1 400 No\r\nContent-Length: 9\r\n\r\n{")
     await hang()(connection)

@@ -9,7 +9,7 @@ from gateway.upstream.streamed_body import StreamedBody
 from tests.support.loops import Run, on_both_loops
 from tests.support.opened_pool import BIG, opened, read_all, send
 from tests.support.upstream import (
-    UpstreamConnection,
+    ScriptedConnection,
     gated,
     raw,
 )
@@ -46,7 +46,7 @@ def test_a11_unless_its_bytes_are_needed(run: Run, whole: bool) -> None:
     async def scenario() -> None:
         status = b"200 OK" if whole else b"503 No"
 
-        async def slow(connection: UpstreamConnection) -> None:
+        async def slow(connection: ScriptedConnection) -> None:
             await connection.send(b"HTTP/1.1 %b\r\nContent-Length: 2\r\n\r\n{" % status)
             await asyncio.sleep(HAND_OUT_SECONDS * 2)
             await connection.send(b"}")

@@ -9,7 +9,7 @@ from gateway.errors import UpstreamFailure
 from tests.support.loops import Run, on_both_loops
 from tests.support.opened_pool import BIG, FAR, opened, send
 from tests.support.upstream import (
-    UpstreamConnection,
+    ScriptedConnection,
     answer,
     early,
     gated,
@@ -21,7 +21,7 @@ from tests.support.upstream import (
 @pytest.mark.parametrize("early_answer", [False, True], ids=["answered behind it", "answered at once"])
 @on_both_loops
 def test_c6_a_drip_behind_an_upload_is_covered_by_the_deadline(run: Run, early_answer: bool) -> None:
-    async def drip(connection: UpstreamConnection) -> None:
+    async def drip(connection: ScriptedConnection) -> None:
         if not early_answer:
             await connection.read_body()
         await connection.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 9999\r\n\r\n")
@@ -79,7 +79,7 @@ def test_uploads_are_held_back_and_may_be_answered_early(run: Run, chunked: bool
 
         gate = asyncio.Event()
 
-        async def whole(connection: UpstreamConnection) -> None:
+        async def whole(connection: ScriptedConnection) -> None:
             await gate.wait()
             await connection.read_body()
             assert connection.received.body == BIG * 64

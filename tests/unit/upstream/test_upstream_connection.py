@@ -11,8 +11,8 @@ from tests.support.loops import Run, on_both_loops
 from tests.support.opened_pool import BIG, HEAD, opened, read_all, send
 from tests.support.upstream import (
     RawUpstream,
+    ScriptedConnection,
     Step,
-    UpstreamConnection,
     answer,
     gated,
     hang,
@@ -118,20 +118,20 @@ def test_head_and_idle_times_are_told_apart(run: Run) -> None:
 def test_c6_a_drip_is_covered_by_the_deadline(run: Run) -> None:
     """Of a head, and of a body that is needed whole: each byte is progress, none of it an answer."""
 
-    async def drip(connection: UpstreamConnection) -> None:
+    async def drip(connection: ScriptedConnection) -> None:
         while True:
             await connection.send(b"x")
             await asyncio.sleep(0.005)
 
-    async def drip_of_a_head(connection: UpstreamConnection) -> None:
+    async def drip_of_a_head(connection: ScriptedConnection) -> None:
         await connection.send(b"HTTP/1.1 200 OK\r\nX: ")
         await drip(connection)
 
-    async def drip_of_a_body(connection: UpstreamConnection) -> None:
+    async def drip_of_a_body(connection: ScriptedConnection) -> None:
         await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
         await drip(connection)
 
-    async def interim_drip(connection: UpstreamConnection) -> None:
+    async def interim_drip(connection: ScriptedConnection) -> None:
         for _ in range(30):
             await connection.send(b"HTTP/1.1 102 Processing\r\n\r\n")
             await asyncio.sleep(0.02)
