@@ -19,7 +19,8 @@ from gateway.redis.late_writes import LateWrites
 from gateway.redis.redis_store import Script, ScriptStore
 
 LEASE_SECONDS = 30.0
-RENEW_SECONDS = 10.0
+RENEW_SECONDS = 1.0
+"""How long a claim may be missing that Redis forgot (FLUSHALL, eviction), and be made by another replica."""
 _TOKENS_MAX = 8
 _LATE_MS = 60_000
 
