@@ -29,7 +29,6 @@ from gateway.app.gateway import Gateway
 from gateway.config.loading.resolve import load_resolved
 from gateway.observe.log.line_writer import LineWriter
 from tests.support.caller import FORM, MESSAGES, RawCaller, request
-from tests.support.process_hooks import kept_hooks
 from tests.support.running import ENVIRON, configuration, consumer
 from tests.support.upstream import RawUpstream, ScriptedConnection, answer, raw_upstream
 
@@ -173,22 +172,21 @@ async def _run(
     descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     writer = LineWriter(descriptor, max_bytes=1 << 30)
     made = make_configuration(load_resolved(config, ENVIRON))
-    with kept_hooks():
-        gateway = Gateway(made, writer)
-        await gateway.start()
-        heads = HeadReports(gateway.auditor, gateway.observers, None)
-        await begin_audit(gateway.auditor, config, made)
-        heads.start(gateway.loops)
-        port = int(gateway.url.rpartition(":")[2])
-        await asyncio.gather(
-            *(_work(port, number, each, truth) for number in range(CONSUMERS)),
-            _steal(port, stolen, share, truth),
-        )
-        if name == "gateway.log":
-            await _stop(gateway, folder, port, stolen, truth)
-        await gateway.drain()
-        await end_audit(gateway.auditor, heads, forced=False)
-        await gateway.stop()
+    gateway = Gateway(made, writer)
+    await gateway.start()
+    heads = HeadReports(gateway.auditor, gateway.observers, None)
+    await begin_audit(gateway.auditor, config, made)
+    heads.start(gateway.loops)
+    port = int(gateway.url.rpartition(":")[2])
+    await asyncio.gather(
+        *(_work(port, number, each, truth) for number in range(CONSUMERS)),
+        _steal(port, stolen, share, truth),
+    )
+    if name == "gateway.log":
+        await _stop(gateway, folder, port, stolen, truth)
+    await gateway.drain()
+    await end_audit(gateway.auditor, heads, forced=False)
+    await gateway.stop()
     writer.close()
     os.close(descriptor)
 

@@ -4,7 +4,6 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,20 +15,12 @@ from gateway.config.loading.resolve import load_resolved
 from gateway.observe.log.line_writer import LineWriter
 from tests.support.attempts import GET, POST, until, with_field
 from tests.support.caller import ask, ask_admin, raw_caller
-from tests.support.process_hooks import kept_hooks
 from tests.support.running import ENVIRON, LogCapture, configuration, running_gateway, spawned_gateway
 from tests.support.upstream import RawUpstream, reply
 
 CANARY = b"cAnArY"
 
 
-@pytest.fixture
-def _own_hooks() -> Iterator[None]:
-    with kept_hooks():
-        yield
-
-
-@pytest.mark.usefixtures("_own_hooks")
 async def test_a_blocked_standard_output_blocks_no_traffic(upstream: RawUpstream, tmp_path: Path) -> None:
     """A pipe that nobody reads: all is answered, and what was dropped is told once somebody reads again."""
     config = tmp_path / "gateway.yaml"

@@ -20,7 +20,6 @@ from gateway.app.gateway import Gateway
 from gateway.config.loading.resolve import load_resolved
 from gateway.listener import drain
 from gateway.observe.log.line_writer import LineWriter
-from tests.support.process_hooks import kept_hooks
 
 ACCOUNT_SID = "AC00112233445566778899aabbccddeeff"
 KEY = "gw_test-key-of-the-consumer-called-app-0123"
@@ -127,31 +126,24 @@ async def running_gateway(
         log = {"format": "json"} | settings.pop("log", {})
         config.write_text(yaml.safe_dump(configuration(upstream, log=log, **settings)))
         made = make_configuration(load_resolved(config, environ))
-    async with _captured() as (writer, capture):
-        with kept_hooks():
-            gateway = Gateway(made, writer)
-            await gateway.start()
-            try:
-                yield Running(gateway.url, gateway.admin_url, gateway, capture)
-            finally:
-                with nobody_connects():
-                    await gateway.drain()
-                await gateway.stop()
-
-
-@asynccontextmanager
-async def _captured() -> AsyncIterator[tuple[LineWriter, LogCapture]]:
-    """A log through a pipe, and what reads it until it is closed."""
+    loop = asyncio.get_running_loop()
     reading, writing = os.pipe()
     stream = asyncio.StreamReader()
-    pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+    pipe, _ = await loop.connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reading, "rb", buffering=0)
     )
     capture = LogCapture()
     following = asyncio.create_task(capture.follow(stream))
     writer = LineWriter(writing)
     try:
-        yield writer, capture
+        gateway = Gateway(made, writer)
+        await gateway.start()
+        try:
+            yield Running(gateway.url, gateway.admin_url, gateway, capture)
+        finally:
+            with nobody_connects():
+                await gateway.drain()
+            await gateway.stop()
     finally:
         writer.close()
         os.close(writing)

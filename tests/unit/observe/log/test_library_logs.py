@@ -1,8 +1,11 @@
 """What Python and its libraries say goes to one log, and keeps none that was replaced."""
 
 import gc
+import logging
 import os
+import sys
 import threading
+import warnings
 import weakref
 from collections.abc import Iterator
 
@@ -11,13 +14,17 @@ import pytest
 from gateway.observe.log.library_logs import route_libraries
 from gateway.observe.log.line_writer import LineWriter
 from gateway.observe.log.structured_log import open_log
-from tests.support.process_hooks import kept_hooks
 
 
 @pytest.fixture(autouse=True)
 def _hooks_come_back() -> Iterator[None]:
-    with kept_hooks():
-        yield
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    hooks = warnings.showwarning, sys.unraisablehook, threading.excepthook
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+    warnings.showwarning, sys.unraisablehook, threading.excepthook = hooks
 
 
 def test_a_replaced_log_is_freed() -> None:
