@@ -45,7 +45,8 @@ class Admin(Section):
     )
     hosts: tuple[values.Host, ...] = Field(
         default=(),
-        description="DNS names under which it may be asked for, besides addresses, localhost and `listen`'s.",
+        description="Further DNS names that the admin port answers to, beside addresses, localhost and "
+        "`listen`'s host.",
     )
 
 

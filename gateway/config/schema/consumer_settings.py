@@ -97,13 +97,14 @@ class FormSettings(Section):
     applications: tuple[values.ApplicationSid, ...] | None = Field(
         default=None,
         description="SIDs of applications (`AP…`), Studio flows (`FW…`), event sinks (`DG…`) and trunks "
-        "(`TK…`, `BY…`) that may be named. Left out, none may be named beside another rule, because they act "
+        "(`TK…`, `BY…`) that may be named. If left out, none may be named beside another rule, because "
+        "they act "
         "by settings of their own.",
     )
     unknown_parameters: Literal["refuse", "report"] = Field(
         default="refuse",
-        description="What happens to a parameter that Twilio's catalogue does not have: nobody knows what it "
-        "does. `report` counts it and lets it pass.",
+        description="What happens to a parameter that Twilio's catalogue does not have, so that its "
+        "effect is unknown. `report` counts it and lets it pass.",
     )
 
 
@@ -177,7 +178,7 @@ class ConsumerTemplate(Section):
     legacy: bool = Field(default=False, description="Whether `X-HTTP-Method-Override` is honoured.")
     convert: bool = Field(
         default=False,
-        description="Whether flat JSON, and forms in other character sets, are made UTF-8 forms.",
+        description="Whether flat JSON, and forms in other character sets, are converted to UTF-8 forms.",
     )
     priority: Literal["high", "normal", "low"] = Field(
         default="normal", description="Their class where requests wait for Twilio."

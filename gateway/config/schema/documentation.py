@@ -24,11 +24,11 @@ wrong with it, each with its line and what to write instead; an unknown name is 
 prints the JSON Schema of the file, for editors. [config/gateway.yaml](../config/gateway.yaml) is an annotated
 example.
 
-**Secrets** never stand in the file. Where a secret is wanted, write a [reference](#references) to its place.
+**Secrets** are never in the file. Where a secret is needed, write a [reference](#references) to its place.
 SIDs, and URLs that hold a password, may be given that way too.
 
 **Environment variables** override the file: `GATEWAY__ADMIN__LISTEN=127.0.0.1:9191` sets `admin.listen`. A
-double underscore stands between names, in upper or lower case. Lists and mappings are JSON:
+double underscore separates names, in upper or lower case. Lists and mappings are JSON:
 `GATEWAY__CONSUMERS__BILLING__ALLOW='["messages:send"]'`; `null` is nothing. A value replaces all that the
 file has at that name. An unknown name is an error; names with a single underscore (`GATEWAY_PORT`) are not
 read.
@@ -87,7 +87,7 @@ def editor_schema() -> dict[str, Any]:
             each["required"] = names
     for name in elsewhere:
         schema["properties"][name].pop("minProperties", None)
-    return {**schema, "patternProperties": {"^x-": {"description": "Of no meaning: a place for anchors."}}}
+    return {**schema, "patternProperties": {"^x-": {"description": "Ignored: a place for anchors."}}}
 
 
 def render_markdown() -> str:

@@ -75,9 +75,11 @@ class ConsumerToken(Section):
 class IssuerSettings(Section):
     """An issuer whose JWTs are trusted. Needs `jwks_url` or `jwks_file`, and the `jwt` extra."""
 
-    name: values.Name = Field(description="What consumers refer to it by.")
+    name: values.Name = Field(description="The name that consumers refer to.")
     issuer: values.Filled = Field(description="The `iss` of its tokens, exactly.")
-    audience: values.Filled = Field(description="What must be (among) the `aud` of a token: us.")
+    audience: values.Filled = Field(
+        description="What the `aud` of a token must be or contain: the name of this gateway."
+    )
     jwks_url: addresses.JwksUrl | None = Field(
         default=None, description="Where its public keys are fetched; `http` on this machine only."
     )
@@ -86,7 +88,7 @@ class IssuerSettings(Section):
         default=("RS256", "ES256"), min_length=1, description="The only signatures that are accepted."
     )
     leeway_seconds: Annotated[float, Field(ge=0, le=300), values.NUMBER] = Field(
-        default=10, description="How far its clock may be from ours."
+        default=10, description="How far its clock may differ from the gateway's."
     )
     refresh_seconds: Annotated[float, Field(ge=10, le=86_400), values.NUMBER] = Field(
         default=300, description="How often its keys are fetched; also when a token names an unknown one."
@@ -96,5 +98,5 @@ class IssuerSettings(Section):
     )
     token_file: values.Filled | None = Field(
         default=None,
-        description="A file with a bearer token to fetch `jwks_url` with; read each time, for it may change.",
+        description="A file with a bearer token to fetch `jwks_url` with; read again for each fetch.",
     )

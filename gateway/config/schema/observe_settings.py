@@ -26,7 +26,7 @@ class Log(Section):
     addresses: bool = Field(
         default=True,
         description="Whether callers' addresses are recorded: in the log, on the page, in traces. `false` "
-        "also hides those that page, API and key list have of before.",
+        "also hides, on page, API and key list, those recorded before.",
     )
     sample_successes: Annotated[float, Field(ge=0, le=1), values.NUMBER] = Field(
         default=1,

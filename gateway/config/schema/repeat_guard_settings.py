@@ -27,8 +27,8 @@ class RepeatGuardSettings(Section):
     )
     store: Literal["shared", "local"] | None = Field(
         default=None,
-        description="Where creates are remembered: `shared` by all replicas, in Redis, or `local`, in this "
-        "process alone; without it `shared` if there is a Redis (`store`), else `local`.",
+        description="Where creates are remembered: `shared` by all replicas, in Redis, or `local`, in "
+        "this process alone. The default is `shared` if there is a Redis (`store`), else `local`.",
         json_schema_extra=values.RESTART,
     )
     seconds: GuardSeconds = Field(

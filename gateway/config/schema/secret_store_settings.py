@@ -81,7 +81,8 @@ class Gcp(Section):
     it."""
 
     project: _Project | None = Field(
-        default=None, description="The project of references that name none; by default that of who we are."
+        default=None,
+        description="The project of references that name none; by default that of the gateway's identity.",
     )
     endpoint: _Endpoint = Field(
         default="https://secretmanager.googleapis.com", description="Where its REST API is reached."

@@ -112,8 +112,8 @@ class Settings(BaseSettings):
     )
     contact: values.Contact | None = Field(
         default=None,
-        description="Whom callers ask: a name, address or channel. It ends the messages of the gateway's "
-        "own errors.",
+        description="Whom callers should contact: a name, address or channel. It ends the messages of the "
+        "gateway's own errors.",
     )
     store: OrReference[addresses.Store] = Field(
         default=addresses.MEMORY,
@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     )
     store_prefix: values.Name = Field(
         default="gateway",
-        description="Begins every key in Redis. Deployments that share a Redis need different ones, "
+        description="The prefix of every key in Redis. Deployments that share a Redis need different ones, "
         "replicas of one deployment the same.",
         json_schema_extra=values.RESTART,
     )
@@ -146,7 +146,7 @@ class Settings(BaseSettings):
     )
     on_store_failure: Literal["local", "refuse"] = Field(
         default="local",
-        description="While Redis is away: `local` counts in each replica alone, `refuse` answers 503.",
+        description="While Redis is unavailable: `local` counts in each replica alone, `refuse` answers 503.",
     )
     drain_seconds: values.SecondsOrNone = Field(
         default=60, description="How long requests in flight may take to finish during shutdown."
@@ -183,8 +183,8 @@ class Settings(BaseSettings):
         default_factory=dict,
         validate_default=False,
         min_length=1,
-        description="Internal services, by name, which is also their user name. At least one, but where "
-        "there is nothing besides `webhooks`.",
+        description="Internal services, by name, which is also their user name. At least one, unless "
+        "there is nothing but `webhooks`.",
         json_schema_extra={"additionalProperties": False},
     )
     jwt: tuple[IssuerSettings, ...] = Field(

@@ -33,7 +33,7 @@ class Tls(Section):
     )
     client_certificates: ClientCertificates = Field(
         default="none",
-        description="Whether callers are asked for a certificate of theirs; `required` refuses connections "
+        description="Whether callers are asked for a client certificate; `required` refuses connections "
         "without one.",
     )
     client_ca_file: values.Filled | None = Field(

@@ -32,7 +32,9 @@ class Upstream(Section):
         "the `dns` extra.",
     )
     extra_hosts: tuple[values.Host, ...] = Field(
-        default=(), description="Literal host names that may be reached besides those of Twilio's catalogue."
+        default=(),
+        description="Further host names, without wildcards, that may be reached beside those of Twilio's "
+        "catalogue.",
     )
     request_fields: tuple[values.FieldName, ...] = Field(
         default=(),
