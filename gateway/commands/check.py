@@ -91,14 +91,7 @@ def run(args: argparse.Namespace) -> int:
                 if role is not Role.WEBHOOKS:
                     _require_no_loop(configuration, online=args.online)
     except ConfigError as error:
-        beside = find_warnings_beside(error, resolved)
-        if args.json:
-            _print_json({"ok": False, "problems": _plain(error.problems), "warnings": _plain(beside)})
-        else:
-            print(error, file=sys.stderr)
-            for warning in beside:
-                print(f"warning: {warning}", file=sys.stderr)
-        return TEMPORARY_EXIT if error.temporary else 2
+        return _report_problems(error, find_warnings_beside(error, resolved), as_json=args.json)
     trials = _try_keys(configuration) if args.online else []
     if args.json:
         found: dict[str, object] = {"ok": True, "problems": [], "warnings": _plain(warnings)}
@@ -113,6 +106,17 @@ def run(args: argparse.Namespace) -> int:
             print(f"note: {note}")
         _print_trials(trials)
     return _judge({trial.verdict for trial in trials})
+
+
+def _report_problems(error: ConfigError, warnings: Iterable[Problem], *, as_json: bool) -> int:
+    """The exit code: 75 if the configuration may be usable later, else 2."""
+    if as_json:
+        _print_json({"ok": False, "problems": _plain(error.problems), "warnings": _plain(warnings)})
+    else:
+        print(error, file=sys.stderr)
+        for warning in warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+    return TEMPORARY_EXIT if error.temporary else 2
 
 
 def _require_no_loop(configuration: "Configuration", *, online: bool) -> None:
