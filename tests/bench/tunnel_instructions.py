@@ -67,14 +67,16 @@ class Counting:
         load(max(40, times // 4))
         control("--zero", self._server)
         time.sleep(IDLE_SECONDS)
-        idle = read_dump(self._dump()) / IDLE_SECONDS
+        dump = self._dump()
+        idle = read_dump(dump) / IDLE_SECONDS
+        idle_openssl = openssl_instructions(dump) / IDLE_SECONDS
         control("--zero", self._server)
         began = time.monotonic()
         load(times)
         passed = time.monotonic() - began
         dump = self._dump()
         spent = (read_dump(dump) - idle * passed) / times
-        shared = openssl_instructions(dump) / times
+        shared = (openssl_instructions(dump) - idle_openssl * passed) / times
         line = f"{self._name:<12} {what:<12} {spent:11,.0f} instructions, of which OpenSSL {shared:11,.0f}"
         print(line, flush=True)
 
