@@ -65,6 +65,19 @@ def test_it_fires_once_at_the_deadline(clock: Clock) -> None:
     assert late == ["at 10"]
 
 
+def test_a_handshake_behind_the_first_deadline_costs_no_timer(clock: Clock) -> None:
+    late: list[str] = []
+    timer = make(clock, late)
+    timer.set(75, lambda: late.append("idle"))
+    clock.move_to(0.0004)
+    timer.set(10, lambda: late.append(f"at {clock.now:g}"))
+    assert len(clock.handles) == 1
+    clock.move_to(9.99)
+    assert late == []
+    clock.move_to(100)
+    assert late == ["at 10.0004"]
+
+
 def test_a_deadline_that_moves_costs_no_timer(clock: Clock) -> None:
     late: list[str] = []
     timer = make(clock, late)
