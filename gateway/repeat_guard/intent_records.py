@@ -103,6 +103,10 @@ class IntentLease:
         """That of its intent."""
         return self.intent.scope
 
+    def let_go(self) -> None:
+        """The store has its end. What was to be called holds what holds this: a cycle for each create."""
+        self.on_lapsed = self.on_written = self.on_refused = _nothing
+
     def supersede(self, earlier: "IntentLease") -> None:
         """Whatever ends this one ends `earlier` as well, whose own end the store does not have."""
         made = earlier.end.sid if earlier.end is not None else ""

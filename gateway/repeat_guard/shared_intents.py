@@ -273,6 +273,7 @@ class SharedIntents:
         else:
             lease.is_written = True
             lease.on_written()
+            lease.let_go()
 
     def _lost(self, lease: IntentLease) -> None:
         """The store forgot the intent, and another replica has entered it since: both may have sent."""

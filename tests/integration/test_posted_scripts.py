@@ -1,6 +1,7 @@
 """Scripts that nobody waits for: sent with the next one, in order, and told of where there was no reply."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from gateway.redis.availability import StoreUnavailable
 from gateway.redis.command_bytes import pack, pack_call
 from gateway.redis.redis_store import Script
-from tests.integration.test_redis_store import COUNT, ECHO, Watched, redis, server
+from tests.integration.test_redis_store import COUNT, ECHO, Watched, redis, server, watched
 from tests.support.redis import RedisServer
 
 __all__ = ["redis", "server"]
@@ -59,6 +60,44 @@ async def test_what_is_posted_ends_with_the_store(redis: Watched) -> None:
     ended = posted(redis, ECHO, (), "x")
     await redis.store.close()
     assert isinstance(ended.result(), StoreUnavailable)
+
+
+class Heard:
+    """A relay to Redis that notes what comes in one piece."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.pieces: list[bytes] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back, on = await asyncio.open_connection("127.0.0.1", self._port)
+
+        async def answer() -> None:
+            while data := await back.read(65_536):
+                writer.write(data)
+
+        answering = asyncio.create_task(answer())
+        with suppress(ConnectionError):
+            while data := await reader.read(65_536):
+                self.pieces.append(data)
+                on.write(data)
+        on.close()
+        writer.close()
+        await asyncio.gather(answering, return_exceptions=True)
+
+
+async def test_a_posted_script_is_written_together_with_the_next(server: RedisServer) -> None:
+    heard = Heard(server.port)
+    listening = await asyncio.start_server(heard.serve, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    async with watched(f"redis://127.0.0.1:{port}/0") as redis:
+        await redis.store.run(APPEND, ("a",), ("0",))
+        heard.pieces.clear()
+        ended = posted(redis, APPEND, ("a",), "1")
+        assert await redis.store.run(APPEND, ("a",), ("2",)) == 3
+        assert await ended == 2
+        assert [piece.count(APPEND.sha.encode()) for piece in heard.pieces] == [2]
+    listening.close()
 
 
 @pytest.mark.parametrize("by_text", [False, True])

@@ -174,3 +174,30 @@ async def test_what_a_store_that_is_away_was_never_asked_needs_no_end(
         intents.end(lease, NOT_SENT)
         await settled(intents)
     assert intents.unwritten == 0
+
+
+async def test_an_end_that_waits_for_the_next_script_is_written_at_drain(
+    server: RedisServer, one: GuardReplica, intents: SharedIntents
+) -> None:
+    lease = make_lease(intents, one.store.store.server_clock.now())
+    assert await intents.begin(lease) is None
+    assert listed(server)["open"] == {lease.outcome.id.encode()}
+    intents.end(lease, FORGOTTEN)
+    await intents.close(60)
+    assert listed(server) == {"open": set(), "leases": set(), "to": set()}
+
+
+async def test_an_end_during_a_renewal_bars_it(
+    server: RedisServer, one: GuardReplica, intents: SharedIntents
+) -> None:
+    """The renewal may be lost on its way, and run late."""
+    lease = make_lease(intents, one.store.store.server_clock.now())
+    assert await intents.begin(lease) is None
+    one.store.faults.append("late")
+    renewing = asyncio.create_task(intents._renew(lease))
+    await one.store.until_asked()
+    intents.end(lease, FORGOTTEN)
+    await settled(intents)
+    one.store.let_go.set()
+    await renewing
+    assert listed(server) == {"open": set(), "leases": set(), "to": set()}

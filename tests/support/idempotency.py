@@ -117,6 +117,13 @@ class FaultyStore:
         async with asyncio.timeout(60), self._ran:
             await self._ran.wait_for(lambda: self.runs >= count)
 
+    async def until_asked(self) -> None:
+        """Wait until a question is open."""
+        async with asyncio.timeout(60):
+            while not self.asking:
+                self.asked.clear()
+                await self.asked.wait()
+
     async def until_quiet(self) -> None:
         """Wait until no question is open."""
         async with asyncio.timeout(60), self._ran:
