@@ -11,12 +11,12 @@ from gateway.config.compile import compile_snapshot
 from gateway.config.loading.load import Loaded
 from gateway.config.loading.resolve import resolve_static
 from gateway.config.loading.resolved import ResolvedSettings
-from gateway.config.problems import ConfigError, Problem
+from gateway.config.problems import ConfigError, KeyPath, Problem
 from gateway.consumers.allow_rules import NAMED_SETS
 from gateway.consumers.consumer import Consumer
-from gateway.consumers.form_lint import find_refused_parameters
+from gateway.consumers.form_lint import find_idle_form_rules, find_refused_parameters
 from gateway.consumers.limit_lint import find_idle_rules
-from gateway.consumers.rule_lint import find_unreachable
+from gateway.consumers.rule_lint import find_covered_sets, find_unreachable
 from gateway.policy.addressing import DEFAULT_EDGES
 from gateway.policy.snapshot import Snapshot
 from gateway.twilio.catalogue import Catalogue
@@ -26,14 +26,17 @@ _REGIONAL = re.compile(r"([a-z0-9-]+)\.([a-z]{2}[0-9])\.twilio\.com")
 
 def find_lint(resolved: ResolvedSettings, snapshot: Snapshot) -> list[Problem]:
     """Warnings for what is compiled already. Pure."""
-    problems = [*_lint_hosts(resolved)]
+    problems = [*_lint_hosts(resolved, snapshot.catalogue)]
     for name, consumer in sorted(snapshot.consumers.items()):
         problems += _lint_rules(resolved, name, consumer, snapshot.catalogue)
         for found in find_refused_parameters(consumer, snapshot.catalogue):
             problems.append(resolved.origins.problem(("consumers", name, "form"), found.message, found.hint))
+        for form in find_idle_form_rules(consumer, snapshot.catalogue):
+            place: KeyPath = ("consumers", name, "form", form.setting)
+            problems.append(resolved.origins.problem(place, form.message, form.hint))
         for idle in find_idle_rules(consumer, snapshot.catalogue):
-            place = ("form",) if idle.limit is None else ("limits", idle.limit)
-            problems.append(resolved.origins.problem(("consumers", name, *place), idle.message, idle.hint))
+            place = ("consumers", name, *(("form",) if idle.limit is None else ("limits", idle.limit)))
+            problems.append(resolved.origins.problem(place, idle.message, idle.hint))
     return list(dict.fromkeys(problems))  # a group's problem is that of each of its consumers
 
 
@@ -93,6 +96,9 @@ def _lint_rules(
             index = len(allow) - 1 - allow[::-1].index(lint.rule.text)
             place = ("consumers", name, "allow", index)
             yield resolved.origins.problem(place, f"the rule {lint.rule.text!r} {lint.message}", lint.hint)
+    for text in find_covered_sets(consumer):
+        place = ("consumers", name, "allow", allow.index(text))
+        yield resolved.origins.problem(place, f"{text} adds nothing to what stands before it", "remove it")
     for index, text in enumerate(allow):
         if text in NAMED_SETS and text in allow[:index]:
             yield resolved.origins.problem(
@@ -100,9 +106,13 @@ def _lint_rules(
             )
 
 
-def _lint_hosts(resolved: ResolvedSettings) -> Iterator[Problem]:
+def _lint_hosts(resolved: ResolvedSettings, catalogue: Catalogue) -> Iterator[Problem]:
     """Twilio's region-only hosts stopped working in April 2026 (its changelog)."""
     for index, host in enumerate(resolved.settings.upstream.extra_hosts):
+        if host.endswith(".twilio.com") and host.removesuffix(".twilio.com") in catalogue.products:
+            place = ("upstream", "extra_hosts", index)
+            message = f"without effect: {host} is served without it"
+            yield resolved.origins.problem(place, message, "remove it")
         match = _REGIONAL.fullmatch(host.lower())
         if match is not None and match[2] != "us1":
             edge = DEFAULT_EDGES.get(match[2]) or "EDGE"

@@ -5,7 +5,7 @@ rule of their own lists them. What Twilio reports to without a URL is in no list
 call a route with such a parameter is named with the missing rule.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -20,11 +20,23 @@ WITHOUT_URL: Final = frozenset({"ConnectorName"})
 """Of the callbacks, those whose value names what is set up at Twilio."""
 
 
+RECIPIENTS: Final = frozenset({ParameterClass.RECIPIENT, ParameterClass.DOCUMENT})
+_JUDGED: Final = {
+    "from": frozenset({ParameterClass.SENDER}),
+    "messaging_services": frozenset({ParameterClass.SERVICE}),
+    "to": frozenset({ParameterClass.RECIPIENT}),
+    "callback_hosts": frozenset({ParameterClass.CALLBACK, ParameterClass.INSTRUCTIONS}),
+    "applications": frozenset({ParameterClass.APPLICATION}),
+}
+"""The classes of parameters that each rule of `form` is about; a document may hold any of them."""
+
+
 class FormLint(NamedTuple):
-    """What is refused, and what to do about it."""
+    """What is refused, and what to do about it; `setting` is a rule of `form`, '' for all of it."""
 
     message: str
     hint: str
+    setting: str = ""
 
 
 def find_refused_parameters(consumer: Consumer, catalogue: Catalogue) -> Iterator[FormLint]:
@@ -39,6 +51,28 @@ def find_refused_parameters(consumer: Consumer, catalogue: Catalogue) -> Iterato
             listed = ", ".join(names[:_MAX_NAMES]) + more
             where = templates[0] + (f" and {len(templates) - 1} more" if len(templates) > 1 else "")
             yield FormLint(f"refuses {listed} on {where}: they could evade the other form rules", hint)
+
+
+def find_idle_form_rules(consumer: Consumer, catalogue: Catalogue) -> Iterator[FormLint]:
+    """Rules about what nothing has that the consumer may send; none where it may send nothing at all."""
+    rules = consumer.forms
+    if rules is None or not may_send([consumer.rules], frozenset(), catalogue):
+        return
+    given = {
+        "from": rules.senders,
+        "messaging_services": rules.messaging_services,
+        "to": rules.recipients,
+        "callback_hosts": rules.callback_hosts,
+        "applications": rules.applications,
+    }
+    for name, values in given.items():
+        wanted = _JUDGED[name] | {ParameterClass.DOCUMENT}
+        if values and not may_send([consumer.rules], wanted, catalogue):
+            yield FormLint(
+                "without effect: nothing that this consumer may send has such a parameter",
+                "remove it, or allow what it is meant for",
+                name,
+            )
 
 
 def _missing(rules: FormRules) -> Iterator[tuple[ParameterClass, str]]:
@@ -66,21 +100,56 @@ def _reachable(
     """Names and templates of the parameters of a class that a consumer with these rules can send."""
     names: set[str] = set()
     templates: list[str] = []
-    for route in catalogue.routes:
-        found = [
-            name
-            for name, its in route.parameters.items()
-            if its is kind and name not in catalogue.parameter_index.checkable
-            if kind is not ParameterClass.CALLBACK or name in WITHOUT_URL
-        ]
-        if found and _covers(rules, route):
+    for route, found in _routes_with(kind, catalogue):
+        if _covers(rules, route):
             names.update(found)
             templates.append(f"{route.method} {route.product} {route.template}")
     return tuple(sorted(names)), tuple(templates)
 
 
+@lru_cache(maxsize=16)
+def _routes_with(kind: ParameterClass, catalogue: Catalogue) -> tuple[tuple[Route, tuple[str, ...]], ...]:
+    """The routes that have parameters of a class, and the names of these."""
+    found = (
+        (
+            route,
+            tuple(
+                name
+                for name, its in route.parameters.items()
+                if its is kind
+                and name not in catalogue.parameter_index.checkable
+                and (kind is not ParameterClass.CALLBACK or name in WITHOUT_URL)
+            ),
+        )
+        for route in catalogue.routes
+    )
+    return tuple((route, names) for route, names in found if names)
+
+
+def may_send(rule_sets: Iterable[RuleSet], kinds: frozenset[ParameterClass], catalogue: Catalogue) -> bool:
+    """Whether some known request that takes a body falls under all of the rules, and has a parameter of one
+    of `kinds` (of any, if there are none)."""
+    rule_sets = tuple(rule_sets)
+    return any(
+        all(_covers(rules, route) for rules in rule_sets) for route in _sending_routes(kinds, catalogue)
+    )
+
+
+@lru_cache(maxsize=16)
+def _sending_routes(kinds: frozenset[ParameterClass], catalogue: Catalogue) -> tuple[Route, ...]:
+    return tuple(
+        route
+        for route in catalogue.routes
+        if route.method in ("POST", "PUT", "PATCH")
+        and (not kinds or not kinds.isdisjoint(route.parameters.values()))
+    )
+
+
+_segments = lru_cache(maxsize=4096)(split_path)
+
+
 def _covers(rules: RuleSet, route: Route) -> bool:
-    template = split_path(route.template)
+    template = _segments(route.template)
     return any(
         rule.method in ("*", route.method)
         and rule.product in ("*", route.product)

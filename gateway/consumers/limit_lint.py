@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from gateway.consumers.allow_rules import Rule
 from gateway.consumers.consumer import Consumer
+from gateway.consumers.form_lint import RECIPIENTS, may_send
 from gateway.consumers.rate_limit_rules import Limit, Per
 from gateway.consumers.rule_lint import find_no_route
 from gateway.twilio.catalogue import Catalogue
@@ -46,10 +47,17 @@ def find_idle_rules(consumer: Consumer, catalogue: Catalogue) -> Iterator[LimitL
                     "correct the route, or allow it",
                 )
                 continue
-        if limit.per is Per.DESTINATION and covered and not _sends(covered):
+        counted = covered if limit.rules is None else limit.rules.rules
+        if limit.per is Per.DESTINATION and covered and not (_sends(covered) and _sends(counted)):
             yield LimitLint(
                 index,
                 "the limit counts nothing: destinations are in what is sent, and its requests only read",
+                "write `per: consumer`, or give it a route that sends",
+            )
+        elif limit.per is Per.DESTINATION and covered and not _names_recipients(consumer, limit, catalogue):
+            yield LimitLint(
+                index,
+                "the limit counts nothing: no request that it covers names a recipient",
                 "write `per: consumer`, or give it a route that sends",
             )
         stricter = _find_stricter(consumer.limits.limits, index)
@@ -69,7 +77,8 @@ def _find_stricter(limits: Sequence[Limit], index: int) -> int:
             continue
         requests, most = each.tolerance_us // each.cost_us, limit.tolerance_us // limit.cost_us
         equal = (requests, each.cost_us) == (most, limit.cost_us)
-        if requests <= most and each.cost_us >= limit.cost_us and (not equal or other < index):
+        twins = equal and _counts_all_of(limit, each)
+        if requests <= most and each.cost_us >= limit.cost_us and (not twins or other < index):
             return other
     return -1
 
@@ -77,7 +86,13 @@ def _find_stricter(limits: Sequence[Limit], index: int) -> int:
 def _counts_all_of(one: Limit, other: Limit) -> bool:
     """Whether what `other` counts together, `one` counts together as well."""
     wider = one.rules is None or one.rules == other.rules
-    return wider and (one.per is other.per or (one.per, other.per) == (Per.CONSUMER, Per.DESTINATION))
+    return wider and one.per in (other.per, Per.CONSUMER)
+
+
+def _names_recipients(consumer: Consumer, limit: Limit, catalogue: Catalogue) -> bool:
+    """Whether some request under the limit has a recipient, as far as the catalogue knows."""
+    rule_sets = [consumer.rules] if limit.rules is None else [consumer.rules, limit.rules]
+    return may_send(rule_sets, RECIPIENTS, catalogue)
 
 
 def _sends(rules: Sequence[Rule]) -> bool:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.consumers.account_pinning import is_management, require_owned
-from gateway.consumers.allow_rules import Rule, split_path
+from gateway.consumers.allow_rules import NAMED_SETS, Rule, split_path
 from gateway.consumers.consumer import Consumer, Emit
 from gateway.errors import Refusal
 from gateway.twilio.catalogue import Catalogue, Route
@@ -43,7 +43,9 @@ def _lint_rule(rule: Rule, consumer: Consumer, catalogue: Catalogue) -> Lint | N
         require_owned(consumer.credential.sids, path)
     except Refusal:
         return Lint(rule, "names an account that its credential does not own", "write {AccountSid} instead")
-    if not rule.exact and _REST not in rule.path_segments and is_management(rule.product, path):
+    # A glob at the end stands for a name, which a star alone would not be.
+    named = path.replace(_ANY, "x")
+    if not rule.exact and _REST not in rule.path_segments and is_management(rule.product, named):
         return Lint(
             rule,
             "grants nothing: accounts, keys and tokens need a rule without globs",
@@ -105,6 +107,17 @@ def _find_cover(rule: Rule, earlier: list[Rule]) -> Lint | None:
         ):
             return Lint(rule, f"adds nothing to {other.text!r} before it", "remove one of them")
     return None
+
+
+def find_covered_sets(consumer: Consumer) -> Iterator[str]:
+    """The named sets that add nothing to what stands before them."""
+    earlier: list[Rule] = []
+    rules = consumer.rules.rules
+    for name in dict.fromkeys(rule.name for rule in rules):
+        own = [rule for rule in rules if rule.name == name]
+        if name in NAMED_SETS and all(_find_cover(rule, earlier) for rule in own):
+            yield name
+        earlier += own
 
 
 def _pattern_of(template: tuple[str, ...]) -> str:

@@ -191,7 +191,10 @@ def _require_part(headers: list[tuple[str, str]]) -> str:
 
 
 def read_json(body: bytes) -> Fields:
-    """Every scalar of a JSON body but null, with the path of names to it (`a.b`; lists do not show)."""
+    """Every scalar of a JSON body but null, with the path of names to it (`a.b`; lists do not show).
+
+    Below a name that is an AccountSid null, `{}` and `[]` are scalars, too: "".
+    """
     fields: Fields = []
     _collect("", load_json(body), 0, fields)
     return fields
@@ -243,6 +246,8 @@ def _collect(path: str, value: Any, depth: int, fields: Fields) -> None:
             _collect(path, inner, depth + 1, fields)
     elif value is not None:
         fields.append((path, "true" if value else "false"))
+    if (value is None or value == {} or value == []) and _SID.search(path.lower().encode()):
+        fields.append((path, ""))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

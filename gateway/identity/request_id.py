@@ -21,6 +21,7 @@ _MIN_RUN_BYTES: Final = 24
 """Shorter than that is no text in which `_RUN` or `_KEY_SHAPE` finds anything."""
 _MIN_ENCODED_BYTES: Final = 40
 """Ids are shorter, as a rule: a UUID has 36. What is longer may be a key in Base64."""
+_HEX: Final = re.compile(rb"(?:[0-9A-Fa-f]{2}){8,}")
 _FROM_URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 
 
@@ -70,7 +71,7 @@ def _is_credential(data: bytes, identities: Identities, secrets: Iterable[bytes]
 
 
 def _holds_key(data: bytes, identities: Identities) -> bool:
-    """Whether a part of a text is a consumer's key, or has the shape of one, in Base64, too."""
+    """Whether a part of a text is a consumer's key, or has the shape of one; in hex and Base64, too."""
     if len(data) < _MIN_RUN_BYTES:
         return False
     if len(data) < _MIN_ENCODED_BYTES and (data.isalnum() or data.count(b"-") == 4):
@@ -82,14 +83,21 @@ def _holds_key(data: bytes, identities: Identities) -> bool:
             return True
     if len(data) < _MIN_ENCODED_BYTES:
         return False
+    if _HEX.fullmatch(data) and _is_key(binascii.unhexlify(data), identities):
+        return True
     for offset in (b"===", b"==", b"="):
         try:
             decoded = binascii.a2b_base64(data.translate(_FROM_URL_SAFE) + offset)
         except binascii.Error:
             continue
-        password = decoded.partition(b":")[2] or decoded
-        return _KEY_SHAPE.search(decoded) is not None or digest_of(password) in identities.keys
+        return _is_key(decoded, identities)
     return False
+
+
+def _is_key(decoded: bytes, identities: Identities) -> bool:
+    """Whether it is a key, perhaps behind a user name."""
+    password = decoded.partition(b":")[2] or decoded
+    return _KEY_SHAPE.search(decoded) is not None or digest_of(password) in identities.keys
 
 
 def read_secrets(credentials: Iterable[bytes]) -> tuple[bytes, ...]:

@@ -12,7 +12,8 @@ _OTHER_CODES: Final = {"UK": "GB", "EL": "GR"}
 """Codes that are in use, but not those of ISO 3166."""
 _DIGITS_ONLY: Final = re.compile(r"(?:[a-z]+:)?[+0-9 ().\-/]+")
 _E164: Final = re.compile(r"(?:[a-z]+:)?(?:\+[1-9][0-9]{1,14}|[0-9]{3,8})")  # a number, or a short code
-_SERVICE_SID: Final = re.compile(r"[A-Z]{2}[0-9a-f]{32}")
+_SID: Final = re.compile(r"[A-Z]{2}[0-9a-f]{32}")
+_CHANNEL: Final = re.compile(r"(?=[a-z]*[A-Z])(?i:whatsapp|messenger|rcs|sip|sms|client):")
 
 
 def find_dead_values(settings: Settings) -> Iterator[Finding]:
@@ -22,20 +23,66 @@ def find_dead_values(settings: Settings) -> Iterator[Finding]:
         if consumer.form is not None:
             path: KeyPath = ("consumers", name, "form")
             yield from _senders(consumer.form, path)
+            yield from _sids(consumer.form, path)
+            yield from _repeats(consumer.form, path)
             yield from _countries(consumer.form, path, regions)
 
 
 def _senders(form: FormSettings, path: KeyPath) -> Iterator[Finding]:
     for index, sender in enumerate(form.from_ or ()):
-        if sender != sender.strip():
-            yield Finding((*path, "from", index), "can never match: it has a space at an end", "remove it")
-        elif _DIGITS_ONLY.fullmatch(sender) and not _E164.fullmatch(sender):
-            hint = "write a number in E.164: a plus and digits, +15005550006"
-            yield Finding((*path, "from", index), "can never match: not a number of Twilio", hint)
-    for index, service in enumerate(form.messaging_services or ()):
-        if not _SERVICE_SID.fullmatch(service):
-            hint = "write it as Twilio does, in lower case behind MG"
-            yield Finding((*path, "messaging_services", index), "can never match: a SID is lower-case", hint)
+        why, hint = _judge_sender(sender)
+        if why:
+            yield Finding((*path, "from", index), f"can never match: {why}", hint)
+
+
+def _judge_sender(sender: str) -> tuple[str, str]:
+    """Why no sender of Twilio's is written so, and what to write; '' twice if one may be."""
+    if sender != sender.strip():
+        return "it has a space at an end", "remove it"
+    if _DIGITS_ONLY.fullmatch(sender) and not _E164.fullmatch(sender):
+        return "not a number of Twilio", "write a number in E.164: a plus and digits, +15005550006"
+    if not sender.isascii():
+        return "no sender has a character beyond ASCII", "type it by hand"
+    if "*" in sender:
+        return "a sender is compared as a whole", "write each sender"
+    if _CHANNEL.match(sender):
+        return "a channel is written in lower case", "write it like whatsapp:+15005550006"
+    if sender.startswith("MG") and _SID.fullmatch(sender):
+        return "this is a messaging service", "write it in `messaging_services`"
+    return "", ""
+
+
+def _sids(form: FormSettings, path: KeyPath) -> Iterator[Finding]:
+    lists = {"messaging_services": form.messaging_services, "applications": form.applications}
+    for name, sids in lists.items():
+        for index, sid in enumerate(sids or ()):
+            if not _SID.fullmatch(sid):
+                hint = "write it as Twilio does, in lower case behind the two capitals"
+                yield Finding((*path, name, index), "can never match: a SID is lower-case", hint)
+            elif name == "applications" and sid.startswith("MG"):
+                hint = "write it in `messaging_services`"
+                yield Finding((*path, name, index), "can never match: this is a messaging service", hint)
+
+
+def _repeats(form: FormSettings, path: KeyPath) -> Iterator[Finding]:
+    """Values that add nothing to others of their list."""
+    prefixes = [entry for entry in form.to or () if entry.startswith("+")]
+    patterns = [host[1:] for host in form.callback_hosts or () if host.startswith("*.")]
+    for name, values in (
+        ("from", form.from_),
+        ("messaging_services", form.messaging_services),
+        ("to", form.to),
+        ("callback_hosts", form.callback_hosts),
+        ("applications", form.applications),
+    ):
+        for index, value in enumerate(values or ()):
+            wider = values is not None and value in values[:index]
+            if name == "to" and value.startswith("+"):
+                wider = wider or any(value != each and value.startswith(each) for each in prefixes)
+            if name == "callback_hosts":
+                wider = wider or any(value.lstrip("*") != each and value.endswith(each) for each in patterns)
+            if wider:
+                yield Finding((*path, name, index), "adds nothing to another value of this list", "remove it")
 
 
 def _countries(form: FormSettings, path: KeyPath, regions: frozenset[str]) -> Iterator[Finding]:

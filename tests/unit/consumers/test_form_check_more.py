@@ -149,6 +149,11 @@ def test_b4_a_wrapped_sid_is_a_sid(value: str, slug: str) -> None:
     [
         (_UNKNOWN_JSON, f'{{"{FOREIGN}": 1}}', _JSON),
         (_UNKNOWN_JSON, f'{{"owners": {{"{FOREIGN}": {{"read": true}}}}}}', _JSON),
+        *[
+            (_UNKNOWN_JSON, f'{{"a": {{"{FOREIGN}": {empty}}}}}', _JSON)
+            for empty in ("null", "{}", "[]", "[[]]")
+        ],
+        (_UNKNOWN_JSON, f'[{{"{FOREIGN}": {{"a": null}}}}]', _JSON),
         (MESSAGES, f"{FOREIGN}=1", b"application/x-www-form-urlencoded"),
         (MESSAGES, f"owners[{FOREIGN}]=1", b"application/x-www-form-urlencoded"),
     ],

@@ -35,6 +35,25 @@ WARNED = cases(
     ("refuse_in_memory", "on_store_failure: refuse", "on_store_failure: without effect: there is no Redis"),
     ("usage_twice", "store: redis://h\nkey_usage_file: k", "key_usage_file: without effect: the use of keys"),
     ("group", "groups: {nobody: {mode: report}}", "groups.nobody: no consumer is in it; remove it"),
+    ("sender_list", "    form: {from: ['+1500*']}", "form.from.0: can never match: a sender is compared as"),
+    ("sender_channel", "    form: {from: ['WhatsApp:+15005550006']}", "form.from.0: can never match: a chan"),
+    ("sender_letters", "    form: {from: ['+1500555000\u0666']}", "form.from.0: can never match: no sender"),
+    ("sender_service", f"    form: {{from: [MG{'ab' * 16}]}}", "form.from.0: can never match: this is a mes"),
+    ("upper_app", f"    form: {{applications: [AP{'AB' * 16}]}}", "form.applications.0: can never match: a"),
+    ("prefix_twice", "    form: {to: ['+1555', '+1']}", "form.to.0: adds nothing to another value of this l"),
+    ("host_twice", "    form: {callback_hosts: ['*.b.test', a.b.test]}", "form.callback_hosts.1: adds nothi"),
+    ("a_wait", "    limits: [{rate: 1/s, max_wait_seconds: 99}]", "limits.0.max_wait_seconds: no request wa"),
+    ("by_account", "    limits: [{rate: 1/s, per: account}, {rate: 1/s}]", "limits.0: the limit refuses not"),
+    ("group_twice", "    groups: [a, a]\ngroups: {a: {priority: low}}", "groups.1: a stands here twice"),
+    ("no_retry", "retry: {max_attempts: 1, budget_percent: 9}", "retry.budget_percent: without effect: `max"),
+    ("backoff", "retry: {initial_backoff_seconds: 9}", "retry.initial_backoff_seconds: without effect: no w"),
+    ("connect", "upstream: {connect_seconds: 90}", "upstream.connect_seconds: without effect: no request la"),
+    ("twilio_host", "upstream: {extra_hosts: [api.twilio.com]}", "upstream.extra_hosts.0: without effect: a"),
+    ("body", "callers: {body_seconds: 300}", "callers.body_seconds: without effect but for uploads: a bod"),
+    ("per_address", "callers: {connections_per_address: 20000}", "callers.connections_per_address: without"),
+    ("sampling", "log: {level: error, sample_successes: 0.1}", "log.sample_successes: without effect: `leve"),
+    ("log_schema", "log: {format: console, schema: ecs}", "log.schema: without effect: it names the fields"),
+    ("no_aws", "secret_stores: {aws: {region: eu-central-1}}", "secret_stores.aws: without effect: no setti"),
     ("upload_host", "upstream: {extra_hosts: [mcs.us1.twilio.com]}", "upstream.extra_hosts.0: without eff"),
 )  # fmt: skip
 
@@ -64,6 +83,38 @@ def test_d3_warned(write: Write, text: str, expected: str) -> None:
 )
 def test_d3_not_warned(write: Write, text: str) -> None:
     assert warnings(write(f"{READ_ONLY}{text}\n")) == []
+
+
+_API = "api /2010-04-01/Accounts/{AccountSid}"
+
+
+@pytest.mark.parametrize(
+    ("allow", "text", "expected"),
+    [
+        ("[everything, verify]", "", "allow.1: verify adds nothing to what stands before it"),
+        (f"['POST {_API}/*']", "    limits: [{rate: 1/s, per: destination}]", ""),
+        (
+            f"['POST {_API}/Applications.json']",
+            "    limits: [{rate: 1/s, per: destination}]",
+            "limits.0: the lim",
+        ),
+        (
+            "[everything]",
+            f"    limits: [{{rate: 1/s, per: destination, route: 'GET {_API}/*'}}]",
+            "limits.0: the",
+        ),
+        ("['calls:create']", "    form: {messaging_services: [], from: [], callback_hosts: [a.test]}", ""),
+        (
+            f"[lookups, 'POST {_API}/Queues.json']",
+            "    form: {from: ['+15005550006']}",
+            "form.from: without ef",
+        ),
+    ],
+)
+def test_d3_what_goes_by_what_may_be_called(write: Write, allow: str, text: str, expected: str) -> None:
+    found = warnings(write(GOOD.replace("[everything]", allow) + text + "\n"))
+    about = [each for each in found if each.startswith(("limits.", "form.", "allow."))]
+    assert [each.startswith(expected) for each in about] == ([True] if expected else []), found
 
 
 def test_d3_a_region_without_support(write: Write) -> None:
