@@ -54,7 +54,7 @@ async def prepare(animal: Animal) -> Path:
     if animal.manager == "pip":
         venv.create(folder / "venv", with_pip=True)
         pip = str(folder / "venv/bin/pip")
-        command = [pip, "install", "-q", "--disable-pip-version-check", *animal.packages]
+        command = [pip, "install", "-q", "--no-compile", "--disable-pip-version-check", *animal.packages]
     elif animal.manager == "npm":
         (folder / "package.json").write_text("{}")
         options = ("--silent", "--no-audit", "--no-fund", "--ignore-scripts")
@@ -92,6 +92,7 @@ def command_of(animal: Animal, folder: Path) -> list[str]:
     starters = {
         ".py": [str(folder / "venv/bin/python")],
         ".js": ["node"],
+        ".mjs": ["node"],
         ".sh": ["sh"],
         ".php": ["php"],
         ".rb": ["ruby"],

@@ -123,6 +123,19 @@ ANIMALS: Final = (
     _pip(
         "django-otp-twilio", "django-otp-twilio", "1.0.5", "otp.py", ways=WAYS, gates=False, note=_ONLY_SENDS
     ),
+    _pip(
+        "twilio-python-async", "twilio-python-async", "0.2.3", "sdk_httpx.py", ways=(PROXY, NAME),
+        gates=False, note="lists one page",
+    ),
+    _pip("notifiers", "notifiers", "2.0.0", "alert.py", ways=(PROXY, NAME), gates=False, note=_ONLY_SENDS),
+    _pip(
+        "PipelineWise's tap", "pipelinewise-tap-twilio", "1.1.2", "singer.py", ways=(PROXY, NAME),
+        parts=("reading.py",), gates=False, note=_ONLY_READS,
+    ),
+    _npm(
+        "Logto's connector", "@logto/connector-twilio-sms", "1.4.4", "logto.mjs", ways=(NAME,), gates=False,
+        note=f"{_ONLY_SENDS}; {_NO_PROXY}",
+    ),
     Animal(
         "Airbyte's source", "0.16.0", "airbyte.py", parts=("reading.py",),
         packages=("airbyte-source-twilio==0.16.0", "pip-system-certs==5.3"),
