@@ -1,14 +1,16 @@
 """What connections, consumers and stalled readers cost the gateway in memory.
 
 `make bench`, or `python -m tests.bench.footprint [--connections 2000] [--consumers 2000] [--readers 200]`:
-growth of resident memory over the number of idle keep-alive connections, of configured consumers, and of
-callers that ask for 10 MB and read nothing, with a plain upstream and with one that speaks TLS. A relay that
-buffers nothing itself, on the same loop, tells the loop's and the TLS library's share of a stalled reader.
+growth of resident memory over the number of idle keep-alive connections, which have sent one target or many,
+of configured consumers, and of callers that ask for 10 MB and read nothing, with a plain upstream and with
+one that speaks TLS. A relay that buffers nothing itself, on the same loop, tells the loop's and the TLS
+library's share of a stalled reader.
 """
 
 import argparse
 import asyncio
 import functools
+import itertools
 import socket
 import ssl
 import sys
@@ -43,6 +45,8 @@ _KIB = 1024
 _RECEIVE_BYTES = 4096
 _SETTLE_SECONDS = 1.5
 """For buffers to fill: what is measured is a state, not a time."""
+_TARGETS = 12
+"""More than the heads that a connection knows, and than it keeps in vain (`listener/known_heads.py`)."""
 _HEAD = (
     f"GET {MEDIA_PATH}?Size={{size}} HTTP/1.1\r\nHost: localhost\r\n"
     f"Authorization: {FIELDS['Authorization']}\r\n\r\n"
@@ -106,8 +110,10 @@ async def _serve_pump(upstream: str, ca_file: str) -> None:
 
 
 @contextmanager
-def _callers(server: Started, count: int, size: int, *, reads: bool) -> Iterator[None]:
-    """So many connections with one request each, whose answers are read, or left after their first bytes."""
+def _callers(server: Started, count: int, size: int, *, reads: bool, targets: int = 1) -> Iterator[None]:
+    """So many connections, each with a request for each of so many targets, no two the same; the answers are
+    read, or the last one is left after its first bytes."""
+    numbers = itertools.count()
     parts = urlsplit(server.url)
     with ExitStack() as stack:
         for _ in range(count):
@@ -116,20 +122,22 @@ def _callers(server: Started, count: int, size: int, *, reads: bool) -> Iterator
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
             sock.settimeout(30)
             sock.connect((parts.hostname, parts.port))
-            sock.sendall(_HEAD.format(size=size).encode())
-            answer = sock.recv(1024)
-            if not answer.startswith(b"HTTP/1.1 200"):
-                raise RuntimeError(f"not served: {answer[:60]!r}")
+            for _ in range(targets):
+                again = "" if targets == 1 else f"&Page={next(numbers)}"
+                sock.sendall(_HEAD.format(size=f"{size}{again}").encode())
+                answer = sock.recv(1024)
+                if not answer.startswith(b"HTTP/1.1 200"):
+                    raise RuntimeError(f"not served: {answer[:60]!r}")
         time.sleep(_SETTLE_SECONDS)
         yield
 
 
-def _growth(server: Started, count: int, size: int, *, reads: bool) -> float:
-    """KiB for each connection, in the second of two equal crowds: the first one warms up."""
-    with _callers(server, max(1, count // 10), size, reads=reads):
+def _growth(server: Started, count: int, size: int, *, reads: bool, targets: int = 1) -> float:
+    """KiB for each connection, in the second of two crowds: the first one, of a tenth, warms up."""
+    with _callers(server, max(1, count // 10), size, reads=reads, targets=targets):
         pass
     before = rss_bytes(server)
-    with _callers(server, count, size, reads=reads):
+    with _callers(server, count, size, reads=reads, targets=targets):
         return (rss_bytes(server) - before) / count / _KIB
 
 
@@ -178,6 +186,8 @@ def report(name: str, tree: Path, counts: argparse.Namespace) -> None:
         print(f"{name}: {rss_bytes(gateway) / _KIB / _KIB:.0f} MiB at rest, 20 consumers")
         idle = _growth(gateway, counts.connections, 10, reads=True)
         print(f"  {idle:6.1f} KiB for each idle keep-alive connection, of {counts.connections}")
+        varied = _growth(gateway, counts.connections, 10, reads=True, targets=_TARGETS)
+        print(f"  {varied:6.1f} KiB for each that has sent {_TARGETS} targets, no two the same")
         each = measure_consumers(tree, plain.url, counts.consumers)
         print(f"  {each:6.1f} KiB for each consumer of one key and 8 rules, of {counts.consumers}")
         for kind, server, bare in (("plain", gateway, floor), ("TLS", secure, floor_tls)):

@@ -14,8 +14,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -39,6 +40,8 @@ _CONNECTIONS = 8
 _AGAIN = {"Gateway-Repeat": "allow"}
 _WARM_UP = 600
 _DUMP_SECONDS = 60.0
+_SETTLE_SECONDS = 2.0
+"""What is left to do behind requests (log, charts) is done within this time, and counts as theirs."""
 IDLE_SECONDS = 5.0
 """So long is counted what a server does without requests, to be taken off: timers do not slow down."""
 # Not `totals`, which after `--zero` still has what was spent in functions that have not run since.
@@ -81,6 +84,16 @@ async def _load(server: Started, requests: Iterator[bytes]) -> None:
     await asyncio.gather(*(_call(port, requests) for _ in range(_CONNECTIONS)))
 
 
+def _count_run(server: Started, dump: Path, run: Callable[[], None]) -> tuple[int, float]:
+    """Instructions while something runs and settles, and the seconds that it took."""
+    control("--zero", server)
+    began = time.monotonic()
+    run()
+    control("--dump", server)
+    seconds = time.monotonic() - began
+    return read_dump(dump), seconds
+
+
 def control(option: str, server: Started) -> None:
     """Have valgrind do something: `--zero` its counts, or `--dump` them."""
     subprocess.run(
@@ -112,28 +125,29 @@ def under_callgrind(folder: Path) -> Iterator[list[str]]:
     ]  # fmt: skip
 
 
-def count(server: Started, folder: Path, requests: int) -> Counted:
+def count(server: Started, folder: Path, requests: int, idle_seconds: float = IDLE_SECONDS) -> Counted:
     """Warm up, then count each kind of request."""
+    settle_seconds = min(_SETTLE_SECONDS, idle_seconds)
     numbers = itertools.count()
-    asyncio.run(_load(server, (make_request(next(numbers)) for _ in range(_WARM_UP))))
-    control("--zero", server)
-    time.sleep(IDLE_SECONDS)
-    control("--dump", server)
-    idle_a_second = read_dump(folder / "out.1") / IDLE_SECONDS
+
+    def load(number: int, *, varied: bool) -> None:
+        made = (make_request(next(numbers) if varied else -1) for _ in range(number))
+        asyncio.run(_load(server, made))
+        time.sleep(settle_seconds)
+
+    load(_WARM_UP, varied=True)
+    load(_CONNECTIONS, varied=False)
+    idle, seconds = _count_run(server, folder / "out.1", lambda: time.sleep(idle_seconds))
+    idle_a_second = idle / seconds
     found = []
     for dump, varied in ((2, True), (3, False)):
-        made = (make_request(next(numbers) if varied else -1) for _ in range(requests))
-        began = time.monotonic()
-        control("--zero", server)
-        asyncio.run(_load(server, made))
-        control("--dump", server)
-        spent = read_dump(folder / f"out.{dump}")
-        idle = idle_a_second * (time.monotonic() - began)
-        found.append((spent - idle) / requests)
+        run = partial(load, requests, varied=varied)
+        spent, seconds = _count_run(server, folder / f"out.{dump}", run)
+        found.append((spent - idle_a_second * seconds) / requests)
     return Counted(*found)
 
 
-def compare(trees: dict[str, Path], requests: int) -> dict[str, Counted]:
+def compare(trees: dict[str, Path], requests: int, idle_seconds: float) -> dict[str, Counted]:
     """The bare relay under its name, and each tree's gateway."""
     cores = Cores.found()
     results: dict[str, Counted] = {}
@@ -147,7 +161,7 @@ def compare(trees: dict[str, Path], requests: int) -> dict[str, Counted]:
                     server = stack.enter_context(gateway)
                 else:
                     server = stack.enter_context(started_relay(cores.measured, upstream.url, under))
-                results[name] = count(server, folder, requests)
+                results[name] = count(server, folder, requests, idle_seconds)
                 _report(name, results[name], results["bare relay"])
     return results
 
@@ -178,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         trees = {"gateway, plain": ROOT}
         if not args.short:
             trees["gateway, compiled"] = compiled_tree()
-    compare(trees, 64 if args.short else args.requests)
+    compare(trees, *((64, 0.5) if args.short else (args.requests, IDLE_SECONDS)))
     return 0
 
 

@@ -2,7 +2,8 @@
 
 `python -m tests.bench.stalls [--build plain|compiled] [--case NAME]`. A gateway runs beside a callback that
 is called in every turn of its loop; caller and upstream are another process. Printed is the CPU time of the
-longest turn, which a busy machine hardly changes; a turn may do more than one thing. Each case is sent three
+longest turn, which a busy machine hardly changes; a turn may do more than one thing. Beside it stands that of
+the longest single piece of Twilio's answer: one read, up to the write to the caller. Each case is sent three
 times, all different, and the least of them counts: one of them may be a garbage collection or an import.
 """
 
@@ -19,6 +20,7 @@ from typing import NamedTuple
 import uvloop
 
 from tests.bench.processes import ROOT
+from tests.bench.read_pieces import Pieces
 from tests.support.caller import FORM, MESSAGES, ask, request
 from tests.support.compiled_tree import compiled_tree
 from tests.support.running import ACCOUNT_SID, KEY, consumer, running_gateway
@@ -158,6 +160,14 @@ def cases(number: int) -> Iterator[tuple[str, Case]]:
     )
 
 
+class Measured(NamedTuple):
+    """Milliseconds of CPU of the longest turn and of the longest piece, and the status."""
+
+    turn: float
+    piece: float
+    status: int
+
+
 class Turns:
     """CPU seconds of the longest turn of the running loop since it was last set to 0."""
 
@@ -195,9 +205,9 @@ async def _ask(port: int, data: bytes) -> int:
         return 0
 
 
-async def _measure(only: str) -> dict[str, tuple[float, int]]:
-    """Milliseconds and status by case."""
-    found: dict[str, tuple[float, int]] = {}
+async def _measure(only: str) -> dict[str, Measured]:
+    """What was measured, by case."""
+    found: dict[str, Measured] = {}
     command = [sys.executable, "-m", "tests.bench.stalls", "--drive", "--case", only]
     driver = await asyncio.create_subprocess_exec(
         *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
@@ -205,14 +215,17 @@ async def _measure(only: str) -> dict[str, tuple[float, int]]:
     assert driver.stdin is not None
     assert driver.stdout is not None
     url = (await driver.stdout.readline()).decode().strip()
+    pieces = Pieces()
     async with running_gateway(url, consumers={"app": consumer(KEY, form=_RULES, convert=True)}) as gateway:
         turns = Turns()
         driver.stdin.write(b"%d\n" % gateway.port)
         async for line in driver.stdout:
-            longest, said = turns.longest * 1000, json.loads(line)
+            turn, piece, said = turns.longest * 1000, pieces.longest * 1000, json.loads(line)
             if "ends" in said:
-                found[said["ends"]] = min(found.get(said["ends"], (longest, 0))[0], longest), said["status"]
-            turns.longest = 0.0
+                name = said["ends"]
+                before = found.get(name) or Measured(turn, piece, 0)
+                found[name] = Measured(min(before.turn, turn), min(before.piece, piece), said["status"])
+            turns.longest = pieces.longest = 0.0
     if await driver.wait():
         raise RuntimeError("the callers failed")
     return found
@@ -237,8 +250,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.build == "compiled" and not args.here:
         command = [sys.executable, "-m", "tests.bench.stalls", "--here", "--case", args.case]
         return subprocess.run(command, cwd=compiled_tree(), check=False).returncode
-    for name, (longest, status) in uvloop.run(_measure(args.case)).items():
-        print(f"{longest:7.1f} ms  {status}  {name}", flush=True)
+    print("longest turn   piece")
+    for name, (turn, piece, status) in uvloop.run(_measure(args.case)).items():
+        print(f"{turn:9.1f} ms {piece:7.3f} ms  {status}  {name}", flush=True)
     return 0
 
 
