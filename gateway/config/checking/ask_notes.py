@@ -6,7 +6,8 @@ from gateway.config.problems import Finding
 from gateway.config.schema.settings import Settings
 
 _STATES = (
-    "states that nobody else sends with this account, or that a mistaken match is acceptable: a message of "
+    "states that no other program sends with this account, or that a mistaken match is acceptable: a "
+    "message of "
     "another program to the same recipient at the same time can pass for one whose answer was lost"
 )
 

@@ -40,7 +40,8 @@ class CredentialGuardSettings(Section):
     ask: bool = Field(
         default=False,
         description="Whether Twilio is asked about a message or call whose answer was lost: the "
-        "gateway looks at the account's list. It states that nobody else sends with this account, or that a "
+        "gateway looks at the account's list. It states that no other program sends with this account, or "
+        "that a "
         "mistaken match is acceptable (`docs/at-most-once.md`). The keys must be allowed to list and fetch "
         "messages and calls.",
     )
