@@ -1,4 +1,4 @@
-"""The query parameters of /api: read strictly, so that a mistyped filter is never taken for none. Pure.
+"""The query parameters of /api: read strictly, so that a mistyped filter is never ignored. Pure.
 
 Raises `ValueError` with a text that says what is accepted and quotes nothing that was given.
 """
@@ -62,7 +62,7 @@ def read_number(query: MultiMapping[str], name: str) -> int | None:
 
 
 def read_replica(query: MultiMapping[str]) -> str:
-    """Whose exchanges or tables are wanted: 'all', a replica's name, or '' for this one."""
+    """Whose exchanges or tables are asked for: 'all', a replica's name, or '' for this one."""
     given = query.get("replica", "")
     if given and not _REPLICA.fullmatch(given):
         raise ValueError("replica is all, or a name that /api/replicas has")
@@ -70,7 +70,7 @@ def read_replica(query: MultiMapping[str]) -> str:
 
 
 def written_query(query: MultiMapping[str], without: str = "") -> str:
-    """A query as it stands behind the question mark, but for one parameter."""
+    """A query string without one of its parameters."""
     kept = MultiDict((name, query[name]) for name in query if name != without)
     return URL.build(query=kept).raw_query_string
 

@@ -34,7 +34,7 @@ Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Guard:
-    """Stands before every handler. `listened` is the host of `admin.listen`."""
+    """Runs before every handler. `listened` is the host of `admin.listen`."""
 
     def __init__(self, authenticator: AdminAuthenticator, listened: str) -> None:
         self._authenticator = authenticator
@@ -102,7 +102,7 @@ async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
 
 
 def answer_failure(request: web.BaseRequest, status: int, exc: BaseException | None) -> web.StreamResponse:
-    """The answer to what is no request, or to a fault of ours; it quotes nothing of what was sent."""
+    """The answer to an invalid request or an internal error; it quotes nothing of what was sent."""
     if request.writer.output_size > 0:
         raise ConnectionResetError("an answer has begun already")
     if status >= 500:

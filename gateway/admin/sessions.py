@@ -26,7 +26,7 @@ class _Session(NamedTuple):
 
 
 class Sessions:
-    """At most 1,000, of which the oldest goes first. A session ends with the token that opened it."""
+    """At most 1,000; the oldest is dropped first. A session ends with the token that opened it."""
 
     def __init__(self) -> None:
         self._sessions: OrderedDict[bytes, _Session] = OrderedDict()

@@ -164,7 +164,7 @@ def _open_outcomes(
 async def _open_stops(
     options: Options, store: RedisStore | None, observers: Observers, loops: BackgroundLoops
 ) -> StopService:
-    """What was stopped is known before the first request comes."""
+    """Load the stops before the first request arrives."""
     name = platform.node()
     # Replicas on one machine have admin ports of their own; port 0 tells nothing.
     name = f"{name}:{options.admin.address.port or f'process-{os.getpid()}'}"

@@ -178,7 +178,7 @@ class _Reloads:
         self._reloader.trigger("SIGHUP")
 
     def refuse(self) -> None:
-        """Reload nothing any more."""
+        """Stop reloading."""
         self._reloader.refuse("the gateway is draining")
 
     async def close(self) -> None:

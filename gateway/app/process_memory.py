@@ -79,7 +79,7 @@ def trim() -> None:
 
 
 class Trimmer:
-    """Looks at the process's memory now and then, and gives back what a peak has left behind.
+    """Checks the process's memory periodically, and returns to the system what a peak has left behind.
 
     glibc keeps what was freed in between: 200 slow readers of large answers would cost 100 MB for good.
     """

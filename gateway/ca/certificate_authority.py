@@ -21,9 +21,9 @@ _ROOT_DAYS: Final = 3650
 _INTERMEDIATE_DAYS: Final = 90
 LEAF_DAYS: Final = 7
 _SKEW: Final = timedelta(hours=1)
-"""How far the clock of a client may be behind ours."""
+"""How far the clock of a client may be behind this machine's."""
 _CN_LENGTH: Final = 64
-"""RFC 5280 A.1: ub-common-name-length. A longer name stands among the subjectAltNames only."""
+"""RFC 5280 A.1: ub-common-name-length. A longer name is only among the subjectAltNames."""
 _NO_ADDRESSES: Final = tuple(
     x509.IPAddress(network) for network in map(ipaddress.ip_network, ("0.0.0.0/0", "::/0"))
 )

@@ -20,7 +20,7 @@ _KEPT_SHARE: Final = 3
 _LEAST_KEPT: Final = timedelta(hours=1)
 """How long it is kept even so: that of an intermediate near its own end is short."""
 _MOST_KEPT: Final = 2048
-"""Leaves in memory; the one that was not asked for longest goes first. There are fewer names than that."""
+"""Leaves in memory; the least recently used one is dropped first. There are fewer names than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class IssuingAuthority:
 
     @property
     def chain_pem(self) -> bytes:
-        """What is shown behind a leaf: the intermediate, not the root."""
+        """What follows a leaf in the chain: the intermediate, not the root."""
         return to_pem(self.pair.certificate)
 
     @property

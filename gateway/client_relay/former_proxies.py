@@ -14,7 +14,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 class UnusableProxy(Exception):
-    """A proxy that cannot be gone through. The text says which variable names it."""
+    """A proxy that cannot be used. The text says which variable names it."""
 
 
 class FormerProxy(NamedTuple):

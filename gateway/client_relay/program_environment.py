@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from gateway.client_relay.former_proxies import covers_twilio, read_no_proxy
 
 ZERO_SID: Final = "AC" + "0" * 32
-"""Stands for the account of the consumer's credential."""
+"""Represents the account of the consumer's credential."""
 PLACEHOLDER: Final = "0" * 32
 """In the place of a token or secret: of its form, because SDKs look at it before they send."""
 BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")

@@ -11,7 +11,7 @@ _LINE: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) (\S{1,60000}) (H
 _AUTHORITY: Final = re.compile(rb"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
 _URL: Final = re.compile(rb"(https?)://([^/?#]+)(.*)", re.IGNORECASE | re.DOTALL)
 _OURS: Final = (b"proxy-authorization", b"proxy-connection", b"connection", b"keep-alive")
-"""Between the program and this proxy; the connection is closed behind an answer."""
+"""Between the program and this proxy; the connection is closed after an answer."""
 
 
 class BadProxyRequest(Exception):

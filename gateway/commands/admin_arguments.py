@@ -28,7 +28,7 @@ def open_clients(args: argparse.Namespace) -> list[AdminClient]:
 
 
 def add_token_argument(parser: argparse.ArgumentParser) -> None:
-    """`--token-env`; the token itself never stands on a command line, where all users could read it."""
+    """`--token-env`; the token itself is never on a command line, where all users could read it."""
     parser.add_argument(
         "--token-env",
         default=_TOKEN_ENV,

@@ -82,7 +82,7 @@ class DemoWebhooks:
         return f"{text}\nPort {_PORT} is taken: webhooks come to {self.url}.\n" if self._is_moved else text
 
     async def close(self) -> None:
-        """Serve no more."""
+        """Stop serving."""
         if self._runner is not None:
             await self._runner.cleanup()
 

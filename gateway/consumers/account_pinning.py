@@ -15,7 +15,7 @@ from gateway.errors import Refusal
 # The look-behind comes after the two letters, so that the search can skip to the next A.
 _SID: Final = re.compile(r"[Aa][Cc](?<![0-9A-Za-z][Aa][Cc])[0-9a-fA-F]{32}(?![0-9A-Za-z])")
 MY_ACCOUNT: Final = "AC" + "0" * 32
-"""Stands for the credential's own account, so that callers need not know its SID."""
+"""Represents the credential's own account, so that callers need not know its SID."""
 
 _MY_ACCOUNT: Final = re.compile(rf"(?<![0-9A-Za-z]){MY_ACCOUNT}(?![0-9A-Za-z])")
 

@@ -169,7 +169,7 @@ def _content_type(fields: RawFields) -> bytes:
     return b""
 
 
-# Twilio's answers have the same lines again and again. Bounded, for what comes is not ours.
+# Twilio's answers repeat the same lines. Bounded, because the answers are not under our control.
 _status_lines: dict[bytes, tuple[int, int, str]] = {}
 _lines: dict[bytes, _Line] = {}
 _names: dict[bytes, tuple[int, bytes, bool]] = {}

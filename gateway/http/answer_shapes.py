@@ -89,7 +89,7 @@ class AnswerShape:
 
 
 class AnswerShapes:
-    """The shapes of all answers, by status. Bounded, for what comes is not ours."""
+    """The shapes of all answers, by status. Bounded, because the answers are not under our control."""
 
     __slots__ = ("_by_status",)
 

@@ -11,7 +11,7 @@ _CODINGS: Final = frozenset({b"gzip", b"x-gzip", b"deflate"})
 
 
 def decode(body: bytes, coding: bytes, max_bytes: int) -> Iterator[bytes]:
-    """The content behind a coding (in lower case), in pieces of which none takes a millisecond.
+    """The decoded content (`coding` in lower case), in pieces that each take less than a millisecond.
 
     Raises `ValueError` if it is another coding, malformed, or longer than `max_bytes`.
     """

@@ -42,7 +42,7 @@ class Identities:
     certificates: Mapping[str, Consumer] = field(default_factory=dict)
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
     via: bytes = b""
-    """What this deployment's own requests carry in Via: one of them that comes back has gone round a loop."""
+    """What this deployment's own requests carry in Via: if one of them comes back, there is a loop."""
 
 
 class Caller(NamedTuple):

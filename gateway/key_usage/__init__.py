@@ -1,1 +1,1 @@
-"""The life of consumers' keys: first and last use, from where, and whose a key was that is known no more."""
+"""The life of consumers' keys: first and last use, from where, and who had a key that was removed."""

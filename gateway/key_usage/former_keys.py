@@ -1,4 +1,4 @@
-"""Keys that were configured in the last 30 days and are no more: whose they were.
+"""Keys that were removed in the last 30 days, and whose they were.
 
 The data loop asks when it refuses an unknown key; what the caller is answered does not depend on it.
 """

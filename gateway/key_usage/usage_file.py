@@ -29,7 +29,7 @@ class UsageFile:
         return {digest: known for digest, known in found if known is not None}
 
     def dump(self, known: Mapping[str, KnownKey]) -> bytes:
-        """What is to be written, made where the keys do not change meanwhile."""
+        """What is to be written, made where the keys cannot change at the same time."""
         return orjson.dumps(
             {"version": VERSION, "keys": {digest: each.as_json() for digest, each in known.items()}}
         )

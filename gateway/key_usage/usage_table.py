@@ -37,7 +37,7 @@ class CallerUse:
 
 @dataclass(slots=True)
 class RefusedUse:
-    """Requests with a key that is valid no more."""
+    """Requests with a key that is no longer valid."""
 
     requests: int = 0
     last_at: float = 0.0

@@ -6,7 +6,7 @@ from gateway.listener.request_parser import CHUNKED, UNREADABLE
 
 
 class BodyReceiver:
-    """Fills one `RequestBody`. `rest` is what came behind a complete body."""
+    """Fills one `RequestBody`. `rest` is what came after a complete body."""
 
     __slots__ = ("_decoder", "_left", "_undecoded", "body", "rest")
 

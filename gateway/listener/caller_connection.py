@@ -89,7 +89,7 @@ class CallerConnection(asyncio.Protocol):
         """The caller closed its sending side: the transport closes, too, once all is sent."""
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """The connection is gone, by either side."""
+        """The connection has ended, closed by either side."""
         self._timer.close()
         self._held = b""
         if self._inside is not None:
@@ -150,7 +150,7 @@ class CallerConnection(asyncio.Protocol):
         self._begin_request(request, heads.framing, data, heads.end)
 
     def _begin_request(self, request: Request, framing: int, data: bytes, end: int) -> None:
-        """Handle a request whose head ends at `end`; as much of its body as has come is behind it."""
+        """Handle a request whose head ends at `end`; what has come of its body follows."""
         self._timer.clear()
         if framing == 0:
             self._held = data[end:]
@@ -231,7 +231,7 @@ class CallerConnection(asyncio.Protocol):
             self._close()
 
     def _open_tunnel(self, opened: OpenTunnel) -> None:
-        """Continue inside the tunnel. What came behind CONNECT's head is the beginning of its TLS."""
+        """Continue inside the tunnel. What came after CONNECT's head is the beginning of its TLS."""
         held, self._held = self._held, b""
         if not self._heads.unused:
             self._heads.close(park=False)

@@ -116,7 +116,7 @@ class CallerTransport:
         transport.set_write_buffer_limits(_WRITE_BUFFER_BYTES)
 
     def accept_tunnel(self, opened: "OpenTunnel") -> None:
-        """Answer CONNECT: what follows is TLS. Raises `ConnectionResetError` if the caller is gone."""
+        """Answer CONNECT: TLS follows. Raises `ConnectionResetError` if the caller has disconnected."""
         try:
             self.write(_ESTABLISHED)
         except ConnectionResetError:
@@ -219,7 +219,7 @@ class CallerTransport:
         self._transport.set_write_buffer_limits(_STREAM_BUFFER_BYTES)
 
     def write(self, data: bytes | memoryview) -> None:
-        """Send bytes. Raises `ConnectionResetError` if the caller is gone."""
+        """Send bytes. Raises `ConnectionResetError` if the caller has disconnected."""
         if self.gone or self._transport.is_closing():
             raise ConnectionResetError(_GONE)
         self._transport.write(data)
@@ -258,7 +258,7 @@ class CallerTransport:
         self._transport.abort()
 
     def lost(self) -> None:
-        """The connection is gone, by either side."""
+        """The connection has ended, closed by either side."""
         self.gone = True
         self._hang_up = None
         self.buffers.used -= self._unread

@@ -61,7 +61,7 @@ class ConnectionScope:
         """Every request runs in a copy of it, so that none sees what another one set."""
         self.connections: set[OpenConnection] = set()
         self.orphans: set[asyncio.Task[None]] = set()
-        """Exchanges that go on though their caller has gone."""
+        """Exchanges that continue although their caller has disconnected."""
         self._empty = asyncio.Event()
         self._empty.set()
 

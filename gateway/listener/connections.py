@@ -35,7 +35,7 @@ class ConnectionLimits:
 
 
 class Closed(StrEnum):
-    """Why the gateway closed a connection by itself."""
+    """Why the gateway closed a connection."""
 
     IDLE = "idle"
     HEAD_TIMEOUT = "head_timeout"

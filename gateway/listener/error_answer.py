@@ -12,7 +12,7 @@ from gateway.twilio.error_body import ErrorHelp
 def answer_error(
     error: GatewayError, request: Request, exchange: Exchange, advice: ErrorHelp, *, closes: bool
 ) -> None:
-    """Write the answer, and end the connection behind it if `closes` or the error says so.
+    """Write the answer, and end the connection after it if `closes` or the error says so.
 
     Once an answer has begun there is no room for another: the connection is aborted instead.
     """

@@ -44,7 +44,7 @@ class KnownHead:
         self._raw_fields: tuple[tuple[bytes, bytes], ...] = message.raw_headers
 
     def read_framing(self) -> int:
-        """How the body behind the head that was found is framed."""
+        """How the body after the head that was found is framed."""
         at = self.template.length_at
         return int(self.template.values[at]) if at >= 0 else self._framing
 

@@ -85,7 +85,7 @@ class Request:
         self.ended = False
         """Whether the answer is complete."""
         self.keeps_open = False
-        """Whether the connection is kept behind a complete answer."""
+        """Whether the connection is kept after a complete answer."""
 
     # The head, as far as the handler is concerned.
 
@@ -155,7 +155,7 @@ class Request:
         self.held += size
 
     def release(self) -> None:
-        """It is over: nothing is held for it any more, nor checked."""
+        """The request is over: release what is held for it, and stop its checks."""
         self.on_turn = None  # what was to be called holds this request
         self.caller.buffers.used -= self.held
         self.held = 0
@@ -172,7 +172,7 @@ class Request:
             host = f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
         return f"{'https' if self.caller.secure else 'http'}://{host}"
 
-    # Answering. Every method raises `ConnectionResetError` if the caller is gone.
+    # Answering. Every method raises `ConnectionResetError` if the caller has disconnected.
 
     def send_continue(self) -> None:
         """Ask for the body, once it is sure to be read; not if all of it is here.

@@ -133,7 +133,7 @@ async def read_body(
     total_seconds: float,
     hold: Callable[[int], None] | None = None,
 ) -> bytes:
-    """The whole body. Raises `Refusal` (400, 408, 413), or `ConnectionError` if the caller is gone.
+    """The whole body. Raises `Refusal` (400, 408, 413), or `ConnectionError` if the caller has disconnected.
 
     `seconds` is the longest wait for the next bytes, `total_seconds` for all of them. `hold` counts what is
     held of it, and may refuse to.

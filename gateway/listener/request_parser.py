@@ -164,7 +164,7 @@ def _with_host(head: bytes) -> bytes:
 
 
 def read_framing(message: Head) -> int:
-    """How the body behind a head is framed (RFC 9112 6.3): its length in bytes, `CHUNKED` or `UNREADABLE`."""
+    """How the body after a head is framed (RFC 9112 6.3): its length in bytes, `CHUNKED` or `UNREADABLE`."""
     headers = message.headers
     coding = headers.get(_TRANSFER_ENCODING)
     if message.method == "CONNECT":  # it has no body (RFC 9110 9.3.6): with one, what follows is not TLS

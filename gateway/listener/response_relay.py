@@ -21,7 +21,7 @@ def relay_answer(
 ) -> BodyRest | None:
     """Write an upstream's answer, as far as it is there. Returns the rest, which `relay_rest` writes.
 
-    Raises `ConnectionError` if the caller is gone.
+    Raises `ConnectionError` if the caller has disconnected.
     """
     head, body = answer.unchanged_head, answer.body
     request_id = find_field(answer.fields, b"twilio-request-id") if head is None else head.request_id
@@ -66,7 +66,7 @@ async def relay_rest(rest: BodyRest, request: Request, exchange: Exchange) -> No
     """Write what follows. If the body is cut short, the caller's connection is aborted: any clean end would
     claim that the body was complete.
 
-    Raises `ConnectionError` if the caller is gone.
+    Raises `ConnectionError` if the caller has disconnected.
     """
     try:
         await _stream(rest, request, exchange)

@@ -31,7 +31,7 @@ class ListenerTls:
     """Handshakes that failed, by OpenSSL's name of the reason, a bounded set."""
     client_terms: int
     """Changes when client certificates are verified otherwise than before: connections that were made before
-    close behind their next answer."""
+    close after their next answer."""
 
     def __init__(
         self, context: ssl.SSLContext, expires: float, on_failure: Callable[[str, str], object]

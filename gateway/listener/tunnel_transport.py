@@ -96,7 +96,7 @@ class TunnelTransport(asyncio.Transport):
             self._shake_hands()
 
     def lost(self) -> None:
-        """The connection is gone, by either side."""
+        """The connection has ended, closed by either side."""
         self._closing = True
         self._inner = None  # no cycle of references is left behind
 

@@ -191,7 +191,7 @@ class OpenTunnel:
         self._bounds.failed(error)
 
     def end(self) -> None:
-        """Its connection is gone. A second call does nothing."""
+        """Its connection has ended. A second call does nothing."""
         if not self._ended:
             self._ended = True
             self._bounds.leave(self._address, identified=self.identified)

@@ -42,8 +42,8 @@ Send = Callable[[], Awaitable[Sent]]
 
 
 class _Lost(NamedTuple):
-    """An attempt that ended open: with an answer that says nothing of the deed, with a failure, or neither,
-    where it was found meanwhile."""
+    """An attempt that ended open: with an answer that does not say whether it was done, with a failure, or
+    neither, where it was found in the meantime."""
 
     answer: Response | None = None
     fields: bytes = b""

@@ -35,7 +35,7 @@ def next_look(
     empty_since: float | None,
     waited_for: bool,
 ) -> float | None:
-    """When the next look is due, None if there is none any more.
+    """When the next look is due, None if there is no further one.
 
     `ended_at` is None while the attempt is in flight; it then ends by `deadline`. `waited_for`: a caller
     waits for the outcome.

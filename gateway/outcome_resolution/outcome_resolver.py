@@ -119,7 +119,7 @@ class OutcomeResolver:
         self.resolved[state] += 1
 
     def on_open(self, outcome: OpenOutcome) -> None:
-        """A create has ended open, and no caller waits any more: go on in the background."""
+        """A create has ended open, and no caller waits for it: continue in the background."""
         pursuit = self._pursuits.get(outcome.id)
         if pursuit is None:
             if outcome.subject.asks:

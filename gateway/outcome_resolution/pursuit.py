@@ -58,7 +58,7 @@ class Pursuit:
         self._changed.set()
 
     def next_due(self) -> float | None:
-        """When the next look is due, None if there is none any more."""
+        """When the next look is due, None if there is no further one."""
         if self._asked_now:
             return self._now()
         return next_look(

@@ -13,7 +13,7 @@ from gateway.redis.availability import STORE_ADVICE
 VANISHED_SECONDS: Final = 5.0
 """A replica says twice a second that it is there."""
 KEPT_SECONDS: Final = 3600
-"""How long one that is gone is listed."""
+"""How long a replica that has vanished is listed."""
 LIVE, VANISHED, STOPPED = "live", "vanished", "stopped"
 STORE_AWAY: Final = f"Redis does not answer, so only this replica is shown: {STORE_ADVICE}"
 

@@ -119,7 +119,7 @@ class ReportSharing:
 
 
 def alone(own: Figures, replica: str, note: str) -> MergedReport:
-    """The figures of this replica, and why they are no more."""
+    """The figures of this replica, and why there are only these."""
     return MergedReport(merge_figures([own]), [replica], 1, time.time(), note)
 
 

@@ -1,4 +1,4 @@
-"""Which exchanges of other replicas are wanted: `Filter` on rows as /api/exchanges has them. Pure.
+"""Which exchanges of other replicas match: `Filter` on rows as /api/exchanges has them. Pure.
 
 A test compares the two, field by field.
 """
@@ -17,7 +17,7 @@ _FIELDS: Final = tuple(each.name for each in fields(Filter))
 
 
 def admits_row(wanted: Filter, row: Row) -> bool:
-    """Whether this exchange is wanted. A row of an earlier release has not every field: it is not wanted."""
+    """Whether this exchange matches. A row of an earlier release may lack fields: it does not match."""
     for name in _FIELDS:
         value = getattr(wanted, name)
         if value and not _matches(name, value, row):

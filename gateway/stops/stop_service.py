@@ -19,7 +19,7 @@ from gateway.stops.stop_table import Stop, StopTable, parse_stops
 POLL_SECONDS: Final = 0.25
 ACKNOWLEDGE_SECONDS: Final = 5.0
 _LIVE_SECONDS: Final = 30.0
-"""A replica that has not polled for longer is gone, not late."""
+"""A replica that has not polled for longer has vanished; it is not late."""
 _KEYS: Final = ("stops", "stops-version", "stops-replicas")
 
 # KEYS: stops, version, replicas. ARGV: this replica, the version it has in force, now (seconds).

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from gateway.errors import Refusal
 
 ALL: Final = "all"
-"""Stands for every consumer; no consumer is called so (see `check`)."""
+"""Represents every consumer; no consumer is called so (see `check`)."""
 _PREFIX: Final = re.compile(r"\+?[0-9]{1,15}")
 _CONSUMER: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 

@@ -137,7 +137,7 @@ class ConnectionPool:
         self._free_place()
 
     def retire(self) -> None:
-        """No request comes any more: idle connections close now, the others behind their answers."""
+        """No more requests: idle connections close now, the others after their answers."""
         self._retired = True
         for idle in list(self._idle.values()):
             for connection in tuple(idle):

@@ -1,4 +1,4 @@
-"""What is done to an answer before it goes back: links, Location, concealed tokens. Mostly: nothing.
+"""Changes to an answer before it is returned: links, Location, concealed tokens. Usually nothing.
 
 A caller that follows an unchanged link to Twilio would show Twilio its consumer key. So a link that cannot be
 rewritten is an error, never passed on.
@@ -52,7 +52,7 @@ class PublicBase:
         self.port = port
 
     def origin(self, product: str, host: str) -> str:
-        """What stands before the path of a link to `host`."""
+        """What precedes the path of a link to `host`."""
         return f"{self.url}/{product}" if self.url else f"{self.scheme}://{host}{self.port}"
 
 

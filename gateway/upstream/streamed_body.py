@@ -26,7 +26,7 @@ class BodySource(Protocol):
         ...
 
     def abort(self) -> None:
-        """The rest is not wanted."""
+        """Discard the rest."""
         ...
 
 

@@ -29,7 +29,7 @@ class _TlsLayer(Protocol):
 
 
 class _ShortReads:
-    """Stands between a TCP transport and uvloop's TLS, whose buffer it offers in part."""
+    """Sits between a TCP transport and uvloop's TLS, and offers only part of the TLS buffer."""
 
     __slots__ = (
         "_get_buffer", "buffer_updated", "connection_lost", "eof_received", "pause_writing", "resume_writing",

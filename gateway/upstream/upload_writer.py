@@ -40,7 +40,7 @@ class UploadWriter:
             resumed.set_result(None)
 
     def cancel(self) -> None:
-        """Send no more of it; `on_end` is not called."""
+        """Stop sending it; `on_end` is not called."""
         self._task.cancel()
 
     async def _send(self) -> None:

@@ -126,7 +126,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             self._go_on(reader)
 
     def eof_received(self) -> None:
-        """The peer sends no more; the transport closes itself. On uvloop with TLS: after a close_notify."""
+        """The peer has finished sending; the transport closes. On uvloop with TLS: after a close_notify."""
         self._saw_eof = True
         if self.phase is IDLE:
             self.abort()

@@ -28,7 +28,7 @@ def move_cookie(value: bytes, rules: WebhookRules, route: WebhookRoute) -> bytes
 
 
 def _is_public(text: bytes, rules: WebhookRules) -> bool:
-    """Whether a cookie's domain is the public host, or stands above it (RFC 6265 5.1.3)."""
+    """Whether a cookie's domain is the public host, or a parent of it (RFC 6265 5.1.3)."""
     domain = text.strip().lstrip(b".").lower()
     return bool(domain) and (b"." + rules.address.host.lower()).endswith(b"." + domain)
 

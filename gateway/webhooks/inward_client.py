@@ -205,7 +205,7 @@ class InwardClient:
 
 
 def _only_connected(event: WebhookEvent, connected: bool) -> bool:
-    """Whether the time went by without a connection: it ended in a pause, or behind failures to connect."""
+    """Whether the time passed without a connection: it ended in a pause, or after failures to connect."""
     return not connected and event.attempts > 1
 
 

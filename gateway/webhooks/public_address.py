@@ -11,7 +11,7 @@ _PORTS: Final = {b"http": b"80", b"https": b"443"}
 
 
 class PublicAddress(NamedTuple):
-    """`path` is what stands before a route's own path, often ''. `port` is '' where none is written."""
+    """`path` precedes a route's own path, often ''. `port` is '' where none is written."""
 
     scheme: bytes
     host: bytes

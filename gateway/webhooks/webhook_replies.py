@@ -27,7 +27,7 @@ def outcome_of(status: int) -> WebhookOutcome:
 
 
 def write_answer(request: Request, answer: WebhookAnswer, *, closes: bool) -> None:
-    """Raises `ConnectionError` if Twilio is gone."""
+    """Raises `ConnectionError` if Twilio has disconnected."""
     status, fields, body = answer
     if status in (204, 304):
         body = b""
@@ -37,7 +37,7 @@ def write_answer(request: Request, answer: WebhookAnswer, *, closes: bool) -> No
 
 
 def write_status(request: Request, status: int, *, closes: bool, retry_after: int = 0) -> None:
-    """A status and nothing else. Raises `ConnectionError` if Twilio is gone."""
+    """A status and nothing else. Raises `ConnectionError` if Twilio has disconnected."""
     if request.started:
         request.abort()
         return
@@ -46,5 +46,5 @@ def write_status(request: Request, status: int, *, closes: bool, retry_after: in
 
 
 def unparsed_answer(status: int) -> bytes:
-    """For bytes that are no request, whose version is not known; the connection ends behind it."""
+    """For bytes that are no request, whose version is not known; the connection ends after it."""
     return build_head(HTTP_1_0, status, _REASONS.get(status, ""), _NOTHING, chunked=False, keeps_open=False)

@@ -75,7 +75,7 @@ class WebhookRules:
     address: PublicAddress
     routes: tuple[WebhookRoute, ...]
     secrets: tuple[SigningSecret, ...] = ()
-    """Those of all accounts: which other one would have matched is worth knowing."""
+    """Those of all accounts: it helps to know which other one would have matched."""
     bases: tuple[bytes, ...] = field(init=False)
     _exact: dict[bytes, int] = field(init=False, repr=False)
     _open: tuple[tuple[int, WebhookRoute], ...] = field(init=False, repr=False)

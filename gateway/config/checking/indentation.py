@@ -1,4 +1,4 @@
-"""Finds what lacks its indentation: it is valid YAML, but stands beside what it belongs to. Pure."""
+"""Finds missing indentation: valid YAML in which something is beside what it belongs to. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final

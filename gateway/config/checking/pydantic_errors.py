@@ -29,7 +29,7 @@ REMOVED: Final[Mapping[KeyPath, tuple[str, str]]] = {
         "`repeat_guard.resend_absent: true` sends again what it does not have",
     ),
 }
-"""A setting that is no more -> what to say of it, and what to write instead."""
+"""A removed setting -> what to say about it, and what to write instead."""
 
 _BESIDE: Final = {1: "stands beside the sections", 2: "stands beside the names of its section"}
 _NOT_IN_THE_FILE: Final = frozenset({TEXT, MAPPING, REFERENCE, "[key]"})

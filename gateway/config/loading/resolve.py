@@ -39,7 +39,7 @@ from gateway.config.schema.settings import Settings
 from gateway.policy.addressing import DEFAULT_EDGES
 
 _UNREAD = Secret("", "unread")
-"""Stands for a secret that could not be read, until all findings are collected."""
+"""Represents a secret that could not be read, until all findings are collected."""
 
 
 def load_static(path: Path, environ: Mapping[str, str], role: Role = Role.BOTH) -> ResolvedSettings:

@@ -1,4 +1,4 @@
-"""Stands in for secrets and mounted files, so that a configuration can be checked without them, in CI.
+"""Stand-ins for secrets and mounted files, so that a configuration can be checked without them, in CI.
 
 Every value has the form that is wanted, and two references have two values. Reads nothing.
 """

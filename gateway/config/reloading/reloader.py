@@ -122,7 +122,7 @@ class Reloader(Generic[Built]):
         self._wanted.set()
 
     def refuse(self, why: str) -> None:
-        """Reload nothing any more."""
+        """Stop reloading."""
         self._refusal = why
         self._wanted.set()
 

@@ -192,7 +192,7 @@ MAPPING: Final = "<mapping>"
 
 
 REFERENCE: Final = "<reference>"
-"""Stands for a reference that is written beside other names, in the locations of pydantic's errors."""
+"""Represents a reference that is written beside other names, in the locations of pydantic's errors."""
 
 
 def form_of(given: object) -> str:

@@ -21,7 +21,7 @@ class ExchangeQueue:
         self._waiting: deque[Exchange] = deque(maxlen=most)
 
     def put(self, exchange: Exchange) -> None:
-        """Hand over a finished exchange, which is not changed any more."""
+        """Hand over a finished exchange, which must not change any more."""
         waiting = self._waiting
         if len(waiting) == self._most:
             self.dropped += 1

@@ -90,7 +90,7 @@ def _step(step: Phase, started_at: float) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which exchanges are wanted; an empty field excludes nothing.
+    """Which exchanges match; an empty field excludes nothing.
 
     `route` is any part of the label, whatever its case. `status` is '404' or '4xx'. `account` is masked.
     `key` is a consumer's or Twilio's, as it is shown; `sdk` a name, or name and version; `sid` what was
@@ -111,7 +111,7 @@ class Filter:
     until: float = 0.0
 
     def admits(self, exchange: Exchange) -> bool:
-        """Whether this exchange is wanted."""
+        """Whether this exchange matches."""
         return not (
             (self.consumer and self.consumer != (exchange.consumer or UNKNOWN_CONSUMER))
             or (self.status and not _has_status(exchange.status, self.status))

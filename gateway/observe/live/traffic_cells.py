@@ -18,7 +18,7 @@ MOST_CELLS: Final = 10_000
 CLASS: Final = 1000
 """Counts of durations have keys of status class * `CLASS` + bucket."""
 OTHER_CONSUMER: Final = "(other)"
-"""Stands for consumers beyond a bound; none can have this name."""
+"""Represents consumers beyond a bound; none can have this name."""
 _OURS: Final = ("upstream_", "internal_")
 _ANSWERED: Final = Ending.ANSWERED  # looked up once: an enumeration's members are slow to get at
 

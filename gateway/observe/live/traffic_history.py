@@ -113,7 +113,7 @@ class CellFilter(NamedTuple):
         return bool(self.route or self.slug or self.code or self.key or self.sdk)
 
     def may_hide_in(self, name: CellName) -> bool:
-        """Whether what is wanted may be part of a cell that has more than one thing in it."""
+        """Whether a match may be part of a cell that counts several things together."""
         if name.sdk or name.label or name.product:
             return False
         return self.consumer in (None, name.consumer) or name.consumer == OTHER_CONSUMER

@@ -23,7 +23,7 @@ class RouteEffect(NamedTuple):
 
 
 def read_effects() -> Iterator[RouteEffect]:
-    """The rows of the table that comes with the package."""
+    """The rows of the package's table."""
     text = resources.files("gateway.twilio.catalogue").joinpath("effects.tsv").read_text("utf-8")
     for line in text.splitlines():
         if not line.startswith("#"):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from gateway.twilio.catalogue.package_reader import PackageRequest, UnexpectedSource, read_requests
 
 WHOLE_BODY = "*"
-"""Stands for a JSON body whose names the package does not tell (`body: object`)."""
+"""Represents a JSON body whose names the package does not list (`body: object`)."""
 
 _TYPE_NAME = re.compile(r"[A-Za-z_]\w*")
 
