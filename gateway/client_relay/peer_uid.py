@@ -16,8 +16,8 @@ KNOWS_PEERS: Final = sys.platform == "linux"
 
 
 def find_peer_uid(peer: tuple[str, int], own: tuple[str, int]) -> int | None:
-    """The user id of the socket at IPv4 address and port `peer` that is connected to `own`; None if there is
-    no further one. Reads small files of the kernel's."""
+    """The user id of the socket at IPv4 address and port `peer` that is connected to `own`; None if it
+    no longer exists. Reads small files of the kernel."""
     for table, is_v6 in zip(_TABLES, (False, True), strict=True):
         wanted = [_shown(peer, is_v6), _shown(own, is_v6)]
         try:
