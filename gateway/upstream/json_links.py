@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
+from urllib.parse import unquote
 
 from gateway.policy.addressing import HostTable
 
@@ -21,6 +22,8 @@ _ANY_URL: Final = re.compile(
     r"(?:https?:[/\\]*|[/\\]{2,})(?:[^/\\?#]*@)?([a-z0-9.-]+\.twilio\.com)\.?(?::[0-9]*)?(?=[/\\?#]|$)",
     re.IGNORECASE,
 )
+_ESCAPED_HOST: Final = re.compile(r"\A(?:https?:[/\\]*|[/\\]{2,})[^/\\?#]*%[^/\\?#]*", re.IGNORECASE)
+"""WHATWG's reader passes over tabs, and decodes the host before it looks at it (URL Standard 3.5, 4.4)."""
 _LINK_TARGET: Final = re.compile(r"<([^>]*)>")
 _XML_TOKEN: Final = re.compile(rb"(<((?:Secondary)?AuthToken)(?:\s[^>]*)?(?<!/)>).*?(?=</\2\s*>)", re.DOTALL)
 _TOKEN_NAMES: Final = frozenset({b"auth_token", b"secondary_auth_token"})
@@ -194,13 +197,21 @@ def rewrite_location(location: str, hosts: HostTable, origin: Origin, prefix: st
     One that is relative to the host asked is so to the gateway: behind `prefix` ('/product'), or as it is for
     callers that use no prefix ('').
     """
-    match = _ANY_URL.match(location)
+    read = location
+    match = _ANY_URL.match(read)
+    if match is None and ("\t" in read or "%" in read):
+        read = _ESCAPED_HOST.sub(_unquoted, read.replace("\t", ""), count=1)
+        match = _ANY_URL.match(read)
     if match is None:
         is_rooted = location.startswith("/") and not location.startswith(("//", "/\\"))
         return origin(prefix[1:], "") + location if prefix and is_rooted else location
     host = match[1].lower()
     product = product_of(hosts, host)
-    return origin(product, host) + location[match.end() :] if product else location
+    return origin(product, host) + read[match.end() :] if product else location
+
+
+def _unquoted(match: re.Match[str]) -> str:
+    return unquote(match[0])
 
 
 def rewrite_link_field(link: str, hosts: HostTable, origin: Origin, prefix: str) -> str:
