@@ -160,7 +160,7 @@ def count_instructions(creates: int, names: Sequence[str], tree: Path) -> None:
                 )
                 found = count(stack.enter_context(running), folder, creates).varied
             counted[kind.name] = found
-            before = counted[base.name]
+            before = counted.get(base.name, 0.0)
             print(
                 f"{kind.name:6} {found:9,.0f} instructions a create "
                 f"({found - before:+,.0f}, {_ratio(found, before)}); against {base.name}",
