@@ -1,4 +1,4 @@
-"""Instructions that tunnels cost, counted by callgrind: what `tunnels.py` measures, exact on a busy machine.
+"""Instructions that tunnels cost, counted by callgrind: what `tunnels.py` measures, for a busy machine.
 
 `python -m tests.bench.tunnel_instructions [--connections 100] [--tree NAME=PATH]...`: a new connection with
 one request, and a request in a kept one, of the gateway (in a tunnel, and plain), of the least that Python
