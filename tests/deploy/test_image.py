@@ -21,6 +21,8 @@ import yaml
 
 from gateway import __version__
 from tests.support.caller import MESSAGES, ask, ask_admin, request
+from tests.support.compiled_tree import OBJECTS
+from tests.support.compiler_cache import cached_compiler
 from tests.support.dockerfile import Build, make_context, read_dockerfile
 from tests.support.running import ENVIRON, configuration
 from tests.support.upstream import raw_upstream
@@ -40,7 +42,10 @@ def image() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="gateway-image-") as folder:
         context, root = Path(folder) / "context", Path(folder) / "root"
         make_context(ROOT, context)
-        Build(context, root, BASE_PYTHON, {"LOCK": LEAN}).run(STAGES[0])
+        compiler = {
+            "CC": cached_compiler(OBJECTS)
+        }  # what the compiled tree was made of is not compiled again
+        Build(context, root, BASE_PYTHON, {"LOCK": LEAN, **compiler}).run(STAGES[0])
         Path(folder).chmod(0o755)
         yield root
 
