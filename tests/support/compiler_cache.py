@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 _KEPT = 4
@@ -20,8 +21,9 @@ _OF_PLACES = ("-I", "-o")
 
 
 def cached_compiler(folder: Path) -> str:
-    """The value of CC."""
-    return f"{sys.executable} -IS {Path(__file__).resolve()} {folder} {os.environ.get('CC', 'cc')}"
+    """The value of CC: before the compiler that would be taken."""
+    compiler = os.environ.get("CC") or sysconfig.get_config_var("CC")
+    return f"{sys.executable} -IS {Path(__file__).resolve()} {folder} {compiler}"
 
 
 def main(folder: Path, command: list[str]) -> int:
@@ -52,7 +54,9 @@ def _key(command: list[str]) -> str:
     text = subprocess.run(preprocessed, check=True, stdout=subprocess.PIPE).stdout
     version = subprocess.run([command[0], "--version"], check=True, stdout=subprocess.PIPE).stdout
     options = [each for each in _without(command, _OF_PLACES) if each.startswith("-") and each[:2] != "-I"]
-    return hashlib.sha256(b"\0".join([version, *map(str.encode, options), text])).hexdigest()
+    digest = hashlib.sha256(b"\0".join([version, *map(str.encode, options), b""]))
+    digest.update(text)  # more than 100 MB
+    return digest.hexdigest()
 
 
 def _without(command: list[str], names: tuple[str, ...]) -> list[str]:
