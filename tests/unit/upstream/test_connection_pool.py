@@ -105,6 +105,7 @@ def test_idle_connections_expire(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
     async def scenario() -> None:
         async with opened() as (upstream, pool):
             await send(pool, upstream.url)
+            assert pool._sweeping is not None  # it is looked for by itself
             (connection,) = pool._connections
             connection.idle_since -= KEEP_ALIVE_SECONDS + 1
             assert pool.take(upstream.url) is None

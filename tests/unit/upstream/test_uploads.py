@@ -105,6 +105,27 @@ def test_uploads_are_held_back_and_may_be_answered_early(run: Run, chunked: bool
     run(scenario())
 
 
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "in one piece"])
+@on_both_loops
+def test_a_connection_that_was_answered_early_serves_nobody_else(run: Run, streamed: bool) -> None:
+    """The peer keeps it open, and would take the next request for the rest of this body."""
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"some"
+        await asyncio.get_running_loop().create_future()
+
+    async def scenario() -> None:
+        size = 32 * len(BIG)
+        head = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size
+        upload = {"data": head, "upload": body(), "upload_seconds": FAR} if streamed else {}
+        refusal = answer(b"no", status="413 Too Large")
+        async with opened(early(gated(refusal, asyncio.Event()))) as (upstream, pool):
+            made = await send(pool, upstream.url, **(upload or {"data": head + bytes(size)}))
+            assert (made.status, pool.size) == (413, 0)
+
+    run(scenario())
+
+
 @on_both_loops
 def test_an_upload_that_breaks_off_says_why(run: Run) -> None:
     async def scenario() -> None:

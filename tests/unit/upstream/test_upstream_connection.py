@@ -8,7 +8,7 @@ import pytest
 from gateway.errors import FailurePhase, UpstreamFailure
 from gateway.upstream.connection_pool import ConnectionPool
 from tests.support.loops import Run, on_both_loops
-from tests.support.opened_pool import BIG, HEAD, opened, read_all, send
+from tests.support.opened_pool import BIG, FAR, HEAD, opened, read_all, send
 from tests.support.upstream import (
     RawUpstream,
     ScriptedConnection,
@@ -66,9 +66,12 @@ def test_bytes_on_an_idle_connection_close_it(run: Run) -> None:
         async with opened(gated(answer(b"one"), idle, answer(b"POISON"))) as (upstream, pool):
             assert (await send(pool, upstream.url)).body == b"one"
             assert pool.idle == 1
+            assert pool._sweeping is not None
+            pool._sweeping.cancel()  # it is not for its age that it closes
             idle.set()
-            while pool.size:  # noqa: ASYNC110 - the loop's callback is what is waited for
-                await asyncio.sleep(0)
+            async with asyncio.timeout(FAR):
+                while pool.size:  # noqa: ASYNC110 - the loop's callback is what is waited for
+                    await asyncio.sleep(0)
             assert (await send(pool, upstream.url)).body == b"{}"
 
     run(scenario())
