@@ -105,7 +105,8 @@ def test_idle_connections_expire(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
     async def scenario() -> None:
         async with opened() as (upstream, pool):
             await send(pool, upstream.url)
-            assert pool._sweeping is not None  # it is looked for by itself
+            planned: object = pool._sweeping
+            assert planned is not None  # what is old is looked for without being asked
             (connection,) = pool._connections
             connection.idle_since -= KEEP_ALIVE_SECONDS + 1
             assert pool.take(upstream.url) is None
