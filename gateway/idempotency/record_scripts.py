@@ -16,6 +16,11 @@ local function mine(owner, first)
   return false
 end
 """
+# Whether a script that begins the flight runs late: its lease has been given up since.
+_RELEASED = """
+local released = redis.call('GET', KEYS[3])
+released = released and string.find(released, ARGV[6], 1, true)
+"""
 _OWNER = "local owner = redis.call('HGET', KEYS[1], 'owner')"
 # What a holder finds in place of its record, and is none, has taken its place: it writes the truth.
 _OWNER_OR_REPLACED = """
@@ -36,6 +41,7 @@ redis.call('SET', KEYS[2], ARGV[6], 'PX', ARGV[5])
 FOUND = optional(row(*(optional(text),) * 6, integer))
 BEGIN = Script.of(
     _MINE
+    + _RELEASED
     + _OWNER
     + """
 local function foreign(theirs)
@@ -45,8 +51,7 @@ local function foreign(theirs)
   end
   return true
 end
-local released = redis.call('GET', KEYS[3])
-if released and string.find(released, ARGV[6], 1, true) then return false end
+if released then return false end
 if owner then
   local found = redis.call('HMGET', KEYS[1], 'state', 'fingerprint', 'status', 'answer', 'fingerprint_2',
     'identities')
@@ -66,6 +71,8 @@ end
 )
 RENEW = Script.of(
     _MINE
+    + _RELEASED
+    + "if released then return 0 end"
     + _OWNER_OR_REPLACED
     + """
 if owner and not mine(owner, 6) then return -1 end

@@ -173,10 +173,12 @@ class RedisRecords:
         self._spawn(self._renew(lease))
 
     async def _renew(self, lease: Lease) -> None:
+        was_unsure, lease.is_unsure = lease.is_unsure, True  # until it is answered, it may still run
         try:
             renewed = await self._run(RENEW, lease, *_describe(lease.claim), self._flight_ms, self._lease_ms)
         except StoreUnavailable:
             return  # the next timer tries again
+        lease.is_unsure = was_unsure
         if renewed == -1:
             self._lost(lease)
 

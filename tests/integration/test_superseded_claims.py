@@ -63,3 +63,18 @@ async def test_a_begin_that_runs_after_the_end_of_the_next_begins_nothing(
     late = {"first": first, "second": second}[which]
     await records.begin(late)  # the one that was thought to be lost
     assert not server.client.exists(RECORD)
+
+
+async def test_a_renewal_that_runs_after_the_end_begins_nothing(
+    server: RedisServer, one: KeyedReplica, records: RedisRecords
+) -> None:
+    """It was lost on its way, or Redis did not know the script: the key would be in flight for nobody."""
+    lease = records.lease(CLAIM)
+    assert await records.begin(lease) is None
+    one.store.faults.append("late")
+    renewing = asyncio.create_task(records._renew(lease))
+    await one.store.until_asked()
+    await records.settle(lease, None)
+    one.store.let_go.set()
+    await renewing
+    assert not server.client.exists(RECORD)
