@@ -21,6 +21,9 @@ from gateway.redis.redis_store import Script, ScriptStore
 LEASE_SECONDS = 30.0
 RENEW_SECONDS = 1.0
 """How long a claim may be missing that Redis forgot (FLUSHALL, eviction), and be made by another replica."""
+_RENEW_SECONDS_MAX = LEASE_SECONDS / 3
+_RENEWALS_MAX = 1000
+"""For each second: with more claims in flight than that, each is renewed less often."""
 _TOKENS_MAX = 8
 _LATE_MS = 60_000
 
@@ -86,6 +89,7 @@ class RedisRecords:
         self._on_written = on_written
         self._on_second_holder = on_second_holder
         self._leases = 0
+        self._renewed: set[Lease] = set()
         self._unwritten: LateWrites[Lease] = LateWrites(
             self._write,
             unwritten_max,
@@ -130,8 +134,9 @@ class RedisRecords:
 
     def keep_renewed(self, lease: Lease) -> None:
         """Renew the lease regularly, until it is settled or released."""
-        loop = asyncio.get_running_loop()
-        lease.timer = loop.call_later(self._renew_seconds, self._renew_soon, lease)
+        self._renewed.add(lease)
+        pause = max(self._renew_seconds, min(len(self._renewed) / _RENEWALS_MAX, _RENEW_SECONDS_MAX))
+        lease.timer = asyncio.get_running_loop().call_later(pause, self._renew_soon, lease)
 
     async def settle(self, lease: Lease, end: Record | None) -> None:
         """Write the outcome, or take the flight back (None).
@@ -142,9 +147,7 @@ class RedisRecords:
 
     def settle_soon(self, lease: Lease, end: Record | None) -> asyncio.Task[None]:
         """The same, without waiting."""
-        if lease.timer is not None:
-            lease.timer.cancel()
-            lease.timer = None
+        self._stop_renewing(lease)
         lease.end = end
         return self._spawn(self._write_or_queue(lease))
 
@@ -171,6 +174,12 @@ class RedisRecords:
     def _renew_soon(self, lease: Lease) -> None:
         self.keep_renewed(lease)
         self._spawn(self._renew(lease))
+
+    def _stop_renewing(self, lease: Lease) -> None:
+        self._renewed.discard(lease)
+        if lease.timer is not None:
+            lease.timer.cancel()
+            lease.timer = None
 
     async def _renew(self, lease: Lease) -> None:
         was_unsure, lease.is_unsure = lease.is_unsure, True  # until it is answered, it may still run
@@ -208,9 +217,7 @@ class RedisRecords:
 
     def _lost(self, lease: Lease) -> None:
         """Redis forgot the claim, and another replica has claimed it since: both may have sent."""
-        if lease.timer is not None:
-            lease.timer.cancel()
-            lease.timer = None
+        self._stop_renewing(lease)
         if not lease.is_lost:
             lease.is_lost = True
             self._on_second_holder()

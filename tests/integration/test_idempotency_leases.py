@@ -1,8 +1,10 @@
 """Leases in Redis: lost ones, renewed ones, and those that must not touch what is another's."""
 
+import asyncio
+
 from gateway.http.response import Response
 from gateway.idempotency.claim_rules import ClaimState, Record
-from gateway.idempotency.redis_records import RedisRecords
+from gateway.idempotency.redis_records import Lease, RedisRecords
 from tests.support.idempotency import CLAIM, LEASE, RECORD, KeyedReplica
 from tests.support.redis import RedisServer
 
@@ -47,6 +49,30 @@ async def test_a_lease_is_renewed_while_it_is_held(
     await records.settle(lease, None)
     assert server.names() == set()
     await records.close()
+
+
+async def test_many_leases_are_renewed_less_often_each(one: KeyedReplica) -> None:
+    """Else thousands of requests that wait for a slow Twilio would take the loop and Redis from others."""
+    records = RedisRecords(
+        one.store, ttl_seconds=60, unwritten_max=1, find=lambda scope: None, on_written=lambda scope: None
+    )
+    one.store.away = True
+    loop = asyncio.get_running_loop()
+
+    def pause(lease: Lease) -> float:
+        asked_at = loop.time()
+        records.keep_renewed(lease)
+        assert lease.timer is not None
+        return lease.timer.when() - asked_at
+
+    leases = [records.lease(CLAIM._replace(scope=f"{number:064x}")) for number in range(5000)]
+    pauses = [pause(lease) for lease in leases]
+    assert pauses[0] < 5 <= pauses[-1]
+    for lease in leases:
+        records.settle_soon(lease, None)
+    assert pause(leases[0]) < 5
+    records.settle_soon(leases[0], None)
+    await records.close(60)
 
 
 async def test_a_lease_says_nothing_about_anothers_record(
