@@ -192,9 +192,10 @@ class Handler:
         """Send a create without a key, unless the same one is in flight or its outcome is open."""
         hold = self._hold(watched, ask, exchange)
         ask.request.on_turn = hold.before_attempts(ask.request.on_turn)
-        send = partial(self._admit_and_send, ask, exchange, whole=True, held=watched.asks)
         try:
             async with hold:
+                entered = hold.outcome is not None  # in report mode a repeat is not
+                send = partial(self._admit_and_send, ask, exchange, whole=True, held=entered)
                 answer, fields = await answer_held(self._resolver, hold, ask, exchange, send)
                 await self._relay(answer, fields, ask, exchange)
                 if exchange.ending is _ANSWERED and ask.request.was_there:

@@ -188,6 +188,18 @@ async def test_what_is_never_held_may_have_made_what_a_look_finds(scene: Asking,
     assert scene.created == 2
 
 
+async def test_a_repeat_in_report_mode_may_have_made_what_a_look_finds() -> None:
+    """It is sent while the first, which is not done, has no answer."""
+    async with asking_scene(repeat_guard={"mode": "report"}) as scene:
+        fault = scene.simulator.faults.add("delay=5, reset-before", method="POST", count=1)
+        first = asyncio.create_task(scene.create())
+        while fault.count:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.001)
+        assert (await scene.create()).status == 201
+        assert told(await first) == ABSENT
+        assert scene.created == 1
+
+
 async def test_two_that_are_lost_are_told_apart_by_nobody(scene: Asking) -> None:
     scene.simulator.faults.add("list-lag=10", method="GET")
     first = await scene.create("Idempotency-Key: one", fault="reset-after")
