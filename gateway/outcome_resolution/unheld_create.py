@@ -79,6 +79,8 @@ async def send_unheld(
         intent, ask.deadline, lambda: exchange.in_doubt, on_event=_count_nothing, describe=describe
     )
     async with AsyncExitStack() as stack:
+        if intent is not None:
+            stack.callback(guard.forget, intent)  # no repeat comes, and others need the room
         with suppress(Refusal):  # no room, or the store is away: it is sent all the same
             await stack.enter_async_context(hold)
         exchange.caller_seconds += hold.waited_seconds

@@ -125,6 +125,12 @@ class RepeatGuard:
         """The entry of a create that `begin_alone` has entered."""
         return self._table.name_lone(create)
 
+    def forget(self, intent: RepeatIntent) -> None:
+        """Keep nothing for repeats of it. Looks for its outcome go on."""
+        entry = self._table.find(intent.scope)
+        if entry is not None:
+            self._table.forget(intent.scope, entry)
+
     async def close(self) -> None:
         """Finish what is being written. Call it when no exchange is left."""
         if self._parts.shared is not None:

@@ -143,3 +143,12 @@ async def test_a_create_that_waits_for_its_turn_is_not_looked_for() -> None:
         assert (second.status, second.slug) == (429, "queue_timeout")
         assert scene.looks == []
         assert (await first).status == 201
+
+
+@pytest.mark.parametrize("field", ["Idempotency-Key: one", "Gateway-Repeat: allow"])
+async def test_what_is_never_held_leaves_the_guard_its_room(field: str) -> None:
+    async with asking_scene(repeat_guard={"max_entries": 1}) as scene:
+        scene.simulator.faults.add("list-lag=10", method="GET")
+        assert (await scene.create(field, fault="reset-after")).status == 502
+        assert scene.gateway.gateway.components.resolver.pursued == 1
+        assert (await scene.create()).status == 201
