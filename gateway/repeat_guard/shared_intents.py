@@ -268,7 +268,8 @@ class SharedIntents:
 
     def _note_written(self, lease: IntentLease, reply: int) -> None:
         if reply == -1:
-            self._lost(lease)
+            if not (lease.is_queued and lease.end is not None and not lease.end.state):
+                self._lost(lease)  # else it was over with the first write, whose reply was lost
             lease.on_refused()
         else:
             lease.is_written = True

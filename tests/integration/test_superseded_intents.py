@@ -187,6 +187,26 @@ async def test_an_end_that_waits_for_the_next_script_is_written_at_drain(
     assert listed(server) == {"open": set(), "leases": set(), "to": set()}
 
 
+async def test_an_end_that_is_written_again_after_the_next_create_is_no_second_holder(
+    one: GuardReplica, guard_two: GuardReplica, intents: SharedIntents
+) -> None:
+    """Redis did it, and its reply was late: the next one of another replica was free to go."""
+    lost: list[str] = []
+    now = one.store.store.server_clock.now()
+    lease = intents.lease(ASKING, new_outcome(ASKING, SUBJECT, now, 20), lambda: lost.append("second"))
+    assert await intents.begin(lease) is None
+    one.store.faults += ["after", "before"]
+    runs = one.store.runs + 2
+    intents.end(lease, FORGOTTEN)
+    await one.store.until_runs(runs)  # once when it ended, and once when it was written again
+    gate = asyncio.Event()
+    other = asyncio.create_task(guard_two.create(intent=ASKING, until=gate))
+    await guard_two.until_sent()
+    assert await intents._write(lease)
+    gate.set()
+    assert (await other, lost) == ("sent 201", [])
+
+
 async def test_an_end_during_a_renewal_bars_it(
     server: RedisServer, one: GuardReplica, intents: SharedIntents
 ) -> None:
