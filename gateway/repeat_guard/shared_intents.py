@@ -7,6 +7,7 @@ are over. Knows nothing of requests.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from gateway.background.loops import BackgroundLoop, BackgroundLoops
@@ -200,16 +201,21 @@ class SharedIntents:
         while True:
             await asyncio.sleep(self._renew_seconds)
             soon = self._time() + self._lease_seconds - self._renew_seconds / 2
-            await asyncio.gather(*(self._renew(each) for each in self._held.values() if each.ends_at < soon))
+            due = [each for each in self._held.values() if each.ends_at < soon]
+            await asyncio.gather(*map(self._renew_held, due))
             lapsed = self._time() - _LAPSED_SECONDS
             for lease in [each for each in self._held.values() if each.ends_at <= lapsed]:
                 lease.on_lapsed()
             loop.beat()
 
+    async def _renew_held(self, lease: IntentLease) -> None:
+        if lease.outcome.id in self._held:  # else its end was posted since, and comes first
+            await self._renew(lease)
+
     async def _renew(self, lease: IntentLease) -> None:
         asked_at = self._time()
         was_unsure, lease.is_unsure = lease.is_unsure, True  # until it is answered; else the next round asks
-        try:
+        with suppress(StoreUnavailable):
             renewed = await self._enter(RENEW, lease)
             lease.is_unsure = was_unsure
             if renewed == 1:
@@ -217,8 +223,6 @@ class SharedIntents:
             elif renewed == -1:
                 self._held.pop(lease.outcome.id, None)
                 self._lost(lease)
-        except StoreUnavailable:
-            return
 
     async def _write_or_queue(self, lease: IntentLease) -> None:
         if not await self._write(lease):

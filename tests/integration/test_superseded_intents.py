@@ -5,11 +5,13 @@ message is that it finds.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 
 from gateway.redis.availability import StoreUnavailable
+from gateway.redis.redis_store import Script
 from gateway.repeat_guard.intent_records import IntentEnd, IntentLease, account_keys
 from gateway.repeat_guard.open_outcomes import OutcomeState, new_outcome
 from gateway.repeat_guard.shared_intents import SharedIntents
@@ -221,3 +223,31 @@ async def test_an_end_during_a_renewal_bars_it(
     one.store.let_go.set()
     await renewing
     assert listed(server) == {"open": set(), "leases": set(), "to": set()}
+
+
+async def test_a_create_that_ends_as_a_round_of_renewals_begins_is_not_renewed(
+    server: RedisServer, one: GuardReplica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end is on its way by then, and would come first: it would be in flight for nobody."""
+    assert await one.create() == "sent 201"
+    await one.written()  # Redis knows the scripts
+    now = one.store.store.server_clock.now
+    intents = SharedIntents(one.store, now=now, unwritten_max=100, renew_seconds=0.01)
+    other = ASKING._replace(scope="b" * 64)
+    first, second = (intents.lease(each, new_outcome(each, SUBJECT, now(), 20)) for each in (ASKING, other))
+    for lease in (first, second):
+        assert await intents.begin(lease) is None
+        intents.hold(lease)
+    run, renewed = one.store.run, asyncio.Event()
+
+    async def end_second(script: Script, keys: Sequence[str], args: Sequence[bytes | str | int]) -> Any:
+        if not renewed.is_set():
+            intents.end(second, FORGOTTEN)
+            renewed.set()
+        return await run(script, keys, args)
+
+    monkeypatch.setattr(one.store, "run", end_second)
+    await asyncio.wait_for(renewed.wait(), 60)
+    await one.store.until_quiet()
+    await intents.close(60)
+    assert listed(server)["open"] == {first.outcome.id.encode()}
