@@ -11,7 +11,7 @@ from typing import TypeGuard
 
 from gateway.config.checking.identity_contradictions import find_identity_contradictions
 from gateway.config.checking.known_names import suggest
-from gateway.config.checking.webhook_checks import find_webhook_contradictions, may_collide
+from gateway.config.checking.webhook_checks import data_listen, find_webhook_contradictions, may_collide
 from gateway.config.problems import Finding, KeyPath
 from gateway.config.schema.addresses import parse_address
 from gateway.config.schema.admin_settings import Admin, is_loopback
@@ -66,10 +66,9 @@ def _sections(tree: Mapping[str, object], name: str) -> Iterator[tuple[str, Mapp
 
 
 def _listeners(tree: Mapping[str, object]) -> Iterator[Finding]:
-    listen = tree.get("listen", Settings.model_fields["listen"].default)
     given = _section(tree, "admin").get("listen")
     admin = Admin.model_fields["listen"].default if given is None else given
-    if may_collide(admin, listen):
+    if may_collide(admin, data_listen(tree)):
         path: KeyPath = ("listen",) if given is None else ("admin", "listen")
         yield Finding(path, "`listen` and `admin.listen` are the same address", "choose another port")
 

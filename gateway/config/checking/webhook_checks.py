@@ -16,6 +16,7 @@ from gateway.config.schema.webhook_settings import Webhooks
 
 _WILDCARD: Final = "/**"
 _SID_LENGTH: Final = 34
+SAME_ADDRESS: Final = "another port of the gateway has this address"
 
 
 def find_webhook_contradictions(tree: Mapping[str, object]) -> Iterator[Finding]:
@@ -54,15 +55,20 @@ def may_collide(one: object, other: object) -> bool:
 
 
 def _same_address(tree: Mapping[str, object], section: Mapping[str, object]) -> Iterator[Finding]:
-    """A file without consumers may be for the webhook role alone, which does not open the default port."""
+    """The admin port is open beside the webhooks' in each role; `resolve.py` judges the data port, which may
+    be open elsewhere. Two that are written alike are refused whatever the role."""
+    listen, data = section.get("listen"), data_listen(tree)
     admin = tree.get("admin")
-    default = Settings.model_fields["listen"].default if "consumers" in tree else None
-    others = [tree.get("listen", default), admin.get("listen") if isinstance(admin, dict) else None]
-    others[1] = others[1] or Admin.model_fields["listen"].default
-    if any(may_collide(section.get("listen"), other) for other in others):
-        yield Finding(
-            ("webhooks", "listen"), "another port of the gateway has this address", "choose another port"
-        )
+    given = admin.get("listen") if isinstance(admin, dict) else None
+    alike = listen == data and may_collide(listen, data)
+    if alike or may_collide(listen, given or Admin.model_fields["listen"].default):
+        yield Finding(("webhooks", "listen"), SAME_ADDRESS, "choose another port")
+
+
+def data_listen(tree: Mapping[str, object]) -> object:
+    """Where callers are served. A file without consumers may be for the webhook role alone, which does not
+    open the default port: None."""
+    return tree.get("listen", Settings.model_fields["listen"].default if "consumers" in tree else None)
 
 
 def _account(entry: Mapping[str, object], path: KeyPath, known: list[str] | None) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gateway.background.breathing import breathe
 from gateway.config.checking.setting_warnings import find_certificate_warnings
+from gateway.config.checking.webhook_checks import SAME_ADDRESS
 from gateway.config.loading.child_process import load_apart
 from gateway.config.loading.load import Loaded, load_settings
 from gateway.config.loading.named_files import NamedFiles
@@ -107,6 +108,7 @@ class _Resolver:
             for name, credential in settings.credentials.items()
         }
         consumers = self._consumers(settings) if self._calls else {}
+        self._find_same_port(settings)
         tokens = [self._token(getattr(settings.admin, name), ("admin", name)) for name in ADMIN_TOKENS]
         audit_key = self._token(settings.audit.key if settings.audit else None, ("audit", "key"))
         reader.findings += [*find_weak_tokens(*tokens), *find_weak_key(audit_key)]
@@ -152,6 +154,14 @@ class _Resolver:
         }
         self._find_duplicates(consumers)
         return consumers
+
+    def _find_same_port(self, settings: Settings) -> None:
+        """Only a process of both roles opens the data and the webhook port."""
+        webhooks = settings.webhooks
+        if webhooks is None or self._role is not Role.BOTH or not settings.consumers:
+            return
+        if addresses.collide(webhooks.listen, settings.listen):
+            self.reader.refuse(("webhooks", "listen"), SAME_ADDRESS, "choose another port")
 
     def _store(self, given: str | SecretRef) -> Secret | None:
         url = self.reader.url(given, addresses.STORE, ("store",))

@@ -203,6 +203,17 @@ def test_d2_a_role_is_checked_as_it_is_served(tmp_path: Path, static: tuple[str,
         assert codes(both, **TWILIO) == [2, 0, 2]
 
 
+def test_d2_ports_that_only_one_process_of_both_roles_opens_collide_there_alone(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    hooks = (ROOT / "config/webhooks.yaml").read_text().partition("\nwebhooks:")[2]
+    path.write_text(f"{(ROOT / 'config/gateway.yaml').read_text()}\nwebhooks:{hooks}")
+    ports = {"GATEWAY__LISTEN": "127.0.0.1:8080", "GATEWAY__WEBHOOKS__LISTEN": "0.0.0.0:8080"}
+    roles = [("--only", "webhooks"), ("--only", "data"), ()]
+    done = [_check("--config", str(path), "--static", *role, **TWILIO, **ports) for role in roles]
+    assert [each.returncode for each in done] == [0, 0, 2]
+    assert "webhooks.listen: another port of the gateway has this address" in done[-1].stderr
+
+
 def test_d2_static_and_online_exclude_each_other() -> None:
     done = _check("--static", "--online")
     assert done.returncode == 2

@@ -53,6 +53,9 @@ def test_a_file_for_webhooks_alone_needs_neither_keys_nor_consumers(write: Write
     alone = "credentials: {main: {account_sid: {env: ACCOUNT_SID}}}\n"
     assert complaints(write(alone + WEBHOOKS), SECRETS) == []
     assert complaints(write(alone + WEBHOOKS.replace("127.0.0.1:8443", "0.0.0.0:8080")), SECRETS) == []
+    admin = "admin: {listen: 0.0.0.0:8080, allow_remote: true, page_token: {env: A}, metrics_token: {env: B}}"
+    tokens = SECRETS | {"A": "a" * 20, "B": "b" * 20}
+    assert complaints(write(f"{alone}{WEBHOOKS}{admin}\n"), tokens) == []
     missing = complaints(write(alone), SECRETS)
     assert [line for line in missing if "consumers: missing" in line]
     assert [line for line in missing if "neither an API key nor an auth token" in line]
