@@ -17,6 +17,8 @@ from gateway.config.problems import Finding, KeyPath
 PREFIX: Final = "GATEWAY__"
 _SEPARATOR: Final = "__"
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,9})?")
+_TEXTS: Final = frozenset({"credential", "region", "file", "stop_file", "key_usage_file"})
+"""Settings that are compared as texts: a credential may have the name `30`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,8 @@ def read_texts(tree: Mapping[str, object], variables: Iterable[KeyPath]) -> dict
     are a switch and a number to those who compare values. Only for them: a name may be `30`, too."""
     result = dict(tree)
     for path in variables:
+        if path[-1] in _TEXTS:
+            continue
         section: object = result
         for name in path[:-1]:
             inner = section.get(name) if isinstance(section, dict) else None

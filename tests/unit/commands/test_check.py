@@ -377,3 +377,11 @@ def test_d2_numbers_and_switches_of_variables_are_compared_as_those_of_the_file(
     done = _check(**TWILIO, **{f"GATEWAY__{setting}": value})
     assert done.returncode == 2
     assert why in done.stderr
+
+
+@pytest.mark.parametrize("name", ["30", "true"])
+def test_d2_names_in_variables_stay_texts(name: str) -> None:
+    for setting in ("CONSUMERS__BILLING__CREDENTIAL", "CREDENTIALS__MAIN__REGION"):
+        done = _check(**TWILIO, **{f"GATEWAY__{setting}": name})
+        assert done.returncode == 2
+        assert f"GATEWAY__{setting}: " in done.stderr
