@@ -36,16 +36,25 @@ def _addresses(resolved: ResolvedSettings) -> Iterator[tuple[KeyPath, ListenAddr
 
 
 def _try(address: ListenAddress) -> OSError | None:
-    """Why no socket can be bound there."""
+    """Why no socket can be bound there. Of a name's addresses those are passed over whose family the kernel
+    lacks, as the event loop does: `localhost` is ::1 as well where IPv6 is switched off."""
     port = address.port if address.port < _FIRST_FREE_FOR_ALL else 0
+    missing: OSError | None = None
+    bound = False
     try:
         found = socket.getaddrinfo(address.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, kind, protocol, _, name in found:
-            with socket.socket(family, kind, protocol) as trial:
+            try:
+                trial = socket.socket(family, kind, protocol)
+            except OSError as error:
+                missing = error
+                continue
+            with trial:
                 trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 trial.bind(name)
+                bound = True
     except OSError as error:  # gaierror is one
         return None if error.errno == errno.EADDRINUSE else error
     except UnicodeError:
         return socket.gaierror()
-    return None
+    return None if bound else missing

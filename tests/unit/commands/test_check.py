@@ -354,6 +354,17 @@ def test_d2_a_port_that_is_taken_may_be_the_running_gateways() -> None:
         assert _check(**TWILIO, GATEWAY__LISTEN=address).returncode == 0
 
 
+@pytest.mark.parametrize(("families", "code"), [([255, socket.AF_INET], 0), ([255], 75)])
+def test_d2_a_family_that_the_kernel_lacks_is_passed_over_if_another_serves(
+    monkeypatch: pytest.MonkeyPatch, families: list[int], code: int
+) -> None:
+    """As the event loop does. No kernel has family 255, as some have no IPv6."""
+    found = [(family, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0)) for family in families]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    done = _check(**TWILIO, GATEWAY__LISTEN="localhost:8080")
+    assert done.returncode == code, done.stderr
+
+
 @pytest.mark.parametrize("setting", ["CONNECT_TO", "PROXY"])
 def test_d2_an_upstream_that_is_the_gateway_itself(setting: str) -> None:
     environ = {"GATEWAY__LISTEN": "127.0.0.1:8431", f"GATEWAY__UPSTREAM__{setting}": "http://localhost:8431"}
