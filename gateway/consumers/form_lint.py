@@ -29,6 +29,10 @@ _JUDGED: Final = {
     "applications": frozenset({ParameterClass.APPLICATION}),
 }
 """The classes of parameters that each rule of `form` is about; a document may hold any of them."""
+_ROUTES: Final = frozenset(
+    {ParameterClass.INSTRUCTIONS, ParameterClass.TWIML, ParameterClass.APPLICATION, ParameterClass.DOCUMENT}
+)
+"""What could evade a rule and is checked as soon as there is one, whichever it is (`FormRules.is_routed`)."""
 
 
 class FormLint(NamedTuple):
@@ -66,7 +70,7 @@ def find_idle_form_rules(consumer: Consumer, catalogue: Catalogue) -> Iterator[F
         "applications": rules.applications,
     }
     for name, values in given.items():
-        wanted = _JUDGED[name] | {ParameterClass.DOCUMENT}
+        wanted = _JUDGED[name] | ({ParameterClass.DOCUMENT} if name == "applications" else _ROUTES)
         if values and not may_send([consumer.rules], wanted, catalogue):
             yield FormLint(
                 "without effect: nothing that this consumer may send has such a parameter",

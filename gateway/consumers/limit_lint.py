@@ -4,7 +4,7 @@ A limit counts nothing if no request that its consumer may make falls under it; 
 destination judge what is sent, so they are idle for a consumer that may only read.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gateway.consumers.allow_rules import Rule
@@ -54,7 +54,11 @@ def find_idle_rules(consumer: Consumer, catalogue: Catalogue) -> Iterator[LimitL
                 "the limit counts nothing: destinations are in what is sent, and its requests only read",
                 "write `per: consumer`, or give it a route that sends",
             )
-        elif limit.per is Per.DESTINATION and covered and not _names_recipients(consumer, limit, catalogue):
+        elif (
+            limit.per is Per.DESTINATION
+            and covered
+            and not _names_recipients(consumer, limit, covered, catalogue)
+        ):
             yield LimitLint(
                 index,
                 "the limit counts nothing: no request that it covers names a recipient",
@@ -89,10 +93,14 @@ def _counts_all_of(one: Limit, other: Limit) -> bool:
     return wider and one.per in (other.per, Per.CONSUMER)
 
 
-def _names_recipients(consumer: Consumer, limit: Limit, catalogue: Catalogue) -> bool:
-    """Whether some request under the limit has a recipient, as far as the catalogue knows."""
+def _names_recipients(
+    consumer: Consumer, limit: Limit, covered: Iterable[Rule], catalogue: Catalogue
+) -> bool:
+    """Whether some request under the limit has a recipient, as far as the catalogue knows; one that it does
+    not know may have any parameter."""
     rule_sets = [consumer.rules] if limit.rules is None else [consumer.rules, limit.rules]
-    return may_send(rule_sets, RECIPIENTS, catalogue)
+    is_newer = any(find_no_route(rule, catalogue) is not None for rule in covered)
+    return is_newer or may_send(rule_sets, RECIPIENTS, catalogue)
 
 
 def _sends(rules: Sequence[Rule]) -> bool:

@@ -104,6 +104,14 @@ _API = "api /2010-04-01/Accounts/{AccountSid}"
             "limits.0: the",
         ),
         ("['calls:create']", "    form: {messaging_services: [], from: [], callback_hosts: [a.test]}", ""),
+        # A call that is altered has no sender, but its `Url` and `Twiml` are checked for the rule's sake.
+        (f"['POST {_API}/Calls/*']", "    form: {from: ['+15005550006']}", ""),
+        # What is newer than the catalogue may name a recipient, and its recipients are counted.
+        (
+            "['POST messaging /v9/Notes/*']",
+            "    limits: [{rate: 1/s, per: destination}]",
+            "allow.0: the rule",
+        ),
         (
             f"[lookups, 'POST {_API}/Queues.json']",
             "    form: {from: ['+15005550006']}",
