@@ -70,16 +70,25 @@ def find_warnings_beside(error: ConfigError, resolved: ResolvedSettings | None =
 
 
 def _independent(warnings: Iterable[Problem], problems: Iterable[Problem]) -> list[Problem]:
-    """Without those about something of which a part was wrong, and about what is unused, where those who
-    might are wrong themselves."""
+    """Without those about something of which a part was wrong, and about what is unused or without effect,
+    where what might use it or give it one is wrong itself: a default stands in its place."""
     wrong = [problem.key for problem in problems]
+    areas = {_area(key) for key in wrong} | {"secret_stores"}  # any setting may have its value by one
     unknown_users = any(key.startswith("consumers") for key in wrong)
     return [
         each
         for each in warnings
         if not (each.key and any(key.startswith(f"{each.key}.") for key in wrong))
         and not (unknown_users and re.fullmatch(r"credentials\.[^.]+", each.key))
+        and not (each.message.startswith("without effect") and _area(each.key) in areas)
     ]
+
+
+def _area(key: str) -> str:
+    """What settings have in common that give each other an effect."""
+    if key.startswith(("consumers.", "credentials.")):
+        return _entry(key)
+    return "store" if key.startswith(("store_", "on_store_")) else key.partition(".")[0]
 
 
 def _entry(key: str) -> str:

@@ -274,6 +274,25 @@ def test_d3_warnings_beside_problems(
     assert (shown.stdout + shown.stderr).count("warning: ") == len(found["warnings"])
 
 
+@pytest.mark.parametrize(
+    ("given", "is_warned"),
+    [
+        ("callers: {connections: 20x, connections_per_address: 15000}", False),
+        ("store: redi://x\nstore_prefix: a", False),
+        ("secret_stores: {aws: {region: eu-central-1}}\ndrain_seconds: x", False),
+        ("callers: {connections_per_address: 15000}\ndrain_seconds: x", True),
+    ],
+)
+def test_d3_nothing_is_without_effect_because_of_a_default_in_a_mistakes_place(
+    tmp_path: Path, given: str, is_warned: bool
+) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(f"{(ROOT / 'config/gateway.yaml').read_text()}\n{given}\n")
+    done = _check("--config", str(path), **TWILIO)
+    assert done.returncode == 2
+    assert ("without effect" in done.stderr) == is_warned, done.stderr
+
+
 def test_d2_files_that_could_not_be_written(tmp_path: Path) -> None:
     """`serve` does not start without its audit trail, and does without the others; a folder may be mounted
     later. What CI checks is another machine's."""
