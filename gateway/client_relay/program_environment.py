@@ -98,7 +98,7 @@ def _java_options(former: str, port: int, trust_store: str) -> str:
     for scheme in ("http", "https"):
         options += [f"-D{scheme}.proxyHost=127.0.0.1", f"-D{scheme}.proxyPort={port}"]
     named = "|".join(_NO_JAVA_PROXY.findall(former)).replace('"', "")
-    exempt = [host for host in named.split("|") if host and not covers_twilio(host.lower())]
+    exempt = [host for host in named.split("|") if host and not _covers_for_java(host.lower())]
     options.append(f"-Dhttp.nonProxyHosts={'|'.join(dict.fromkeys((*exempt, *_LOCAL_TO_JAVA)))}")
     if trust_store:
         options += [
@@ -107,3 +107,10 @@ def _java_options(former: str, port: int, trust_store: str) -> str:
             "-Djavax.net.ssl.trustStoreType=PKCS12",
         ]
     return " ".join(options)
+
+
+def _covers_for_java(entry: str) -> bool:
+    """Whether an entry of `http.nonProxyHosts`, which may end with a star, exempts a host of Twilio's."""
+    label, _, rest = entry.rstrip("*").partition(".")
+    is_open = entry.endswith("*") and not label[:1].isdigit()  # 10.* are addresses
+    return covers_twilio(entry) or (is_open and "twilio.com".startswith(rest))

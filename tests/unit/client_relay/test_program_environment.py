@@ -50,7 +50,10 @@ def test_what_was_there_is_extended() -> None:
     assert found["PHP_INI_SCAN_DIR"] == "/etc/php/conf.d:/run/php"
 
 
-@pytest.mark.parametrize("hosts", ["*.example.com|10.*|*.twilio.com", '"*.example.com|10.*|*|*.com"'])
+@pytest.mark.parametrize(
+    "hosts",
+    ["*.example.com|10.*|*.twilio.com", '"*.example.com|10.*|*|*.com"', "*.example.com|api.*|10.*|mess*"],
+)
 def test_java_reaches_directly_what_it_reached_directly(hosts: str) -> None:
     found = built(JAVA_TOOL_OPTIONS=f"-Xmx1g -Dhttp.nonProxyHosts={hosts}")
     *_, last = (each for each in found["JAVA_TOOL_OPTIONS"].split() if "nonProxyHosts" in each)
