@@ -19,31 +19,32 @@ _FIRST_FREE_FOR_ALL: Final = 1024
 
 def find_unopenable(resolved: ResolvedSettings) -> Iterator[Problem]:
     """Temporary problems, as an address may be given to this machine later. Asks the system's resolver."""
-    for place, address in _addresses(resolved):
-        if (error := _try(address)) is not None:
+    for place, address, is_secure in _addresses(resolved):
+        if (error := _try(address, only_first=is_secure)) is not None:
             reason, remedy = explain_listen_failure(error)
             message = f"cannot listen on {bracketed(address.host)}:{address.port}: {reason}"
             hint = remedy[0].lower() + remedy[1:].rstrip(".")
             yield resolved.origins.problem(place, message, hint, temporary=True)
 
 
-def _addresses(resolved: ResolvedSettings) -> Iterator[tuple[KeyPath, ListenAddress]]:
+def _addresses(resolved: ResolvedSettings) -> Iterator[tuple[KeyPath, ListenAddress, bool]]:
+    """Setting, address, and whether it is opened with TLS."""
     if resolved.role is not Role.WEBHOOKS:
-        yield ("listen",), resolved.listen
-    yield ("admin", "listen"), resolved.admin_listen
-    if resolved.webhooks is not None:
-        yield ("webhooks", "listen"), resolved.webhooks.listen
+        yield ("listen",), resolved.listen, resolved.tls is not None
+    yield ("admin", "listen"), resolved.admin_listen, False
+    if (webhooks := resolved.webhooks) is not None:
+        yield ("webhooks", "listen"), webhooks.listen, webhooks.tls is not None
 
 
-def _try(address: ListenAddress) -> OSError | None:
-    """Why no socket can be bound there. Of a name's addresses those are passed over whose family the kernel
-    lacks, as the event loop does: `localhost` is ::1 as well where IPv6 is switched off."""
+def _try(address: ListenAddress, *, only_first: bool) -> OSError | None:
+    """Why no socket can be bound there. A port with TLS is opened at the first address of a name, others at
+    each but those whose family the kernel lacks: `localhost` is ::1 as well where IPv6 is switched off."""
     port = address.port if address.port < _FIRST_FREE_FOR_ALL else 0
     missing: OSError | None = None
     bound = False
     try:
         found = socket.getaddrinfo(address.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, kind, protocol, _, name in found:
+        for family, kind, protocol, _, name in found[:1] if only_first else found:
             try:
                 trial = socket.socket(family, kind, protocol)
             except OSError as error:

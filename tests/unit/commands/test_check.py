@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import Done, run_command
+from tests.support.tls import Authority
 
 ROOT = Path(__file__).parents[3]
 CANARY = "c4nary0f16aaaaaaaaaaaaaaaaaaaaaaa"
@@ -381,6 +382,17 @@ def test_d2_a_family_that_the_kernel_lacks_is_passed_over_if_another_serves(
     found = [(family, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0)) for family in families]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
     done = _check(**TWILIO, GATEWAY__LISTEN="localhost:8080")
+    assert done.returncode == code, done.stderr
+
+
+@pytest.mark.parametrize(("secure", "code"), [(True, 0), (False, 75)], ids=["TLS", "plain"])
+def test_d2_a_port_with_tls_needs_the_first_address_of_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, secure: bool, code: int
+) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (host, 0)) for host in ("127.0.0.1", "192.0.2.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *_, **__: found[: 1 if "127" in host else 2])
+    tls = {"GATEWAY__TLS": json.dumps(Authority().write_pair(tmp_path, "localhost"))} if secure else {}
+    done = _check(**TWILIO, **tls, GATEWAY__LISTEN="localhost:8080")
     assert done.returncode == code, done.stderr
 
 
