@@ -102,8 +102,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.config}: ok, {counts}")
         for warning in warnings:
             print(f"warning: {warning}")
-        for note in () if args.online else describe_guard(resolved.settings):  # for people
-            print(f"note: {note}")
+        if resolved.consumers and not args.online:
+            for note in describe_guard(resolved.settings):  # for people
+                print(f"note: {note}")
         _print_trials(trials)
     return _judge({trial.verdict for trial in trials})
 

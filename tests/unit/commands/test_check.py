@@ -52,6 +52,12 @@ def test_the_example_as_it_stands() -> None:
     assert all(note.startswith("note: ") for note in notes)
 
 
+def test_no_note_is_about_creates_where_no_consumer_calls() -> None:
+    done = _check("--static", "--only", "webhooks", "--config", "config/webhooks.yaml")
+    assert done.returncode == 0
+    assert "note: " not in done.stdout
+
+
 def test_warnings(tmp_path: Path) -> None:
     path = tmp_path / "gateway.yaml"
     text = (ROOT / "config/gateway.yaml").read_text()
