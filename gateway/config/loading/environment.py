@@ -17,6 +17,8 @@ from gateway.config.problems import Finding, KeyPath
 PREFIX: Final = "GATEWAY__"
 _SEPARATOR: Final = "__"
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,9})?")
+_IPV6: Final = re.compile(r"\[[0-9a-fA-F:.]+\]:[0-9]{1,5}")
+"""An address to listen at, which begins like a list of JSON."""
 _TEXTS: Final = frozenset({"credential", "region", "file", "stop_file", "key_usage_file"})
 """Settings that are compared as texts: a credential may have the name `30`."""
 
@@ -83,7 +85,7 @@ def _judge_path(path: tuple[str, ...], given: bool) -> None:
 
 def _read_value(text: str) -> object:
     """JSON for null, lists, mappings and quoted text; the rest as it stands, for the schema to convert."""
-    if text != "null" and not text.startswith(("{", "[", '"')):
+    if (text != "null" and not text.startswith(("{", "[", '"'))) or _IPV6.fullmatch(text):
         return text
     try:
         return json.loads(text, object_pairs_hook=_mapping)

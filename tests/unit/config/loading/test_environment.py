@@ -107,3 +107,8 @@ def test_a_reference_replaces_a_reference(write: Write) -> None:
 
 def _load(path: Path, **environ: str) -> Settings:
     return load_settings(path, ENVIRON | environ).settings
+
+
+@pytest.mark.parametrize("address", ["[::1]:8080", '"[::1]:8080"'])
+def test_an_ipv6_address_is_no_list(write: Write, address: str) -> None:
+    assert load_settings(write(GOOD), ENVIRON | {"GATEWAY__LISTEN": address}).settings.listen == "[::1]:8080"
