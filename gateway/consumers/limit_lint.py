@@ -82,6 +82,8 @@ def _find_stricter(limits: Sequence[Limit], index: int) -> int:
         requests, most = each.tolerance_us // each.cost_us, limit.tolerance_us // limit.cost_us
         equal = (requests, each.cost_us) == (most, limit.cost_us)
         twins = equal and _counts_all_of(limit, each)
+        if requests == most and each.max_wait_us > limit.max_wait_us:
+            continue  # where that one has requests wait, this one refuses them
         if requests <= most and each.cost_us >= limit.cost_us and (not twins or other < index):
             return other
     return -1

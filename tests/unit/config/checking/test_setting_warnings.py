@@ -106,6 +106,13 @@ _API = "api /2010-04-01/Accounts/{AccountSid}"
         ("['calls:create']", "    form: {messaging_services: [], from: [], callback_hosts: [a.test]}", ""),
         # A call that is altered has no sender, but its `Url` and `Twiml` are checked for the rule's sake.
         (f"['POST {_API}/Calls/*']", "    form: {from: ['+15005550006']}", ""),
+        # Where the first has a request wait, the second refuses it.
+        ("[everything]", "    limits: [{rate: 1/s, burst: 9, max_wait_seconds: 5}, {rate: 9/s}]", ""),
+        (
+            "[everything]",
+            "    limits: [{rate: 1/s, burst: 8, max_wait_seconds: 5}, {rate: 9/s}]",
+            "limits.1: the",
+        ),
         # What is newer than the catalogue may name a recipient, and its recipients are counted.
         (
             "['POST messaging /v9/Notes/*']",
