@@ -42,30 +42,10 @@ class CallerTransport:
     """Lives as long as its connection; requests of the connection write to it one after the other."""
 
     __slots__ = (
-        "_drained",
-        "_hang_up",
-        "_paused",
-        "_reading_paused",
-        "_timer",
-        "_tls",
-        "_tracker",
-        "_transport",
-        "_unread",
-        "address",
-        "buffers",
-        "cancels",
-        "certificate",
-        "client_terms",
-        "gone",
-        "opening",
-        "refused",
-        "remote",
-        "secure",
-        "shakes_hands",
-        "task",
-        "too_slow",
-        "tunnel",
-    )
+        "_drained", "_hang_up", "_paused", "_reading_paused", "_timer", "_tls", "_tracker", "_transport",
+        "_unread", "address", "buffers", "cancels", "certificate", "client_terms", "gone", "opening",
+        "refused", "remote", "secure", "shakes_hands", "task", "too_slow", "tunnel",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -202,12 +182,15 @@ class CallerTransport:
     @property
     def was_there(self) -> bool:
         """Whether the caller was connected when the last bytes were written; to be asked right after that."""
-        if self.gone or self._transport.is_closing():
+        if self.closing:
             return False
-        if self._hang_up is None:
-            self._hang_up = watch_hang_up(self._transport)
-        seen = self._hang_up.poll(0) if self._hang_up is not None else ()
+        seen = self._see_hang_up()
         return not seen or has_taken_all(self._transport, seen[0][1])
+
+    @property
+    def has_left(self) -> bool:
+        """Whether the caller has disconnected by now, though the event loop may not have noticed yet."""
+        return self.closing or bool(self._see_hang_up())
 
     @property
     def sent_all(self) -> bool:
@@ -269,6 +252,11 @@ class CallerTransport:
             tunnel.end()
         if self.cancels and self.task is not None:
             self.task.cancel()
+
+    def _see_hang_up(self) -> list[tuple[int, int]]:
+        if self._hang_up is None:
+            self._hang_up = watch_hang_up(self._transport)
+        return self._hang_up.poll(0) if self._hang_up is not None else []
 
     def pause(self) -> None:
         """The caller does not read as fast as we write. Nothing more is written until it has caught up."""

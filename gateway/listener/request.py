@@ -139,6 +139,11 @@ class Request:
         return self.caller.gone
 
     @property
+    def has_left(self) -> bool:
+        """The same, asked of the kernel, which knows it before the event loop does."""
+        return self.caller.has_left
+
+    @property
     def was_there(self) -> bool:
         """Whether the caller was still connected when the answer was written; to be asked right after it."""
         return self.caller.was_there

@@ -35,6 +35,7 @@ from gateway.upstream.shared_state import CallerGoneError, CallerLink, SharedSta
 from gateway.upstream.streamed_body import StreamedBody
 from gateway.upstream.upstream_connection import UpstreamConnection
 
+_LEFT: Final = "the caller left before this attempt"
 _CODED: Final = frozenset({401, 429})
 _PLAIN: Final = {status: Outcome(status) for status in (200, 201, 202, 204)}
 # Asked for by name, an enumeration's member costs 1,000 instructions each time.
@@ -123,7 +124,7 @@ class Attempts:
         try:
             # While a POST was in flight, which another key would send again; before that it is cancelled.
             if self._delay is not None and self._caller.gone:
-                raise CallerGoneError("the caller left before this attempt")
+                raise CallerGoneError(_LEFT)
             return await self._limiter.acquire(
                 outbound.consumer.name,
                 outbound.consumer.priority,
@@ -147,6 +148,10 @@ class Attempts:
             self._caller.require_known()
             connection = pool.take(self._origin) or await pool.acquire(self._origin, self._deadline)
             # Until now the caller could leave and nothing was sent; a POST in flight goes on without it.
+            if not outbound.replayable and self._caller.has_left:
+                pool.give_back(connection)
+                connection = None
+                raise CallerGoneError(_LEFT)
             self._caller.cancel_on_disconnect(outbound.replayable)
             exchange.in_doubt = not outbound.replayable
             answer = await connection.exchange(self._sending())

@@ -48,6 +48,11 @@ class CallerLink(Protocol):
         """Whether the caller has stopped waiting for the answer."""
         ...
 
+    @property
+    def has_left(self) -> bool:
+        """The same, as the kernel knows it: the event loop hears of it later, a busy one much later."""
+        ...
+
     def cancel_on_disconnect(self, enabled: bool, /) -> None:
         """Whether the exchange is cancelled when the caller disconnects."""
         ...

@@ -1,6 +1,7 @@
 """A caller that goes away: its GET is broken off, its POST awaited; one record whatever happens."""
 
 import asyncio
+import socket
 
 import pytest
 
@@ -58,6 +59,21 @@ async def test_a_post_in_flight_is_awaited_and_logged(gateway: Running, upstream
     assert (logged["POST"]["status"], logged["POST"]["ending"]) == (201, "hung_up")
     assert logged["POST"]["upstream_seconds"] > 0
     assert upstream.gone == 0
+
+
+@pytest.mark.parametrize("field", ["Accept: */*", "Idempotency-Key: 1", "Gateway-Repeat: allow"])
+async def test_a_post_of_a_caller_that_has_left_is_not_sent(
+    gateway: Running, upstream: RawUpstream, field: str
+) -> None:
+    """A busy loop gets a request before it hears that its caller has left, which the kernel knows by then."""
+    await ask(gateway.port, GET)  # a connection to the upstream is open: nothing else is waited for
+    with socket.create_connection(("127.0.0.1", gateway.port)) as client:  # the loop stands still meanwhile
+        client.sendall(request(f"POST {MESSAGES}", FORM, field, body=b"To=%2B1"))
+    logged = (await gateway.exchange_logged(2))[-1]
+    assert (logged["ending"], logged["status"], logged["attempts"]) == ("hung_up", 0, 0)
+    assert "outcome" not in logged
+    assert (await ask(gateway.port, POST)).status == 200  # nothing of it is left: this one is sent
+    assert len(upstream.received) == 2
 
 
 async def test_a_caller_that_leaves_during_a_streamed_answer(gateway: Running, upstream: RawUpstream) -> None:
