@@ -67,7 +67,7 @@ class _Pump(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self.transport.set_write_buffer_limits(high=0)
+        self.transport.set_write_buffer_limits(high=1)
         if self.peer is None:
             self._task = asyncio.get_running_loop().create_task(self._connect())
 
