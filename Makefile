@@ -19,7 +19,7 @@ quick: install             ## unit and property tests but the slow ones: about a
 	@$(MAKE) --no-print-directory -j2 --output-sync=target quick-unit quick-property
 # Two halves of about the same length, one a core. What pytest makes of the test files is kept for the next run.
 QUICK := env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -m "not slow"
-QUICK_BESIDE := $(addprefix tests/unit/,commands config listener observe upstream)
+QUICK_BESIDE := $(addprefix tests/unit/,config listener observe upstream)
 quick-unit:
 	$(QUICK) tests/unit $(addprefix --ignore=,$(QUICK_BESIDE))
 quick-property:
