@@ -95,7 +95,7 @@ class Exchange:
     `resource_sid` is what the path addresses, `created_sid` what the answer to a create names; both as they
     may be shown (`policy/named_sids.py`). `rule` is what allowed or refused it and `limit` what delayed or
     refused it, by their names in the configuration. `outcome` is what Gateway-Outcome says of it, '' for
-    definite; an `unknown` one is told by that flag. `dropped` are names of header fields that
+    definite; that flag marks an `unknown` one. `dropped` are names of header fields that
     were not sent on (lower case); they are a caller's bytes, and only `label_dropped` makes labels of them.
     `ignored` says why fields were neither read nor sent on, one reason a field (`DropReason`).
     """

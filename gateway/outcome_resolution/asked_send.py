@@ -250,7 +250,7 @@ class AskedSend:
     def _unknown(self, lost: _Lost) -> Sent:
         """Nobody knows yet; the guard leaves it to the background."""
         if lost.answer is not None:
-            self._exchange.unknown = True  # which its caller is told beside Twilio's answer
+            self._exchange.unknown = True  # a field says so beside Twilio's answer
             self._hold.answered(lost.answer)
             return lost.answer, lost.fields
         raise lost.failure or UpstreamFailure(

@@ -67,7 +67,7 @@ class Told:
     """When a label's last fault ended, by the loop's clock: that of an attempt at Twilio, or a connection to
     a replica that broke."""
     known_after: list[float] = field(default_factory=list)
-    """For each fault, after how many seconds its caller was told what had become of the create."""
+    """For each fault, after how many seconds its caller knew whether the create was done."""
     _known: dict[str, float] = field(default_factory=dict)
 
     def note_known(self, label: str, now: float) -> None:

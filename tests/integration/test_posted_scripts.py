@@ -18,7 +18,7 @@ APPEND = Script.of("return redis.call('APPEND', KEYS[1], ARGV[1])")
 
 
 def posted(redis: Watched, script: Script, keys: tuple[str, ...], *args: str) -> "asyncio.Future[Any]":
-    """Post it; done once its end is told."""
+    """Post it; done once its reply is here."""
     ended: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     redis.store.post(script, keys, args, ended.set_result)
     return ended

@@ -78,7 +78,7 @@ def test_c8_a_slow_answer_does_not_replace_a_good_one() -> None:
 
 
 async def test_c8_a_state_far_ahead_delays_nobody_for_longer_than_the_limit_can(store: RedisStore) -> None:
-    """Whoever wrote it: the next request waits for one place, not for hours."""
+    """The next request waits for one place, not for hours."""
     now = 1_700_000_000.0
     shared = RedisLimits(store, lambda: now)
     wanted = keys(limit("1/s", 3, max_wait_seconds=2))

@@ -26,7 +26,7 @@ def issuer(server: KeyServer, **settings: Any) -> dict[str, Any]:
 
 
 async def show(gateway: Running, token: str, *fields: str, user: str | None = None) -> RawAnswer:
-    """A POST by whoever has the token."""
+    """A POST with the token."""
     shown = f"Bearer {token}" if user is None else auth(user, token)
     return await ask(gateway.port, request(f"POST {MESSAGES}", FORM, *fields, body=b"To=1", auth=shown))
 

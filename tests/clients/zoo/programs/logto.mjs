@@ -1,4 +1,4 @@
-// Logto's connector, over got: it sends a code to somebody who signs in.
+// Logto's connector, over got: it sends a code to a user who signs in.
 import createConnector from "@logto/connector-twilio-sms";
 const { ACCOUNT, PASSWORD, TEXT } = process.env;
 const config = {
