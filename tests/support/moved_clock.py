@@ -22,6 +22,15 @@ class MovedClock:
         self._ahead += seconds
 
 
+class StoppedClock(MovedClock):
+    """The same, but no time passes by itself: what a test says of a second holds on any machine."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        began = self._time()
+        self._time = lambda: began
+
+
 @asynccontextmanager
 async def passing_time(clock: MovedClock, step: float = 0.2) -> AsyncIterator[None]:
     """Let time pass a hundred times as fast, in steps, while everything on this loop keeps up with it."""

@@ -58,6 +58,23 @@ def test_nothing_of_a_message_is_left_for_the_next() -> None:
     assert not message.chunked
 
 
+def test_each_head_has_the_whole_bound() -> None:
+    """However many came before it on the connection."""
+    reader = parser(HeadLimits(64, 64))
+    for _ in range(2 * 4 * 64 // len(NEXT)):
+        assert reader.feed(NEXT)[0] is not None
+
+
+def test_how_a_head_was_cut_says_nothing_of_the_next() -> None:
+    """Three bytes of an empty line were kept of the first one; a line end comes before the second."""
+    reader = parser()
+    reader.feed(HEAD[:-1])
+    assert reader.feed(HEAD[-1:])[0] is not None
+    message, end = reader.feed(b"\n" + NEXT)
+    assert message is not None
+    assert (message.path, end) == ("/next", 1 + len(NEXT))
+
+
 def test_empty_lines_before_a_head_are_skipped_and_are_no_beginning() -> None:
     reader = parser()
     assert reader.feed(b"\r\n\r\n\n") == (None, 5)
@@ -78,6 +95,7 @@ def test_an_upgrade_that_is_offered_takes_no_byte_and_leaves_no_state(
         message, end = reader.feed(given + NEXT)
         assert message is not None
         assert end == len(given)
+        assert reader._parser is None  # llhttp's goes on in another protocol, or does not, as it is built
         following, _ = reader.feed(NEXT)
         assert following is not None
         assert (following.path, following.upgrade) == ("/next", False)
