@@ -148,6 +148,16 @@ class ConcurrencyLimiter:
             timer.cancel()
         return Permit(self, self._monotonic())
 
+    @staticmethod
+    async def let_granted_send() -> None:
+        """Wait until every request that a permit was granted to in this turn of the loop has been sent.
+
+        A single turn would have the caller's task alternate with theirs: where Twilio answers many requests
+        at once, the last slot would stay empty while the answers before its own are relayed.
+        """
+        await asyncio.sleep(0)  # behind those that were granted before us
+        await asyncio.sleep(0)  # behind those that were granted after us
+
     def set_share(self, share: int) -> None:
         """Apply the share that replicas agreed on; a larger one admits waiters at once."""
         self.adaptive_limit.set_share(share)

@@ -101,9 +101,10 @@ class Attempts:
                 if not self._retries_failure(failure):
                     raise failure.with_outcome(replayable=self._outbound.replayable) from None
             else:
+                contended = self._limiter.waiting
                 outcome = self._finish(permit, answer)
-                if self._limiter.waiting and answer.rest is None:
-                    await asyncio.sleep(0)  # who was granted the permit sends first, then we relay
+                if contended and answer.rest is None:
+                    await self._limiter.let_granted_send()
                 if self._follows(answer, outcome):
                     return self._hand_back(answer)
             assert self._delay is not None

@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
+from gateway import handler
 from gateway.concurrency.concurrency_limiter import ConcurrencyLimiter
+from gateway.http.response import Response
+from gateway.upstream.sending import Sending
+from gateway.upstream.upstream_connection import UpstreamConnection
 from tests.support.attempts import DELETE, GET, OK, POST, SIGNAL, SOON, coded, until, with_field
 from tests.support.caller import ask, raw_caller
 from tests.support.running import ENVIRON, Running, running_gateway
@@ -188,3 +192,32 @@ async def test_the_next_key_inside_tries(upstream: RawUpstream, given: bytes, fi
     assert (got.status, script) == (200, [])
     assert used == ["first"] * (1 + len(before)) + ["second"] * len(after)
     assert got.value("Gateway-Attempts") == str(len(used))
+
+
+async def test_answers_of_one_turn_are_relayed_after_the_next_requests(
+    upstream: RawUpstream, opens: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the last of Twilio's slots would stay empty while the answers before its own are relayed."""
+    order: list[str] = []
+
+    async def send(connection: UpstreamConnection, sending: Sending) -> Response:
+        order.append("sent")
+        response = await exchange(connection, sending)
+        order.append("answered")
+        await opens.wait()
+        return response
+
+    def relay(*given: Any, **named: Any) -> Any:
+        order.append("relayed")
+        return relay_answer(*given, **named)
+
+    exchange, relay_answer = UpstreamConnection.exchange, handler.relay_answer
+    monkeypatch.setattr(UpstreamConnection, "exchange", send)
+    monkeypatch.setattr(handler, "relay_answer", relay)
+    async with running_gateway(upstream.url, concurrency={"initial": 3, "ceiling": 3}) as gateway:
+        calls = [asyncio.create_task(ask(gateway.port, POST)) for _ in range(6)]
+        await until(lambda: order.count("answered") == 3 and gate_of(gateway).waiting == 3)
+        order.clear()
+        opens.set()  # three answers in one turn of the loop
+        assert [(await each).status for each in calls] == [200] * 6
+    assert order[:6] == ["sent"] * 3 + ["relayed"] * 3
