@@ -10,6 +10,7 @@ import pytest
 from gateway import handler
 from gateway.concurrency.concurrency_limiter import ConcurrencyLimiter
 from gateway.http.response import Response
+from gateway.listener import response_relay
 from gateway.upstream.sending import Sending
 from gateway.upstream.upstream_connection import UpstreamConnection
 from tests.support.attempts import DELETE, GET, OK, POST, SIGNAL, SOON, coded, until, with_field
@@ -211,7 +212,7 @@ async def test_answers_of_one_turn_are_relayed_after_the_next_requests(
         order.append("relayed")
         return relay_answer(*given, **named)
 
-    exchange, relay_answer = UpstreamConnection.exchange, handler.relay_answer
+    exchange, relay_answer = UpstreamConnection.exchange, response_relay.relay_answer
     monkeypatch.setattr(UpstreamConnection, "exchange", send)
     monkeypatch.setattr(handler, "relay_answer", relay)
     async with running_gateway(upstream.url, concurrency={"initial": 3, "ceiling": 3}) as gateway:
