@@ -147,8 +147,10 @@ def test_pipelined_requests_are_held_up_to_a_bound(run: Run) -> None:
     run(scene())
 
 
-def test_connections_have_keepalive_and_no_delay(run: Run) -> None:
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+def test_connections_have_keepalive_and_no_delay(run: Run, *, secure: bool) -> None:
     options: list[int] = []
+    authority = Authority() if secure else None
 
     async def handle(request: Request) -> None:
         sock = request.caller._transport.get_extra_info("socket")
@@ -157,11 +159,15 @@ def test_connections_have_keepalive_and_no_delay(run: Run) -> None:
         reply(request)
 
     async def scene() -> None:
-        async with Port(handle) as port:
-            reader, writer = await port.connect()
+        tls, trusting = None, {}
+        if authority is not None:
+            tls = ListenerTls(authority.serving(), 1.0, lambda reason, words: None)
+            trusting = {"ssl": authority.trusting(), "server_hostname": "localhost"}
+        async with Port(handle, tls=tls) as port:
+            reader, writer = await port.connect(**trusting)
             writer.write(GET % b"x")
             await read_answer(reader)
-        assert all(options)
+        assert (len(options), all(options)) == (2, True)
 
     run(scene())
 

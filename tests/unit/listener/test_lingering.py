@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from gateway.listener.caller_connection import CallerConnection
 from gateway.listener.connections import has_taken_all, has_unread
 from gateway.listener.request import Request
-from tests.support.caller_port import Port, read_answer, reply
+from tests.support.caller_port import GET, Port, read_answer, reply
 from tests.support.moved_clock import StoppedClock
 
 UPLOAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nx"
@@ -40,7 +40,7 @@ class Lingering:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for it, by a clock that does not stand still."""
-    late = time.monotonic() + 60
+    late = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < late
         await asyncio.sleep(0)
@@ -51,13 +51,13 @@ async def answer_at_once(request: Request) -> None:
 
 
 @asynccontextmanager
-async def lingering() -> AsyncIterator[Lingering]:
+async def lingering(data: bytes = UPLOAD) -> AsyncIterator[Lingering]:
     clock = StoppedClock(asyncio.get_running_loop())
     async with Port(answer_at_once) as port:
         reader, writer = await port.connect()
-        writer.write(UPLOAD)
+        writer.write(data)
         assert await read_answer(reader) == b"early"
-        assert await reader.read() == b""  # our side is closed
+        await until(reader.at_eof)  # our side is closed
         yield Lingering(port, writer, clock)
         writer.transport.abort()
         await until(lambda: not port.listener._scope.connections)
@@ -85,3 +85,9 @@ async def test_it_ends_after_thirty_seconds_however_much_is_sent() -> None:
         assert await caller.is_open_after(0.9)
         await caller.send()
         assert not await caller.is_open_after(0.2)
+
+
+async def test_bytes_behind_a_closing_answer_are_taken_as_an_upload_is() -> None:
+    async with lingering(GET % b"1" + GET % b"2") as caller:
+        assert await caller.is_open_after(1.9)
+        await caller.send()

@@ -120,6 +120,27 @@ def test_what_is_no_head_is_refused_as_soon_as_it_is_seen(given: bytes) -> None:
     assert (refused.value.slug, refused.value.closes) == ("malformed_request", True)
 
 
+class Parser:
+    """Stands in for aiohttp's: whatever it does with half a head."""
+
+    def __init__(self, outcome: Exception | None) -> None:
+        self._outcome = outcome
+
+    def feed_data(self, data: bytes) -> tuple[list[object], bool, bytes]:
+        if self._outcome is not None:
+            raise self._outcome
+        return [object()], False, b""
+
+
+@pytest.mark.parametrize("outcome", [None, ValueError("of a URL")], ids=["a message", "ValueError"])
+def test_what_no_parser_should_do_is_a_refusal(outcome: Exception | None) -> None:
+    """Where a head ends we say; and its URL class may raise what its own errors do not cover."""
+    reader = parser()
+    reader._parser = Parser(outcome)
+    with pytest.raises(Refusal, match="malformed_request"):
+        reader.feed(HEAD[:-2])
+
+
 @pytest.mark.parametrize(
     "given",
     [
