@@ -1,4 +1,4 @@
-"""How long a connection goes on taking what a caller still sends behind its last answer (RFC 9112 9.6)."""
+"""How a connection ends: it takes what a caller still sends (RFC 9112 9.6), and no side takes for ever."""
 
 import asyncio
 import time
@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from gateway.listener.caller_connection import CallerConnection
-from gateway.listener.connections import has_taken_all, has_unread
+from gateway.listener.connections import ConnectionLimits, has_taken_all, has_unread
 from gateway.listener.request import Request
-from tests.support.caller_port import GET, Port, read_answer, reply
+from tests.support.caller_port import GET, MIB, Port, read_answer, reply
 from tests.support.moved_clock import StoppedClock
 
 UPLOAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nx"
@@ -91,3 +91,22 @@ async def test_bytes_behind_a_closing_answer_are_taken_as_an_upload_is() -> None
     async with lingering(GET % b"1" + GET % b"2") as caller:
         assert await caller.is_open_after(1.9)
         await caller.send()
+
+
+async def test_a_last_answer_that_is_left_unread_is_cut_off() -> None:
+    """What is written when a connection closes has `write_seconds`."""
+
+    async def handle(request: Request) -> None:
+        request.caller._transport.set_write_buffer_limits(16 * MIB)  # else the answer itself is waited for
+        reply(request, bytes(8 * MIB), closes=True)
+
+    clock = StoppedClock(asyncio.get_running_loop())
+    async with Port(handle, ConnectionLimits(write_seconds=30)) as port:
+        _, writer = await port.connect(limit=1024)
+        writer.write(GET % b"x")
+        (connection,) = port.listener._scope.connections
+        assert isinstance(connection, CallerConnection)
+        await until(lambda: connection._caller.closing)
+        caller = Lingering(port, writer, clock)
+        assert await caller.is_open_after(29.9)
+        assert not await caller.is_open_after(0.2)

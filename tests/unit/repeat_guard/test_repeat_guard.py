@@ -17,6 +17,7 @@ from tests.support.virtual_time import VirtualTimeLoop, run_in_virtual_time
 
 INTENT = RepeatIntent("a" * 64, 300.0)
 SUBJECT = CreateSubject("billing", "main", "AC1", "api", "/Messages")
+ASKED = INTENT._replace(asks=True)
 FAR = 1e6
 SHARED = (b"Gateway-Outcome", b"shared")  # what the handler writes
 
@@ -35,11 +36,12 @@ class Scene:
 
     loop: VirtualTimeLoop
     options: RepeatGuardOptions = field(default_factory=RepeatGuardOptions)
+    subject: CreateSubject = SUBJECT
     sent: int = 0
     events: list[RepeatEvent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.guard = RepeatGuard(self.options, self.loop.time)
+        self.guard = RepeatGuard(self.options, self.loop.time, now=self.loop.time)
 
     async def call(
         self,
@@ -57,7 +59,7 @@ class Scene:
             deadline=deadline,
             in_doubt=lambda: in_doubt,
             on_event=self.events.append,
-            describe=lambda: SUBJECT,
+            describe=lambda: self.subject,
         )
         async with hold:
             if hold.shared is not None:
@@ -175,14 +177,31 @@ def test_an_open_outcome_is_never_sent_again(outcome: Response | BaseException, 
 def test_an_open_outcome_is_kept_an_hour_at_most() -> None:
     async def script(scene: Scene) -> None:
         await settle(scene.call(lost()))
-        while scene.loop.time() < 3500:
+        while scene.loop.time() < 3600:
             await settle(scene.call(answer()))
-            await asyncio.sleep(250)
-        assert scene.sent == 1
-        await asyncio.sleep(110)
+            await asyncio.sleep(100)
+        assert scene.sent == 1  # and given a hundred seconds ago
         await scene.call(answer())
 
     assert run(script).sent == 2
+
+
+def test_an_open_outcome_is_kept_for_a_caller_that_waited_for_a_look_and_left() -> None:
+    """It was given nothing, and will call again."""
+
+    async def script(scene: Scene) -> None:
+        scene.subject = SUBJECT._replace(asks=True)
+        await settle(scene.call(lost(), intent=ASKED))
+        await asyncio.sleep(10)
+        waiting = asyncio.ensure_future(scene.call(answer(), intent=ASKED))
+        await asyncio.sleep(1)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        await asyncio.sleep(295)
+        (held,) = await settle(scene.call(answer(), intent=ASKED))
+        assert isinstance(held, Refusal)
+
+    assert run(script).sent == 1
 
 
 NOT_SENT = [

@@ -1,0 +1,40 @@
+"""Which endings are definite, and which may have been done without anybody knowing (docs/design.md 4.7)."""
+
+import asyncio
+
+import pytest
+
+from gateway.errors import FailurePhase, Refusal, UpstreamFailure
+from gateway.repeat_guard.repeat_rules import RepeatEnding, ending_of_error, ending_of_response
+
+DEFINITE, OPEN, NOT_SENT = RepeatEnding.DEFINITE, RepeatEnding.OPEN, RepeatEnding.NOT_SENT
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 302, 400, 401, 404, 408, 409, 422, 429, 499])
+def test_what_twilio_decided_is_definite(status: int) -> None:
+    assert {ending_of_response(status), ending_of_response(status, asks=True)} == {DEFINITE}
+
+
+@pytest.mark.parametrize("status", [500, 501, 502, 504, 505, 511, 520, 599])
+def test_a_5xx_may_have_come_after_the_deed(status: int) -> None:
+    assert {ending_of_response(status), ending_of_response(status, asks=True)} == {OPEN}
+
+
+def test_a_503_is_open_where_twilio_can_be_asked() -> None:
+    assert (ending_of_response(503), ending_of_response(503, asks=True)) == (DEFINITE, OPEN)
+
+
+@pytest.mark.parametrize("in_doubt", [False, True])
+@pytest.mark.parametrize(
+    ("phase", "ending"),
+    [(FailurePhase.CONNECT, NOT_SENT), (FailurePhase.SENT, OPEN), (FailurePhase.RESPONSE, OPEN)],
+)
+def test_a_failure_says_by_its_phase(phase: FailurePhase, ending: RepeatEnding, *, in_doubt: bool) -> None:
+    """A connection that was never made has sent nothing, whatever an earlier attempt did: see `in_doubt`."""
+    assert ending_of_error(UpstreamFailure("upstream_lost", phase, ""), in_doubt=in_doubt) is ending
+
+
+@pytest.mark.parametrize("error", [Refusal("queue_timeout", ""), asyncio.CancelledError(), OSError()])
+def test_other_errors_are_open_if_bytes_were_sent(error: BaseException) -> None:
+    assert ending_of_error(error, in_doubt=True) is OPEN
+    assert ending_of_error(error, in_doubt=False) is NOT_SENT
