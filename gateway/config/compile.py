@@ -14,7 +14,7 @@ from gateway.config.schema.addresses import ListenAddress
 from gateway.http.header_fields import NEVER_SENT
 from gateway.identity.authentication import Identities
 from gateway.identity.jwks import JwkSet, is_installed, parse_jwks
-from gateway.identity.jwt_claims import ClaimRule, Issuer
+from gateway.identity.jwt_claims import ClaimRule, ClaimTable, Issuer
 from gateway.policy.addressing import make_host_table
 from gateway.policy.bodies import BodyLimits
 from gateway.policy.deadlines import Deadlines
@@ -109,7 +109,7 @@ def _issuers(issuers: Iterable[ResolvedIssuer], rules: Mapping[str, list[ClaimRu
             audience=each.settings.audience,
             algorithms=frozenset(each.settings.algorithms),
             leeway_seconds=each.settings.leeway_seconds,
-            rules=tuple(rules[each.settings.name]),
+            rules=ClaimTable(rules[each.settings.name]),
         )
         for each in issuers
     }

@@ -1,7 +1,7 @@
 """How many failed authentications an address may have: a bucket of failures each, in a bounded table. Pure.
 
 A good key is never refused here: only the answer to a wrong one changes, so that callers behind one address
-not suffer from each other, and a caller that goes on with a wrong key is seen.
+do not suffer from each other, and a caller that goes on with a wrong key is seen.
 """
 
 from collections import OrderedDict

@@ -6,7 +6,7 @@ signature has been verified, and the time. No message repeats the content of a t
 
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
@@ -27,6 +27,29 @@ class ClaimRule(NamedTuple):
     consumer: Consumer
 
 
+class ClaimTable:
+    """The rules of an issuer. A token's consumer is found by one look-up for each set of claims that rules
+    name: thousands of rules compared one by one would hold up all other callers."""
+
+    def __init__(self, rules: Iterable[ClaimRule]) -> None:
+        self._consumers: dict[tuple[tuple[str, ...], ...], dict[tuple[str, ...], list[Consumer]]] = {}
+        for claims, consumer in rules:
+            ordered = sorted(claims)
+            by_texts = self._consumers.setdefault(tuple(path for path, _ in ordered), {})
+            same = by_texts.setdefault(tuple(text for _, text in ordered), [])
+            if consumer not in same:
+                same.append(consumer)
+
+    def find(self, claims: Mapping[str, Any]) -> list[Consumer]:
+        """Those that a token with these claims stands for, each once."""
+        found: list[Consumer] = []
+        for paths, by_texts in self._consumers.items():
+            texts = tuple(text for path in paths if isinstance(text := _claim(claims, path), str))
+            if len(texts) == len(paths):
+                found += [consumer for consumer in by_texts.get(texts, ()) if consumer not in found]
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class Issuer:
     """An issuer, compiled. `url` is its `iss`; `name` is its name in the configuration."""
@@ -36,7 +59,7 @@ class Issuer:
     audience: str
     algorithms: frozenset[str]
     leeway_seconds: float
-    rules: tuple[ClaimRule, ...]
+    rules: ClaimTable
 
 
 class TokenHead(NamedTuple):
@@ -104,16 +127,12 @@ def check_claims(issuer: Issuer, payload: bytes, now: float) -> tuple[Consumer, 
 
 
 def _find_consumer(issuer: Issuer, claims: Mapping[str, Any]) -> Consumer:
-    found: Consumer | None = None
-    for rule in issuer.rules:
-        if rule.consumer is found or not all(_claim(claims, path) == text for path, text in rule.claims):
-            continue
-        if found is not None:
-            refuse_token("The token's claims name several consumers.", slug="unknown_consumer")
-        found = rule.consumer
-    if found is None:
+    found = issuer.rules.find(claims)
+    if not found:
         refuse_token("The token's claims do not name a consumer.", slug="unknown_consumer")
-    return found
+    if len(found) > 1:
+        refuse_token("The token's claims name several consumers.", slug="unknown_consumer")
+    return found[0]
 
 
 def _claim(claims: Mapping[str, Any], path: tuple[str, ...]) -> object:

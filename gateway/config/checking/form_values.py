@@ -24,7 +24,7 @@ def find_dead_values(settings: Settings) -> Iterator[Finding]:
             path: KeyPath = ("consumers", name, "form")
             yield from _senders(consumer.form, path)
             yield from _sids(consumer.form, path)
-            yield from _repeats(consumer.form, path)
+            yield from find_repeats(consumer.form, path)
             yield from _countries(consumer.form, path, regions)
 
 
@@ -64,10 +64,8 @@ def _sids(form: FormSettings, path: KeyPath) -> Iterator[Finding]:
                 yield Finding((*path, name, index), "can never match: this is a messaging service", hint)
 
 
-def _repeats(form: FormSettings, path: KeyPath) -> Iterator[Finding]:
+def find_repeats(form: FormSettings, path: KeyPath) -> Iterator[Finding]:
     """Values that add nothing to others of their list."""
-    prefixes = [entry for entry in form.to or () if entry.startswith("+")]
-    patterns = [host[1:] for host in form.callback_hosts or () if host.startswith("*.")]
     for name, values in (
         ("from", form.from_),
         ("messaging_services", form.messaging_services),
@@ -75,14 +73,22 @@ def _repeats(form: FormSettings, path: KeyPath) -> Iterator[Finding]:
         ("callback_hosts", form.callback_hosts),
         ("applications", form.applications),
     ):
+        all_values, before = frozenset(values or ()), set[str]()
         for index, value in enumerate(values or ()):
-            wider = values is not None and value in values[:index]
-            if name == "to" and value.startswith("+"):
-                wider = wider or any(value != each and value.startswith(each) for each in prefixes)
-            if name == "callback_hosts":
-                wider = wider or any(value.lstrip("*") != each and value.endswith(each) for each in patterns)
-            if wider:
+            if value in before or any(wider in all_values for wider in _wider(name, value)):
                 yield Finding((*path, name, index), "adds nothing to another value of this list", "remove it")
+            before.add(value)
+
+
+def _wider(name: str, value: str) -> Iterator[str]:
+    """What would contain `value`: shorter prefixes of a number, patterns of hosts. Few, so that long lists
+    are compared by look-ups."""
+    if name == "to" and value.startswith("+"):
+        yield from (value[:length] for length in range(1, len(value)))
+    if name == "callback_hosts":
+        itself = value.removeprefix("*")
+        tails = (value[place:] for place, char in enumerate(value) if char == ".")
+        yield from (f"*{tail}" for tail in tails if tail != itself)
 
 
 def _countries(form: FormSettings, path: KeyPath, regions: frozenset[str]) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from gateway.config.checking.known_names import suggest
 from gateway.config.problems import Finding, KeyPath
 from gateway.config.schema.settings import Settings
+from gateway.identity.jwt_claims import parse_claim_path
 
 _HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -93,8 +94,10 @@ def _tokens(issuers: list[str], consumers: Consumers) -> Iterator[Finding]:
             if isinstance(issuer, str) and issuer not in known:
                 yield Finding((*path, "issuer"), "no issuer has this name", suggest(issuer, issuers))
             if isinstance(issuer, str) and isinstance(claims, dict):
-                plain = {claim: text for claim, text in claims.items() if isinstance(text, str)}
-                if len(plain) == len(claims):
+                plain = {
+                    parse_claim_path(claim): text for claim, text in claims.items() if isinstance(text, str)
+                }
+                if len(plain) == len(claims):  # one that gives a claim two texts has no tokens
                     index.add(_Claims(path, name, issuer, plain))
     for path, other in index.find_shared():
         message = f"a token can have these claims and those of {_shown(other)}"
@@ -107,10 +110,11 @@ class _Claims(NamedTuple):
     path: KeyPath
     consumer: str
     issuer: str
-    claims: Mapping[str, str]
+    claims: Mapping[tuple[str, ...], str]
+    """By path: `sub` and `/sub` are the same claim."""
 
 
-_Names = tuple[str, ...]
+_Names = tuple[tuple[str, ...], ...]
 _Texts = tuple[str, ...]
 
 
@@ -146,7 +150,7 @@ class _ClaimIndex:
         return [(self._entries[last].path, self._entries[first].path) for last, first in earlier.items()]
 
 
-def _names_within(claims: Mapping[str, str], known: Mapping[_Names, object]) -> Iterator[_Names]:
+def _names_within(claims: Mapping[tuple[str, ...], str], known: Mapping[_Names, object]) -> Iterator[_Names]:
     """Those of the `known` sets of names that `claims` has all of, itself included."""
     given = sorted(claims)
     if 2 ** len(given) <= len(known):

@@ -51,8 +51,9 @@ def _upstream(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             (*path, "ca_file"), "without effect: `connect_to` is not encrypted", "remove one of them"
         )
+    first = {host: index for index, host in reversed(list(enumerate(upstream.extra_hosts)))}
     for index, host in enumerate(upstream.extra_hosts):
-        if host in upstream.extra_hosts[:index]:
+        if first[host] < index:
             yield Finding((*path, "extra_hosts", index), f"{host} stands here twice", "remove one of them")
         elif host.lower() in UPLOAD_HOSTS.values():
             yield Finding(

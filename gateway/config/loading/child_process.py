@@ -6,6 +6,7 @@ is a pure function: it is given the file's content and the environment by a pipe
 and answers with settings in slices, in which references to secrets are not followed yet.
 """
 
+import gc
 import os
 import pickle
 import subprocess
@@ -142,4 +143,5 @@ def _end_with_parent(asked: IO[bytes]) -> None:
 
 
 if __name__ == "__main__":
+    gc.disable()  # it ends with its answer; collections would take most of its time (`paused_collection.py`)
     _serve(sys.stdin.buffer, sys.stdout.buffer)

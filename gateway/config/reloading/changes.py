@@ -210,8 +210,9 @@ def _proofs(path: str, old: _Proofs, new: _Proofs) -> Iterator[str]:
 
 def _members(path: str, old: Iterable[Item], new: Iterable[Item]) -> Iterator[str]:
     before, after = list(old), list(new)
-    yield from (f"{path}: {each} removed" for each in before if each not in after)
-    yield from (f"{path}: {each} added" for each in after if each not in before)
+    had, has = set(before), set(after)
+    yield from (f"{path}: {each} removed" for each in before if each not in has)
+    yield from (f"{path}: {each} added" for each in after if each not in had)
     if before != after and sorted(map(str, before)) == sorted(map(str, after)):
         yield f"{path}: in another order"
 

@@ -18,7 +18,7 @@ from gateway.identity.authentication import (
     digest_of,
 )
 from gateway.identity.client_certificates import PeerCertificate
-from gateway.identity.jwt_claims import Issuer
+from gateway.identity.jwt_claims import ClaimTable, Issuer
 from tests.support.judging import FOREIGN, KEY, consumer
 
 _BILLING = consumer(usernames=frozenset({"billing", FOREIGN}))
@@ -161,7 +161,7 @@ def _known(
     name: str | None, *fields: tuple[bytes, bytes], issuers: bool = False, now: float = 0.0
 ) -> Caller | UnverifiedCaller:
     """Who calls over a connection with a certificate that ends at 1000."""
-    issuer = Issuer("i", "https://i", "a", frozenset(), 0.0, ())
+    issuer = Issuer("i", "https://i", "a", frozenset(), 0.0, ClaimTable(()))
     identities = Identities(_INDEX, _HOLDERS, {"https://i": issuer} if issuers else {})
     inbound = require_head("GET", _TARGET, (1, 1), ((b"Host", b"x"), *fields))
     certificate = None if name is None else PeerCertificate((name,), 1000.0)

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from gateway.errors import Refusal
-from gateway.identity.jwt_claims import ClaimRule, Issuer, check_claims, is_token, parse_claim_path, read_head
+from gateway.identity.jwt_claims import (
+    ClaimRule,
+    ClaimTable,
+    Issuer,
+    check_claims,
+    is_token,
+    parse_claim_path,
+    read_head,
+)
 from tests.support.judging import consumer
 
 NOW = 1_000_000.0
@@ -20,7 +28,7 @@ RULES = (
     ClaimRule(((("kubernetes.io", "namespace"), "shop"), (("kubernetes.io", "pod", "name"), "mail-1")), MAIL),
     ClaimRule(((("https://x/team",), "red"),), RED),
 )
-ISSUER = Issuer("cluster", ISS, "gateway", frozenset({"RS256", "ES256"}), 10.0, RULES)
+ISSUER = Issuer("cluster", ISS, "gateway", frozenset({"RS256", "ES256"}), 10.0, ClaimTable(RULES))
 ISSUERS = {ISS: ISSUER}
 
 
@@ -164,3 +172,23 @@ def test_numbers_that_are_none(number: str) -> None:
 )  # fmt: skip
 def test_paths_of_claims(text: str, path: tuple[str, ...]) -> None:
     assert parse_claim_path(text) == path
+
+
+def test_c13_a_token_is_looked_up_among_many_rules() -> None:
+    """One look-up for each set of names, whatever the number of rules: no claim is read twice."""
+
+    class Counting(dict[str, Any]):
+        reads = 0
+
+        def get(self, name: str, default: Any = None) -> Any:
+            self.reads += 1
+            return super().get(name, default)
+
+    rules = [ClaimRule(((("sub",), str(number)),), BILLING) for number in range(2_000)]
+    rules += [ClaimRule(((("sub",), "5"), (("team",), "x")), BILLING), ClaimRule(((("team",), "red"),), RED)]
+    table = ClaimTable(rules)
+    claims = Counting(sub="5", team="x")
+    assert table.find(claims) == [BILLING]
+    assert claims.reads == 4
+    assert table.find({"sub": "5", "team": "red"}) == [BILLING, RED]
+    assert table.find({"sub": ["5"], "team": {"x": 1}}) == []

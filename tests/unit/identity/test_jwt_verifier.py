@@ -11,7 +11,7 @@ from gateway.identity import jwt_verifier as tokens
 from gateway.identity.authentication import Identities, UnverifiedCaller, digest_of
 from gateway.identity.jwks import JwkSet, parse_jwks
 from gateway.identity.jwks_cache import JwksCache, KeySource
-from gateway.identity.jwt_claims import ClaimRule, Issuer
+from gateway.identity.jwt_claims import ClaimRule, ClaimTable, Issuer
 from gateway.identity.jwt_verifier import TokenVerifier
 from tests.support.judging import consumer, head
 from tests.support.jwt import AUDIENCE, ISSUER, SUBJECT, claims, jwks, rsa_key, sign
@@ -23,7 +23,7 @@ BILLING = consumer()
 def identities(expected: Consumer = BILLING) -> Identities:
     """One issuer, one consumer; new objects each time, as a reload makes them."""
     rule = ClaimRule(((("sub",), SUBJECT),), expected)
-    issuer = Issuer("cluster", ISSUER, AUDIENCE, frozenset({"RS256"}), 10.0, (rule,))
+    issuer = Issuer("cluster", ISSUER, AUDIENCE, frozenset({"RS256"}), 10.0, ClaimTable([rule]))
     return Identities({}, {}, {ISSUER: issuer})
 
 

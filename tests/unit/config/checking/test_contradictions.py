@@ -184,3 +184,14 @@ def test_c13_a_thousand_consumers_with_the_same_claims_are_each_reported_once() 
     issuers = [{"name": "i", "issuer": "u", "jwks_url": "https://u"}]
     found = list(find_identity_contradictions(issuers, consumers))
     assert [each.path[1] for each in found] == [f"c{number}" for number in range(1, 1000)]
+
+
+def test_c13_a_claim_is_the_same_in_both_spellings() -> None:
+    """`sub` and `/sub`: a token that has the one has the other."""
+    consumers: Consumers = [
+        (name, {"keys": ["x"], "jwt": [{"issuer": "i", "claims": {claim: "1"}}]})
+        for name, claim in (("a", "sub"), ("b", "/sub"), ("c", "/a~1b"), ("d", "a/b"))
+    ]
+    issuers = [{"name": "i", "issuer": "u", "jwks_url": "https://u"}]
+    found = list(find_identity_contradictions(issuers, consumers))
+    assert [each.path[1] for each in found] == ["b", "d"]

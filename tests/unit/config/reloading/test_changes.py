@@ -210,3 +210,16 @@ def test_webhooks(tmp_path: Path) -> None:
     assert "webhooks.routes: /sms: sign_with: changed" in changed
     assert any("/other added" in line for line in describe_changes(before, read(section(path="/other"))))
     assert "token" not in str(rotated).replace("env:TOKEN", "")
+
+
+def test_c13_keys_of_a_large_consumer_are_compared_by_look_ups(tmp_path: Path) -> None:
+    """5,000 keys, of which one is replaced."""
+    digests = [f"sha256:{number:08x}{'0' * 56}" for number in range(5_000)]
+    settings = base()
+    settings["consumers"]["billing"]["keys"] = digests
+    before = load(tmp_path, settings)
+    settings["consumers"]["billing"]["keys"] = [*digests[1:], OTHER_DIGEST]
+    assert describe_changes(before, load(tmp_path, settings)) == (
+        "consumers.billing.keys: sha256:00000000… removed",
+        "consumers.billing.keys: sha256:3d3d3d3d… added",
+    )
