@@ -23,7 +23,8 @@ from gateway.observe.log.line_writer import LineWriter
 from gateway.observe.observers import Observers
 from gateway.observe.status.process_status import ProcessStatus
 from gateway.redis.availability import StoreUnavailable
-from gateway.redis.redis_store import RedisStore, Script
+from gateway.redis.redis_store import RedisStore
+from gateway.redis.script import Script
 
 HEAD_SECONDS: Final = 60.0
 HEAD_KEY: Final = "audit-head:"

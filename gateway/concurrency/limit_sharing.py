@@ -15,7 +15,7 @@ from gateway.background.loops import BackgroundLoop, BackgroundLoops
 from gateway.concurrency.concurrency_limiter import ConcurrencyLimiter, ConcurrencyLimiters, LimiterKey
 from gateway.concurrency.share_split import ROUND_SECONDS, SETTLE_SECONDS, Report, split_limit
 from gateway.redis.availability import StoreUnavailable
-from gateway.redis.redis_store import Script
+from gateway.redis.script import Script
 
 _FORGET_SECONDS = 60
 _LATE_SECONDS = 5.0  # of a round: two time-outs for each account, of which there are few

@@ -31,7 +31,7 @@ from gateway.idempotency.memory_records import MemoryRecords
 from gateway.idempotency.redis_records import Lease, RedisRecords
 from gateway.policy.idempotency_key import Claim
 from gateway.redis.availability import StoreUnavailable
-from gateway.redis.redis_store import ScriptStore
+from gateway.redis.script import ScriptStore
 
 _FIRST_POLL_SECONDS = 0.01
 _MAX_POLL_SECONDS = 0.1

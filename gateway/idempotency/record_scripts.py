@@ -5,7 +5,7 @@ of version 1, and they ignore fields that they do not know. Their own records la
 """
 
 from gateway.redis.answer_forms import integer, optional, row, text
-from gateway.redis.redis_store import Script
+from gateway.redis.script import Script
 
 RECORD_VERSION = 2
 

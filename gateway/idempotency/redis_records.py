@@ -16,7 +16,7 @@ from gateway.idempotency.record_scripts import BEGIN, RELEASE, RENEW, SETTLE
 from gateway.policy.idempotency_key import Claim
 from gateway.redis.availability import StoreUnavailable, UnusableKey
 from gateway.redis.late_writes import LateWrites
-from gateway.redis.redis_store import Script, ScriptStore
+from gateway.redis.script import Script, ScriptStore
 
 LEASE_SECONDS = 30.0
 RENEW_SECONDS = 1.0

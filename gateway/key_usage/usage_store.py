@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.key_usage.known_key import FORMER_SECONDS, MOST_ADDRESSES, KnownKey, parse_known
-from gateway.redis.redis_store import Script, ScriptStore
+from gateway.redis.script import Script, ScriptStore
 
 _KEY: Final = "key-usage:v1"
 _BATCH: Final = 100

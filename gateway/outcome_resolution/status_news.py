@@ -15,7 +15,7 @@ from gateway.background.loops import BackgroundLoop, BackgroundLoops
 from gateway.outcome_resolution.pursuit import Pursuit
 from gateway.redis.answer_forms import integer, items, text
 from gateway.redis.availability import StoreUnavailable
-from gateway.redis.redis_store import Script, ScriptStore
+from gateway.redis.script import Script, ScriptStore
 from gateway.repeat_guard.open_outcomes import OpenOutcomes
 
 _MAX_AT_ONCE: Final = 100

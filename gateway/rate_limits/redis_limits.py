@@ -11,7 +11,8 @@ from gateway.consumers.rate_limit_rules import Limit, LimitKey
 from gateway.rate_limits.gcra import LimitDecision, Reservation, Verdict
 from gateway.rate_limits.memory_limits import LimitRequest, LimitResult, share_used
 from gateway.redis.answer_forms import integer, items, optional, text
-from gateway.redis.redis_store import RedisStore, Script
+from gateway.redis.redis_store import RedisStore
+from gateway.redis.script import Script
 
 _SPEND = Script.of(
     """

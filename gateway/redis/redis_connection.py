@@ -22,6 +22,7 @@ from gateway.redis.command_bytes import Argument, pack
 
 _LOST = (RedisError, hiredis.HiredisError, OSError, EOFError, ValueError, TimeoutError)
 _NOT_YET: Any = object()
+_Future = asyncio.Future
 _RIDE_SECONDS = 0.005
 """So long a posted command waits for another to be sent with: a write and a wake-up of its own cost more
 CPU than the command."""
@@ -68,8 +69,12 @@ class Pipe(asyncio.Protocol):
     def send(self, packed: bytes) -> asyncio.Future[Any]:
         """Send a packed command, whose answer is awaited as that of `ask`. Raises `StoreUnavailable`."""
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._append(packed, future)
-        self._flush()
+        self._expect(future)
+        if self._unsent or self._transport is None:
+            self._unsent.append(packed)
+            self._flush()
+        else:
+            self._transport.write(packed)
         return future
 
     def post(self, packed: bytes, on_answer: OnAnswer) -> None:
@@ -77,7 +82,8 @@ class Pipe(asyncio.Protocol):
 
         Raises `StoreUnavailable`; `on_answer` is not called then.
         """
-        self._append(packed, on_answer)
+        self._expect(on_answer)
+        self._unsent.append(packed)
         if self._ride is None:
             self._ride = self._loop.call_later(_RIDE_SECONDS, self._end_ride)
 
@@ -112,11 +118,11 @@ class Pipe(asyncio.Protocol):
         self._serving.cancel()
         await asyncio.wait((self._serving,))
 
-    def _append(self, packed: bytes, waiter: asyncio.Future[Any] | OnAnswer) -> None:
+    def _expect(self, waiter: asyncio.Future[Any] | OnAnswer) -> None:
+        """An answer to the command that is sent next."""
         if self.ended:
             raise StoreUnavailable("closed")
         self._waiting.append((waiter, self._loop.time()))
-        self._unsent.append(packed)
         if self._watch is None:
             self._watch = self._loop.call_later(self._answer_seconds, self._check_oldest, None)
 
@@ -147,14 +153,15 @@ class Pipe(asyncio.Protocol):
     def _answer(self, answer: Any) -> None:
         if not self._waiting:
             raise ValueError("an answer without a question")
-        if isinstance(answer, RedisError) and not isinstance(answer, ResponseError):
+        is_error = isinstance(answer, RedisError)
+        if is_error and not isinstance(answer, ResponseError):
             raise answer  # it is loading, or has too many connections: every waiter gets the error
         waiter, _ = self._waiting.popleft()
-        if not isinstance(waiter, asyncio.Future):
+        if not isinstance(waiter, _Future):
             waiter(answer)
         elif waiter.done():  # its caller has left
             return
-        elif isinstance(answer, ResponseError):
+        elif is_error:
             waiter.set_exception(answer)
         else:
             waiter.set_result(answer)

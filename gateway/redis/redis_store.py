@@ -6,15 +6,13 @@ it is available again.
 """
 
 import asyncio
-import hashlib
 import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.background.loops import BackgroundLoop, BackgroundLoops
-from gateway.redis.answer_forms import Form, anything
 from gateway.redis.availability import (
     MAX_PAUSE_SECONDS,
     Breaker,
@@ -23,8 +21,9 @@ from gateway.redis.availability import (
     StoreUnavailable,
     UnusableKey,
 )
-from gateway.redis.command_bytes import Argument, pack_call
+from gateway.redis.command_bytes import Argument, call_by_text, pack_call
 from gateway.redis.redis_url import connection_factory
+from gateway.redis.script import Script
 from gateway.redis.server_clock import ServerClock
 from gateway.redis.store_probe import PROBE_KEYS, PROBE_TEXT, read_probe
 
@@ -42,32 +41,6 @@ FAILURES_MAX = 3
 SILENT_SECONDS = 1.0
 """How long the store must be silent to count as unavailable."""
 DEFAULT_PREFIX = "gateway"
-
-
-class Script(NamedTuple):
-    """A Lua script, its SHA-1, by which Redis knows it, and the form of what it returns."""
-
-    text: str
-    sha: str
-    returns: Form
-
-    @classmethod
-    def of(cls, text: str, returns: Form = anything) -> "Script":
-        """Make a script. All keys of one call need the same `{hash tag}`, so that a cluster can run it."""
-        return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), returns)
-
-
-class ScriptStore(Protocol):
-    """The part of `RedisStore` that those use who keep records."""
-
-    @property
-    def state(self) -> StoreState: ...
-
-    async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any: ...
-
-    def post(
-        self, script: Script, keys: Sequence[str], args: Sequence[Argument], on_end: Callable[[Any], None]
-    ) -> None: ...
 
 
 class RedisStore:
@@ -137,14 +110,31 @@ class RedisStore:
         The script may have run nevertheless. A rejection counts against the store only if it `is_vital`.
         Raises `UnusableKey`, which counts against nothing, if a key does not hold what it should.
         """
+        return await self.run_packed(script, self.pack(script, keys, args), is_vital=is_vital)
+
+    def post(
+        self, script: Script, keys: Sequence[str], args: Sequence[Argument], on_end: Callable[[Any], None]
+    ) -> None:
+        """Run a script that nobody waits for, with the next one or a few milliseconds later.
+
+        `on_end` is called with its reply, or with a `StoreUnavailable`: it is to be run again then, though it
+        may have run. Raises that if it is known at once; `on_end` is not called then.
+        """
+        self.post_packed(script, self.pack(script, keys, args), on_end)
+
+    def pack(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> bytes:
+        """The call of a script, as `run_packed` and `post_packed` take it."""
+        return pack_call(script.sha, [self._prefix + key for key in keys], args)
+
+    async def run_packed(self, script: Script, packed: bytes, *, is_vital: bool = True) -> Any:
+        """As `run`."""
         pipe = self._require_pipe()
         self.questions += 1
-        names = [self._prefix + key for key in keys]
         try:
             try:
-                answer = await pipe.send(pack_call(script.sha, names, args))
+                answer = await pipe.send(packed)
             except self._no_script:  # not run; EVAL runs it and keeps it
-                answer = await pipe.send(pack_call(script.text, names, args, by_text=True))
+                answer = await pipe.send(call_by_text(packed, script.text))
         except StoreUnavailable as error:
             self._failed(error)
             raise
@@ -161,14 +151,8 @@ class RedisStore:
         self._breaker.succeeded()
         return answer
 
-    def post(
-        self, script: Script, keys: Sequence[str], args: Sequence[Argument], on_end: Callable[[Any], None]
-    ) -> None:
-        """Run a script that nobody waits for, with the next one or a few milliseconds later.
-
-        `on_end` is called with its reply, or with a `StoreUnavailable`: it is to be run again then, though it
-        may have run. Raises that if it is known at once; `on_end` is not called then.
-        """
+    def post_packed(self, script: Script, packed: bytes, on_end: Callable[[Any], None]) -> None:
+        """As `post`."""
         pipe = self._require_pipe()
         self.questions += 1
 
@@ -185,7 +169,7 @@ class RedisStore:
                 self._breaker.succeeded()
             on_end(answer)
 
-        pipe.post(pack_call(script.sha, [self._prefix + key for key in keys], args), answered)
+        pipe.post(packed, answered)
 
     async def close(self) -> None:
         """End the connection and what runs in the background."""
@@ -198,14 +182,17 @@ class RedisStore:
             await self._pipe.close()
 
     def _require_pipe(self) -> "Pipe":
-        if not self._breaker.state.available:
-            raise StoreUnavailable(self._breaker.state.reason)
+        state, pipe = self._breaker.state, self._pipe
+        if not state.available:
+            raise StoreUnavailable(state.reason)
         if self._closed:
             raise StoreUnavailable("closed")
-        if self._pipe is None or self._pipe.ended:
-            self._pipe = self._new_pipe(self._answer_seconds, max(CONNECT_SECONDS, self._answer_seconds))
+        if pipe is None or pipe.ended:
+            pipe = self._pipe = self._new_pipe(
+                self._answer_seconds, max(CONNECT_SECONDS, self._answer_seconds)
+            )
             self._reconnected.set()
-        return self._pipe
+        return pipe
 
     def _failed(self, error: StoreUnavailable) -> None:
         """No answer came."""

@@ -16,7 +16,7 @@ do not tell their time. Records carry a version; fields that a release does not 
 """
 
 from gateway.redis.answer_forms import integer, optional, row, scalar, text
-from gateway.redis.redis_store import Script
+from gateway.redis.script import Script
 from gateway.repeat_guard.open_outcomes import KEPT_SECONDS, LEASE_SECONDS, SID_SECONDS, WAITED_SECONDS
 from gateway.repeat_guard.repeat_rules import MAX_SECONDS
 

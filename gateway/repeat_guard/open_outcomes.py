@@ -51,6 +51,13 @@ class OpenOutcome:
     seen: tuple[str, ...] = ()
     sid: str = ""
 
+    def end_open(self, now: float, slug: str, status: int, *, asks: bool) -> None:
+        """Its request is over without a definite answer; looks may have been waited for since it ended."""
+        self.state = OutcomeState.OPEN if asks else OutcomeState.UNKNOWN
+        self.ended_at = self.ended_at or now
+        self.slug = slug
+        self.status = status
+
     def __repr__(self) -> str:
         return f"OpenOutcome({self.id}, {self.state})"
 

@@ -1,7 +1,7 @@
 """The Lua scripts over open outcomes of all replicas; `intent_scripts.py` says what they change."""
 
 from gateway.redis.answer_forms import integer, items, optional, row, text
-from gateway.redis.redis_store import Script
+from gateway.redis.script import Script
 from gateway.repeat_guard.intent_scripts import KEEP_SIDS, NOW, OWNER_LENGTH
 from gateway.repeat_guard.open_outcomes import KEPT_SECONDS
 

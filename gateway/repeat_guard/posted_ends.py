@@ -10,8 +10,9 @@ from functools import partial
 from typing import Any
 
 from gateway.redis.availability import StoreUnavailable
-from gateway.redis.redis_store import ScriptStore
-from gateway.repeat_guard.intent_records import IntentEnd, IntentLease
+from gateway.redis.script import ScriptStore
+from gateway.repeat_guard.intent_lease import IntentLease
+from gateway.repeat_guard.intent_records import IntentEnd
 from gateway.repeat_guard.intent_scripts import FORGET
 
 
@@ -38,13 +39,18 @@ class PostedEnds:
         is_plain = lease.end is None and not (lease.is_unsure or lease.supersedes or lease.sids)
         if end.state or not is_plain:
             return False
-        keys = lease.keys
-        names: tuple[str, ...] = (keys.intent, keys.open, keys.leases, keys.kept)
-        if end.sid or lease.outcome.subject.to_digest:
-            names = (*names, keys.sids, keys.to)
-        args = (round(self._now() * 1000), end.sid, lease.outcome.id)
+        commands = lease.commands
         try:
-            self._store.post(FORGET, names, args, partial(self._ended, lease))
+            if commands is not None and not end.sid:
+                packed = commands.forget(lease.outcome, self._now())
+            else:
+                keys = lease.keys
+                names: tuple[str, ...] = (keys.intent, keys.open, keys.leases, keys.kept)
+                if end.sid or lease.outcome.subject.to_digest:
+                    names = (*names, keys.sids, keys.to)
+                args = (round(self._now() * 1000), end.sid, lease.outcome.id)
+                packed = self._store.pack(FORGET, names, args)
+            self._store.post_packed(FORGET, packed, partial(self._ended, lease))
         except StoreUnavailable:
             return False
         self._posted.add(lease)

@@ -13,7 +13,7 @@ from typing import Final
 
 from gateway.background.loops import BackgroundLoops
 from gateway.policy.repeat_intent import CreateSubject, RepeatIntent, WatchedCreate
-from gateway.redis.redis_store import ScriptStore
+from gateway.redis.script import ScriptStore
 from gateway.redis.server_clock import ServerClock
 from gateway.repeat_guard.guard_parts import GuardParts, RepeatGuardOptions
 from gateway.repeat_guard.local_outcomes import LocalOutcomes

@@ -7,27 +7,36 @@ holder says what was answered, and whether that reached a caller.
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Self
+from typing import Final, Self
 
 from gateway.errors import GatewayError, Refusal
 from gateway.http.response import Response
 from gateway.http.stored_response import copy_response
 from gateway.policy.repeat_intent import CreateSubject, RepeatIntent
+from gateway.redis.availability import StoreUnavailable
 from gateway.repeat_guard.guard_parts import GuardParts
-from gateway.repeat_guard.intent_records import IntentEnd, IntentLease, SharedIntent
+from gateway.repeat_guard.intent_lease import IntentLease
+from gateway.repeat_guard.intent_records import IntentEnd, SharedIntent
 from gateway.repeat_guard.open_outcomes import OpenOutcome, OutcomeState, new_outcome
+from gateway.repeat_guard.other_flights import await_others, end_elsewhere, end_shared
 from gateway.repeat_guard.repeat_rules import (
     RepeatEnding,
     RepeatEvent,
     RepeatEvents,
     ending_of_error,
     ending_of_response,
-    in_flight,
     not_kept,
     shared_error,
 )
 from gateway.repeat_guard.repeat_table import RepeatEntry
-from gateway.repeat_guard.shared_claim import claim
+from gateway.repeat_guard.shared_claim import claim, find_forgotten
+from gateway.repeat_guard.shared_intents import SharedIntents
+
+# Asked for by name, a member costs 1,000 instructions.
+_OPEN: Final = RepeatEnding.OPEN
+_DEFINITE: Final = RepeatEnding.DEFINITE
+_SECOND_HOLDER: Final = RepeatEvent.SECOND_HOLDER
+_DELIVERED: Final = IntentEnd()
 
 
 class RepeatHold:
@@ -40,9 +49,9 @@ class RepeatHold:
     """
 
     __slots__ = (
-        "_absent", "_answer", "_deadline", "_delivered", "_elsewhere", "_entry", "_in_doubt", "_intent",
-        "_lease", "_on_event", "_parts", "_sid", "_streams", "describe", "found", "outcome", "shared",
-        "waited_seconds",
+        "_absent", "_answer", "_deadline", "_delivered", "_elsewhere", "_entry", "_events", "_in_doubt",
+        "_intent", "_lease", "_parts", "_sid", "_streams",
+        "describe", "found", "outcome", "shared", "waited_seconds",
     )  # fmt: skip
 
     def __init__(
@@ -58,7 +67,7 @@ class RepeatHold:
         self._intent = intent
         self._deadline = deadline
         self._in_doubt = in_doubt
-        self._on_event = on_event
+        self._events = RepeatEvents(on_event)
         self.describe = describe
         self._entry: RepeatEntry | None = None
         self._lease: IntentLease | None = None
@@ -78,16 +87,18 @@ class RepeatHold:
         intent = self._intent
         if intent is None:
             return self
+        shared = self._parts.shared
         entry = self._parts.table.find_for(intent)
-        if entry is None and self._parts.shared is None:
+        if entry is None and shared is None:
             self._begin(intent)
-        else:
-            loop = asyncio.get_running_loop()
-            started_at = loop.time()
-            try:
-                await self._enter(intent, entry)
-            finally:
-                self.waited_seconds = loop.time() - started_at
+            return self
+        loop = asyncio.get_running_loop()
+        started_at = loop.time()
+        try:
+            if entry is None or await self._await_others(intent, entry):
+                await self._enter(intent, shared)
+        finally:
+            self.waited_seconds = loop.time() - started_at
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -108,9 +119,9 @@ class RepeatHold:
         if intent is None:
             return
         if self._elsewhere is not None:
-            self._end_elsewhere(self._elsewhere)
+            end_elsewhere(self._parts, self._lease, self._elsewhere, delivered=self._delivered)
         elif entry is not None and (self.shared is not None or self.found or entry.ending is not None):
-            self._end_shared(intent, entry)
+            end_shared(self._parts, intent, entry, delivered=self._delivered)
         elif entry is not None:
             self._end(intent, entry, self._ending(intent, entry, error))
 
@@ -155,7 +166,7 @@ class RepeatHold:
         try:
             entry = self._entry = self._parts.table.begin(intent.scope, intent.seconds)
         except Refusal:
-            self._on_event(RepeatEvent.FULL)
+            self._events.count(RepeatEvent.FULL)
             if not self._parts.options.reports:
                 raise
             return None
@@ -168,33 +179,33 @@ class RepeatHold:
         left = self._deadline - asyncio.get_running_loop().time()
         return new_outcome(intent, self.describe(), self._parts.now(), left)
 
-    async def _enter(self, intent: RepeatIntent, entry: RepeatEntry | None) -> None:
-        """Until this request may be sent (`_entry` is a flight of its own) or has an outcome to share."""
-        reports = self._parts.options.reports
-        events = RepeatEvents(self._on_event)
-        while entry is not None:
-            if reports:
-                self._on_event(RepeatEvent.REPORTED)
-                return
-            until = entry.waits_until(self._deadline, self._parts.now())
-            if entry.ending is not None and until <= asyncio.get_running_loop().time():
-                self._share(intent, entry)
-                return
-            events.count_once(RepeatEvent.WAITED)
-            self._parts.table.refresh(intent.scope, entry)  # the caller may give up before it is answered
-            if not await entry.changed(until) and entry.ending is None:
-                self._on_event(RepeatEvent.IN_FLIGHT)
-                raise in_flight()
-            if entry.is_forgotten or entry.is_of_another(intent):
-                entry = self._parts.table.find_for(intent)
+    async def _await_others(self, intent: RepeatIntent, entry: RepeatEntry) -> bool:
+        """Until this request may be sent; False if it has an outcome to share, or is let through."""
+        if self._parts.options.reports:
+            self._events.count(RepeatEvent.REPORTED)
+            return False
+        ended = await await_others(self._parts, intent, entry, self._deadline, self._events)
+        if ended is not None:
+            self._share(intent, ended)
+        return ended is None
+
+    async def _enter(self, intent: RepeatIntent, shared: SharedIntents | None) -> None:
+        """Until `_entry` is a flight of this request's own, or it has an outcome to share."""
+        parts = self._parts
         entry = self._begin(intent)
-        shared = self._parts.shared
         if shared is None or entry is None:
             return
-        on_lost = partial(self._on_event, RepeatEvent.SECOND_HOLDER)
-        lease = shared.lease(intent, self._new_outcome(intent), on_lost)
+        lease = shared.lease(intent, self._new_outcome(intent), partial(self._events.count, _SECOND_HOLDER))
+        found: SharedIntent | RepeatEntry | None = None
+        first: SharedIntent | None = None
+        failure: StoreUnavailable | None = None
         try:
-            found = await claim(self._parts, shared, lease, self._deadline, events)
+            try:
+                first = await shared.begin(lease)
+            except StoreUnavailable as error:
+                failure = error
+            if first is not None or failure is not None or find_forgotten(parts, lease) is not None:
+                found = await claim(parts, shared, lease, self._deadline, self._events, first, failure)
         except BaseException:
             self._let_go(intent, entry)
             shared.end(lease, None)  # the script may have run nevertheless
@@ -205,8 +216,8 @@ class RepeatHold:
             shared.hold(lease)
             return
         self._let_go(intent, entry)
-        if reports:
-            self._on_event(RepeatEvent.REPORTED)
+        if parts.options.reports:
+            self._events.count(RepeatEvent.REPORTED)
             shared.end(lease, None)
         elif isinstance(found, RepeatEntry):  # the store is away, or has forgotten it; it may have this one
             shared.end(lease, None)
@@ -219,7 +230,7 @@ class RepeatHold:
         self._entry = None
 
     def _share(self, intent: RepeatIntent, entry: RepeatEntry) -> None:
-        self._on_event(RepeatEvent.SHARED)
+        self._events.count(RepeatEvent.SHARED)
         self._entry = entry
         self.found = entry.found_sid
         if not self.found and entry.response is not None:
@@ -232,29 +243,12 @@ class RepeatHold:
         raise shared_error(entry.slug) if entry.slug else not_kept()
 
     def _share_found(self, found: SharedIntent) -> None:
-        self._on_event(RepeatEvent.SHARED)
+        self._events.count(RepeatEvent.SHARED)
         self._elsewhere = found
         self.found, self.shared = found.found_sid, found.response
         if not self.found and self.shared is None:
-            self._end_elsewhere(found)
+            end_elsewhere(self._parts, self._lease, found, delivered=self._delivered)
             raise shared_error(found.slug) if found.slug else not_kept()
-
-    def _end_elsewhere(self, found: SharedIntent) -> None:
-        if not found.is_open and self._parts.shared is not None and self._lease is not None:
-            self._parts.shared.taken(self._lease, found, delivered=self._delivered)
-
-    def _end_shared(self, intent: RepeatIntent, entry: RepeatEntry) -> None:
-        table, shared, lease = self._parts.table, self._parts.shared, entry.lease
-        if entry.ending is RepeatEnding.OPEN:
-            table.refresh(intent.scope, entry)
-        elif self._delivered:
-            if lease is not None and lease.end is not None and shared is not None:
-                shared.end(lease, IntentEnd(sid=lease.end.sid))  # before who waits asks the store
-            table.forget(intent.scope, entry)
-        else:
-            table.keep(intent.scope, entry, RepeatEnding.DEFINITE)
-            if lease is not None and lease.is_written:
-                table.written(intent.scope, entry)
 
     def _ending(self, intent: RepeatIntent, entry: RepeatEntry, error: BaseException | None) -> RepeatEnding:
         if self._absent:
@@ -266,17 +260,24 @@ class RepeatHold:
         entry.slug = error.slug if isinstance(error, GatewayError) else "upstream_lost"
         return ending_of_error(error, in_doubt=self._in_doubt())
 
+    @property
+    def _status(self) -> int:
+        return self._answer.status if self._answer is not None else 0
+
     def _end(self, intent: RepeatIntent, entry: RepeatEntry, ending: RepeatEnding) -> None:
         """The flight is over: keep its outcome if it is open, or if no caller has it."""
         table, lease, shared = self._parts.table, self._lease, self._parts.shared
-        is_open = ending is RepeatEnding.OPEN
+        if lease is not None and shared is not None and ending is _DEFINITE and self._delivered:
+            shared.end(lease, IntentEnd(sid=self._sid) if self._sid else _DELIVERED)
+            table.forget(intent.scope, entry)
+            return
+        is_open = ending is _OPEN
         entry.identities = intent.identities
         outcome = self._open(intent, entry) if is_open else self.outcome
-        keeps = is_open or (ending is RepeatEnding.DEFINITE and not self._delivered)
+        keeps = is_open or (ending is _DEFINITE and not self._delivered)
         if lease is not None and shared is not None:
-            status = self._answer.status if self._answer is not None else 0
             state = "" if not keeps else OutcomeState.OPEN if is_open else "done"
-            end = IntentEnd(state, self._sid, status, entry.slug, entry.response, intent.asks)
+            end = IntentEnd(state, self._sid, self._status, entry.slug, entry.response, intent.asks)
             entry.lease = lease
             shared.end(lease, end, lambda: table.written(intent.scope, entry), entry.wake)
         elif is_open and outcome is not None:
@@ -292,9 +293,6 @@ class RepeatHold:
 
     def _open(self, intent: RepeatIntent, entry: RepeatEntry) -> OpenOutcome:
         outcome = self.outcome or (self._lease.outcome if self._lease else self._new_outcome(intent))
-        outcome.state = OutcomeState.OPEN if intent.asks else OutcomeState.UNKNOWN
-        outcome.ended_at = outcome.ended_at or self._parts.now()  # looks may have been waited for since
-        outcome.slug = entry.slug
-        outcome.status = self._answer.status if self._answer is not None else 0
+        outcome.end_open(self._parts.now(), entry.slug, self._status, asks=intent.asks)
         self.outcome = entry.outcome = outcome
         return outcome

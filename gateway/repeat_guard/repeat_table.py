@@ -11,7 +11,7 @@ from collections.abc import Callable
 from gateway.consumers.consumer import are_different
 from gateway.http.response import Response
 from gateway.policy.repeat_intent import Meant, RepeatIntent, WatchedCreate
-from gateway.repeat_guard.intent_records import IntentLease
+from gateway.repeat_guard.intent_lease import IntentLease
 from gateway.repeat_guard.open_outcomes import WAITED_SECONDS, OpenOutcome, OutcomeState
 from gateway.repeat_guard.repeat_rules import MAX_SECONDS, RepeatEnding, guard_full
 

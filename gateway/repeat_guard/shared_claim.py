@@ -4,7 +4,8 @@ import asyncio
 
 from gateway.redis.availability import StoreUnavailable, UnusableKey
 from gateway.repeat_guard.guard_parts import GuardParts
-from gateway.repeat_guard.intent_records import IntentLease, SharedIntent
+from gateway.repeat_guard.intent_lease import IntentLease
+from gateway.repeat_guard.intent_records import SharedIntent
 from gateway.repeat_guard.repeat_rules import (
     RepeatEnding,
     RepeatEvent,
@@ -21,29 +22,34 @@ _ASK_AGAIN_SECONDS = 0.02
 
 
 async def claim(
-    parts: GuardParts, shared: SharedIntents, lease: IntentLease, deadline: float, events: RepeatEvents
+    parts: GuardParts,
+    shared: SharedIntents,
+    lease: IntentLease,
+    deadline: float,
+    events: RepeatEvents,
+    found: SharedIntent | None,
+    failure: StoreUnavailable | None,
 ) -> SharedIntent | RepeatEntry | None:
     """What is known of this intent, None if it is ours to send. Raises `Refusal` (409, 503).
 
-    A question without an answer is asked again until the deadline, which is by the loop's clock: the intent
-    may have been entered, and another replica may hold it. An open outcome is waited for, too, while Twilio
-    is asked about it. What this process remembers counts once the store is unavailable, or has forgotten.
+    `found` or `failure` is what the store said first. A question without an answer is asked again until the
+    deadline, which is by the loop's clock: the intent may have been entered, and another replica may hold it.
+    An open outcome is waited for, too, while Twilio is asked about it. What this process remembers counts
+    once the store is unavailable, or has forgotten.
     """
     options, loop = parts.options, asyncio.get_running_loop()
     poll = _FIRST_POLL_SECONDS
     while True:
         pause = _ASK_AGAIN_SECONDS
-        try:
-            found = await shared.begin(lease)
-        except StoreUnavailable as error:
-            is_lost = isinstance(error, UnusableKey) or not shared.is_available
+        if failure is not None:
+            is_lost = isinstance(failure, UnusableKey) or not shared.is_available
             if options.reports or (is_lost and not options.refuses):
                 events.count(RepeatEvent.STORE_AWAY)
                 return parts.table.find_written(lease.intent)
             events.count_once(RepeatEvent.STORE_SLOW)
             if is_lost or deadline - loop.time() <= pause:
                 events.count(RepeatEvent.STORE_UNAVAILABLE)
-                raise store_unavailable() from None
+                raise store_unavailable()
         else:
             forgotten = None if found is not None or options.reports else find_forgotten(parts, lease)
             if forgotten is not None:
@@ -58,6 +64,10 @@ async def claim(
                 events.count(RepeatEvent.IN_FLIGHT)
                 raise in_flight()
         await parts.sleep(pause)
+        try:
+            found, failure = await shared.begin(lease), None
+        except StoreUnavailable as error:
+            failure = error
 
 
 def find_forgotten(parts: GuardParts, lease: IntentLease) -> RepeatEntry | None:

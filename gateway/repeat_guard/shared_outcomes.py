@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from gateway.redis.redis_store import Script, ScriptStore
+from gateway.redis.script import Script, ScriptStore
 from gateway.repeat_guard.intent_records import IntentKeys, account_keys
 from gateway.repeat_guard.intent_scripts import OWNER_LENGTH
 from gateway.repeat_guard.open_outcomes import LEASE_SECONDS, Comparison, OpenOutcome, OutcomeState

@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from gateway.observe.consumer_figures import Figures, merge_figures
-from gateway.redis.redis_store import RedisStore, Script
+from gateway.redis.redis_store import RedisStore
+from gateway.redis.script import Script
 from gateway.replicas.replica_listing import read_object
 from gateway.replicas.view_store import CONTENT_SECONDS, key_of_reports
 

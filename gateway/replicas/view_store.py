@@ -8,7 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from gateway.redis.redis_store import RedisStore, Script
+from gateway.redis.redis_store import RedisStore
+from gateway.redis.script import Script
 from gateway.replicas.replica_listing import KEPT_SECONDS, Replica, read_object, read_replicas
 from gateway.replicas.row_filter import Row, is_row
 

@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple
 from gateway.background.daemon_thread import run_in_thread
 from gateway.background.loops import BackgroundLoop, BackgroundLoops
 from gateway.redis.availability import StoreUnavailable
-from gateway.redis.redis_store import RedisStore, Script
+from gateway.redis.redis_store import RedisStore
+from gateway.redis.script import Script
 from gateway.stops.stop_file import StopFile
 from gateway.stops.stop_table import Stop, StopTable, parse_stops
 

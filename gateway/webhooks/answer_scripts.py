@@ -9,7 +9,7 @@ Times are milliseconds by the server's clock; ARGV[1] is the replica's estimate 
 from typing import Final
 
 from gateway.redis.answer_forms import integer, optional, text
-from gateway.redis.redis_store import Script
+from gateway.redis.script import Script
 from gateway.repeat_guard.intent_scripts import NOW
 from gateway.webhooks.webhook_repeats import KEPT_SECONDS
 

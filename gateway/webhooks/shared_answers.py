@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from gateway.http.stored_response import STORED_BYTES
 from gateway.redis.availability import StoreUnavailable
-from gateway.redis.redis_store import ScriptStore
+from gateway.redis.script import ScriptStore
 from gateway.repeat_guard.answer_seal import seal, unseal
 from gateway.webhooks.answer_scripts import BEGIN, END, RENEW, SHARDS
 from gateway.webhooks.signature import SigningSecret

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from gateway.redis.availability import StoreUnavailable
-from gateway.redis.command_bytes import pack, pack_call
-from gateway.redis.redis_store import Script
+from gateway.redis.command_bytes import CallForm, call_by_text, pack, pack_call
+from gateway.redis.script import Script
 from tests.integration.test_redis_store import COUNT, ECHO, Watched, redis, server, watched
 from tests.support.redis import RedisServer
 
@@ -100,9 +100,18 @@ async def test_a_posted_script_is_written_together_with_the_next(server: RedisSe
     listening.close()
 
 
-@pytest.mark.parametrize("by_text", [False, True])
-def test_a_call_is_packed_like_any_command(by_text: bool) -> None:
+def test_a_call_is_packed_like_any_command() -> None:
     """Also a text with a per cent sign, as Lua's patterns have it."""
-    word, keys, args = "'%S+' %d", ("a", "öb"), (b"\x00%b", 17, "")
-    name = "EVAL" if by_text else "EVALSHA"
-    assert pack_call(word, keys, args, by_text=by_text) == pack(name, word, 2, *keys, *args)
+    text, keys, args = "'%S+' %d", ("a", "öb"), (b"\x00%b\r\n", 17, "")
+    packed = pack_call(APPEND.sha, keys, args)
+    assert packed == pack("EVALSHA", APPEND.sha, 2, *keys, *args)
+    assert call_by_text(packed, text) == pack("EVAL", text, 2, *keys, *args)
+
+
+def test_a_form_is_filled_like_any_call() -> None:
+    """A place may come twice, and be a part of an argument."""
+    form = CallForm(pack_call(APPEND.sha, ("a-NAME",), ("100 %b", "WHEN", "is NAME")), (b"NAME", b"WHEN"))
+    filled = form.fill((b"name", b" 123", b"name"))
+    assert filled == pack_call(APPEND.sha, ("a-name",), ("100 %b", " 123", "is name"))
+    with pytest.raises(ValueError, match="came out as"):
+        form.fill((b"name", b"12345", b"name"))

@@ -13,7 +13,8 @@ import uvloop
 
 from gateway.redis.answer_forms import optional, row, text
 from gateway.redis.availability import StoreState, StoreUnavailable, UnusableKey
-from gateway.redis.redis_store import ANSWER_SECONDS, RedisStore, Script
+from gateway.redis.redis_store import ANSWER_SECONDS, RedisStore
+from gateway.redis.script import Script
 from gateway.redis.store_probe import PROBE_KEYS
 from tests.support.redis import RedisServer, redis_server
 

@@ -52,7 +52,7 @@ class OverRedis(RedisMachine, OneProcess):
                 store.faults.clear()
                 shared = guard._parts.shared
                 assert shared is not None
-                while shared._tasks or shared._posted.over() or shared.unwritten:
+                while shared.is_writing or shared.unwritten:
                     await self._come_to_rest()
 
         self.loop.run_until_complete(write())

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from gateway.redis.availability import StoreUnavailable
-from gateway.redis.redis_store import Script
-from gateway.repeat_guard.intent_records import IntentEnd, IntentLease, account_keys
+from gateway.redis.script import Script
+from gateway.repeat_guard.intent_lease import IntentLease
+from gateway.repeat_guard.intent_records import IntentEnd, account_keys
 from gateway.repeat_guard.open_outcomes import OutcomeState, new_outcome
 from gateway.repeat_guard.shared_intents import SharedIntents
 from tests.support.redis import RedisServer
@@ -54,12 +55,6 @@ def make_lease(intents: SharedIntents, now: float) -> IntentLease:
     return intents.lease(ASKING, new_outcome(ASKING, SUBJECT, now, 20))
 
 
-async def settled(intents: SharedIntents) -> None:
-    """Wait until what was ended is written or queued."""
-    while under_way := {*intents._tasks, *filter(None, [intents._posted.over()])}:
-        await asyncio.wait(under_way, timeout=60)
-
-
 async def unwritten(one: GuardReplica, intents: SharedIntents, end: IntentEnd | None) -> IntentLease:
     """A request that the store has entered, though it did not say so, and whose end it did not take."""
     lease = make_lease(intents, one.store.store.server_clock.now())
@@ -69,7 +64,7 @@ async def unwritten(one: GuardReplica, intents: SharedIntents, end: IntentEnd | 
         await intents.begin(lease)
     intents.end(lease, end)
     await one.store.until_runs(runs)  # once when it ended, and once when it was written again
-    await settled(intents)
+    await intents.settled()
     return lease
 
 
@@ -95,7 +90,7 @@ async def test_its_next_request_takes_it_out(
     with pytest.raises(StoreUnavailable):
         await intents.begin(second)
     intents.end(second, end)
-    await settled(intents)
+    await intents.settled()
     left = {second.outcome.id.encode()} if end is OPEN else set()
     assert listed(server) == {"open": left, "leases": left, "to": left}
 
@@ -128,7 +123,7 @@ async def test_two_unwritten_ends_of_one_create_are_both_written(
     one.store.faults += ["before"] * 3
     intents.end(second, NOT_SENT)
     intents.end(first, NOT_SENT)
-    await settled(intents)
+    await intents.settled()
     assert intents.unwritten == 1
     third = make_lease(intents, now)
     assert set(third.supersedes) == {first.outcome.id, second.outcome.id}
@@ -145,7 +140,7 @@ async def test_a_begin_that_runs_after_the_end_enters_nothing(
     intents.hold(lease)
     await intents._renew(lease)
     intents.end(lease, end)
-    await settled(intents)
+    await intents.settled()
     await intents.begin(lease)  # the one that was thought to be lost
     await intents._renew(lease)
     assert listed(server) == {"open": set(), "leases": set(), "to": set()}
@@ -160,7 +155,7 @@ async def test_a_renewal_that_runs_after_the_end_enters_nothing(
     one.store.faults.append("before")
     await intents._renew(lease)
     intents.end(lease, FORGOTTEN)
-    await settled(intents)
+    await intents.settled()
     await intents._renew(lease)
     assert listed(server) == {"open": set(), "leases": set(), "to": set()}
 
@@ -174,7 +169,7 @@ async def test_what_a_store_that_is_away_was_never_asked_needs_no_end(
         with pytest.raises(StoreUnavailable):
             await intents.begin(lease)
         intents.end(lease, NOT_SENT)
-        await settled(intents)
+        await intents.settled()
     assert intents.unwritten == 0
 
 
@@ -204,7 +199,7 @@ async def test_an_end_that_is_written_again_after_the_next_create_is_no_second_h
     gate = asyncio.Event()
     other = asyncio.create_task(guard_two.create(intent=ASKING, until=gate))
     await guard_two.until_sent()
-    assert await intents._write(lease)
+    assert await intents._ends._write(lease)
     gate.set()
     assert (await other, lost) == ("sent 201", [])
 
@@ -219,7 +214,7 @@ async def test_an_end_during_a_renewal_bars_it(
     renewing = asyncio.create_task(intents._renew(lease))
     await one.store.until_asked()
     intents.end(lease, FORGOTTEN)
-    await settled(intents)
+    await intents.settled()
     one.store.let_go.set()
     await renewing
     assert listed(server) == {"open": set(), "leases": set(), "to": set()}

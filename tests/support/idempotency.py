@@ -17,7 +17,9 @@ from gateway.http.response import Response
 from gateway.idempotency.keyed_requests import ClaimGuard, Idempotency, IdempotencyOptions
 from gateway.policy.idempotency_key import Claim
 from gateway.redis.availability import StoreState, StoreUnavailable
-from gateway.redis.redis_store import RedisStore, Script
+from gateway.redis.command_bytes import Argument
+from gateway.redis.redis_store import RedisStore
+from gateway.redis.script import Script
 from tests.support.redis import RedisServer, redis_server
 
 CLAIM = Claim("a" * 64, "2:" + "1" * 64, False, "1" * 64, ("b" * 16,))
@@ -48,8 +50,22 @@ class FaultyStore:
         """As the store says, unless it was told to be away."""
         return StoreState(False, 0.0, "as told") if self.away else self.store.state
 
-    async def run(self, script: Script, keys: Sequence[str], args: Sequence[bytes | str | int]) -> Any:
+    async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         """What `RedisStore.run` does, or a fault."""
+        return await self.run_packed(script, self.pack(script, keys, args))
+
+    def post(
+        self, script: Script, keys: Sequence[str], args: Sequence[Argument], on_end: Callable[[Any], None]
+    ) -> None:
+        """What `RedisStore.post` does, or a fault: those of `run`."""
+        self.post_packed(script, self.pack(script, keys, args), on_end)
+
+    def pack(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> bytes:
+        """What `RedisStore.pack` does."""
+        return self.store.pack(script, keys, args)
+
+    async def run_packed(self, script: Script, packed: bytes) -> Any:
+        """As `run`."""
         fault = "before" if self.away else self.faults.popleft() if self.faults else ""
         fault, _, away = fault.partition("_")
         self.away = self.away or bool(away)
@@ -60,7 +76,7 @@ class FaultyStore:
                 raise StoreUnavailable("as told")
             if fault == "late":
                 await self.let_go.wait()
-            answer = await self.store.run(script, keys, args)
+            answer = await self.store.run_packed(script, packed)
             if fault == "after":
                 raise StoreUnavailable("as told")
         finally:
@@ -69,34 +85,22 @@ class FaultyStore:
             await self.let_go.wait()
         return answer
 
-    def post(
-        self,
-        script: Script,
-        keys: Sequence[str],
-        args: Sequence[bytes | str | int],
-        on_end: Callable[[Any], None],
-    ) -> None:
-        """What `RedisStore.post` does, or a fault: those of `run`."""
+    def post_packed(self, script: Script, packed: bytes, on_end: Callable[[Any], None]) -> None:
+        """As `post`."""
         if self.away or self.faults:
-            self._spawn(self._post(script, keys, args, on_end))
+            self._spawn(self._post(script, packed, on_end))
             return
 
         def ended(answer: Any) -> None:
             on_end(answer)
             self._spawn(self._count_run())
 
-        self.store.post(script, keys, args, ended)
+        self.store.post_packed(script, packed, ended)
         self.asking += 1
 
-    async def _post(
-        self,
-        script: Script,
-        keys: Sequence[str],
-        args: Sequence[bytes | str | int],
-        on_end: Callable[[Any], None],
-    ) -> None:
+    async def _post(self, script: Script, packed: bytes, on_end: Callable[[Any], None]) -> None:
         try:
-            answer = await self.run(script, keys, args)
+            answer = await self.run_packed(script, packed)
         except StoreUnavailable as error:
             answer = error
         on_end(answer)

@@ -119,11 +119,10 @@ class GuardReplica:
         shared = self.guard._parts.shared
         assert shared is not None
         async with asyncio.timeout(60):
-            while tasks := {
-                *shared._tasks,
-                *filter(None, [shared._unwritten.running, shared._posted.over()]),
-            }:
-                await asyncio.wait(tasks)
+            await shared.settled()
+            while (running := shared._ends._unwritten.running) is not None:
+                await asyncio.wait((running,))
+                await shared.settled()
 
     def keys(self) -> set[str]:
         """What the store holds, without the prefix and the account."""

@@ -3,13 +3,14 @@ leases that end, replicas that are killed.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from gateway.redis.redis_store import RedisStore, Script
+from gateway.redis.redis_store import RedisStore
+from gateway.redis.script import Script
 from gateway.repeat_guard.guard_parts import RepeatGuardOptions
 from gateway.repeat_guard.intent_records import account_keys
 from gateway.repeat_guard.outcome_scripts import COMPARE, RESOLVE, TAKE_OVER, WRITE
@@ -39,30 +40,24 @@ class LateWords(FaultyStore):
         self.held: list[asyncio.Future[None]] = []
         self._underway: set[asyncio.Task[Any]] = set()
 
-    async def run(self, script: Script, keys: Sequence[str], args: Sequence[bytes | str | int]) -> Any:
-        """What `RedisStore.run` does, or a fault."""
+    async def run_packed(self, script: Script, packed: bytes) -> Any:
+        """What `RedisStore.run_packed` does, or a fault."""
         if self.away or not self.faults or self.faults[0] != "late":
-            return await super().run(script, keys, args)
+            return await super().run_packed(script, packed)
         if any(script is each for each in _AWAITED):
-            return await self.store.run(script, keys, args)
+            return await self.store.run_packed(script, packed)
         self.faults.popleft()
         gate = asyncio.get_running_loop().create_future()
         self.held.append(gate)
-        work = asyncio.get_running_loop().create_task(self._run_late(gate, script, keys, args))
+        work = asyncio.get_running_loop().create_task(self._run_late(gate, script, packed))
         self._underway.add(work)
         work.add_done_callback(self._underway.discard)
         return await asyncio.shield(work)
 
-    async def _run_late(
-        self,
-        gate: asyncio.Future[None],
-        script: Script,
-        keys: Sequence[str],
-        args: Sequence[bytes | str | int],
-    ) -> Any:
+    async def _run_late(self, gate: asyncio.Future[None], script: Script, packed: bytes) -> Any:
         await gate
         try:
-            return await self.store.run(script, keys, args)
+            return await self.store.run_packed(script, packed)
         finally:
             await self._count_run()
 
