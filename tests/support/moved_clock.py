@@ -1,8 +1,8 @@
 """A clock that a test moves: deadlines pass when it says so, and on a busy machine no sooner."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 
 class MovedClock:
@@ -27,8 +27,23 @@ class StoppedClock(MovedClock):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
-        began = self._time()
+        self._real = self._time
+        began = self._real()
         self._time = lambda: began
+
+    def go_on(self) -> None:
+        """Let time pass by itself again."""
+        self._time = self._real
+
+
+@contextmanager
+def stopped_time() -> Iterator[StoppedClock]:
+    """The running loop's time stands still meanwhile, and no longer: what cleans up may need it."""
+    clock = StoppedClock(asyncio.get_running_loop())
+    try:
+        yield clock
+    finally:
+        clock.go_on()
 
 
 @asynccontextmanager

@@ -41,6 +41,19 @@ def imported(path: Path) -> set[str]:
     }
 
 
+def attributes_of(path: Path, modules: set[str]) -> set[str]:
+    """What a file takes from these modules, by a dot."""
+    tree = ast.parse(path.read_text())
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in modules
+        and node.attr != "__version__"
+    }
+
+
 def underscored(path: Path) -> set[str]:
     """Private attributes that are read or set on anything but `self` and `cls`."""
     tree = ast.parse(path.read_text())
@@ -66,6 +79,17 @@ def test_the_upstream_side_uses_the_public_interface_only(path: Path) -> None:
     """aiohttp's connector makes connections, and hands them over (ADR 11)."""
     assert imported(path) <= PUBLIC
     assert underscored(path) == set()
+
+
+def test_no_other_file_names_anything_that_is_not_public() -> None:
+    """Neither by importing it nor as an attribute of the two modules that are imported whole."""
+    whole = {"aiohttp", "web"}
+    found = {
+        str(path.relative_to(ROOT)): foreign
+        for path in sorted(ROOT.rglob("*.py"))
+        if (foreign := (imported(path) - whole | attributes_of(path, whole)) - PUBLIC)
+    }
+    assert found == LISTENER
 
 
 def test_the_list_is_short() -> None:

@@ -83,13 +83,17 @@ def test_a_request_sees_nothing_of_another_ones_context(run: Run) -> None:
     run(scene())
 
 
-def test_a_handler_that_fails_ends_its_connection_and_is_reported(run: Run) -> None:
+@pytest.mark.parametrize("answered", [False, True], ids=["before its answer", "behind it"])
+def test_a_handler_that_fails_ends_its_connection_and_is_reported(run: Run, *, answered: bool) -> None:
     async def handle(request: Request) -> None:
+        if answered:
+            reply(request)
         raise LookupError("a fault of ours")
 
     async def scene() -> None:
         async with Port(handle) as port:
-            assert await port.ask(GET % b"x") == b""
+            received = await port.ask(GET % b"x")
+            assert answered or received == b""
             assert [type(each["exception"]) for each in port.unhandled] == [LookupError]
             port.unhandled.clear()
 

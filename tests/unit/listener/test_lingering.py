@@ -9,7 +9,7 @@ from gateway.listener.caller_connection import CallerConnection
 from gateway.listener.connections import ConnectionLimits, has_taken_all, has_unread
 from gateway.listener.request import Request
 from tests.support.caller_port import GET, MIB, Port, read_answer, reply
-from tests.support.moved_clock import StoppedClock
+from tests.support.moved_clock import StoppedClock, stopped_time
 
 UPLOAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nx"
 
@@ -21,14 +21,14 @@ class Lingering:
         (connection,) = port.listener._scope.connections
         assert isinstance(connection, CallerConnection)
         self._port = port
-        self._transport = connection._transport
+        self.transport = connection._transport
         self._writer = writer
         self.clock = clock
 
     async def send(self) -> None:
         """A byte more; it was read when this returns."""
         self._writer.write(b"x")
-        await until(lambda: has_taken_all(self._writer.transport, 0) and not has_unread(self._transport))
+        await until(lambda: has_taken_all(self._writer.transport, 0) and not has_unread(self.transport))
 
     async def is_open_after(self, seconds: float) -> bool:
         """Whether the connection is, once so much time has passed."""
@@ -52,13 +52,13 @@ async def answer_at_once(request: Request) -> None:
 
 @asynccontextmanager
 async def lingering(data: bytes = UPLOAD) -> AsyncIterator[Lingering]:
-    clock = StoppedClock(asyncio.get_running_loop())
     async with Port(answer_at_once) as port:
         reader, writer = await port.connect()
         writer.write(data)
         assert await read_answer(reader) == b"early"
         await until(reader.at_eof)  # our side is closed
-        yield Lingering(port, writer, clock)
+        with stopped_time() as clock:
+            yield Lingering(port, writer, clock)
         writer.transport.abort()
         await until(lambda: not port.listener._scope.connections)
 
@@ -100,13 +100,11 @@ async def test_a_last_answer_that_is_left_unread_is_cut_off() -> None:
         request.caller._transport.set_write_buffer_limits(16 * MIB)  # else the answer itself is waited for
         reply(request, bytes(8 * MIB), closes=True)
 
-    clock = StoppedClock(asyncio.get_running_loop())
     async with Port(handle, ConnectionLimits(write_seconds=30)) as port:
         _, writer = await port.connect(limit=1024)
-        writer.write(GET % b"x")
-        (connection,) = port.listener._scope.connections
-        assert isinstance(connection, CallerConnection)
-        await until(lambda: connection._caller.closing)
-        caller = Lingering(port, writer, clock)
-        assert await caller.is_open_after(29.9)
-        assert not await caller.is_open_after(0.2)
+        with stopped_time() as clock:
+            writer.write(GET % b"x")
+            caller = Lingering(port, writer, clock)
+            await until(lambda: caller.transport.is_closing())
+            assert await caller.is_open_after(29.9)
+            assert not await caller.is_open_after(0.2)

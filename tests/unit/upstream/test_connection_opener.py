@@ -80,12 +80,13 @@ def test_a_connection_that_does_not_come_is_a_timeout(run: Run) -> None:
     async def scenario() -> None:
         async with listening(say_nothing) as host:
             url = f"https://{host.replace('localhost', '127.0.0.1')}"  # a name may be looked up for too long
-            assert await reason(url, connect_seconds=0.1) == "timeout"
-            pool = ConnectionPool(TransportOptions(connect_seconds=60))
-            with pytest.raises(UpstreamFailure) as failed:
-                await pool.acquire(url, soon(0.1))
-            assert failed.value.reason == "timeout"
-            await pool.close()
+            for connect_seconds, within in ((0.1, 3600), (3600, 0.1)):
+                pool = ConnectionPool(TransportOptions(connect_seconds=connect_seconds))
+                with pytest.raises(UpstreamFailure) as failed:
+                    async with asyncio.timeout(30):
+                        await pool.acquire(url, soon(within))
+                assert failed.value.reason == "timeout"
+                await pool.close()
 
     run(scenario())
 
@@ -126,6 +127,41 @@ def test_b10_a_tls_answer_without_length_ends_by_close_notify(
                 with pytest.raises(UpstreamFailure, match="upstream_unreadable"):
                     await send(pool, f"https://{host}", whole=True)
             assert pool.size == 0
+            await pool.close()
+
+    loop(scenario())
+
+
+@pytest.mark.parametrize("loop", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_giving_up_waits_for_no_close_notify(loop: Run, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A peer that is silent confirms none; its connection ends all the same, and what it holds is freed."""
+    ca = trustme.CA()
+    file = tmp_path_factory.mktemp("ca") / "ca.pem"
+    ca.cert_pem.write_to_path(str(file))
+
+    def serve(listening_socket: socket.socket) -> bool:
+        """Take a request and say nothing, not even by TLS; whether the connection ends."""
+        accepted, _ = listening_socket.accept()
+        encrypted = tls_server(ca, "localhost").wrap_socket(accepted, server_side=True)
+        encrypted.recv(4096)
+        with socket.socket(fileno=encrypted.detach()) as silent:
+            silent.settimeout(20)
+            try:
+                while silent.recv(4096):
+                    pass
+            except ConnectionResetError:
+                pass
+            except TimeoutError:
+                return False
+            return True
+
+    async def scenario() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            serving = asyncio.create_task(asyncio.to_thread(serve, server))
+            pool = ConnectionPool(TransportOptions(ca_file=str(file)))
+            with pytest.raises(UpstreamFailure, match="upstream_timeout"):
+                await send(pool, f"https://localhost:{server.getsockname()[1]}", within=0.1)
+            assert await serving
             await pool.close()
 
     loop(scenario())

@@ -1,6 +1,7 @@
 """Connections kept, expired, waited for in turn, and retired; and why one could not be made."""
 
 import asyncio
+import gc
 from contextlib import suppress
 
 import pytest
@@ -90,9 +91,12 @@ def test_a_place_goes_to_another_host(run: Run) -> None:
             assert (pool.size, other.connections) == (1, 1)
             held = await pool.acquire(other.url, soon())
             waiting = asyncio.create_task(send(pool, upstream.url))
+            behind = asyncio.create_task(send(pool, other.url))
             await asyncio.sleep(0)
             pool.give_back(held)
             assert (await waiting).status == 200
+            assert len(other.received) == 1  # the second in line waits for the first, whatever it wants
+            assert (await behind).status == 200
             assert pool.size == 1
 
     run(scenario())
@@ -117,6 +121,47 @@ def test_idle_connections_expire(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
             pool._sweep()
             assert (pool.size, pool._sweeping) == (0, None)
             assert upstream.connections == 2
+            await send(pool, upstream.url)
+            pool._sweep()
+            assert pool.size == 1  # it is fresh, and looked at again
+            assert pool._sweeping is not None
+
+    run(scenario())
+
+
+@on_both_loops
+def test_the_freshest_connection_is_taken_first(run: Run) -> None:
+    """So that those which are not needed grow old."""
+
+    async def scenario() -> None:
+        async with opened() as (upstream, pool):
+            first, last = [await pool.acquire(upstream.url, soon()) for _ in range(2)]
+            pool.give_back(first)
+            pool.give_back(last)
+            assert [pool.take(upstream.url) for _ in range(3)] == [last, first, None]
+
+    run(scenario())
+
+
+@on_both_loops
+def test_a_wait_that_ends_leaves_no_cycle_behind(run: Run) -> None:
+    async def scenario() -> None:
+        async with opened(connections=1) as (upstream, pool):
+            held = await pool.acquire(upstream.url, soon())
+            gc.collect()
+            gc.disable()
+            try:
+                with suppress(Refusal):
+                    await pool.acquire(upstream.url, soon(0.02))
+                gc.set_debug(gc.DEBUG_SAVEALL)
+                gc.collect()
+                left = {type(each).__name__ for each in gc.garbage if "gateway" in type(each).__module__}
+            finally:
+                gc.set_debug(0)
+                gc.garbage.clear()
+                gc.enable()
+            assert left == set()
+            held.abort()
 
     run(scenario())
 

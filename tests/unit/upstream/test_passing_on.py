@@ -15,11 +15,13 @@ from gateway.upstream.read_buffer import LONG_BYTES
 from gateway.upstream.sending import Sending
 from gateway.upstream.streamed_body import StreamedBody
 from tests.support.loops import Run, on_both_loops
+from tests.support.moved_clock import stopped_time
 from tests.support.upstream import RawUpstream, ScriptedConnection, Step, raw, raw_upstream
 
 REQUEST = b"GET /x HTTP/1.1\r\nHost: api.twilio.com\r\n\r\n"
 BIG = b"".join(b"%07d\n" % number for number in range(1 << 18))
 """2 MiB in which no two places are alike."""
+MIB = 1 << 20
 FRAMINGS = {
     "sized": (b"Content-Length: %d\r\n\r\n" % len(BIG), BIG),
     "one chunk": (
@@ -201,3 +203,28 @@ def test_silence_is_bounded_while_it_is_passed_on(run: Run) -> None:
                 await pass_all(response.rest, Sink())
 
     run(scenario())
+
+
+async def test_what_makes_progress_is_not_silent() -> None:
+    """Each piece starts the time for the next, however long all of them take."""
+    fields, body = FRAMINGS["sized"]
+    gate = asyncio.Semaphore(0)
+    sink = Sink()
+
+    async def in_pieces(connection: ScriptedConnection) -> None:
+        await connection.send(b"HTTP/1.1 200 OK\r\n" + fields + body[:MIB])
+        for at in range(MIB, len(body), MIB // 4):
+            await gate.acquire()
+            await connection.send(body[at : at + MIB // 4])
+
+    with stopped_time() as clock:
+        async with streaming(in_pieces, idle_seconds=10) as (_, _, response):
+            passing = asyncio.create_task(pass_all(response.rest, sink))
+            for at in range(MIB, len(body) + 1, MIB // 4):
+                begun = at - len(response.body)
+                while not passing.done() and sum(map(len, sink.pieces)) < begun:  # noqa: ASYNC110 - none tells
+                    await asyncio.sleep(0)
+                clock.advance(6)
+                gate.release()
+            await passing
+    assert response.body + b"".join(sink.pieces) == body

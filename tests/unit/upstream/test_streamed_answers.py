@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
+from gateway.errors import UpstreamFailure
 from gateway.upstream.hand_out import HAND_OUT_SECONDS, MAX_BUFFERED_BYTES
 from gateway.upstream.streamed_body import StreamedBody
 from tests.support.loops import Run, on_both_loops
-from tests.support.opened_pool import BIG, opened, read_all, send
+from tests.support.opened_pool import BIG, FAR, opened, read_all, send
 from tests.support.upstream import (
     ScriptedConnection,
     gated,
@@ -113,5 +114,21 @@ def test_a_large_answer_is_read_as_fast_as_its_reader_takes_it(run: Run, chunked
             assert reader.size <= MAX_BUFFERED_BYTES
             assert await read_all(response) == BIG
             assert pool.idle == 1
+
+    run(scenario())
+
+
+@on_both_loops
+def test_silence_is_bounded_while_a_reader_waits(run: Run) -> None:
+    """Behind what was there when the answer was handed out, as behind any other piece."""
+
+    async def scenario() -> None:
+        begun = b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + BIG[: MAX_BUFFERED_BYTES + 1]
+        async with opened(raw(begun)) as (upstream, pool):
+            response = await send(pool, upstream.url, idle_seconds=0.2)
+            with pytest.raises(UpstreamFailure, match="upstream_timeout"):
+                async with asyncio.timeout(FAR / 2):
+                    await read_all(response)
+            assert pool.size == 0
 
     run(scenario())

@@ -136,7 +136,8 @@ def test_an_upload_that_breaks_off_says_why(run: Run) -> None:
         async with opened(early(hang())) as (upstream, pool):
             head = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n"
             with pytest.raises(ConnectionResetError, match="the caller is gone"):
-                await send(pool, upstream.url, data=head, upload=body())
+                async with asyncio.timeout(FAR / 2):
+                    await send(pool, upstream.url, data=head, upload=body())
             assert pool.size == 0
 
     run(scenario())

@@ -2,11 +2,13 @@
 
 import asyncio
 import gc
+from contextlib import suppress
 
 import pytest
 
 from gateway.errors import FailurePhase, UpstreamFailure
 from gateway.upstream.connection_pool import ConnectionPool
+from gateway.upstream.sending import Sending
 from tests.support.loops import Run, on_both_loops
 from tests.support.opened_pool import BIG, FAR, HEAD, opened, read_all, send
 from tests.support.upstream import (
@@ -109,7 +111,8 @@ def test_head_and_idle_times_are_told_apart(run: Run) -> None:
         stalled = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"
         async with opened(hang(), raw(stalled)) as (upstream, pool):
             with pytest.raises(UpstreamFailure, match="upstream_timeout"):
-                await send(pool, upstream.url, within=0.05)
+                async with asyncio.timeout(FAR / 2):
+                    await send(pool, upstream.url, within=0.05)
             with pytest.raises(UpstreamFailure, match="upstream_timeout"):
                 async with asyncio.timeout(FAR / 2):  # the deadline would say the same
                     await send(pool, upstream.url, idle_seconds=0.05, whole=True)
@@ -198,5 +201,40 @@ def test_a_broken_exchange_leaves_no_cycle_behind(run: Run) -> None:
                 gc.garbage.clear()
                 gc.enable()
             assert left == set()
+
+    run(scenario())
+
+
+@on_both_loops
+def test_a_connection_that_ended_before_its_request_is_lost(run: Run) -> None:
+    async def scenario() -> None:
+        async with opened() as (upstream, pool):
+            connection = await pool.acquire(upstream.url, asyncio.get_running_loop().time() + FAR)
+            connection.abort()
+            sending = Sending(HEAD, to_head=False, deadline=FAR, idle_seconds=FAR, whole=False)
+            with pytest.raises(UpstreamFailure, match="upstream_lost"):
+                await connection.exchange(sending)
+            assert not upstream.received
+
+    run(scenario())
+
+
+@on_both_loops
+def test_an_answer_that_came_as_its_exchange_was_cancelled_is_closed(run: Run) -> None:
+    """It holds a connection that nobody will read."""
+
+    async def scenario() -> None:
+        begun = b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + BIG[:200_000]
+        async with opened(raw(begun)) as (upstream, pool):
+            connection = await pool.acquire(upstream.url, asyncio.get_running_loop().time() + FAR)
+            sending = Sending(HEAD + b"a=b", to_head=False, deadline=1e9, idle_seconds=FAR, whole=False)
+            exchange = asyncio.create_task(connection.exchange(sending))
+            async with asyncio.timeout(FAR / 2):
+                while connection._rest is None:  # noqa: ASYNC110 - the loop's callback is what is waited for
+                    await asyncio.sleep(0)
+            exchange.cancel()
+            with suppress(asyncio.CancelledError):
+                (await exchange).close()
+            assert pool.size == 0
 
     run(scenario())
