@@ -62,6 +62,7 @@ class Port:
         gc.collect()
         await asyncio.sleep(0)
         assert self.unhandled == []
+        assert self.buffers.used == 0  # whatever was left unread is given back
 
     async def connect(self, **options: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A caller."""

@@ -82,6 +82,36 @@ def test_a_stalled_reader_costs_a_bounded_buffer_and_is_cut_off(run: Run) -> Non
     run(scene())
 
 
+def test_what_a_caller_left_unread_is_given_back_when_it_catches_up(run: Run) -> None:
+    held: list[int] = []
+
+    async def handle(request: Request) -> None:
+        request.begin_answer(200, "OK", b"", None, closes=False)
+        while not request.caller.paused:
+            request.write(b"x" * 65_536)
+        held.append(request.caller.buffers.used)
+        paused.set()
+        await request.caller.drain()
+        held.append(request.caller.buffers.used)
+        request.end_answer()
+
+    paused = asyncio.Event()
+
+    async def scene() -> None:
+        async with Port(handle) as port:
+            reader, writer = await port.connect(limit=1024)
+            writer.write(GET % b"x")
+            async with asyncio.timeout(60):
+                await paused.wait()
+                await reader.readuntil(b"\r\n\r\n")
+                while held[1:] == []:
+                    await reader.read(65_536)
+            assert held[0] > 0
+            assert held[1] == 0
+
+    run(scene())
+
+
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
 def test_an_answer_that_breaks_off_is_no_clean_end(run: Run, version: bytes) -> None:
     """In HTTP/1.0 the end of the connection would be the end of the answer: it is reset (row B9)."""

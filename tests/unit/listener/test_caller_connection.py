@@ -110,9 +110,9 @@ def test_a_caller_that_leaves_cancels_a_task_that_allows_it(run: Run) -> None:
         request.cancel_on_disconnect(request.method == "GET")
         try:
             await asyncio.wait_for(ended.wait(), 60)
-            outcome.append("ran on")
+            outcome.append(f"{request.method} ran on")
         except asyncio.CancelledError:
-            outcome.append("cancelled")
+            outcome.append(f"{request.method} cancelled")
             ended.set()
             raise
 
@@ -124,7 +124,7 @@ def test_a_caller_that_leaves_cancels_a_task_that_allows_it(run: Run) -> None:
                 await begun.acquire()
                 writer.transport.abort()
             await port.listener._scope.wait_until_empty()
-        assert outcome == ["cancelled", "ran on"]
+        assert outcome == ["GET cancelled", "POST ran on"]
 
     run(scene())
 

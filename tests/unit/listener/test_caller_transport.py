@@ -134,3 +134,25 @@ def test_the_same_holds_under_tls(
 ) -> None:
     with asyncio.Runner(loop_factory=loop) as runner:
         assert runner.run(was_there(before, after, authority)) is expected
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_connection_that_we_closed_has_no_caller(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """The kernel, asked about a descriptor that is gone, would tell of nothing."""
+
+    async def scene() -> None:
+        here, there = socket.socketpair()
+        transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=here)
+        tracker = ConnectionTracker(ConnectionLimits())
+        timer = ConnectionTimer(asyncio.get_running_loop(), transport.abort)
+        caller = CallerTransport(transport, timer, tracker, BufferedBytes(1_000_000))
+        assert (caller.was_there, caller.has_left) == (True, False)
+        transport.abort()
+        assert (caller.was_there, caller.has_left) == (False, True)
+        await asyncio.sleep(0)
+        caller.lost()
+        assert (caller.was_there, caller.has_left) == (False, True)
+        there.close()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(scene())

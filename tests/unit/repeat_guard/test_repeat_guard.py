@@ -297,6 +297,30 @@ def test_a_full_table_forgets_the_oldest_that_is_resolved_and_nothing_open() -> 
     assert (scene.sent, scene.events) == (4, [RepeatEvent.FULL])
 
 
+def test_of_those_that_are_resolved_the_oldest_goes() -> None:
+    def intent(letter: str) -> RepeatIntent:
+        return RepeatIntent(letter * 64, 300.0)
+
+    async def script(scene: Scene) -> None:
+        for letter in "abc":  # the last one in the place of the first
+            await scene.call(answer(), connected=False, intent=intent(letter))
+        found = [await scene.call(answer(), intent=intent(letter)) for letter in "bca"]
+        assert [is_shared(each) for each in found] == [True, True, False]
+
+    run(script, max_entries=2)
+
+
+def test_an_answer_that_was_left_is_one_callers() -> None:
+    """The others wait whether it arrives: of three that called again, one has it, and two mean their own."""
+
+    async def script(scene: Scene) -> None:
+        await scene.call(answer(), connected=False)
+        found = await settle(*(scene.call(answer()) for _ in range(3)))
+        assert sorted(map(is_shared, found)) == [False, False, True]
+
+    assert run(script).sent == 3
+
+
 def test_an_answer_too_large_to_keep_is_not_sent_again_either() -> None:
     class Rest:
         at_end = False
