@@ -21,6 +21,7 @@ from yarl import URL
 from gateway.app.configuration import ConfigurationSource
 from gateway.app.lifecycle import run_gateway
 from gateway.app.listen_error import ListenError
+from gateway.commands.demo_authority import DemoAuthority
 from gateway.commands.demo_webhooks import DemoWebhooks
 from gateway.commands.example_files import example_file
 from gateway.commands.key import new_key
@@ -105,7 +106,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"Taken: {', '.join(taken)}. The next free ports are used instead.\n", flush=True)
         others = {variable_of(setting): address for setting, address in taken.values()}
         source = source._replace(environ={**source.environ, **others})
-    return uvloop.run(_demonstrate(source, account, keys, traffic=args.traffic))
+    with DemoAuthority("quickstart", keys["quickstart"]) as authority:
+        return uvloop.run(_demonstrate(source, account, keys, authority, traffic=args.traffic))
 
 
 def _free_ports(resolved: ResolvedSettings) -> dict[str, tuple[str, str]]:
@@ -154,7 +156,12 @@ def _is_free(host: str, port: int) -> bool:
 
 
 async def _demonstrate(
-    source: ConfigurationSource, account: SimulatedAccount, keys: Mapping[str, str], *, traffic: bool
+    source: ConfigurationSource,
+    account: SimulatedAccount,
+    keys: Mapping[str, str],
+    authority: DemoAuthority,
+    *,
+    traffic: bool,
 ) -> int:
     resolved = source.load()
     upstream = URL(str(resolved.settings.upstream.connect_to or ""))
@@ -163,6 +170,10 @@ async def _demonstrate(
             "The demo needs `upstream.connect_to: http://127.0.0.1:9101`: that is where it simulates Twilio.",
             exit_code=2,
         )
+    has_tunnels = resolved.settings.ca is None and "quickstart" in resolved.consumers
+    if has_tunnels:
+        made = authority.write(resolved.settings.upstream.extra_hosts)
+        source = source._replace(environ={**source.environ, **made})
     webhooks = None
     if resolved.settings.webhooks is None and "main" in resolved.credentials:
         webhooks = DemoWebhooks(account.sid, account.auth_token, _is_free)
@@ -179,7 +190,12 @@ async def _demonstrate(
 
     def announce(url: str, admin_url: str) -> None:
         text = _describe(next(iter(resolved.consumers)), keys["quickstart"], url, admin_url, simulator.url)
-        print(text if webhooks is None else f"{text}\n{webhooks.text()}", flush=True)
+        parts = [text]
+        if has_tunnels:
+            parts.append(authority.text(url))
+        if webhooks is not None:
+            parts.append(webhooks.text())
+        print("\n".join(parts), flush=True)
         if traffic:
             trouble(simulator.faults)
             chance = random.Random()  # noqa: S311 - makes up traffic, no secret

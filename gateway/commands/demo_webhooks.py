@@ -75,7 +75,7 @@ class DemoWebhooks:
         text = _TEXT.format(
             token=self._auth_token,
             account=self._account_sid,
-            command=_own_command(),
+            command=own_command(),
             public=PUBLIC_URL,
             url=self.url,
         )
@@ -94,7 +94,7 @@ class DemoWebhooks:
         return web.Response(text=answer, content_type="text/xml")
 
 
-def _own_command() -> str:
+def own_command() -> str:
     """How a shell calls this program: `make run` does not put it on the PATH."""
     program = Path(sys.executable).with_name("gateway")
     found = shutil.which("gateway")

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
+import pytest
 
+from gateway.commands.demo_authority import DemoAuthority
 from tests.support.free_ports import free_port
 from twilio_simulator.demo_traffic import SERVICES
 
@@ -56,6 +58,28 @@ async def test_prints_the_page_first_and_has_traffic() -> None:
                     seen = {row["name"]: row["requests"] for row in (await answer.json())["consumers"]}
 
 
+async def test_an_unmodified_program_reaches_it() -> None:
+    """Under the command as it is printed, a program that knows Twilio's address alone sends a message."""
+    program = (
+        'curl -sS -o /dev/null -w "%{http_code}" -u "$TWILIO_ACCOUNT_SID:$TWILIO_AUTH_TOKEN" '
+        '"https://api.twilio.com/2010-04-01/Accounts/$TWILIO_ACCOUNT_SID/Messages.json" '
+        "-d To=%2B15005550006 -d From=%2B15005550001 -d Body=Hello"
+    )
+    async with demo() as output:
+        text = (await output.readuntil(b" COMMAND\n")).decode()
+        command = (
+            text[text.rindex("unmodified:\n") :].partition("\n")[2].replace("COMMAND", 'sh -c "$PROGRAM"')
+        )
+        folder = re.findall(r"--ca (\S+)/root\.pem", command)[0]
+        running = await asyncio.create_subprocess_shell(
+            command, env={**os.environ, "PROGRAM": program}, stdout=asyncio.subprocess.PIPE
+        )
+        printed, _ = await running.communicate()
+        assert printed == b"201"
+        assert sorted(os.listdir(folder)) == ["ca.key", "ca.pem", "quickstart.key", "root.pem"]
+    assert not os.path.exists(folder)  # noqa: ASYNC240 - nothing else runs any more
+
+
 async def test_the_whole_circle() -> None:
     """A message that arrives is verified, relayed and answered; so are the callbacks of one that is sent.
 
@@ -87,3 +111,11 @@ async def test_the_whole_circle() -> None:
             async with session.get(f"{page[1]}api/webhooks") as answer:
                 events = (await answer.json())["events"]
         assert {event["outcome"] for event in events} == {"relayed"}
+
+
+def test_says_what_is_missing_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without cryptography there is no CA: the demo works, and says how to get tunnels."""
+    monkeypatch.setitem(sys.modules, "gateway.ca.authority_files", None)
+    with DemoAuthority("quickstart", "key") as authority:
+        assert authority.write([]) == {}
+        assert "twilio-gateway[cryptography]" in authority.text("http://127.0.0.1:8080")
