@@ -30,7 +30,10 @@ def explain_listen_failure(error: OSError) -> tuple[str, str]:
             "the address is not one of this machine's",
             "Write 0.0.0.0 for every interface.",
         ),
-        errno.EACCES: ("permission denied", "Ports below 1024 need CAP_NET_BIND_SERVICE."),
+        errno.EACCES: (
+            "permission denied",
+            "Ports below 1024 need the capability CAP_NET_BIND_SERVICE; ports from 1024 on need none.",
+        ),
     }
     return reasons.get(error.errno or 0, (error.strerror or type(error).__name__, "The system refused it."))
 

@@ -24,6 +24,8 @@ def find_unopenable(resolved: ResolvedSettings) -> Iterator[Problem]:
             reason, remedy = explain_listen_failure(error)
             message = f"cannot listen on {bracketed(address.host)}:{address.port}: {reason}"
             hint = remedy[0].lower() + remedy[1:].rstrip(".")
+            if error.errno == errno.EACCES:
+                hint += "; check as the user who runs the gateway"
             yield resolved.origins.problem(place, message, hint, temporary=True)
 
 

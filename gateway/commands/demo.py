@@ -57,6 +57,7 @@ in here. What "Twilio" saw: {simulator}/-/journal    Metrics: {admin}/metrics   
 
 
 _MAX_TRIED = 20
+_LAST_PORT = 65_535
 _EXAMPLES = """\
 examples:
   gateway demo
@@ -127,10 +128,8 @@ def _free_ports(resolved: ResolvedSettings) -> dict[str, tuple[str, str]]:
         scheme, host, port = _split(address)
         if port is None or variable_of(setting) in os.environ:
             continue
-        free = next(
-            (each for each in range(port, port + _MAX_TRIED) if each not in used and _is_free(host, each)),
-            port,
-        )
+        tried = range(port, min(port + _MAX_TRIED, _LAST_PORT + 1))
+        free = next((each for each in tried if each not in used and _is_free(host, each)), port)
         used.add(free)
         if free != port:
             found[f"{host}:{port}"] = (setting, f"{scheme}{host}:{free}")

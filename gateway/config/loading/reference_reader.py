@@ -69,4 +69,5 @@ class ReferenceReader:
         secret = self.secret(given, path, form)
         if secret is not None and not form.matches(secret.reveal()):
             self.refuse(path, f"the value of {given} is {form.message}", form.hint)
+            return None  # further problems are looked for without it
         return secret

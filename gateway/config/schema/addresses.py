@@ -119,12 +119,26 @@ class UrlForm:
             return None
         try:
             parts = urlsplit(text)
-            good = parts.scheme in self.schemes and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # a port out of range, a broken IPv6 address
+            good = parts.scheme in self.schemes and _is_authority(parts) and parts.port != 0
+        except ValueError:  # a port out of range, a broken IPv6 address, a broken label of another script
             return None
         good = good and (self.path or parts.path in ("", "/")) and (self.query or "?" not in text)
         good = good and re.fullmatch(self.path_pattern, parts.path) is not None
         return parts if good and "#" not in text else None
+
+
+_AUTHORITY: Final = re.compile(r"(?:[^\\\[\]]*@)?(?:\[[^\[\]]*:[^\[\]]*\]|[A-Za-z0-9._-]+)(?::[0-9]*)?")
+
+
+def _is_authority(parts: SplitResult) -> bool:
+    """Whether the host is a name or an address, which the client under the gateway can read as well. Raises
+    ValueError."""
+    host = parts.hostname or ""
+    if ":" in host:
+        ip_address(host)
+    elif "xn--" in host:
+        host.encode().decode("idna")
+    return host != "" and _AUTHORITY.fullmatch(parts.netloc) is not None
 
 
 MEMORY: Final = "memory"

@@ -220,7 +220,7 @@ def resolve(reference: LocalRef, environ: Mapping[str, str], base_dir: Path) -> 
 
 _BARE: Final = "put the bare secret there"
 _FOREIGN: Final[tuple[tuple[str, str, str], ...]] = (
-    (r"\ufeff", "begins with a byte order mark", "save it as UTF-8 without one"),
+    (r"\ufeff", "has a byte order mark", "save it as UTF-8 without one"),
     (r"[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064]", "has an invisible character", "type it by hand"),
     (r"[\u2018-\u201f\u00ab\u00bb\u2039\u203a]", "has a typographic quotation mark", _BARE),
     (r"[\x00-\x1f\x7f\u0080-\u009f]", "has a line break or control character", _BARE),

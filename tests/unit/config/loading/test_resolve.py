@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 import trustme
 
+from gateway.app.configuration import ConfigurationSource
 from gateway.config.loading.resolve import load_resolved
 from gateway.config.loading.resolved import ResolvedConsumerKey
+from gateway.config.problems import ConfigError
+from gateway.secret_stores.secret_cache import SecretCache
 from tests.unit.config.conftest import ACCOUNT_SID, DIGEST, ENVIRON, GOOD, KEY_SID, Write, complaints
 
 OTHER_SID = "AC" + "5f" * 16
@@ -88,6 +91,20 @@ def test_all_references_that_lead_nowhere_are_told_at_once(write: Write) -> None
         "character",
         "gateway.yaml:10: upstream.proxy: the value of env:PROXY is not a URL that can be used here",
     ]
+
+
+@pytest.mark.parametrize(
+    "value", ["http://proxy:3128'", "http://proxy:3128,", "http://OFFICE\\user:word-of-the-user@proxy:3128"]
+)
+def test_d2_a_proxy_by_reference_that_is_no_url_is_a_problem_and_no_fault(write: Write, value: str) -> None:
+    """Also where further problems are looked for beside it."""
+    source = ConfigurationSource(
+        write(f"{GOOD}upstream: {{proxy: {{env: PROXY}}}}\n"), ENVIRON | {"PROXY": value}, SecretCache()
+    )
+    with pytest.raises(ConfigError) as caught:
+        source.load()
+    assert "upstream.proxy: the value of env:PROXY is not a URL that can be used here" in str(caught.value)
+    assert "word-of-the-user" not in str(caught.value)
 
 
 def test_a_problem_found_later_has_its_line(write: Write) -> None:

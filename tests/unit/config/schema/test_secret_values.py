@@ -23,7 +23,7 @@ UNREADABLE = cases(
     (
         "d2_byte_order_mark",
         "\ufeffabc",
-        "file:secret begins with a byte order mark; save it as UTF-8",
+        "file:secret has a byte order mark; save it as UTF-8",
     ),
     ("d2_zero_width", "ab\u200bc", "file:secret has an invisible character"),
     ("d2_soft_hyphen", "ab\u00adc", "file:secret has an invisible character"),
