@@ -51,7 +51,7 @@ TOP_LEVEL = cases(
     ("store", "store: redis", "10: store: not a URL that can be used here; write memory, or a URL like"),
     ("store_password", "store: 'redis://:pw@h'", "10: store: a user name or password must not stand"),
     ("d2_store_name", "store: 'redis://h/sessions'", "10: store: not a URL that can be used here; write"),
-    ("d2_backslash", "upstream: {connect_to: 'http://a\\b'}", "10: upstream.connect_to: not a URL that can be"),
+    ("d2_backslash", "upstream: {proxy: 'http://a\\b'}", "10: upstream.proxy: not a URL that can be used"),
     ("d2_brackets", "upstream: {proxy: 'http://[v1.a]'}", "10: upstream.proxy: not a URL that can be used"),
     ("d2_idna", "upstream: {proxy: 'http://xn--a_b-'}", "10: upstream.proxy: not a URL that can be used"),
     ("d2_store_path", "store: 'redis://h/0/1'", "10: store: not a URL that can be used here; write"),
