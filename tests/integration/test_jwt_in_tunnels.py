@@ -72,3 +72,15 @@ async def test_the_token_of_connect_decides(
     assert answer.status == status
     assert slug is None or answer.slug == slug
     assert len(upstream.received) == (status == 200)
+
+
+async def test_a_token_inside_a_tunnel_of_a_key(
+    gateway: Running, trusting: ssl.SSLContext, upstream: RawUpstream
+) -> None:
+    """Another consumer's contradicts the key; one that is no consumer's was meant for Twilio."""
+    async with tunnel(gateway.port, trusting, "api.twilio.com", f"Proxy-Authorization: {APP}") as caller:
+        await caller.send(get(auth=f"Bearer {GOOD}"))
+        assert (await caller.answer()).slug == "two_identities"
+        await caller.send(get(auth=f"Bearer {FOREIGN}"))
+        assert (await caller.answer()).status == 200
+    assert len(upstream.received) == 1

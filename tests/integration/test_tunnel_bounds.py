@@ -8,6 +8,7 @@ import pytest
 
 from gateway.errors import Refusal
 from gateway.listener import tunnels
+from gateway.listener.connections import Closed
 from gateway.listener.tunnels import TunnelBounds
 from tests.support.authority import make_authority, trusting_root
 from tests.support.caller import ask_admin, raw_caller
@@ -15,7 +16,7 @@ from tests.support.metrics import fetch, read_samples
 from tests.support.moved_clock import MovedClock
 from tests.support.running import KEY, running_gateway
 from tests.support.tls import Authority
-from tests.support.tunnel import ESTABLISHED, TunnelRefusedError, connect_head, tunnel
+from tests.support.tunnel import ESTABLISHED, TunnelCaller, TunnelRefusedError, connect_head, tunnel
 from tests.support.tunnel_calls import CONSUMERS, OTHER_KEY, get, proxy
 from tests.support.upstream import RawUpstream, ScriptedConnection, reply
 
@@ -32,6 +33,7 @@ async def test_a_handshake_that_does_not_come(
                 assert await caller.reader.readexactly(len(ESTABLISHED)) == ESTABLISHED
                 clock.advance(10.1)
                 assert await caller.rest() == b""
+        assert gateway.gateway.listener.tracker.closed == {Closed.HEAD_TIMEOUT: 2}
 
 
 async def test_a_first_head_that_does_not_come(
@@ -59,6 +61,35 @@ async def test_a_first_head_that_does_not_come(
             assert (await caller.answer()).status == 200
 
 
+async def test_ten_seconds_are_for_handshake_and_first_head_together(
+    clock: MovedClock, upstream: RawUpstream, tmp_path: Path
+) -> None:
+    """Of a caller that is not known; one that is known may be silent, and so may one that was refused."""
+    async with running_gateway(upstream.url, ca=make_authority(tmp_path), consumers=CONSUMERS) as gateway:
+        trusting = trusting_root(tmp_path)
+        async with raw_caller(gateway.port) as outer:
+            late = TunnelCaller(outer, trusting, "api.twilio.com", None)
+            await outer.send(connect_head("api.twilio.com"))
+            assert await outer.reader.readexactly(len(ESTABLISHED)) == ESTABLISHED
+            clock.advance(6)
+            await outer.send(late.hello())
+            await late.shake_hands()
+            async with (
+                tunnel(gateway.port, trusting, "api.twilio.com", BY_KEY) as known,
+                tunnel(gateway.port, trusting) as refused,
+            ):
+                await refused.send(get(auth="Basic eDp5"))
+                assert (await refused.answer()).status == 401
+                clock.advance(4.1)
+                async with asyncio.timeout(60):
+                    assert await late.reader.read() == b""
+                clock.advance(6)
+                for caller in (known, refused):
+                    await caller.send(get())
+                    assert (await caller.answer()).status == 200
+            await late.close()
+
+
 def test_bounds_by_address_and_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tunnels, "UNIDENTIFIED_PER_ADDRESS", 2)
     monkeypatch.setattr(tunnels, "UNIDENTIFIED_AT_ONCE", 3)
@@ -77,6 +108,7 @@ def test_bounds_by_address_and_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
     bounds.leave("a", identified=False)
     bounds.leave("b", identified=False)
     assert (bounds.open, bounds.opened) == (0, 3)
+    assert (bounds._unidentified, bounds._unidentified_total) == ({}, 0)
 
 
 async def test_tunnels_of_unknown_callers_are_bounded(

@@ -129,6 +129,7 @@ async def test_without_a_ca(upstream: RawUpstream) -> None:
     async with running_gateway(upstream.url) as gateway:
         answer = await ask(gateway.port, connect_head("api.twilio.com"))
         assert (answer.status, answer.slug) == (501, "connect_unsupported")
+        assert answer.value("connection") == "close"
         assert b"gateway ca init" in answer.body
 
 
