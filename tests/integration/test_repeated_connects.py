@@ -54,7 +54,9 @@ async def test_each_key_is_its_own_consumers(upstream: RawUpstream, tmp_path: Pa
         assert samples["gateway_tunnels_opened_total", ()] == 12
 
 
-async def test_a_reload_is_judged_anew(upstream: RawUpstream, tmp_path: Path) -> None:
+async def test_a_reload_is_judged_anew(
+    upstream: RawUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A key that is gone, and a name that is not served any more."""
     ca = make_authority(tmp_path)
     async with running_gateway(upstream.url, ca=ca, consumers=CONSUMERS) as gateway:
@@ -66,6 +68,9 @@ async def test_a_reload_is_judged_anew(upstream: RawUpstream, tmp_path: Path) ->
         config.write_text(yaml.safe_dump(settings))
         await gateway.gateway.apply(make_configuration(load_resolved(config, ENVIRON)))
         assert await ask_inside(gateway, trusting, BY_OTHER) == (401, "unknown_consumer")
+        monkeypatch.setattr(tunnels, "UNIDENTIFIED_PER_ADDRESS", 0)
+        with pytest.raises(TunnelRefusedError, match="503"):  # whose key it was counts no more
+            await ask_inside(gateway, trusting, BY_OTHER)
         del settings["ca"]
         config.write_text(yaml.safe_dump(settings))
         await gateway.gateway.apply(make_configuration(load_resolved(config, ENVIRON)))
@@ -119,6 +124,25 @@ async def test_what_was_decided_outside_does_not_hold_inside(upstream: RawUpstre
                 await caller.send(connect_head(HOST, BY_OTHER))
                 assert await caller.reader.readexactly(len(ESTABLISHED)) == ESTABLISHED
         assert await ask_inside(gateway, trusting, BY_OTHER, auth=f"Bearer {KEY}") == (401, "two_identities")
+
+
+async def test_no_tunnel_opens_in_a_tunnel(upstream: RawUpstream, tmp_path: Path) -> None:
+    async with (
+        running_gateway(upstream.url, ca=make_authority(tmp_path), consumers=CONSUMERS) as gateway,
+        tunnel(gateway.port, trusting_root(tmp_path), one_segment=False) as caller,
+    ):
+        await caller.send(connect_head(HOST))
+        assert (await caller.answer()).slug == "tunnel_in_tunnel"
+
+
+async def test_a_connection_too_many_opens_none(upstream: RawUpstream, tmp_path: Path) -> None:
+    async with running_gateway(
+        upstream.url, ca=make_authority(tmp_path), consumers=CONSUMERS, callers={"connections": 1}
+    ) as gateway:
+        trusting = trusting_root(tmp_path)
+        async with tunnel(gateway.port, trusting, HOST, BY_KEY, one_segment=False):
+            with pytest.raises(TunnelRefusedError, match="503"):
+                await ask_inside(gateway, trusting, BY_KEY)
 
 
 async def test_many_at_once_under_one_head(upstream: RawUpstream, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from gateway.errors import Refusal
 from gateway.listener import tunnels
 from gateway.listener.connections import Closed
 from gateway.listener.tunnels import TunnelBounds
+from tests.support.attempts import until
 from tests.support.authority import make_authority, trusting_root
 from tests.support.caller import ask_admin, raw_caller
 from tests.support.metrics import fetch, read_samples
@@ -84,6 +85,8 @@ async def test_ten_seconds_are_for_handshake_and_first_head_together(
                 async with asyncio.timeout(60):
                     assert await late.reader.read() == b""
                 clock.advance(6)
+                for _ in range(9):  # what is due by now has happened
+                    await asyncio.sleep(0)
                 for caller in (known, refused):
                     await caller.send(get())
                     assert (await caller.answer()).status == 200
@@ -189,6 +192,7 @@ async def test_a_client_certificate_counts_on_the_outer_connection(
     consumers["app"]["certificates"] = [{"san": "app.internal"}]
     ca = make_authority(tmp_path / "pki")
     async with running_gateway(upstream.url, ca=ca, tls=tls, consumers=consumers) as gateway:
+        bounds = gateway.gateway.listener._scope.tunnels
         outer = authority.trusting(authority.issue("app.internal"))
         async with tunnel(gateway.port, trusting_root(tmp_path / "pki"), outer_tls=outer) as caller:
             await caller.send(get(auth=None))
@@ -200,6 +204,14 @@ async def test_a_client_certificate_counts_on_the_outer_connection(
         ) as caller:
             await caller.send(get(auth=None))
             assert (await caller.answer()).slug == "missing_key"
+            assert bounds._unidentified_total == 1
+            # The same bytes, of a caller with a certificate and of one without, before and after each other.
+            for context, unidentified in ((outer, 1), (authority.trusting(), 2), (outer, 1)):
+                async with tunnel(
+                    gateway.port, trusting_root(tmp_path / "pki"), outer_tls=context, one_segment=False
+                ):
+                    assert bounds._unidentified_total == unidentified
+                await until(lambda: bounds.open == 1)
 
 
 async def test_a_key_that_a_reload_removes_ends_its_tunnels(upstream: RawUpstream, tmp_path: Path) -> None:
