@@ -41,6 +41,7 @@ from gateway.observe.log.line_writer import LineWriter
 from gateway.observe.metrics.exposition import Exposition
 from gateway.observe.metrics.registry import Metrics
 from gateway.observe.metrics.runtime_families import name_keys
+from gateway.observe.names_given_again import NamesGivenAgain
 from gateway.observe.observers import Observers
 from gateway.observe.runtime import OutcomeRuntime, Runtime, StopRuntime, WebhookRuntime
 from gateway.observe.status.heartbeat import Heartbeat
@@ -73,6 +74,7 @@ class Gateway:
         self.process_status = ProcessStatus()
         self.auditor = open_auditor(options.audit, writer, self.observers, self.process_status)
         self.heartbeat = Heartbeat()
+        self._given_again = NamesGivenAgain(self.observers.metrics.counts, time.time)
         self._snapshots = Snapshots(configuration.snapshot)
         self.components: Components
         self.listener: Listener
@@ -151,6 +153,7 @@ class Gateway:
             self.observers.records_addresses = options.log.addresses
         replaced, self._configuration = self._configuration, configuration
         self._snapshots.current = snapshot
+        self._given_again.apply(snapshot.consumers)
         self.observers.metrics.configuration.apply(snapshot.config_hash, name_keys(snapshot))
         self.listener.apply(options.listener.limits, options.listener.heads)
         self._minting.apply(configuration.ca, configuration.own_names, snapshot.hosts, configuration.tls)
@@ -230,7 +233,11 @@ class Gateway:
     def _runtime(self) -> Runtime:
         components, tracker, handler = self.components, self.listener.tracker, self._handler
         loop = asyncio.get_running_loop()
-        traffic_window = TrafficWindow(self._exchange_queue, shows_addresses=self.observers.shows_addresses)
+        traffic_window = TrafficWindow(
+            self._exchange_queue,
+            shows_addresses=self.observers.shows_addresses,
+            given_again=self._given_again.take,
+        )
         keeper = make_keeper(self._configuration, traffic_window, components, self._snapshots)
         hooks, seen = self.webhooks, (self.observers.metrics.webhooks, self.observers.recent_webhooks)
         return Runtime(
@@ -243,6 +250,7 @@ class Gateway:
                 keeper,
                 lambda: components.stops.table.stops,
                 self.process_status.started_at,
+                self._given_again,
             ),
             snapshot=lambda: self._snapshots.current,
             forwarder=components.forwarder,

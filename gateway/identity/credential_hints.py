@@ -9,6 +9,8 @@ from gateway.http.request_head import Field
 _TWILIO_SID: Final = re.compile(rb"(?:AC|SK|OQ)[0-9A-Za-z]{32}")
 _TWILIO_SECRET: Final = re.compile(rb"[0-9A-Za-z]{32,64}")
 _UNFILLED: Final = re.compile(rb"\$\{?[A-Za-z_][A-Za-z0-9_]*\}?|\$?\{\{.*\}\}|<[^<>]+>|%[A-Za-z_]+%")
+_SHORTENED: Final = ("…".encode(), b"...")
+"""How documents leave out the rest of a key."""
 _OUR_KEY: Final = re.compile(rb"gw[0-9A-Za-z]{43}")
 """The form that `gateway key new` gives a key; old tokens have other ones."""
 _WRAPPED: Final = re.compile(rb"(?:[\"'\s].*|.*[\"'\s])", re.DOTALL)
@@ -28,12 +30,16 @@ def hint_at_key(username: bytes | None, key: bytes) -> str:
         )
     if _UNFILLED.fullmatch(key):
         return f"{_UNKNOWN} It looks like a variable that was not filled in."
+    if key.endswith(_SHORTENED):
+        return f"{_UNKNOWN} It looks like the placeholder of a document: send the whole key."
     if key.startswith(b"sha256:"):
         return f"{_UNKNOWN} It looks like a digest of the configuration: send the key that it was made of."
     if _WRAPPED.fullmatch(key):
         return f"{_UNKNOWN} It begins or ends with a quotation mark or white space: leave that out."
     if key.lower().startswith((b"bearer ", b"basic ")):
         return f"{_UNKNOWN} It begins with the name of a scheme: Authorization names the scheme once."
+    if username is None and b":" in key:
+        return f"{_UNKNOWN} `Bearer` takes the key alone, without a name before it."
     if username is None and _is_basic_token(key):
         return f"{_UNKNOWN} It looks like the Base64 of a name and a key: send that as `Basic`, not `Bearer`."
     return _UNKNOWN

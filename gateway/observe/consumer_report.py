@@ -19,6 +19,7 @@ from gateway.observe.live.breakdowns import WINDOW_SECONDS, Breakdown
 from gateway.observe.live.quantiles import read_quantiles
 from gateway.observe.live.traffic_window import TrafficWindow
 from gateway.observe.metrics.exchange_counts import ExchangeCounts
+from gateway.observe.names_given_again import NamesGivenAgain
 from gateway.policy.snapshot import Snapshot
 from gateway.stops.stop_table import ALL, Stop
 
@@ -37,8 +38,10 @@ class ConsumerReports:
         keeper: UsageKeeper,
         stops: Callable[[], Mapping[str, Stop]],
         started_at: float,
+        given_again: NamesGivenAgain,
     ) -> None:
         """`stops` gives the active ones; `started_at` is when the counts began."""
+        self._given_again = given_again
         self._traffic_window = traffic_window
         self._counts = counts
         self._keeper = keeper
@@ -74,15 +77,16 @@ class ConsumerReports:
                 "codes": _pairs(breakdown.codes),
                 "slugs": _pairs(breakdown.slugs),
                 "sdks": _pairs(breakdown.sdks),
-                "started_at": round(self._started_at, 3),
+                "started_at": round(self._given_again.since(name, self._started_at), 3),
                 "segments": [],
                 "repeats": [],
                 "latest": latest,
                 "addresses": [[address, *each] for address, each in addresses.items()],
             }
         for (name, country), count in self._counts.segments.copy().items():
-            if name in found:
-                found[name]["segments"].append([country or "other", count])
+            own = self._given_again.own_segments(name, country, count) if name in found else 0
+            if own:
+                found[name]["segments"].append([country or "other", own])
         for (name, route, event), count in self.repeats().items():
             if name in found:
                 found[name]["repeats"].append([route, event, count])

@@ -1,5 +1,7 @@
 """Row B16: a consumer's name is given to another one with another key, while outcomes of creates are open."""
 
+import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -115,3 +117,40 @@ async def test_b16_a_reload_gives_a_name_to_another_consumer(
         answered = await create(gateway, NEXT)
         assert (answered.status, answered.slug) == (status, slug)
         assert len(upstream.received) == (2 if status == 200 else 1)
+
+
+SEGMENTS = b'{"sid": "SM00112233445566778899aabbccddeeff", "num_segments": "3", "to": "+4915112345678"}'
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["at_once", "after_a_while"])
+async def test_b16_usage_is_not_that_of_a_former_consumer_of_the_name(
+    upstream: RawUpstream, tmp_path: Path, gone: bool
+) -> None:
+    """`/-/usage` of the consumer that has the name now; one that has a key more keeps its figures."""
+
+    async def reload(gateway: Running, **consumers: object) -> None:
+        path = tmp_path / "gateway.yaml"
+        path.write_text(yaml.safe_dump(configuration(upstream.url, consumers=consumers)))
+        await gateway.gateway.apply(make_configuration(load_resolved(path, ENVIRON)))
+
+    async def figures(gateway: Running, key: str) -> tuple[int, int, dict[str, int]]:
+        found = json.loads((await ask(gateway.port, request("GET /-/usage", auth=f"Bearer {key}"))).body)
+        recent = found["recent"]
+        return recent["requests"], recent["errors"], found["since_start"]["segments"]
+
+    async with running_gateway(upstream.url) as gateway:
+        upstream.then(reply(SEGMENTS, status="201 Created"), reply(b'{"code": 1}', status="400 Bad Request"))
+        assert (await create(gateway, KEY)).status == 201
+        await ask(gateway.port, request(f"GET {MESSAGES}"))
+        assert await figures(gateway, KEY) == (2, 1, {"DE": 3})
+        await reload(gateway, app=consumer(keys=[digest(KEY), digest("gw_one-more-key-0123456789")]))
+        assert await figures(gateway, KEY) == (2, 1, {"DE": 3})
+        if gone:
+            await reload(gateway, other=consumer("gw_another-consumers-key-0123456789"))
+        await reload(gateway, app=consumer(NEXT))
+        assert await figures(gateway, NEXT) == (0, 0, {})
+        upstream.then(reply(SEGMENTS, status="201 Created"))
+        assert (await create(gateway, NEXT)).status == 201
+        async with asyncio.timeout(60):
+            while await figures(gateway, NEXT) != (1, 0, {"DE": 3}):  # noqa: ASYNC110 - an answer holds a second
+                await asyncio.sleep(0.05)

@@ -177,6 +177,15 @@ class Breakdowns:
             self._on_close(empty, {})
             self._closed = empty
 
+    def forget(self, consumer: str) -> None:
+        """Leave a consumer out of its own table from now on; of routes, codes and slugs it stays a part."""
+        if self._open is not None:
+            self._close(self._open)
+        for each in self._slices:
+            each.consumers.pop(consumer, None)
+        for _, counts in self._seconds:
+            counts.pop(consumer, None)
+
     def consumers(self, now: float) -> dict[str, Breakdown]:
         """By name; '' stands for unknown callers."""
         return _merged(each.consumers for each in self._recent(now))

@@ -5,7 +5,7 @@ reads it.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.key_usage.usage_table import KeyUsageTable
@@ -31,15 +31,19 @@ class KeyUse:
 
 
 class TrafficWindow:
-    """`clock` gives seconds since the epoch; `shows_addresses` says whether callers' may be shown."""
+    """`clock` gives seconds since the epoch; `shows_addresses` says whether callers' may be shown.
+
+    `given_again` gives, once, the names of consumers that are others' since the last call."""
 
     def __init__(
         self,
         exchange_queue: ExchangeQueue,
         clock: Callable[[], float] = time.time,
         shows_addresses: Callable[[], bool] = lambda: True,
+        given_again: Callable[[], Iterable[str]] = lambda: (),
     ) -> None:
         now = clock()
+        self._given_again = given_again
         self.shows_addresses = shows_addresses
         self._clock = clock
         self.exchange_queue = exchange_queue
@@ -61,6 +65,8 @@ class TrafficWindow:
                 for step in exchange.steps:
                     if step.key:
                         self._record_key(step.key, step.status, exchange.ended_at_epoch)
+        for name in self._given_again():
+            self.tables.forget(name)
         return self._clock()
 
     def close_second(self, limiters: Mapping[str, LimiterReading]) -> None:
