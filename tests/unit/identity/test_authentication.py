@@ -284,7 +284,8 @@ def test_d9_twilios_own_credentials_are_recognised(username: str, key: bytes, hi
     ids=[
         "swapped", "no password", "no colon", "a key as user name", "a key alone", "two keys",
         "bare", "another scheme", "nothing", "a SID as user name",
-        "quoted", "a line end", "a variable", "a variable in braces", "a placeholder", "a digest",
+        "quoted", "a line end", "a variable", "a variable in braces", "shortened", "three dots",
+        "a name before the key", "a placeholder", "a digest",
         "two schemes", "two schemes of Basic", "Bearer for Basic", "not encoded",
     ],
 )  # fmt: skip
