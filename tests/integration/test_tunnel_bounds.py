@@ -281,6 +281,12 @@ async def test_by_name_beside_a_certificate_of_its_own(upstream: RawUpstream, tm
                 "127.0.0.1", gateway.port, ssl=context, server_hostname=name
             )
             writer.close()
+        careless = ssl.create_default_context()
+        careless.check_hostname, careless.verify_mode = False, ssl.CERT_NONE
+        with pytest.raises((ssl.SSLError, ConnectionError)):  # nothing is shown for other names
+            await asyncio.open_connection(
+                "127.0.0.1", gateway.port, ssl=careless, server_hostname="example.com"
+            )
         nameless = authority.trusting()
         nameless.check_hostname = False
         _, writer = await asyncio.open_connection("127.0.0.1", gateway.port, ssl=nameless, server_hostname="")

@@ -3,6 +3,9 @@
 import ssl
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from gateway.ca import certificate_minter
 from gateway.ca.certificate_authority import make_intermediate, make_root
 from gateway.ca.certificate_minter import CertificateMinter, IssuingAuthority, MintedContexts
 
@@ -57,6 +60,22 @@ def test_a_leaf_is_replaced_before_it_ends() -> None:
     clock.now += timedelta(days=1)
     contexts.context_for("api.twilio.com", clock.now)
     assert minter.minted == 2
+
+
+def test_the_least_recently_used_leaf_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certificate_minter, "_MOST_KEPT", 2)
+    minter, contexts, clock = make()
+    others = MintedContexts(minter, server)
+    for name in ("a.twilio.com", "b.twilio.com"):
+        contexts.context_for(name, clock.now)
+    others.context_for("a.twilio.com", clock.now)
+    contexts.context_for("c.twilio.com", clock.now)
+    assert (minter.minted, len(minter._leaves), len(contexts._contexts)) == (3, 2, 2)
+    others.clear()
+    others.context_for("a.twilio.com", clock.now)
+    assert minter.minted == 3
+    others.context_for("b.twilio.com", clock.now)
+    assert minter.minted == 4
 
 
 def test_an_issuer_at_its_end_does_not_mint_at_every_handshake() -> None:

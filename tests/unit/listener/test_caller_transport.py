@@ -14,9 +14,11 @@ import pytest
 import uvloop
 
 from gateway.http.buffered_bytes import BufferedBytes
+from gateway.http.tunnel import Tunnel
 from gateway.listener.caller_transport import CallerTransport
 from gateway.listener.connection_timer import ConnectionTimer
 from gateway.listener.connections import ConnectionLimits, ConnectionTracker
+from gateway.listener.tunnels import OpenTunnel, TunnelBounds
 from tests.support.tls import Authority
 
 Deed = Callable[[socket.socket], None]
@@ -149,6 +151,11 @@ def test_a_connection_that_we_closed_has_no_caller(loop: Callable[[], asyncio.Ab
         assert (caller.was_there, caller.has_left) == (True, False)
         transport.abort()
         assert (caller.was_there, caller.has_left) == (False, True)
+        bounds = TunnelBounds()
+        opened = OpenTunnel(bounds, "", Tunnel("a"), ssl.create_default_context(), 0.0, identified=False)
+        with pytest.raises(ConnectionResetError):
+            caller.accept_tunnel(opened)
+        assert (bounds.open, bounds.opened) == (0, 1)
         await asyncio.sleep(0)
         caller.lost()
         assert (caller.was_there, caller.has_left) == (False, True)

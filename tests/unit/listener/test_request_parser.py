@@ -148,8 +148,9 @@ def test_what_no_parser_should_do_is_a_refusal(outcome: Exception | None) -> Non
         head(f"X-A: {'a' * 9000}"),
         head(*["X-A: 1"] * 70),
         head(*[f"X-A: {'a' * 8000}"] * 5),
+        head(*[f"X-A: {'a' * 8000}"] * 5, line="CONNECT a:1 HTTP/1.1"),
     ],
-    ids=["line", "field", "number of fields", "whole head"],
+    ids=["line", "field", "number of fields", "whole head", "whole head of CONNECT"],
 )
 @pytest.mark.parametrize("step", [1 << 20, 1000])
 def test_heads_are_bounded(given: bytes, step: int) -> None:

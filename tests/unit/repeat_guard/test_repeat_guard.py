@@ -48,12 +48,13 @@ class Scene:
         outcome: Response | BaseException,
         *,
         takes: float = 1.0,
+        writes: float = 0.0,
         connected: bool = True,
         deadline: float = FAR,
         intent: RepeatIntent | None = INTENT,
         in_doubt: bool = True,
     ) -> Response:
-        """One request whose attempt ends with `outcome` after `takes` seconds."""
+        """One request whose attempt ends with `outcome` after `takes` seconds, and is written in `writes`."""
         hold = self.guard.hold(
             intent,
             deadline=deadline,
@@ -72,6 +73,7 @@ class Scene:
                     raise outcome
                 hold.answered(outcome)
                 result = outcome
+            await asyncio.sleep(writes)
             if connected:
                 hold.delivered()
             return result
@@ -315,7 +317,7 @@ def test_an_answer_that_was_left_is_one_callers() -> None:
 
     async def script(scene: Scene) -> None:
         await scene.call(answer(), connected=False)
-        found = await settle(*(scene.call(answer()) for _ in range(3)))
+        found = await settle(*(scene.call(answer(), writes=1) for _ in range(3)))
         assert sorted(map(is_shared, found)) == [False, False, True]
 
     assert run(script).sent == 3
