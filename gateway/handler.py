@@ -194,9 +194,13 @@ class Handler:
         ask.request.on_turn = hold.before_attempts(ask.request.on_turn)
         try:
             async with hold:
-                entered = hold.outcome is not None  # in report mode a repeat is not
-                send = partial(self._admit_and_send, ask, exchange, whole=True, held=entered)
-                answer, fields = await answer_held(self._resolver, hold, ask, exchange, send)
+                if hold.is_plain:
+                    answer, fields = await self._admit_and_send(ask, exchange, whole=True)
+                    hold.answered(answer)
+                else:
+                    entered = hold.outcome is not None  # in report mode a repeat is not
+                    send = partial(self._admit_and_send, ask, exchange, whole=True, held=entered)
+                    answer, fields = await answer_held(self._resolver, hold, ask, exchange, send)
                 await self._relay(answer, fields, ask, exchange)
                 if exchange.ending is _ANSWERED and ask.request.was_there:
                     hold.delivered()

@@ -86,8 +86,8 @@ async def answer_held(
     exchange: Exchange,
     send: Send,
 ) -> Sent:
-    """What a create is answered that the repeat guard holds: what an earlier one was answered or has made, or
-    else what Twilio answers now. Raises what `send` does, and `Refusal`.
+    """What a create is answered that the repeat guard holds, unless it is plain: what an earlier one was
+    answered or has made, or else what Twilio answers now. Raises what `send` does, and `Refusal`.
     """
     if hold.shared is not None:
         exchange.outcome = "shared"
@@ -99,11 +99,8 @@ async def answer_held(
             raise not_fetched(hold.found)
         exchange.outcome = "found"
         return answer, FOUND_FIELD
-    if hold.outcome is not None:
-        return await AskedSend(resolver, hold, hold.outcome, create, exchange).run(send)
-    answer, fields = await send()
-    hold.answered(answer)
-    return answer, fields
+    assert hold.outcome is not None, "a plain create is sent without this"
+    return await AskedSend(resolver, hold, hold.outcome, create, exchange).run(send)
 
 
 def turn_of(create: HeldCreate) -> Turn:

@@ -54,7 +54,8 @@ class IntentCommands:
         scope, id_ = outcome.scope.encode(), outcome.id.encode()
         # What is written began a little earlier, and ends later, if at all.
         started, ends = _milliseconds(outcome.started_at), _milliseconds(outcome.ends_by + 0.001)
-        return self._begin.fill((scope, id_, _milliseconds(now), scope, started, ends, id_))
+        asked = started if now - outcome.started_at < 0.001 else _milliseconds(now)
+        return self._begin.fill((scope, id_, asked, scope, started, ends, id_))
 
     def forget(self, outcome: OpenOutcome, now: float) -> bytes:
         """FORGET of this create."""

@@ -89,14 +89,14 @@ class RepeatHold:
             return self
         shared = self._parts.shared
         entry = self._parts.table.find_for(intent)
-        if entry is None and shared is None:
-            self._begin(intent)
-            return self
         loop = asyncio.get_running_loop()
         started_at = loop.time()
         try:
-            if entry is None or await self._await_others(intent, entry):
-                await self._enter(intent, shared)
+            if entry is not None and not await self._await_others(intent, entry):
+                return self
+            entry = self._begin(intent)
+            if shared is not None and entry is not None:
+                await self._enter(intent, entry, shared)
         finally:
             self.waited_seconds = loop.time() - started_at
         return self
@@ -124,6 +124,11 @@ class RepeatHold:
             end_shared(self._parts, intent, entry, delivered=self._delivered)
         elif entry is not None:
             self._end(intent, entry, self._ending(intent, entry, error))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is to be sent, and Twilio may not be asked about it."""
+        return self.outcome is None and self.shared is None and not self.found
 
     def before_attempts(self, check: Callable[[], None] | None) -> Callable[[], None] | None:
         """What is called before each attempt: `check`, and with a store whether the lease still lasts."""
@@ -189,12 +194,9 @@ class RepeatHold:
             self._share(intent, ended)
         return ended is None
 
-    async def _enter(self, intent: RepeatIntent, shared: SharedIntents | None) -> None:
+    async def _enter(self, intent: RepeatIntent, entry: RepeatEntry, shared: SharedIntents) -> None:
         """Until `_entry` is a flight of this request's own, or it has an outcome to share."""
         parts = self._parts
-        entry = self._begin(intent)
-        if shared is None or entry is None:
-            return
         lease = shared.lease(intent, self._new_outcome(intent), partial(self._events.count, _SECOND_HOLDER))
         found: SharedIntent | RepeatEntry | None = None
         first: SharedIntent | None = None
