@@ -15,8 +15,8 @@ _ABOUT: Final = """\
 # Through this proxy only Twilio is reached: name other HTTPS hosts in NO_PROXY (--no-proxy HOST,…).
 # {folder} has two files: root.pem of `gateway ca init`, and the system's certificates with it:
 #   cat /etc/ssl/certs/ca-certificates.crt root.pem > bundle.pem
-# Java: -Djavax.net.ssl.trustStore in JAVA_TOOL_OPTIONS names a copy of its cacerts with root.pem added, and the
-# program's own login is the consumer's key, since Java sends none to a proxy (docs/clients/java.md).
+# Java: -Djavax.net.ssl.trustStore in JAVA_TOOL_OPTIONS names a copy of its cacerts with root.pem in it, and
+# the program's own login is the consumer's key, since Java sends none to a proxy (docs/clients/java.md).
 # PHP: in a directory named by PHP_INI_SCAN_DIR, a .ini file with curl.cainfo={folder}/bundle.pem
 # Do not set TWILIO_REGION and TWILIO_EDGE.
 """
