@@ -20,6 +20,7 @@ from gateway.app.auditing import (
 )
 from gateway.app.configuration import Configuration, ConfigurationSource, make_configuration
 from gateway.app.gateway import Gateway
+from gateway.app.huge_pages import collapse_pages
 from gateway.app.process_memory import Trimmer, settle_allocator, settle_garbage
 from gateway.app.reload_report import ReloadReporter
 from gateway.app.systemd import Notifier
@@ -55,6 +56,7 @@ async def run_gateway(source: ConfigurationSource, announce: Callable[[str, str]
         loop = asyncio.get_running_loop()
         writer.gather_on(loop)
         settle_garbage()
+        collapse_pages()
         trimmer.start(gateway.loops)
         if announce is not None:
             announce(gateway.url, gateway.admin_url)
