@@ -54,7 +54,7 @@ class ProgramSettings(NamedTuple):
 
 def to_sh(settings: ProgramSettings) -> str:
     """For `eval` or `.` in a shell."""
-    found = settings.variables(f"${{{KEY_VARIABLE}:?set it to the consumer's key}}")
+    found = settings.variables(f"${{{KEY_VARIABLE}:?set it to the key of the consumer}}")
     lines = (f'export {name}="{value}"\n' for name, value in found.items())
     return (
         settings.about(f"the variable {KEY_VARIABLE}") + "".join(lines) + "unset TWILIO_REGION TWILIO_EDGE\n"

@@ -12,20 +12,28 @@ KEY = "gwCanaryOfTheKey"
 PROXY = f"http://billing:{KEY}@gateway:8080"
 
 
-def test_sh() -> None:
+SHELLS = ("sh", "bash")
+"""bash reads quotation marks in `${…:?…}` otherwise than dash does: of both, every variable is there."""
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_sh(shell: str) -> None:
     text = FORMATS["sh"](SETTINGS)
-    shown = 'eval "$1"; echo "$HTTPS_PROXY $http_proxy $NO_PROXY ${TWILIO_REGION-none}"'
+    shown = (
+        'eval "$1"; echo "$HTTPS_PROXY $https_proxy $HTTP_PROXY $http_proxy $NO_PROXY ${TWILIO_REGION-none}"'
+    )
     done = subprocess.run(
-        ["sh", "-uc", shown, "sh", text],
+        [shell, "-uc", shown, "sh", text],
         env={KEY_VARIABLE: KEY, "TWILIO_REGION": "ie1"}, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout == f"{PROXY} {PROXY} localhost,127.0.0.1,::1,example.com none\n"
+    assert done.stdout == f"{' '.join([PROXY] * 4)} localhost,127.0.0.1,::1,example.com none\n"
 
 
-def test_sh_without_the_key() -> None:
+@pytest.mark.parametrize("shell", SHELLS)
+def test_sh_without_the_key(shell: str) -> None:
     """It says what is missing, instead of calling without a key."""
     done = subprocess.run(
-        ["sh", "-c", 'eval "$1"; echo reached', "sh", FORMATS["sh"](SETTINGS)],
+        [shell, "-c", 'eval "$1"; echo reached', "sh", FORMATS["sh"](SETTINGS)],
         capture_output=True,
         text=True,
         check=False,
