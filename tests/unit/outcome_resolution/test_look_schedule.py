@@ -77,6 +77,18 @@ def test_looks_never_come_at_once_again_and_end(since: float, waited_for: bool, 
         assert since >= LAST_LOOK_SECONDS - 3 or (not waited_for and since > LAST_LOOK_SECONDS - 101)
 
 
+def test_no_look_follows_the_one_after_ten_minutes() -> None:
+    def following(looked_at: float, *, waited_for: bool) -> float | None:
+        return next_look(
+            looked_at, ended_at=ENDED, deadline=DEADLINE, looked_at=looked_at, empty_since=None,
+            waited_for=waited_for,
+        )  # fmt: skip
+
+    for waited_for in (False, True):
+        assert following(ENDED + LAST_LOOK_SECONDS, waited_for=waited_for) is None
+        assert following(ENDED + LAST_LOOK_SECONDS - 150, waited_for=waited_for) is not None
+
+
 def test_a_look_before_the_end_does_not_replace_the_one_after_it() -> None:
     due = next_look(
         ENDED, ended_at=ENDED, deadline=DEADLINE, looked_at=ENDED - 1, empty_since=None, waited_for=True

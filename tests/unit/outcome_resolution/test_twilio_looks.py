@@ -1,19 +1,22 @@
 """What a look makes of Twilio's answers: nothing follows from a list that was not read to its end."""
 
+from dataclasses import replace
 from email.utils import formatdate
+from types import SimpleNamespace
 from typing import Any, cast
 
 import orjson
 import pytest
 
 from gateway.consumers.consumer import Priority
-from gateway.consumers.credentials import Account, ApiKey
+from gateway.consumers.credentials import Account, ApiKey, Credential
 from gateway.errors import FailurePhase, Refusal, UpstreamFailure
 from gateway.http.response import Response
 from gateway.outcome_resolution.look_verdict import LookVerdict
-from gateway.outcome_resolution.twilio_looks import Access, LookReport, Turn, TwilioLooks
+from gateway.outcome_resolution.twilio_looks import Access, LookReport, Turn, TwilioLooks, access_to
 from gateway.policy.comparable_fields import ListFilter, SubjectKind
 from gateway.policy.repeat_intent import CreateSubject
+from gateway.policy.snapshot import Snapshot
 from gateway.redis.availability import StoreUnavailable
 from gateway.repeat_guard.local_outcomes import LocalOutcomes
 from gateway.repeat_guard.open_outcomes import OpenOutcome
@@ -150,3 +153,34 @@ async def test_nothing_follows_while_the_store_does_not_say_whose_a_message_is(
     monkeypatch.setattr(LocalOutcomes, "compare", away)
     report, _ = await look(page(1))
     assert (report.look, report.verdict) == (None, LookVerdict.FAILED)
+
+
+CREDENTIAL = Credential("main", OWN, {}, "us1", "", asks=True, digest_key=b"k")
+LISTED = SUBJECT._replace(route="/2010-04-01/Accounts/{AccountSid}/Messages")
+
+
+def configured(credential: Credential | None) -> Snapshot:
+    credentials = {} if credential is None else {credential.name: credential}
+    return cast(Snapshot, SimpleNamespace(credentials=credentials, seal=None))
+
+
+def test_only_an_account_of_a_credential_that_asks_is_asked() -> None:
+    """By the configuration of now: another one may have entered the create."""
+    found = access_to(configured(CREDENTIAL), LISTED)
+    assert found is not None
+    assert (found.account, found.lookup.to, found.digest_key) == (OWN, TO, b"k")
+    assert access_to(configured(None), LISTED) is None
+    assert access_to(configured(replace(CREDENTIAL, asks=False)), LISTED) is None
+    assert access_to(configured(CREDENTIAL), LISTED._replace(account="AC" + "1" * 32)) is None
+    assert access_to(configured(CREDENTIAL), LISTED._replace(asks=False)) is None
+    assert access_to(configured(CREDENTIAL), LISTED._replace(route="/other")) is None
+
+
+async def test_a_resource_that_cannot_be_read_is_no_answer() -> None:
+    outcomes = LocalOutcomes(RepeatTable(10, lambda: NOW), 10, lambda: NOW)
+    refused = Refusal("queue_timeout", "")
+    looks = TwilioLooks(cast(AccountReader, Reader(answer(404), answer(500), refused, answer(200))), outcomes)
+    found = [await looks.fetch(ACCESS, "SM1", BASE, TURN) for _ in range(4)]
+    assert found[:3] == [None, None, None]
+    assert found[3] is not None
+    assert found[3].status == 201
