@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.outcome_resolution.look_verdict import Judgement, LookVerdict
+from gateway.outcome_resolution.look_verdict import Judgement, Look, LookVerdict
 from gateway.outcome_resolution.pursuit import UNDECIDED, Interruption, Pursuit
 from gateway.policy.repeat_intent import CreateSubject
 from gateway.repeat_guard.open_outcomes import OpenOutcome
@@ -60,6 +60,22 @@ def test_a_cancelled_task_stays_cancelled() -> None:
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
+
+    run_in_virtual_time(main)
+
+
+def test_what_was_seen_and_is_gone_holds_up_looks_but_not_a_persons() -> None:
+    """A person who asks again knows who deleted it."""
+
+    async def main(loop: VirtualTimeLoop) -> None:
+        sought = pursuit(loop)
+        sought.outcome.ended_at = 1.0
+        for since in (20.0, 25.0):
+            gone = Look(since, is_wide=True, candidates=(), others=0, misses=True)
+            assert sought.judge(gone, b"k") is LookVerdict.OPEN
+        sought.look_now()
+        assert sought.judge(gone._replace(started_at=30.0), b"k") is LookVerdict.OPEN
+        assert sought.judge(gone._replace(started_at=35.0), b"k") is LookVerdict.ABSENT
 
     run_in_virtual_time(main)
 

@@ -1,9 +1,11 @@
 """Which creates are the same, and how replicas call them."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.policy.repeat_intent import WatchedCreate
-from tests.support.judging import MESSAGES, OWN
+from tests.support.judging import MESSAGES, OWN, consumer, credential
 from tests.support.watched_creates import TEXT, watched
 
 
@@ -45,3 +47,15 @@ def test_the_same(found: WatchedCreate | None) -> None:
 def test_not_the_same(found: WatchedCreate | None) -> None:
     assert found is not None
     assert found != watched()
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "is_asked"),
+    [(MESSAGES, TEXT, True), (MESSAGES + "?a=1", TEXT, False), (MESSAGES, b"Body=hi", False)],
+    ids=["a message", "with a query", "to nobody"],
+)
+def test_twilio_is_asked_only_about_what_a_list_can_show(target: str, body: bytes, *, is_asked: bool) -> None:
+    """A query may mean what no resource tells."""
+    found = watched(target, body, given=consumer(credential=replace(credential(), asks=True)))
+    assert found is not None
+    assert (found.asks, found.sought is not None) == (is_asked, is_asked)
