@@ -61,13 +61,14 @@ class RequestBody:
     def fail(self, error: Exception) -> None:
         """No more can be received: later reads raise `error`. The first error counts."""
         if not self.complete and self._error is None:
-            self._error = error
+            self._error = _fresh(error)
+            self._on_room = None  # nothing more is taken; the connection that it belongs to holds this body
             self._wake()
 
     def take(self) -> bytes:
         """What was received and not read yet; b'' if there is nothing. Raises what `fail` was given."""
         if self._error is not None:
-            raise self._error
+            raise _fresh(self._error)
         if not self._pieces:
             return b""
         data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
@@ -102,6 +103,21 @@ class RequestBody:
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
+
+
+def _fresh(error: Exception) -> Exception:
+    """The same error, not raised yet. One that was raised holds the frames it passed; kept by what these hold
+    it would be garbage that only a collection finds, and the body with it."""
+    if isinstance(error, Refusal):
+        return Refusal(
+            error.slug,
+            error.detail,
+            closes=error.closes,
+            headers=error.headers,
+            rule=error.rule,
+            limit=error.limit,
+        )
+    return type(error)(*error.args)
 
 
 _NO_BODY: Final = BodyFormat.NONE
@@ -156,14 +172,19 @@ async def read_body(
 
 
 class BodyStream:
-    """A body handed on as it arrives. `broke` is why it ended early, if that was the caller's doing.
+    """A body handed on as it arrives.
 
     Iterated over once, asynchronously: the chunks; the same errors as `read_body`.
     """
 
     def __init__(self, body: RequestBody, plan: BodyPlan, seconds: float) -> None:
-        self.broke: Refusal | ConnectionError | None = None
+        self._broke: Exception | None = None
         self._reader = _BoundedReader(body, plan, seconds)
+
+    @property
+    def broke(self) -> Exception | None:
+        """Why it ended early, if that was the caller's doing: to be raised."""
+        return None if self._broke is None else _fresh(self._broke)
 
     def __aiter__(self) -> "BodyStream":
         return self
@@ -172,7 +193,7 @@ class BodyStream:
         try:
             chunk = await self._reader.read()
         except (Refusal, ConnectionError) as broke:
-            self.broke = broke
+            self._broke = _fresh(broke)
             raise
         if not chunk:
             raise StopAsyncIteration

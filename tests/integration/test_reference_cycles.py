@@ -16,7 +16,7 @@ import pytest
 import uvloop
 
 from tests.support.running import ACCOUNT_SID, KEY, Running, running_gateway
-from tests.support.upstream import RawUpstream, raw, raw_upstream, reply
+from tests.support.upstream import RawUpstream, ScriptedConnection, raw, raw_upstream, reply
 
 _OURS = ("gateway.", "aiohttp.")
 """Beside them are the streams of the scripted upstream, which runs in this process, too."""
@@ -25,6 +25,18 @@ _GET = (
     f"GET /2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json HTTP/1.1\r\nHost: api.twilio.com\r\n"
     f"Authorization: Bearer {KEY}\r\n\r\n"
 ).encode()
+_MEDIA = "/mcs/v1/Services/IS00112233445566778899aabbccddeeff/Media"
+_UPLOAD = (
+    f"POST {_MEDIA} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {KEY}\r\n"
+    "Content-Type: application/octet-stream\r\n"
+)
+_SIZED = f"{_UPLOAD}Content-Length: {16 * _LONG}\r\n\r\n".encode() + bytes(4 * 65_536)
+_CHUNKED = f"{_UPLOAD}Transfer-Encoding: chunked\r\n\r\n40000\r\n".encode() + bytes(4 * 65_536) + b"\r\n"
+_FORM = (
+    f"POST /2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json HTTP/1.1\r\nHost: localhost\r\n"
+    f"Authorization: Bearer {KEY}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    f"Content-Length: {2 * 65_536}\r\n\r\nTo=1&Body="
+).encode() + b"a" * 65_536
 _ENDLESS = raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (64 * _LONG), bytes(8 * _LONG), ends="hang")
 _BROKEN = raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (64 * _LONG), bytes(_LONG), ends="reset")
 _SILENT = raw(ends="hang")
@@ -90,7 +102,44 @@ async def _broken_off(gateway: Running, upstream: RawUpstream) -> None:
             pass
 
 
-_ACTS: tuple[Act, ...] = (_served, _left_unread, _left_waiting, _broken_off)
+async def _read_on(connection: ScriptedConnection) -> None:
+    """An upstream that takes a body as it comes, and notes that it broke off."""
+    with suppress(ConnectionError, asyncio.IncompleteReadError):
+        while await connection.reader.read(65_536):
+            pass
+    connection.close()
+
+
+async def _stall(gateway: Running, upstream: RawUpstream, data: bytes) -> None:
+    """Send what there is of a body, and leave while the rest of it is waited for."""
+    upstream.then(_read_on)
+    with await _connect(gateway) as sock:
+        await asyncio.get_running_loop().sock_sendall(sock, data)
+        async with asyncio.timeout(60):
+            while not gateway.gateway._handler.in_flight:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0)
+
+
+async def _left_uploading(gateway: Running, upstream: RawUpstream) -> None:
+    await _stall(gateway, upstream, _SIZED)
+
+
+async def _left_uploading_chunks(gateway: Running, upstream: RawUpstream) -> None:
+    await _stall(gateway, upstream, _CHUNKED)
+
+
+async def _malformed_chunks(gateway: Running, upstream: RawUpstream) -> None:
+    await _stall(gateway, upstream, _CHUNKED + b"x\r\n")
+
+
+async def _left_sending_a_form(gateway: Running, upstream: RawUpstream) -> None:
+    await _stall(gateway, upstream, _FORM)
+
+
+_ACTS: tuple[Act, ...] = (
+    _served, _left_unread, _left_waiting, _broken_off,
+    _left_uploading, _left_uploading_chunks, _malformed_chunks, _left_sending_a_form,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("act", _ACTS)
