@@ -46,7 +46,7 @@ def decode_at_once(body: bytes, coding: bytes, max_bytes: int) -> bytes | None:
 
 def peek(body: bytes, max_bytes: int) -> bytes:
     """The beginning of a body that may be gzip, which its own first bytes say; b'' if that is malformed."""
-    if not body.startswith(_GZIP_START):
+    if body[:2] != _GZIP_START:
         return body
     try:
         return zlib.decompressobj(_ZLIB_OR_GZIP).decompress(body, max_bytes)

@@ -1,6 +1,7 @@
-"""The SID of what a create made, read from Twilio's answer. Pure, and as little as possible: two patterns."""
+"""The SID of what a create made, read from Twilio's answer. Pure, and as little as possible."""
 
 import re
+from binascii import Error, unhexlify
 from typing import Final
 
 from gateway.http.content_coding import peek
@@ -11,6 +12,7 @@ MAX_BYTES: Final = 65_536
 _JSON: Final = re.compile(rb'"sid"\s*+:\s*+"([A-Z]{2}[0-9a-fA-F]{32})"')
 _NAME: Final = b'"sid"'
 """What `_JSON` begins with: looked for first, for a pattern's own search takes a step for each byte."""
+_SID_CHARACTERS: Final = 34
 _XML: Final = re.compile(rb"<Sid>([A-Z]{2}[0-9a-fA-F]{32})<")
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
 
@@ -22,6 +24,14 @@ def read_created_sid(body: bytes) -> str:
     caller's own (a document of Sync).
     """
     text = peek(body, MAX_BYTES)
+    if len(text) <= MAX_BYTES:
+        # As Twilio writes it, and without a pattern: `find` with bounds takes longer than `partition`.
+        before, _, after = text.partition(_NAME)
+        _, opened, inside = before.partition(b"{")
+        if opened and not inside.partition(b"{")[1] and not before.partition(b"[")[1]:
+            sid = _read_plain(after)
+            if sid:
+                return sid
     at = text.find(_NAME, 0, MAX_BYTES)
     if at >= 0:
         for found in _JSON.finditer(text, at, MAX_BYTES):
@@ -29,6 +39,21 @@ def read_created_sid(body: bytes) -> str:
                 return found[1].decode("ascii")
     named = _XML.search(text, 0, MAX_BYTES)
     return named[1].decode("ascii") if named is not None else ""
+
+
+def _read_plain(after: bytes) -> str:
+    """The SID at the beginning of what follows its name, as `_JSON` has it; '' if it must look."""
+    sid, end, _ = after[3 : 4 + _SID_CHARACTERS].partition(b'"')
+    prefix = sid[:2]
+    if not end or len(sid) != _SID_CHARACTERS or after[:3] != b': "':
+        return ""
+    if not prefix.isalpha() or not prefix.isupper():
+        return ""
+    try:
+        unhexlify(sid[2:])
+    except Error:
+        return ""
+    return sid.decode("ascii")
 
 
 def _is_outermost(text: bytes, end: int) -> bool:

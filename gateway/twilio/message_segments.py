@@ -16,9 +16,11 @@ OTHER: Final = "other"
 # Quotes and angle brackets inside a text are escaped in JSON and XML, so that no message can pose as these.
 # Beside each pattern is what it begins with: looked for first, for a pattern's own search takes a step for
 # each byte.
+_JSON_SEGMENTS: Final = b'"num_segments"'
+_JSON_RECIPIENT: Final = b'"to"'
 _JSON: Final = (
-    (b'"num_segments"', re.compile(rb'"num_segments": ?"([0-9]{1,3})"')),
-    (b'"to"', re.compile(rb'"to": ?"(?:[a-z]+:)?\+([0-9]{3})')),
+    (_JSON_SEGMENTS, re.compile(rb'"num_segments": ?"([0-9]{1,3})"')),
+    (_JSON_RECIPIENT, re.compile(rb'"to": ?"(?:[a-z]+:)?\+([0-9]{3})')),
 )
 _XML: Final = (
     (b"<NumSegments>", re.compile(rb"<NumSegments>([0-9]{1,3})<")),
@@ -69,6 +71,20 @@ _UNREAD: Final = Sent(0, "")
 def read_sent(body: bytes) -> tuple[int, str]:
     """`Sent`: what the answer to a created message says; a compressed one is decoded for it."""
     body = peek(body, _MAX_BYTES)
+    if len(body) <= _MAX_BYTES:
+        # As Twilio writes it, and without a pattern: `find` with bounds takes longer than `partition`.
+        _, _, after = body.partition(_JSON_SEGMENTS)
+        segments, end, _ = after[3:7].partition(b'"')
+        if end and segments.isdigit() and after[:3] == b': "':
+            _, _, recipient = after.partition(_JSON_RECIPIENT)
+            digits = recipient[4:7]
+            if recipient[:4] == b': "+' and len(digits) == 3 and digits.isdigit():
+                return int(segments), _BY_DIGITS[digits]
+    return _search_both(body)
+
+
+def _search_both(body: bytes) -> tuple[int, str]:
+    """The same by the patterns."""
     for segments, recipient in (_JSON, _XML):
         found = _search(segments, body, 0, _MAX_BYTES)
         if found is not None:

@@ -1,10 +1,49 @@
 """The log line of an exchange: its level and its fields (docs/design.md 4.9)."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Final
+
+import orjson
 
 from gateway.exchange import Ending, Exchange
 
 _ANSWERED: Final = Ending.ANSWERED  # looked up once: an enumeration's members are slow to get at
+
+
+LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_dumps: Final = orjson.dumps
+_NEWLINE: Final = orjson.OPT_APPEND_NEWLINE
+
+
+class JsonLines:
+    """Writes the line of each exchange from level `least` up in JSON, by the names of `values_of`.
+
+    What structlog's chain writes, byte for byte; but the time is that of the exchange's end, and its text is
+    made once a second up to the fraction: `orjson` takes a third of a line's cost for a `datetime`.
+    """
+
+    def __init__(self, least: int, write: Callable[[bytes], None]) -> None:
+        self._least = least
+        self._write = write
+        self._second = -1
+        self._text = ""
+
+    def write(self, exchange: Exchange) -> None:
+        """Write its line."""
+        level = level_of(exchange)
+        if LEVELS[level] < self._least:
+            return
+        values = values_of(exchange)
+        values["event"] = "exchange"
+        values["level"] = level
+        at = exchange.ended_at_epoch
+        second = int(at)
+        if second != self._second:
+            self._second = second
+            self._text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+        values["timestamp"] = self._text + str(1_000_000 + int((at - second) * 1e6))[1:] + "Z"
+        self._write(_dumps(values, option=_NEWLINE))
 
 
 def level_of(exchange: Exchange) -> str:

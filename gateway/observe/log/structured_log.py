@@ -18,13 +18,12 @@ import structlog
 
 from gateway.exchange import Ending, Exchange
 from gateway.observe.log.console import ConsoleLines
-from gateway.observe.log.exchange_line import level_of, values_of
+from gateway.observe.log.exchange_line import LEVELS, JsonLines, level_of, values_of
 from gateway.observe.log.line_writer import LineWriter
 from gateway.observe.log.log_schema import SCHEMAS, Rename
 
 Logger = structlog.typing.FilteringBoundLogger
 
-_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _ANSWERED = Ending.ANSWERED  # looked up once: an enumeration's members are slow to get at
 _Render = Callable[[Any, str, structlog.typing.EventDict], bytes]
 
@@ -68,8 +67,8 @@ def open_log(
     writer.describe_drops = lambda total: (
         render(None, "warning", {"event": "log lines dropped", "total": total}) + b"\n"
     )
-    members = {"least": _LEVELS[level], "share": sample_successes, "render": staticmethod(render)}
-    wrapper = type("LineLogger", (_Lines, structlog.make_filtering_bound_logger(_LEVELS[level])), members)
+    members = {"least": LEVELS[level], "share": sample_successes, "render": staticmethod(render)}
+    wrapper = type("LineLogger", (_Lines, structlog.make_filtering_bound_logger(LEVELS[level])), members)
     logger: Logger = structlog.wrap_logger(
         _LineLogger(writer),
         processors=[render],
@@ -109,10 +108,12 @@ def exchange_writer(log: Logger) -> Callable[[Exchange], None]:
     if not isinstance(log, _Lines):
         return partial(log_exchange, log)
     least, share, render, write = log.least, log.share, log.render, log._logger.write
+    if render is _render_json and share >= 1.0:
+        return JsonLines(least, write).write
 
     def write_exchange(exchange: Exchange) -> None:
         level = level_of(exchange)
-        if _LEVELS[level] < least:
+        if LEVELS[level] < least:
             return
         values = values_of(exchange)
         if share < 1.0 and level == "info" and exchange.attempts <= 1 and not exchange.unknown:
