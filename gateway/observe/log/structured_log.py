@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 import structlog
 
-from gateway.exchange import Ending, Exchange
+from gateway.exchange import Exchange
 from gateway.observe.log.console import ConsoleLines
 from gateway.observe.log.exchange_line import LEVELS, JsonLines, level_of, values_of
 from gateway.observe.log.line_writer import LineWriter
@@ -24,7 +24,6 @@ from gateway.observe.log.log_schema import SCHEMAS, Rename
 
 Logger = structlog.typing.FilteringBoundLogger
 
-_ANSWERED = Ending.ANSWERED  # looked up once: an enumeration's members are slow to get at
 _Render = Callable[[Any, str, structlog.typing.EventDict], bytes]
 
 
