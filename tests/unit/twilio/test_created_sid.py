@@ -22,6 +22,14 @@ def test_none(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    "value",
+    ["S1" + "0a" * 16, "sm" + "0a" * 16, "SM" + "0g" * 16, "SM" + "0a" * 15 + "0_", SID + "0", SID[:-1]],
+)
+def test_what_is_no_sid(value: str) -> None:
+    assert read_created_sid(f'{{"sid": "{value}"}}'.encode()) == ""
+
+
+@pytest.mark.parametrize(
     ("body", "sid"),
     [
         (f'{{"data": {{"sid": "{OTHER}"}}, "sid": "{SID}"}}', SID),

@@ -32,6 +32,10 @@ def _answer(to: str = "+15558675310", segments: str = "2", text: str = "hello") 
         (gzip.compress(b" " * 200_000 + _answer()), Sent(0, "")),
         (b"", Sent(0, "")),
         (b"{}", Sent(0, "")),
+        (b'{"num_segments": "1234", "to": "+15558675310"}', Sent(0, "")),
+        (b'{"num_segments": "", "to": "+15558675310"}', Sent(0, "")),
+        (b'{"num_segments": "2", "to": "+15"}', Sent(2, OTHER)),
+        (b'{"to": "+15558675310", "num_segments": "2"}', Sent(2, "NANP")),
         (b'{"num_segments":null,"to":"+15558675310"}', Sent(0, "")),
     ],
 )
