@@ -55,29 +55,39 @@ class KeyUsageTable:
         self.callers: dict[str, dict[CallerName, CallerUse]] = {}
 
     def add(self, exchanges: Iterable[Exchange]) -> None:
-        """Take in exchanges."""
+        """Take in exchanges, those of one key and address at once."""
         consumers = self.consumers()
+        spans: dict[tuple[str, str, str], list[float]] = {}
         for exchange in exchanges:
             if exchange.former_consumer:
                 self._add_refused(exchange)
-            elif exchange.consumer:
-                if exchange.consumer_key:
-                    self._add_use(exchange)
-                consumer = consumers.get(exchange.consumer)
+            elif caller := exchange.consumer:
+                if consumer_key := exchange.consumer_key:
+                    name, at = (caller, consumer_key, exchange.address), exchange.ended_at_epoch
+                    span = spans.get(name)
+                    if span is None:
+                        spans[name] = [at, at]
+                    elif at >= span[1]:
+                        span[1] = at
+                    elif at < span[0]:
+                        span[0] = at
+                consumer = consumers.get(caller)
                 if consumer is not None and consumer.shared:
                     self._add_caller(exchange)
+        for (caller, consumer_key, address), (first, last) in spans.items():
+            self._add_use((caller, consumer_key), address, first, last)
 
     def take(self) -> dict[KeyName, KnownKey]:
         """The uses since the last call."""
         uses, self.uses = self.uses, {}
         return uses
 
-    def _add_use(self, exchange: Exchange) -> None:
-        name, at = (exchange.consumer, exchange.consumer_key), exchange.ended_at_epoch
+    def _add_use(self, name: KeyName, address: str, first: float, last: float) -> None:
         known = self.uses.get(name)
         if known is None:
-            known = self.uses[name] = KnownKey(exchange.consumer, at, at)
-        known.use(at, exchange.address)
+            known = self.uses[name] = KnownKey(name[0], first, first)
+        known.use(first, address)
+        known.use(last, address)
 
     def _add_refused(self, exchange: Exchange) -> None:
         name = (exchange.former_consumer, exchange.consumer_key)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from gateway.exchange import Exchange
 from gateway.key_usage.usage_table import KeyUsageTable
 from gateway.observe.live.breakdowns import Breakdowns
 from gateway.observe.live.exchange_queue import ExchangeQueue
@@ -61,10 +62,7 @@ class TrafficWindow:
             self.recent.add(exchanges)
             self.history.add(exchanges, self.tables.add(exchanges))
             self.consumer_keys.add(exchanges)
-            for exchange in exchanges:
-                for step in exchange.steps:
-                    if step.key:
-                        self._record_key(step.key, step.status, exchange.ended_at_epoch)
+            self._record_keys(exchanges)
         for name in self._given_again():
             self.tables.forget(name)
         return self._clock()
@@ -76,13 +74,18 @@ class TrafficWindow:
         self.tables.close(now)
         self.long_history.read_limiters(now, limiters)
 
-    def _record_key(self, key: str, status: int, at: float) -> None:
-        use = self.keys.get(key)
-        if use is None:
-            use = self.keys[key] = KeyUse(at)
-        if status == _REFUSED:
-            use.refused += 1
-            use.refused_in_a_row += 1
-            use.last_401_at = at
-        elif 200 <= status < _TOO_MANY:
-            use.refused_in_a_row = 0
+    def _record_keys(self, exchanges: Iterable[Exchange]) -> None:
+        keys = self.keys
+        for exchange in exchanges:
+            for _, _, _, status, _, _, key, _, _ in exchange.steps:
+                if not key:
+                    continue
+                use = keys.get(key)
+                if use is None:
+                    use = keys[key] = KeyUse(exchange.ended_at_epoch)
+                if status == _REFUSED:
+                    use.refused += 1
+                    use.refused_in_a_row += 1
+                    use.last_401_at = exchange.ended_at_epoch
+                elif 200 <= status < _TOO_MANY:
+                    use.refused_in_a_row = 0

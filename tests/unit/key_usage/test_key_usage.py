@@ -33,6 +33,16 @@ def test_a_key_knows_its_first_and_last_use_and_the_addresses_that_used_it_last(
     assert table.take() == {}
 
 
+def test_uses_of_one_batch_may_come_in_any_order() -> None:
+    table = KeyUsageTable()
+    for batch in ((5, 3, 9, 4), (8, 2)):
+        table.add(exchange(NOW + number) for number in batch)
+    table.add(exchange(NOW + number, "10.0.0.2") for number in (7, 6))
+    (known,) = table.take().values()
+    assert (known.first_used, known.last_used) == (NOW + 2, NOW + 9)
+    assert known.addresses == {"10.0.0.1": NOW + 9, "10.0.0.2": NOW + 7}
+
+
 def test_without_addresses_none_is_kept() -> None:
     table = KeyUsageTable()
     table.add([exchange(NOW, "")])
