@@ -8,8 +8,10 @@ import asyncio
 import ctypes
 import os
 import time
-from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from heapq import heappop, heappush
+from itertools import count
 from typing import Final
 
 _MONOTONIC: Final = 1  # CLOCK_MONOTONIC, which time.monotonic() is
@@ -28,31 +30,32 @@ class _Times(ctypes.Structure):
     )
 
 
-class PreciseDelay:
-    """Calls functions, each so many seconds after it was handed over: the same for all of them."""
+class PreciseTimer:
+    """Calls functions when they are due."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self) -> None:
         """Inside the running loop, for the life of the process."""
-        self._nanoseconds = int(seconds * 1e9)
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._timer: int = self._libc.timerfd_create(_MONOTONIC, _NONBLOCK)
         if self._timer < 0:
             raise OSError(ctypes.get_errno(), "timerfd_create")
-        self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
+        self._waiting: list[tuple[int, int, Callable[[], None]]] = []
+        self._order = count()
         asyncio.get_running_loop().add_reader(self._timer, self._fire)
 
-    def call(self, what: Callable[[], None]) -> None:
-        """Call it when the delay is over."""
-        due = time.monotonic_ns() + self._nanoseconds
-        self._waiting.append((due, what))
-        if len(self._waiting) == 1:
+    def call_later(self, seconds: float, what: Callable[[], None]) -> None:
+        """Call it in so many seconds; of those due at one moment, the one that was handed over first."""
+        due = time.monotonic_ns() + int(seconds * 1e9)
+        heappush(self._waiting, (due, next(self._order), what))
+        if self._waiting[0][2] is what:
             self._set(due)
 
     def _fire(self) -> None:
-        os.read(self._timer, 8)
+        with suppress(BlockingIOError):  # set anew for an earlier call, after it had expired
+            os.read(self._timer, 8)
         waiting = self._waiting
         while waiting and waiting[0][0] <= time.monotonic_ns():
-            waiting.popleft()[1]()
+            heappop(waiting)[2]()
         if waiting:
             self._set(waiting[0][0])
 

@@ -14,7 +14,7 @@ from typing import cast
 
 import uvloop
 
-from tests.bench.precise_delay import PreciseDelay
+from tests.bench.precise_delay import PreciseTimer
 
 ANSWER_BODY = (
     b'{"account_sid":"AC00112233445566778899aabbccddeeff","api_version":"2010-04-01"'
@@ -54,9 +54,10 @@ _BLOCK = bytes(65_536)
 class Upstream(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, delay: PreciseDelay | None) -> None:
-        """`delay` is what all answers to POSTs wait for."""
-        self._delay = delay
+    def __init__(self, timer: PreciseTimer, delay_seconds: float) -> None:
+        """All answers to POSTs wait for `delay_seconds`."""
+        self._timer = timer
+        self._delay_seconds = delay_seconds
         self._loop = asyncio.get_running_loop()
         self._head = b""
         self._missing_bytes = 0  # of the body of the request at hand
@@ -106,8 +107,8 @@ class Upstream(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _answer(self) -> None:
-        if self._delay is not None:
-            self._delay.call(self._write_answer)
+        if self._delay_seconds:
+            self._timer.call_later(self._delay_seconds, self._write_answer)
         else:
             self._transport.write(_CREATED)
 
@@ -129,8 +130,10 @@ class Upstream(asyncio.Protocol):
 async def serve(port: int, delay_seconds: float, context: ssl.SSLContext | None) -> None:
     """Serve for ever."""
     loop = asyncio.get_running_loop()
-    delay = PreciseDelay(delay_seconds) if delay_seconds else None
-    server = await loop.create_server(lambda: Upstream(delay), "127.0.0.1", port, backlog=1024, ssl=context)
+    timer = PreciseTimer()
+    server = await loop.create_server(
+        lambda: Upstream(timer, delay_seconds), "127.0.0.1", port, backlog=1024, ssl=context
+    )
     scheme = "https" if context else "http"
     print(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()

@@ -30,6 +30,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping.now
 
+    def spend(self, seconds: float) -> None:
+        """Let time pass as if the running callback had taken so long: whatever is due meanwhile is late."""
+        self._jumping.now += seconds
+
     def timers(self) -> list[asyncio.TimerHandle]:
         """What is planned and was not cancelled."""
         scheduled: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]

@@ -2,7 +2,8 @@
 
 `python -m tests.bench.goodput.upstream --limit 20 --seconds 0.05 [--sigma 0.8]` prints its URL. `GET
 /-/limit?40` sets the limit, `GET /-/counts` tells what happened. A slot is held from a request's last byte
-until its answer is written. It reads Content-Length framing, one request at a time on a connection.
+until its answer is written, which is on time to some microseconds: timers of whole milliseconds would keep
+calls of equal length in step. It reads Content-Length framing, one request at a time on a connection.
 """
 
 import argparse
@@ -13,10 +14,12 @@ import random
 import re
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import cast
 
 import uvloop
 
+from tests.bench.precise_delay import PreciseTimer
 from tests.bench.upstream import ANSWER_BODY, ANSWER_FIELDS
 
 _REFUSAL = b'{"code":20429,"message":"Too Many Requests","more_info":"https://www.twilio.com/docs/errors/20429","status":429}'
@@ -82,8 +85,9 @@ class Limit:
 class Connection(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, limit: Limit) -> None:
+    def __init__(self, limit: Limit, timer: PreciseTimer) -> None:
         self._limit = limit
+        self._timer = timer
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -101,8 +105,7 @@ class Connection(asyncio.Protocol):
         if head.startswith(b"GET /-/"):
             self._control(head)
         elif self._limit.take():
-            loop = asyncio.get_running_loop()
-            loop.call_later(self._limit.draw_seconds(), self._finish, time.perf_counter())
+            self._timer.call_later(self._limit.draw_seconds(), partial(self._finish, time.perf_counter()))
         else:
             self._transport.write(_REFUSED)
 
@@ -122,7 +125,8 @@ class Connection(asyncio.Protocol):
 async def serve(port: int, limit: Limit) -> None:
     """Serve for ever."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(limit), "127.0.0.1", port, backlog=1024)
+    timer = PreciseTimer()
+    server = await loop.create_server(lambda: Connection(limit, timer), "127.0.0.1", port, backlog=1024)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 
