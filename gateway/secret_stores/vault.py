@@ -21,8 +21,9 @@ from gateway.secret_stores.store import Content, Read
 _SHARE_OF_LEASE: Final = 0.9
 
 
-_STANDBY: Final = frozenset({472, 473})
-"""A standby node (https://developer.hashicorp.com/vault/api-docs/system/health)."""
+_STANDBY: Final = frozenset({307, 412, 472, 473})
+"""Of a standby node (https://developer.hashicorp.com/vault/api-docs/system/health): it redirects to
+the active one where it cannot hand on what it is asked, and answers 412 while it lacks what that has written."""
 
 
 def _is_temporary(status: int) -> bool:
@@ -92,6 +93,7 @@ class VaultStore:
             raise SecretError("Vault's answer is not that of a key/value engine, version 2", hint)
         hints = {
             403: f'its token needs a policy with: path "{mount}/data/{path}" {{ capabilities = ["read"] }}',
+            307: "it is a standby that redirects: write the `address` of a balancer, or of the active node",
             404: f"is it there, and not deleted? `vault kv get -mount={mount} {path}`",
             503: "it is sealed or in maintenance: `vault status`, then unseal it",
         }
