@@ -22,8 +22,8 @@ _SHARE_OF_LEASE: Final = 0.9
 
 
 _STANDBY: Final = frozenset({307, 412, 472, 473})
-"""Of a standby node (https://developer.hashicorp.com/vault/api-docs/system/health): it redirects to
-the active one where it cannot hand on what it is asked, and answers 412 while it lacks what that has written."""
+"""Of a standby node (https://developer.hashicorp.com/vault/api-docs/system/health). It redirects to the
+active one where it cannot hand a request on; 412 says that it lacks what that one has written."""
 
 
 def _is_temporary(status: int) -> bool:
