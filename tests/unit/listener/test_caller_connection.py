@@ -8,6 +8,7 @@ import ssl
 
 import pytest
 
+from gateway.listener.caller_connection import CallerConnection
 from gateway.listener.connections import ConnectionLimits
 from gateway.listener.request import Request
 from gateway.listener.tls_context import ListenerTls
@@ -151,6 +152,31 @@ def test_pipelined_requests_are_held_up_to_a_bound(run: Run) -> None:
     run(scene())
 
 
+def test_a_caller_that_pipelines_and_reads_nothing_is_served_no_further(run: Run) -> None:
+    served: list[str] = []
+
+    async def handle(request: Request) -> None:
+        served.append(request.target)
+        reply(request, bytes(MIB))
+
+    async def scene() -> None:
+        async with Port(handle) as port:
+            _, writer = await port.connect(limit=1024)
+            writer.write(GET % b"x" * 60)
+            while not port.listener._scope.connections:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0)
+            (connection,) = port.listener._scope.connections
+            assert isinstance(connection, CallerConnection)
+            async with asyncio.timeout(60):
+                while not connection._caller.paused:  # noqa: ASYNC110 - nothing tells of it
+                    await asyncio.sleep(0)
+            for _ in range(500):
+                await asyncio.sleep(0)
+            assert len(served) < 40  # what the kernel has taken, and one more
+
+    run(scene())
+
+
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 def test_connections_have_keepalive_and_no_delay(run: Run, *, secure: bool) -> None:
     options: list[int] = []
@@ -180,6 +206,24 @@ def test_a_caller_that_only_connects_is_closed_when_idle(run: Run) -> None:
     async def scene() -> None:
         async with Port(answer, ConnectionLimits(idle_seconds=0.1)) as port:
             assert await port.ask(b"") == b""
+
+    run(scene())
+
+
+def test_a_request_that_has_come_is_read_although_its_connection_was_idle_for_too_long(run: Run) -> None:
+    """The event loops may fire the timer first."""
+
+    async def scene() -> None:
+        async with Port(answer) as port:
+            reader, writer = await port.connect()
+            async with asyncio.timeout(60):
+                while not port.listener._scope.connections:  # noqa: ASYNC110 - nothing tells of it
+                    await asyncio.sleep(0)
+            (connection,) = port.listener._scope.connections
+            assert isinstance(connection, CallerConnection)
+            writer.write(GET % b"x")  # in the kernel at once
+            connection._is_idle()
+            assert await read_answer(reader) == b"/x"
 
     run(scene())
 

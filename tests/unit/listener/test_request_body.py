@@ -4,10 +4,12 @@ import asyncio
 
 import pytest
 
+from gateway.errors import Refusal
 from gateway.listener.body_receiver import BodyReceiver
 from gateway.listener.chunk_decoder import MalformedChunkError
-from gateway.listener.request_body import BUFFER_BYTES, NO_REQUEST_BODY, RequestBody
+from gateway.listener.request_body import BUFFER_BYTES, NO_REQUEST_BODY, RequestBody, take_whole
 from gateway.listener.request_parser import CHUNKED, UNREADABLE
+from gateway.policy.bodies import BodyFormat, BodyPlan
 
 
 def test_no_body_is_complete_and_empty_for_every_request() -> None:
@@ -101,3 +103,14 @@ def test_chunks_wait_undecoded_while_the_body_is_full() -> None:
     receiver.decode()
     assert receiver.body.complete
     assert receiver.rest == b"NEXT"
+
+
+def test_a_body_that_came_along_is_bounded_too() -> None:
+    """In chunks its length was not announced."""
+    plan = BodyPlan(BodyFormat.FORM, 10)
+    held: list[int] = []
+    assert take_whole(RequestBody.received(b"x" * 10), plan, held.append) == b"x" * 10
+    with pytest.raises(Refusal, match="body_too_large"):
+        take_whole(RequestBody.received(b"x" * 11), plan, held.append)
+    assert held == [10]
+    assert take_whole(RequestBody.received(b"x" * 11), BodyPlan(BodyFormat.NONE, 0), held.append) == b""
