@@ -148,8 +148,7 @@ class ConcurrencyLimiter:
             timer.cancel()
         return Permit(self, self._monotonic())
 
-    @staticmethod
-    async def let_granted_send() -> None:
+    async def let_granted_send(self) -> None:
         """Wait until every request that a permit was granted to in this turn of the loop has been sent.
 
         A single turn would have the caller's task alternate with theirs: where Twilio answers many requests
