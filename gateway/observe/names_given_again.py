@@ -28,12 +28,16 @@ class NamesGivenAgain:
 
     def apply(self, consumers: Mapping[str, Consumer]) -> None:
         """Note who has which name from now on."""
+        given: set[str] = set()
+        known = self._identities
         for name, consumer in consumers.items():
-            before = self._identities.get(name)
-            if before != consumer.identities:
-                self._identities[name] = consumer.identities
-                if before is not None and are_different(before, consumer.identities):
-                    self._give(name)
+            before, now = known.get(name), consumer.identities
+            if before != now:
+                known[name] = now
+                if before is not None and are_different(before, now):
+                    given.add(name)
+        if given:
+            self._give(given)
         if len(self._identities) > len(consumers) + _SPARE_NAMES:
             self._identities = {name: each.identities for name, each in consumers.items()}
 
@@ -52,8 +56,9 @@ class NamesGivenAgain:
         """Of the segments that were counted for a name, those of the consumer that has it now."""
         return counted - self._former_segments.get((name, country), 0)
 
-    def _give(self, name: str) -> None:
-        former = {key: count for key, count in self._counts.segments.items() if key[0] == name}
+    def _give(self, names: set[str]) -> None:
+        """In one pass over what was counted: a reload may replace the keys of all consumers."""
+        former = {key: count for key, count in self._counts.segments.items() if key[0] in names}
         self._former_segments.update(former)
-        self._since[name] = self._clock()
-        self._given.append(name)
+        self._since.update(dict.fromkeys(names, self._clock()))
+        self._given.extend(names)
