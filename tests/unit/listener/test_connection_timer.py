@@ -95,9 +95,9 @@ def test_a_nearer_deadline_replaces_a_farther_one(clock: Clock) -> None:
     late: list[str] = []
     timer = make(clock, late)
     timer.set(75, lambda: late.append("idle"))
-    timer.set(10, lambda: late.append("head"))
+    timer.set(5, lambda: late.append(f"head at {clock.now:g}"))
     clock.move_to(80)
-    assert late == ["head"]
+    assert late == ["head at 5"]
 
 
 def test_what_is_cleared_or_closed_never_fires(clock: Clock) -> None:

@@ -50,14 +50,16 @@ def test_c6_an_upload_of_which_nothing_is_taken_ends(run: Run) -> None:
     """Whether or not its caller is still there: only a write finds out."""
 
     async def body() -> AsyncIterator[bytes]:
-        while True:
+        for _ in range(64):
             yield BIG
+        await asyncio.get_running_loop().create_future()
 
     async def scenario() -> None:
         async with opened(early(gated(b"", asyncio.Event()))) as (upstream, pool):
             head = b"POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
             with pytest.raises(UpstreamFailure, match="upstream_timeout"):
-                await send(pool, upstream.url, data=head, upload=body(), chunked=True, upload_seconds=0.2)
+                async with asyncio.timeout(FAR / 2):
+                    await send(pool, upstream.url, data=head, upload=body(), chunked=True, upload_seconds=0.2)
             assert pool.size == 0
 
     run(scenario())
@@ -101,6 +103,23 @@ def test_uploads_are_held_back_and_may_be_answered_early(run: Run, chunked: bool
             assert (await send(pool, upstream.url, upload=body(), **upload)).status == 413
             assert pool.size == 0
             assert sent < 64 * len(BIG)
+
+    run(scenario())
+
+
+@on_both_loops
+def test_a_piece_without_content_does_not_end_a_chunked_body(run: Run) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        for piece in (b"a", b"", b"b"):
+            yield piece
+
+    async def scenario() -> None:
+        async with opened() as (upstream, pool):
+            head = b"POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+            async with asyncio.timeout(FAR / 2):
+                await send(pool, upstream.url, data=head, upload=body(), chunked=True, upload_seconds=FAR)
+            assert upstream.received[0].body == b"ab"
+            assert upstream.received[0].raw_body == b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n"
 
     run(scenario())
 
