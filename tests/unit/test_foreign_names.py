@@ -87,7 +87,8 @@ def test_no_other_file_names_anything_that_is_not_public() -> None:
     found = {
         str(path.relative_to(ROOT)): foreign
         for path in sorted(ROOT.rglob("*.py"))
-        if (foreign := (imported(path) - whole | attributes_of(path, whole)) - PUBLIC)
+        if "aiohttp" in path.read_text()
+        and (foreign := (imported(path) - whole | attributes_of(path, whole)) - PUBLIC)
     }
     assert found == LISTENER
 
