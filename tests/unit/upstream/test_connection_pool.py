@@ -197,6 +197,7 @@ def test_a_retired_pool_ends_with_its_last_answer(run: Run) -> None:
             assert (pool.size, ending.done()) == (1, False)
             gate.set()
             assert (await sending).body == b"late"
+            assert pool.size == 0  # at once, and not when it has been idle for long
             await asyncio.wait_for(ending, 60)
             assert pool.size == 0
 
