@@ -74,6 +74,14 @@ def test_what_was_granted_to_a_cancelled_wait_goes_to_the_next(run: Run) -> None
             assert await next_one is held
             held.abort()
             assert (pool.size, pool.waiting) == (0, 0)
+            held = await pool.acquire(upstream.url, soon())
+            gone = asyncio.create_task(pool.acquire(upstream.url, soon()))
+            await asyncio.sleep(0)
+            held.abort()  # what is granted now is a place to make another
+            gone.cancel()
+            with suppress(asyncio.CancelledError):
+                await gone
+            assert (pool.size, pool.waiting) == (0, 0)
 
     run(scenario())
 
