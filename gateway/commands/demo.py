@@ -9,11 +9,13 @@ import errno
 import os
 import random
 import secrets
+import signal
 import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
 
 import uvloop
 from yarl import URL
@@ -107,8 +109,13 @@ def run(args: argparse.Namespace) -> int:
         print(f"Taken: {', '.join(taken)}. The next free ports are used instead.\n", flush=True)
         others = {variable_of(setting): address for setting, address in taken.values()}
         source = source._replace(environ={**source.environ, **others})
+    signal.signal(signal.SIGTERM, _leave)  # until the gateway takes it: the CA's folder must not stay
     with DemoAuthority("quickstart", keys["quickstart"]) as authority:
         return uvloop.run(_demonstrate(source, account, keys, authority, traffic=args.traffic))
+
+
+def _leave(number: int, _: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _free_ports(resolved: ResolvedSettings) -> dict[str, tuple[str, str]]:

@@ -4,6 +4,7 @@ It is made for one run, in a folder that goes with the demo. The root's key is i
 """
 
 import secrets
+import shlex
 import tempfile
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -17,10 +18,14 @@ from gateway.config.loading.environment import variable_of
 _TEXT: Final = """\
 A program that calls https://api.twilio.com, in any language, unmodified:
 
-  {command} run --gateway {url} --ca {folder}/root.pem \\
-    --consumer {consumer} --key-file {folder}/{consumer}.key -- COMMAND
+  {command} run --gateway {url} --ca {root} \\
+    --consumer {consumer} --key-file {key_file} -- COMMAND
 """
-_WITHOUT: Final = """\
+_NO_FOLDER: Final = """\
+Unmodified programs that call https://api.twilio.com reach it under `gateway run`, once the demo can make
+a CA: let TMPDIR name a directory that can be written to, and start it again.
+"""
+_NO_EXTRA: Final = """\
 Unmodified programs that call https://api.twilio.com reach it under `gateway run`, once the demo can make
 a CA: pip install 'twilio-gateway[cryptography]' (`make install` does), and start it again.
 """
@@ -32,8 +37,8 @@ class DemoAuthority:
     def __init__(self, consumer: str, key: str) -> None:
         self._consumer = consumer
         self._key = key
-        self._is_made = False
-        self._folder = tempfile.TemporaryDirectory(prefix="gateway-demo-")
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._missing = _NO_EXTRA
 
     def __enter__(self) -> Self:
         return self
@@ -41,10 +46,12 @@ class DemoAuthority:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._folder.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def write(self, hosts: Iterable[str]) -> dict[str, str]:
-        """The variables that add `ca:` to the configuration; none without the `cryptography` extra.
+        """The variables that add `ca:` to the configuration; none without the `cryptography` extra, or
+        without a directory for temporary files (a container's root may be read-only).
 
         `hosts`: names beside twilio.com that the gateway signs for. Raises `AuthorityError`.
         """
@@ -52,13 +59,17 @@ class DemoAuthority:
             from gateway.ca.authority_files import CERTIFICATE, KEY, ROOT_KEY, AuthorityFiles
         except ImportError:
             return {}
+        try:
+            self._folder = tempfile.TemporaryDirectory(prefix="gateway-demo-")
+        except OSError:
+            self._missing = _NO_FOLDER
+            return {}
         folder = Path(self._folder.name)
         AuthorityFiles(folder).create(hosts, secrets.token_bytes(32), datetime.now(UTC))
         (folder / ROOT_KEY).unlink()  # nobody signs with it again
         key_file = folder / f"{self._consumer}.key"
         key_file.touch(mode=0o600)
         key_file.write_text(self._key)
-        self._is_made = True
         return {
             variable_of("ca.certificate"): str(folder / CERTIFICATE),
             variable_of("ca.key.file"): str(folder / KEY),
@@ -66,6 +77,10 @@ class DemoAuthority:
 
     def text(self, url: str) -> str:
         """What is printed of it: a command that runs a program. `url` is the gateway's."""
-        if not self._is_made:
-            return _WITHOUT
-        return _TEXT.format(command=own_command(), url=url, folder=self._folder.name, consumer=self._consumer)
+        if self._folder is None:
+            return self._missing
+        folder = Path(self._folder.name)
+        root, key_file = (shlex.quote(str(folder / name)) for name in ("root.pem", f"{self._consumer}.key"))
+        return _TEXT.format(
+            command=own_command(), url=url, root=root, key_file=key_file, consumer=self._consumer
+        )

@@ -3,9 +3,12 @@
 import asyncio
 import os
 import re
+import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -119,3 +122,29 @@ def test_says_what_is_missing_without_the_extra(monkeypatch: pytest.MonkeyPatch)
     with DemoAuthority("quickstart", "key") as authority:
         assert authority.write([]) == {}
         assert "twilio-gateway[cryptography]" in authority.text("http://127.0.0.1:8080")
+
+
+def test_there_is_no_ca_where_nothing_can_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A container's root may be read-only, without a /tmp: the demo works there, too."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with DemoAuthority("quickstart", "key") as authority:
+        assert authority.write([]) == {}
+        assert "let TMPDIR name a directory" in authority.text("http://127.0.0.1:8080")
+
+
+def test_the_ca_goes_with_a_demo_that_is_terminated_while_it_starts(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway", "demo"],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while not any(tmp_path.glob("*/quickstart.key")):
+            assert process.poll() is None
+        process.terminate()
+        process.wait(90)
+    finally:
+        process.kill()
+        process.wait()
+    assert not any(tmp_path.iterdir())
