@@ -127,7 +127,8 @@ class UrlForm:
         return parts if good and "#" not in text else None
 
 
-_AUTHORITY: Final = re.compile(r"(?:[^\\\[\]]*@)?(?:\[[^\[\]]*:[^\[\]]*\]|[A-Za-z0-9._-]+)(?::[0-9]*)?")
+_AUTHORITY: Final = re.compile(r"(?:[^\[\]]*@)?(?:\[[^\[\]]*:[^\[\]]*\]|[A-Za-z0-9._-]+)(?::[0-9]*)?")
+_FOR_HTTP: Final = ("http", "https")
 
 
 def _is_authority(parts: SplitResult) -> bool:
@@ -137,8 +138,17 @@ def _is_authority(parts: SplitResult) -> bool:
     if ":" in host:
         ip_address(host)
     elif "xn--" in host:
-        host.encode().decode("idna")
+        _read_idna(host)
+    if "\\" in parts.netloc and parts.scheme in _FOR_HTTP:  # redis-py takes a password that has one
+        return False
     return host != "" and _AUTHORITY.fullmatch(parts.netloc) is not None
+
+
+def _read_idna(host: str) -> str | None:
+    """The host as aiohttp reads it, by IDNA of 2008 or 2003. Raises ValueError."""
+    from yarl import URL  # not needed by other configurations
+
+    return URL.build(scheme="http", host=host).host
 
 
 MEMORY: Final = "memory"

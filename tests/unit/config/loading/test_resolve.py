@@ -107,6 +107,23 @@ def test_d2_a_proxy_by_reference_that_is_no_url_is_a_problem_and_no_fault(write:
     assert "word-of-the-user" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        pytest.param(
+            "upstream: {proxy: {env: URL}}", "http://u:p%5C@xn--fa-hia.example:3128", id="idna-2008"
+        ),
+        pytest.param("upstream: {proxy: {env: URL}}", "http://xn--i-7iq.example", id="idna-2003"),
+        pytest.param("store: {env: URL}", "redis://:pass\\word@redis:6379", id="backslash-for-redis"),
+    ],
+)
+def test_d2_urls_that_the_client_reads_are_taken(write: Write, setting: str, value: str) -> None:
+    resolved = load_resolved(write(f"{GOOD}{setting}\n"), ENVIRON | {"URL": value})
+    found = resolved.proxy or resolved.store
+    assert found is not None
+    assert found.reveal() == value
+
+
 def test_a_problem_found_later_has_its_line(write: Write) -> None:
     origins = load_resolved(write(GOOD), ENVIRON).origins
     problem = origins.problem(("consumers", "billing", "allow", 0), "no rule", "correct it")
