@@ -94,10 +94,12 @@ def _tokens(issuers: list[str], consumers: Consumers) -> Iterator[Finding]:
             if isinstance(issuer, str) and issuer not in known:
                 yield Finding((*path, "issuer"), "no issuer has this name", suggest(issuer, issuers))
             if isinstance(issuer, str) and isinstance(claims, dict):
-                plain = {
-                    parse_claim_path(claim): text for claim, text in claims.items() if isinstance(text, str)
+                wanted = {
+                    (parse_claim_path(claim), text) for claim, text in claims.items() if isinstance(text, str)
                 }
-                if len(plain) == len(claims):  # one that gives a claim two texts has no tokens
+                plain = dict(wanted)
+                is_whole = all(isinstance(text, str) for text in claims.values())
+                if is_whole and len(plain) == len(wanted):  # one that gives a claim two texts has no tokens
                     index.add(_Claims(path, name, issuer, plain))
     for path, other in index.find_shared():
         message = f"a token can have these claims and those of {_shown(other)}"

@@ -195,3 +195,19 @@ def test_c13_a_claim_is_the_same_in_both_spellings() -> None:
     issuers = [{"name": "i", "issuer": "u", "jwks_url": "https://u"}]
     found = list(find_identity_contradictions(issuers, consumers))
     assert [each.path[1] for each in found] == ["b", "d"]
+
+
+def test_c13_a_claim_in_both_spellings_with_one_text_is_one_claim() -> None:
+    """Such an entry has tokens, unlike one that gives the claim two texts."""
+    consumers: Consumers = [
+        (name, {"keys": ["x"], "jwt": [{"issuer": "i", "claims": claims}]})
+        for name, claims in (
+            ("a", {"sub": "1", "/sub": "1"}),
+            ("b", {"sub": "1"}),
+            ("c", {"sub": "2", "/sub": "3"}),
+            ("d", {"sub": "2"}),
+        )
+    ]
+    issuers = [{"name": "i", "issuer": "u", "jwks_url": "https://u"}]
+    found = list(find_identity_contradictions(issuers, consumers))
+    assert [each.path[1] for each in found] == ["b"]
