@@ -54,6 +54,7 @@ class RequestService:
     sleep: Callable[[float], Awaitable[None]]
     mint: Callable[[str], str]
     request_ids: Random
+    may_act: Callable[[SimulatedExchange], bool]
     late_commits: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -118,6 +119,8 @@ class RequestService:
         return (await strike_after(plan, closed) or answer) if plan else answer
 
     async def _act(self, exchange: SimulatedExchange, caller: SimulatedCaller) -> Answer:
+        if not self.may_act(exchange):
+            raise Severed("reset")
         received = exchange.received
         if exchange.match is None:
             raise not_found(received.path)
@@ -160,7 +163,7 @@ class RequestService:
 
         async def commit() -> None:
             await self.sleep(seconds)
-            with suppress(TwilioError):  # nothing is left to answer
+            with suppress(TwilioError, Severed):  # nothing is left to answer
                 await self._act(exchange, caller)
 
         task = asyncio.get_running_loop().create_task(commit())

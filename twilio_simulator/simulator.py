@@ -23,7 +23,7 @@ from twilio_simulator.dates import rfc2822_stamp
 from twilio_simulator.directory import Directory
 from twilio_simulator.faults import Faults
 from twilio_simulator.journal import Journal
-from twilio_simulator.request_service import RequestService
+from twilio_simulator.request_service import RequestService, SimulatedExchange
 from twilio_simulator.resource_values import Fields
 from twilio_simulator.simulated_accounts import DEFAULT_ACCOUNT, SimulatedAccount
 from twilio_simulator.status_callbacks import StatusCallbacks
@@ -72,7 +72,10 @@ class Simulator:
             sleep=sleep,
             mint=self._mint,
             request_ids=_generator(seed + 2),
+            may_act=lambda exchange: self.may_act(exchange),
         )
+        self.may_act: Callable[[SimulatedExchange], bool] = lambda _: True
+        """Asked before a request is processed: if False, its connection is reset and nothing is done."""
         self._controls = Controls(self.faults, self.journal, self.store, self.counts, self.reset)
         self._open_accounts()
         self._running: set[asyncio.Task[object]] = set()

@@ -2,8 +2,8 @@
 
 `python -m tests.bench.at_most_once [--creates 100000]`: two replicas share a Redis, Twilio is asked
 (`ask: true`). One of them is killed every 20 s and started again, Redis pauses for 50 to 500 ms at random.
-The simulator runs in this process, the gateways in theirs. Each message is labelled by its text. A run says
-nothing where the simulator itself was too late: what it reads long after it was sent, nobody can foresee.
+The simulator runs in this process, the gateways in theirs. Each message is labelled by its text. What a
+simulator without enough CPU reads long after it was sent is not made (`upstream_promptness.py`).
 """
 
 import argparse
@@ -143,9 +143,10 @@ async def measure(creates: int, callers: int, seed: int = 0, kill_every: float =
                 for replica in replicas:
                     await replica.start()
                 ports = [replica.port for replica in replicas]
-                promptness = UpstreamPromptness(simulator.url)
+                promptness = UpstreamPromptness(simulator)
                 chaos = (
                     promptness.watch(),
+                    promptness.beat(),
                     _kill_now_and_then(run, replicas, kill_every),
                     _pause_redis(run, server, random.Random(seed)),
                 )
@@ -157,8 +158,6 @@ async def measure(creates: int, callers: int, seed: int = 0, kill_every: float =
     print(f"{run.describe(creates)}\n  {time.monotonic() - began:.0f} s", flush=True)
     found = run.problems(labels)
     print(f"  {promptness.describe()}")
-    if promptness.is_late:
-        found["runs that say nothing"] = ["the simulator was too late: make fewer callers"]
     for name, texts in found.items():
         print(f"  {name}: {len(texts)}, such as {texts[:3]}")
     return not found
