@@ -12,7 +12,7 @@ Figures = Mapping[str, Any]
 """Of the last 15 minutes `requests`, `errors`, `refusals`, `rate` (a second), `last_at`, and lists whose
 entries begin with what is counted: `durations` (bucket, count), `codes`, `slugs`, `sdks`; since `started_at`
 `segments` (country, count) and `repeats` (route, event, count); of the `latest` exchanges `addresses`
-(address, calls, last).
+(address, calls, last). `of` has the identities of the consumer that the name was, when they were read.
 """
 _SUMMED: Final = ("requests", "errors", "refusals", "rate", "latest")
 _NAMES: Final[Mapping[str, tuple[type, ...]]] = {

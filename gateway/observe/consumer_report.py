@@ -48,17 +48,22 @@ class ConsumerReports:
         self._started_at = started_at
         self._stops = stops
 
-    def marks(self) -> dict[str, tuple[int, int, float, bool]]:
+    def marks(self) -> dict[str, tuple[int, int, float, bool, tuple[str, ...]]]:
         """By every consumer that has figures: something that changes whenever they do."""
         breakdowns = self._traffic_window.tables.consumers(self._traffic_window.refresh())
         counted = {name for name, _ in self._counts.segments.copy()}
         counted |= {name for name, _, _ in self._counts.repeats.copy()}
         found = {name: breakdowns.get(name, Breakdown()) for name in {*breakdowns, *counted} if name}
         shows = self._traffic_window.shows_addresses()
-        return {name: (each.requests, each.errors, each.last_at, shows) for name, each in found.items()}
+        whose = self._given_again.identities
+        return {
+            name: (each.requests, each.errors, each.last_at, shows, whose(name))
+            for name, each in found.items()
+        }
 
     def figures(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
         """What this replica counted of these consumers."""
+        whose = {name: list(self._given_again.identities(name)) for name in names}
         now = self._traffic_window.refresh()
         tables = self._traffic_window.tables
         breakdowns, rates = tables.consumers(now), tables.rates(now)
@@ -68,6 +73,7 @@ class ConsumerReports:
             breakdown = breakdowns.get(name, Breakdown())
             addresses, latest = callers.get(name, ({}, 0))
             found[name] = {
+                "of": whose[name],
                 "requests": breakdown.requests,
                 "errors": breakdown.errors,
                 "refusals": breakdown.refusals,

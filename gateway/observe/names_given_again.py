@@ -52,6 +52,10 @@ class NamesGivenAgain:
         """When the consumer that has the name now got it, or when the process began to count."""
         return self._since.get(name, started_at)
 
+    def identities(self, name: str) -> tuple[str, ...]:
+        """Those of the consumer that has the name now, or had it last (`derive_identities`)."""
+        return self._identities.get(name, ())
+
     def own_segments(self, name: str, country: str, counted: int) -> int:
         """Of the segments that were counted for a name, those of the consumer that has it now."""
         return counted - self._former_segments.get((name, country), 0)

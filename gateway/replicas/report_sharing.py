@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from gateway.consumers.consumer import are_different
 from gateway.observe.consumer_figures import Figures, merge_figures
 from gateway.redis.redis_store import RedisStore
 from gateway.redis.script import Script
@@ -113,10 +114,20 @@ class ReportSharing:
                 if not isinstance(at, int | float) or (text is None and marker.get("all") is not True):
                     notes.append(f"{name} has published nothing of this consumer")
                     continue
-                figures.append(read_object(text or b""))
+                report = read_object(text or b"")
+                if are_different(_whose(own), _whose(report)):  # one of the two has not reloaded yet
+                    notes.append(f"{name} knows another consumer of this name")
+                    continue
+                figures.append(report)
                 counted.append(name)
                 as_of = min(as_of, at)
         return MergedReport(merge_figures(figures), counted, len(live) + 1, as_of, "; ".join(notes))
+
+
+def _whose(figures: Figures) -> tuple[str, ...]:
+    """Older releases do not say it."""
+    identities = figures.get("of")
+    return tuple(map(str, identities)) if isinstance(identities, list) else ()
 
 
 def alone(own: Figures, replica: str, note: str) -> MergedReport:
