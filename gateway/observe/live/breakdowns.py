@@ -6,7 +6,7 @@ slugs, and a fixed number of codes.
 """
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -113,13 +113,13 @@ class _Slice:
     codes: dict[int, Breakdown] = field(default_factory=dict)
     slugs: dict[str, Breakdown] = field(default_factory=dict)
 
-    def take(self, cells: Cells) -> None:
-        """Add cells up."""
+    def take(self, cells: Cells, without: Collection[str] = ()) -> None:
+        """Add cells up; those of consumers in `without` not by consumer."""
         for name, cell in cells.items():
             if name.product == OWN_PRODUCT:
                 continue
             count = cell.requests
-            caller = _of(self.consumers, name.consumer)
+            caller = Breakdown() if name.consumer in without else _of(self.consumers, name.consumer)
             caller.take(cell)
             caller.count_sdk(name.sdk or UNKNOWN_SDK, count)
             if name.label:
@@ -143,6 +143,8 @@ class Breakdowns:
     def __init__(self, on_close: Callable[[int, Cells], None] = lambda number, cells: None) -> None:
         self._on_close = on_close
         self._open: OpenCells | None = None
+        self._before: list[tuple[Cells, set[str]]] = []
+        """Of the same ten seconds: what was counted before consumers were forgotten, and these."""
         self._closed = 0
         self._slices: deque[_Slice] = deque(maxlen=_SLICES)
         self._seconds: deque[tuple[int, dict[str, int]]] = deque(maxlen=RATE_SECONDS + 1)
@@ -179,8 +181,12 @@ class Breakdowns:
 
     def forget(self, consumer: str) -> None:
         """Leave a consumer out of its own table from now on; of routes, codes and slugs it stays a part."""
-        if self._open is not None:
-            self._close(self._open)
+        if self._open is not None and (counted := self._open.read()):
+            self._before.append((counted, set()))
+            self._open = OpenCells(self._open.number)
+        for _, forgotten in self._before:
+            forgotten.add(consumer)
+        self._unfolded = None
         for each in self._slices:
             each.consumers.pop(consumer, None)
         for _, counts in self._seconds:
@@ -216,12 +222,12 @@ class Breakdowns:
         """Those of these ten seconds; of the ones that are open, if these are over."""
         if self._closed - number > _MOST_BACK:
             self._slices.clear()  # the clock was set back
-            self._open, self._closed = None, number - 1
+            self._open, self._before, self._closed = None, [], number - 1
         number = max(number, self._closed + 1)
         cells = self._open
         if cells is not None and cells.number - number > _MOST_BACK:
             self._slices.clear()
-            cells = None
+            cells, self._before = None, []
         elif cells is not None and cells.number < number:
             self._close(cells)
             cells = None
@@ -230,12 +236,16 @@ class Breakdowns:
         return cells
 
     def _close(self, cells: OpenCells) -> None:
-        read, number = cells.read(), cells.number * CELL_SECONDS // _SLICE_SECONDS
+        whole, number = cells.read(), cells.number * CELL_SECONDS // _SLICE_SECONDS
         if not self._slices or self._slices[-1].number < number:
             self._slices.append(_Slice(number))
-        self._slices[-1].take(read)
-        self._open, self._closed, self._unfolded = None, cells.number, None
-        self._on_close(cells.number, read)
+        self._slices[-1].take(whole)
+        for counted, forgotten in self._before:
+            self._slices[-1].take(counted, forgotten)
+            for name, cell in counted.items():
+                whole.setdefault(name, Cell()).add(cell)
+        self._open, self._before, self._closed, self._unfolded = None, [], cells.number, None
+        self._on_close(cells.number, whole)
 
     def _recent(self, now: float) -> list[_Slice]:
         first = int(now) // _SLICE_SECONDS - _SLICES
@@ -247,6 +257,8 @@ class Breakdowns:
             cells = OpenCells(0) if self._open is None else self._open
             self._unfolded = _Slice(cells.number * CELL_SECONDS // _SLICE_SECONDS)
             self._unfolded.take(cells.read())
+            for counted, forgotten in self._before:
+                self._unfolded.take(counted, forgotten)
         return self._unfolded
 
     def _second(self, second: int) -> dict[str, int]:

@@ -207,3 +207,25 @@ def test_limiters_by_the_minute() -> None:
         (int(NOW) + 60, {"main": LimiterReading(1, 1, 1)}),
     ]
     assert len(history.readings(60, NOW + 120)) == 1
+
+
+def test_b16_charts_keep_what_tables_forget() -> None:
+    """Several reloads in ten seconds, each of which gives a name to another consumer."""
+    history = TrafficHistory()
+    tables = Breakdowns(history.add)
+    for second, name in enumerate(("a", "b", "c", "a", "d")):
+        tables.add([finished(NOW + second, consumer=name), finished(NOW + second, consumer="kept")])
+        tables.close(NOW + second)
+        if name != "d":
+            tables.forget(name)
+        found = {name: each.requests for name, each in tables.consumers(NOW + second).items()}
+        assert found == {"kept": second + 1} | ({"d": 1} if name == "d" else {})
+        assert sum(each.requests for each in tables.routes(NOW + second).values()) == 2 * (second + 1)
+    before = (tables.consumers(NOW + 5), tables.routes(NOW + 5))
+    for second in range(5, 75):
+        tables.close(NOW + second)
+    assert (tables.consumers(NOW + 75), tables.routes(NOW + 75)) == before
+    points = history.points(EVERYTHING, FINE_SECONDS, NOW + 75)
+    assert [point.t - NOW for point in points] == [10.0 * number for number in range(7)]
+    assert sum(points[0].durations.values()) == 10
+    assert counted(history, CellFilter("a"), LONG_SECONDS, NOW + 75) == 2
