@@ -25,6 +25,11 @@ _STANDBY: Final = frozenset({307, 412, 472, 473})
 """Of a standby node (https://developer.hashicorp.com/vault/api-docs/system/health). It redirects to the
 active one where it cannot hand a request on; 412 says that it lacks what that one has written."""
 
+_OF_ITS_NODE: Final = {
+    307: "it is a standby that redirects: write the `address` of a balancer, or of the active node",
+    503: "it is sealed or in maintenance: `vault status`, then unseal it",
+}
+
 
 def _is_temporary(status: int) -> bool:
     return is_temporary(status) or status in _STANDBY
@@ -93,11 +98,9 @@ class VaultStore:
             raise SecretError("Vault's answer is not that of a key/value engine, version 2", hint)
         hints = {
             403: f'its token needs a policy with: path "{mount}/data/{path}" {{ capabilities = ["read"] }}',
-            307: "it is a standby that redirects: write the `address` of a balancer, or of the active node",
             404: f"is it there, and not deleted? `vault kv get -mount={mount} {path}`",
-            503: "it is sealed or in maintenance: `vault status`, then unseal it",
         }
-        hint = hints.get(reply.status, "Vault's log says why")
+        hint = (_OF_ITS_NODE | hints).get(reply.status, "Vault's log says why")
         raise SecretError(f"Vault answered {reply.status}", hint, temporary=_is_temporary(reply.status))
 
     async def _login(self, http: StoreHttp) -> str:
@@ -122,8 +125,11 @@ class VaultStore:
         if reply.status != 200:
             raise SecretError(
                 f"Vault answered {reply.status} to the login at auth/{settings.mount}",
-                f"check its role {settings.role} and the service account bound to it; "
-                "Vault must be allowed to review tokens",
+                _OF_ITS_NODE.get(
+                    reply.status,
+                    f"check its role {settings.role} and the service account bound to it; "
+                    "Vault must be allowed to review tokens",
+                ),
                 temporary=_is_temporary(reply.status),
             )
         token, lease = reply.value("auth", "client_token"), reply.value("auth", "lease_duration")
