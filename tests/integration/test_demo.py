@@ -18,18 +18,23 @@ from tests.support.free_ports import free_port
 from twilio_simulator.demo_traffic import SERVICES
 
 
-@asynccontextmanager
-async def demo(*options: str) -> AsyncIterator[asyncio.StreamReader]:
-    """Its standard output. It ends with 0 when it is terminated; all within 90 s."""
-    environ = {
+def environ_of_demo() -> dict[str, str]:
+    """With ports that nothing else has."""
+    return {
+        **os.environ,
         "GATEWAY__LISTEN": "127.0.0.1:0",
         "GATEWAY__ADMIN__LISTEN": "127.0.0.1:0",
         "GATEWAY__UPSTREAM__CONNECT_TO": f"http://127.0.0.1:{free_port()}",
         "GATEWAY__LOG__LEVEL": "error",
     }
+
+
+@asynccontextmanager
+async def demo(*options: str) -> AsyncIterator[asyncio.StreamReader]:
+    """Its standard output. It ends with 0 when it is terminated; all within 90 s."""
     command = [sys.executable, "-m", "gateway", "demo", *options]
     process = await asyncio.create_subprocess_exec(
-        *command, env={**os.environ, **environ}, stdout=asyncio.subprocess.PIPE
+        *command, env=environ_of_demo(), stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     try:
@@ -135,7 +140,7 @@ def test_there_is_no_ca_where_nothing_can_be_written(monkeypatch: pytest.MonkeyP
 def test_the_ca_goes_with_a_demo_that_is_terminated_while_it_starts(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "gateway", "demo"],
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env={**environ_of_demo(), "TMPDIR": str(tmp_path)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
