@@ -70,6 +70,4 @@ def derive_identities(evidence: Iterable[str]) -> tuple[str, ...]:
 
 def are_different(identities: tuple[str, ...], others: tuple[str, ...]) -> bool:
     """Whether two consumers of one name share no identity. Where one has none, nothing is known of it."""
-    if not identities or not others:
-        return False
-    return not any(identity in others for identity in identities)
+    return bool(identities and others) and frozenset(identities).isdisjoint(others)

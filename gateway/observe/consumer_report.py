@@ -63,7 +63,6 @@ class ConsumerReports:
 
     def figures(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
         """What this replica counted of these consumers."""
-        whose = {name: list(self._given_again.identities(name)) for name in names}
         now = self._traffic_window.refresh()
         tables = self._traffic_window.tables
         breakdowns, rates = tables.consumers(now), tables.rates(now)
@@ -73,7 +72,7 @@ class ConsumerReports:
             breakdown = breakdowns.get(name, Breakdown())
             addresses, latest = callers.get(name, ({}, 0))
             found[name] = {
-                "of": whose[name],
+                "of": list(self._given_again.identities(name)),
                 "requests": breakdown.requests,
                 "errors": breakdown.errors,
                 "refusals": breakdown.refusals,

@@ -6,7 +6,9 @@ they are for operators, who know what they changed.
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
+from gateway.background.breathing import breathe, short_turns
 from gateway.consumers.consumer import Consumer, are_different
 from gateway.observe.metrics.exchange_counts import ExchangeCounts
 
@@ -21,32 +23,23 @@ class NamesGivenAgain:
         """`clock` gives seconds since the epoch."""
         self._counts = counts
         self._clock = clock
+        self._applied: deque[_Applied] = deque()
         self._identities: dict[str, tuple[str, ...]] = {}
         self._since: dict[str, float] = {}
         self._former_segments: dict[tuple[str, str], int] = {}
-        self._given: deque[str] = deque()
 
     def apply(self, consumers: Mapping[str, Consumer]) -> None:
-        """Note who has which name from now on."""
-        given: set[str] = set()
-        known = self._identities
-        for name, consumer in consumers.items():
-            before, now = known.get(name), consumer.identities
-            if before != now:
-                known[name] = now
-                if before is not None and are_different(before, now):
-                    given.add(name)
-        if given:
-            self._give(given)
-        if len(self._identities) > len(consumers) + _SPARE_NAMES:
-            self._identities = {name: each.identities for name, each in consumers.items()}
+        """Note who has which name from now on. It is compared by `take`: a reload may replace the keys of
+        thousands of consumers, for which the data loop has no time."""
+        identities = {name: each.identities for name, each in consumers.items()}
+        self._applied.append(_Applied(identities, self._counts.segments.copy(), self._clock()))
 
-    def take(self) -> list[str]:
-        """The names that were given to others since the last call."""
-        found: list[str] = []
-        while self._given:
-            found.append(self._given.popleft())
-        return found
+    def take(self) -> set[str]:
+        """The names that were given to others since the last call. What the other methods say is of then."""
+        given: set[str] = set()
+        while self._applied:
+            given |= self._compare(self._applied.popleft())
+        return given
 
     def since(self, name: str, started_at: float) -> float:
         """When the consumer that has the name now got it, or when the process began to count."""
@@ -60,9 +53,29 @@ class NamesGivenAgain:
         """Of the segments that were counted for a name, those of the consumer that has it now."""
         return counted - self._former_segments.get((name, country), 0)
 
-    def _give(self, names: set[str]) -> None:
-        """In one pass over what was counted: a reload may replace the keys of all consumers."""
-        former = {key: count for key, count in self._counts.segments.items() if key[0] in names}
-        self._former_segments.update(former)
-        self._since.update(dict.fromkeys(names, self._clock()))
-        self._given.extend(names)
+    def _compare(self, applied: "_Applied") -> set[str]:
+        known, given = self._identities, set[str]()
+        with short_turns():
+            for name, now in applied.identities.items():
+                breathe()
+                before = known.get(name)
+                if before != now:
+                    known[name] = now
+                    if before is not None and are_different(before, now):
+                        given.add(name)
+        if given:
+            self._former_segments |= {
+                key: count for key, count in applied.segments.items() if key[0] in given
+            }
+            self._since.update(dict.fromkeys(given, applied.at))
+        if len(known) > len(applied.identities) + _SPARE_NAMES:
+            self._identities = applied.identities
+        return given
+
+
+class _Applied(NamedTuple):
+    """The identities of consumers at a reload, and the segments that were counted for names until then."""
+
+    identities: dict[str, tuple[str, ...]]
+    segments: dict[tuple[str, str], int]
+    at: float

@@ -179,18 +179,21 @@ class Breakdowns:
             self._on_close(empty, {})
             self._closed = empty
 
-    def forget(self, consumer: str) -> None:
-        """Leave a consumer out of its own table from now on; of routes, codes and slugs it stays a part."""
+    def forget(self, consumers: Collection[str]) -> None:
+        """Leave consumers out of their own table from now on; of routes, codes and slugs they stay a part."""
+        gone = frozenset(consumers)
         if self._open is not None and (counted := self._open.read()):
             self._before.append((counted, set()))
             self._open = OpenCells(self._open.number)
         for _, forgotten in self._before:
-            forgotten.add(consumer)
+            forgotten |= gone
         self._unfolded = None
         for each in self._slices:
-            each.consumers.pop(consumer, None)
+            for name in gone & each.consumers.keys():
+                del each.consumers[name]
         for _, counts in self._seconds:
-            counts.pop(consumer, None)
+            for name in gone & counts.keys():
+                del counts[name]
 
     def consumers(self, now: float) -> dict[str, Breakdown]:
         """By name; '' stands for unknown callers."""

@@ -5,7 +5,7 @@ reads it.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.exchange import Exchange
@@ -41,7 +41,7 @@ class TrafficWindow:
         exchange_queue: ExchangeQueue,
         clock: Callable[[], float] = time.time,
         shows_addresses: Callable[[], bool] = lambda: True,
-        given_again: Callable[[], Iterable[str]] = lambda: (),
+        given_again: Callable[[], Collection[str]] = lambda: (),
     ) -> None:
         now = clock()
         self._given_again = given_again
@@ -63,8 +63,8 @@ class TrafficWindow:
             self.history.add(exchanges, self.tables.add(exchanges))
             self.consumer_keys.add(exchanges)
             self._record_keys(exchanges)
-        for name in self._given_again():
-            self.tables.forget(name)
+        if names := self._given_again():
+            self.tables.forget(names)
         return self._clock()
 
     def close_second(self, limiters: Mapping[str, LimiterReading]) -> None:

@@ -217,7 +217,7 @@ def test_b16_charts_keep_what_tables_forget() -> None:
         tables.add([finished(NOW + second, consumer=name), finished(NOW + second, consumer="kept")])
         tables.close(NOW + second)
         if name != "d":
-            tables.forget(name)
+            tables.forget([name])
         found = {name: each.requests for name, each in tables.consumers(NOW + second).items()}
         assert found == {"kept": second + 1} | ({"d": 1} if name == "d" else {})
         assert sum(each.requests for each in tables.routes(NOW + second).values()) == 2 * (second + 1)
