@@ -201,6 +201,7 @@ class SharedIntents:
 
     async def _renew(self, lease: IntentLease) -> None:
         asked_at = self._time()
+        lease.is_asked = lease.is_asked or self.is_available  # it may be what enters it: the store was away
         was_unsure, lease.is_unsure = lease.is_unsure, True  # until it is answered; else the next round asks
         with suppress(StoreUnavailable):
             renewed = await self._enter(RENEW, lease)

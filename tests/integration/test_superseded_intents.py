@@ -160,6 +160,26 @@ async def test_a_renewal_that_runs_after_the_end_enters_nothing(
     assert listed(server) == {"open": set(), "leases": set(), "to": set()}
 
 
+async def test_what_a_renewal_entered_is_superseded_like_what_began(
+    server: RedisServer, one: GuardReplica, intents: SharedIntents
+) -> None:
+    """It was sent while the store was away, and entered when that was back: its end is as much needed."""
+    lease = make_lease(intents, one.store.store.server_clock.now())
+    one.store.away = True
+    with pytest.raises(StoreUnavailable):
+        await intents.begin(lease)
+    one.store.away = False
+    intents.hold(lease)
+    await intents._renew(lease)
+    assert listed(server)["open"] == {lease.outcome.id.encode()}
+    one.store.faults += ["before", "before"]
+    intents.end(lease, FORGOTTEN)
+    await intents.settled()
+    second = make_lease(intents, one.store.store.server_clock.now())
+    assert second.supersedes == (lease.outcome.id,)
+    assert await intents.begin(second) is None
+
+
 async def test_what_a_store_that_is_away_was_never_asked_needs_no_end(
     one: GuardReplica, intents: SharedIntents
 ) -> None:
