@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
@@ -112,6 +113,8 @@ def measure_kept(
         tunnels = {
             each: [stack.enter_context(inside(each.url, context)) for _ in range(8)] for each in gateways
         }
+        for sock in chain(*bare.values(), *tunnels.values()):
+            ask(sock)  # a tunnel without a first request is closed after ten seconds
         ratios = []
         for number in range(-1, rounds):
             asked, tunnelled = gateways if number % 2 else reversed(gateways)
