@@ -49,8 +49,12 @@ def main(folder: Path, command: list[str]) -> int:
 
 
 def _key(command: list[str]) -> str:
-    """Of what decides the object file: not the place of a header, but what stands in it."""
-    preprocessed = [*_without(command, ("-c", "-o")), "-E", "-P"]
+    """Of what decides the object file: not the place of a header, but what stands in it.
+
+    A header of mypyc's names itself in errors (`__FILE__`), which would make each place another text.
+    """
+    unnamed = [f"-fmacro-prefix-map={each[2:]}=" for each in command if each.startswith("-I")]
+    preprocessed = [*_without(command, ("-c", "-o")), *unnamed, "-E", "-P"]
     text = subprocess.run(preprocessed, check=True, stdout=subprocess.PIPE).stdout
     version = subprocess.run([command[0], "--version"], check=True, stdout=subprocess.PIPE).stdout
     options = [each for each in _without(command, _OF_PLACES) if each.startswith("-") and each[:2] != "-I"]

@@ -82,3 +82,17 @@ def test_a_stub_is_not_looked_for(workshop: Workshop) -> None:
         assert workshop.compile("int x;\n") == 0
     assert workshop.compiled == 2
     assert not (workshop.folder / "kept").exists()
+
+
+def test_a_header_that_names_itself_is_one_text_wherever_it_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CC", "cc")
+    for name in ("a", "b"):
+        place = tmp_path / name
+        place.mkdir()
+        (place / "h.h").write_text("static inline const char *name(void) { return __FILE__; }\n")
+        (place / "x.c").write_text('#include "h.h"\n' + _TEXT)
+        command = [*cached_compiler(tmp_path / "kept").split(), f"-I{place}", "-c", str(place / "x.c")]
+        subprocess.run([*command, "-o", str(place / "x.o")], check=True)
+    assert len(list((tmp_path / "kept").glob("*.o"))) == 1
