@@ -23,8 +23,9 @@ def collapse_pages() -> int:
     """Move the process's memory into huge pages, where the kernel can and the machine's settings do not
     forbid it. Returns how many bytes.
 
-    Takes some milliseconds for each huge page, in which nothing else of the process runs. Memory that is
-    mapped later stays in small pages, so that a peak goes back to the system as before.
+    Takes some milliseconds for each huge page, in which other threads run (`ctypes` gives Python's lock up
+    for a call of C), so that it belongs in a thread of its own. Memory that is mapped later stays in small
+    pages, so that a peak goes back to the system as before.
     """
     madvise = getattr(ctypes.CDLL(None), "madvise", None)
     try:

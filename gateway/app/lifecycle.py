@@ -56,7 +56,6 @@ async def run_gateway(source: ConfigurationSource, announce: Callable[[str, str]
         loop = asyncio.get_running_loop()
         writer.gather_on(loop)
         settle_garbage()
-        collapse_pages()
         trimmer.start(gateway.loops)
         if announce is not None:
             announce(gateway.url, gateway.admin_url)
@@ -67,6 +66,7 @@ async def run_gateway(source: ConfigurationSource, announce: Callable[[str, str]
         signals.reload_by(reloads.hang_up)
         heads = HeadReports(gateway.auditor, gateway.observers, gateway.components.store)
         heads.start(gateway.loops)
+        await asyncio.to_thread(collapse_pages)  # the data port is served meanwhile
         await signals.stop.wait()
         signals.stop.clear()
         notifier.stopping("draining")

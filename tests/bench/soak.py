@@ -10,7 +10,7 @@ import asyncio
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -73,6 +73,17 @@ async def look(gateway: Spawned) -> Left:
     )
 
 
+async def settled(gateway: Spawned) -> Left:
+    """What it holds once no more is added: it listens before the last of its loops have begun."""
+    before = await look(gateway)
+    while True:
+        await asyncio.sleep(1)
+        left = await look(gateway)
+        if replace(left, rss_bytes=0) == replace(before, rss_bytes=0):
+            return left
+        before = left
+
+
 async def rest(gateway: Spawned, started: Left) -> Left:
     """What is left once it holds no more than when it started, or after a while."""
     deadline = asyncio.get_running_loop().time() + _REST_SECONDS
@@ -90,7 +101,7 @@ async def soak(exchanges: int, storm_size: int) -> bool:
         with TemporaryDirectory() as folder:
             async with spawned_gateway(Path(folder), simulator.url, **_SETTINGS) as gateway:
                 port = int(gateway.url.rpartition(":")[2])
-                started = await look(gateway)
+                started = await settled(gateway)
                 print(f"{'start':>8}: {started.describe()}", flush=True)
                 for done in range(storm_size, exchanges + 1, storm_size):
                     keyed = done // storm_size % 4 == 0
