@@ -1,6 +1,6 @@
 """The CA of `gateway demo`: with it, unmodified programs reach the simulated Twilio under `gateway run`.
 
-It is made for one run, in a folder that goes with the demo. The root's key is in it no more.
+It is made for one run, in a folder that is removed when the demo ends. The root's key is deleted at once.
 """
 
 import secrets
@@ -32,7 +32,7 @@ a CA: pip install 'twilio-gateway[cryptography]' (`make install` does), and star
 
 
 class DemoAuthority:
-    """A folder with `root.pem`, the gateway's certificate, and the consumer's key; gone when it is left."""
+    """A folder with `root.pem`, the gateway's certificate, and the consumer's key; removed at the end."""
 
     def __init__(self, consumer: str, key: str) -> None:
         self._consumer = consumer
