@@ -8,6 +8,7 @@ import pytest
 from gateway.redis.redis_store import RedisStore
 from tests.support.idempotency import module_server, one, server, two
 from tests.support.jwt import KeyServer, ec_key, key_server, rsa_key
+from tests.support.limits import lasting_limits
 from tests.support.moved_clock import MovedClock
 from tests.support.redis import RedisServer
 from tests.support.repeat_guard import guard_one, guard_two
@@ -19,6 +20,7 @@ __all__ = [
     "gateway",
     "guard_one",
     "guard_two",
+    "lasting_limits",
     "module_server",
     "one",
     "server",

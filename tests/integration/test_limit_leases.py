@@ -15,6 +15,8 @@ from gateway.redis.redis_store import RedisStore
 from tests.support.limits import SECOND, keys, limit
 from tests.support.redis import RedisServer, redis_server
 
+pytestmark = pytest.mark.usefixtures("lasting_limits")
+
 LARGE = limit("1000/s", 1_000)
 
 

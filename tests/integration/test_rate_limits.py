@@ -88,6 +88,7 @@ async def test_all_or_none_across_replicas(replica: Replica) -> None:
     assert await count_admitted(limiters, (wide,), each=40) == 45
 
 
+@pytest.mark.usefixtures("lasting_limits")
 async def test_those_who_wait_are_in_one_line(server: RedisServer, store: RedisStore) -> None:
     """Each of six gets a moment of its own, 0.1 s apart, whichever replica it asked."""
     shared = RedisLimits(store, lambda: 1_000.0)
@@ -97,6 +98,7 @@ async def test_those_who_wait_are_in_one_line(server: RedisServer, store: RedisS
     assert waits == [100_000 * place for place in range(6)]
 
 
+@pytest.mark.usefixtures("lasting_limits")
 async def test_a_place_given_back_is_free_again(store: RedisStore) -> None:
     shared = RedisLimits(store, lambda: 1_000.0)
     wanted = keys(limit("1/s", 1, max_wait_seconds=1))
@@ -123,6 +125,7 @@ async def test_what_stands_in_redis(server: RedisServer, store: RedisStore) -> N
     assert 0 < server.client.pttl(names[1]) <= 2_000
 
 
+@pytest.mark.usefixtures("lasting_limits")
 async def test_the_script_decides_as_python_does(store: RedisStore) -> None:
     chance = random.Random(7)
     limits = [

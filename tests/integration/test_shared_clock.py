@@ -77,6 +77,7 @@ def test_c8_a_slow_answer_does_not_replace_a_good_one() -> None:
     assert clock.now() == 5.0
 
 
+@pytest.mark.usefixtures("lasting_limits")
 async def test_c8_a_state_far_ahead_delays_nobody_for_longer_than_the_limit_can(store: RedisStore) -> None:
     """The next request waits for one place, not for hours."""
     now = 1_700_000_000.0
