@@ -13,6 +13,7 @@ from twilio.rest import Client
 from tests.clients.pointing import Login
 from tests.support.asking import TEXT, TO, Asking, asking_scene
 from tests.support.caller import FORM, MESSAGES, RawAnswer, raw_caller, request
+from tests.support.impatience import answer_or_leave
 from tests.support.moved_clock import passing_time
 
 # twilio 9.13 logs in by ways whose end aiohttp 3.14 announces; they are the SDK's to change.
@@ -67,19 +68,14 @@ async def java(scene: Asking) -> Ended:
 
 
 async def impatient(scene: Asking) -> Ended:
-    """No User-Agent that is known: gives up at 2 s, three times, and calls again until it is answered.
-
-    A client that gave up in the very moment in which its answer comes would be another one's caller.
-    """
+    """No User-Agent that is known: gives up at 2 s, three times, and calls again until it is answered."""
     given = request(f"POST {MESSAGES}", FORM, body=TEXT)
     async with passing_time(scene.clock):
         for seconds in (2, 2, 2, *[60] * 10):
             async with raw_caller(scene.gateway.port) as caller:
                 await caller.send(given)
-                try:
-                    answer = await caller.answer(seconds=seconds)
-                except TimeoutError:
-                    caller.hang_up()
+                answer = await answer_or_leave(caller, seconds)
+                if answer is None:
                     continue
                 if answer.status < 500:
                     return Ended(answer.status, sid_of(answer), (answer.value("Gateway-Outcome"),))

@@ -1,6 +1,7 @@
 """A caller on a bare socket: sends exact bytes, and takes answers apart without forgiving anything."""
 
 import asyncio
+import os
 import socket
 import ssl
 import struct
@@ -48,6 +49,7 @@ class RawCaller:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
+        self._answered = False
 
     async def send(self, data: bytes) -> None:
         """Write and wait until it is taken."""
@@ -58,6 +60,7 @@ class RawCaller:
         """The next final or interim answer. Raises `IncompleteReadError` if the connection ends before."""
         async with asyncio.timeout(seconds):
             head = await self.reader.readuntil(b"\r\n\r\n")
+            self._answered = True
             found = RawAnswer(head, b"", b"")
             if method == "HEAD" or found.status in (204, 304) or found.status < 200:
                 return found
@@ -97,12 +100,29 @@ class RawCaller:
                     kept += block
             return kept
 
-    def hang_up(self) -> None:
-        """RST."""
+    def is_answered(self) -> bool:
+        """Whether anything of an answer has come, though it may be unread, in our buffer or the kernel's."""
+        buffered: bytearray = self.reader._buffer  # type: ignore[attr-defined]
         sock = self.writer.get_extra_info("socket")
-        if sock is not None and sock.fileno() >= 0:  # else the connection has ended already
+        if self._answered or buffered or sock is None or sock.fileno() < 0:
+            return self._answered or bool(buffered)
+        with (
+            socket.socket(fileno=os.dup(sock.fileno())) as looking,
+            suppress(BlockingIOError, ConnectionError),
+        ):
+            return bool(looking.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        return False
+
+    def hang_up(self) -> None:
+        """RST, before this returns: `abort` alone closes the socket a turn of the loop later."""
+        transport, sock = self.writer.transport, self.writer.get_extra_info("socket")
+        open_still = not transport.is_closing() and sock is not None and sock.fileno() >= 0
+        if open_still:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
+        transport.abort()
+        if open_still:
+            with socket.socket() as another:  # takes its place, which closes it
+                os.dup2(another.fileno(), sock.fileno(), inheritable=False)
 
 
 @asynccontextmanager

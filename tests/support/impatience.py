@@ -1,9 +1,6 @@
 """Clients that give up: they leave, unless their answer is there already."""
 
 import asyncio
-import os
-import socket
-from contextlib import suppress
 from typing import Final
 
 from tests.support.caller import RawAnswer, RawCaller
@@ -15,31 +12,18 @@ async def answer_or_leave(caller: RawCaller, seconds: float) -> RawAnswer | None
     """The answer, or None for a client that gives up after `seconds`, and hangs up.
 
     An answer that is already here when it would give up is taken: a busy loop of ours is not the client's
-    impatience, and the gateway cannot know that nobody has read it.
+    impatience, and the gateway cannot know that nobody has read it. Between the look and the reset the loop
+    has no turn, in which a gateway on it could answer.
     """
     reading = asyncio.create_task(caller.answer(seconds=seconds + _ANSWER_SECONDS))
     try:
         await asyncio.wait({reading}, timeout=seconds)
-        while not reading.done() and not _left(caller):
+        while not reading.done():
+            if not caller.is_answered():
+                caller.hang_up()
+                return None
             await asyncio.wait({reading}, timeout=0.01)
-        if reading.done():
-            return reading.result()
-        caller.hang_up()
-        return None
+        return reading.result()
     finally:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
-
-
-def _left(caller: RawCaller) -> bool:
-    """Leave at once, without a turn of the loop; False if bytes of an answer have arrived."""
-    there = caller.writer.get_extra_info("socket")
-    if there is None or there.fileno() < 0:
-        return True
-    with socket.socket(fileno=os.dup(there.fileno())) as leaving:
-        with suppress(BlockingIOError, ConnectionError):
-            if leaving.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
-                return False
-        with suppress(OSError):
-            leaving.shutdown(socket.SHUT_RDWR)
-    return True
