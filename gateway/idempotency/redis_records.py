@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from gateway.background.loops import BackgroundLoops
+from gateway.background.unwaited import UnwaitedTasks
 from gateway.idempotency.claim_rules import ClaimState, Record, decode_answer
 from gateway.idempotency.record_scripts import BEGIN, RELEASE, RENEW, SETTLE
 from gateway.policy.idempotency_key import Claim
@@ -97,7 +98,7 @@ class RedisRecords:
             loops=loops if loops is not None else BackgroundLoops(),
             sleep=sleep,
         )
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = UnwaitedTasks()
 
     def resize(self, ttl_seconds: float, unwritten_max: int) -> None:
         """Apply new bounds."""
@@ -149,18 +150,11 @@ class RedisRecords:
         """The same, without waiting."""
         self._stop_renewing(lease)
         lease.end = end
-        return self._spawn(self._write_or_queue(lease))
+        return self._tasks.start(self._write_or_queue(lease))
 
     async def close(self, seconds: float = 1.0) -> None:
         """Give writes under way `seconds`. What remains unwritten reads as unknown, never as free."""
-        tasks = set(self._tasks)
-        if self._unwritten.running is not None:
-            tasks.add(self._unwritten.running)
-        if tasks:
-            await asyncio.wait(tasks, timeout=seconds)
-        for task in tasks | self._tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, *self._tasks, return_exceptions=True)
+        await self._tasks.close(seconds, self._unwritten.tasks)
 
     @property
     def _flight_ms(self) -> int:
@@ -173,7 +167,7 @@ class RedisRecords:
 
     def _renew_soon(self, lease: Lease) -> None:
         self.keep_renewed(lease)
-        self._spawn(self._renew(lease))
+        self._tasks.start(self._renew(lease))
 
     def _stop_renewing(self, lease: Lease) -> None:
         self._renewed.discard(lease)
@@ -225,12 +219,6 @@ class RedisRecords:
     def _fuller(self, scope: str) -> Record | None:
         record = self._find(scope)
         return record if record is not None and record.state is ClaimState.KEPT else None
-
-    def _spawn(self, work: Any) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
 
 def _describe(claim: Claim) -> tuple[str, str, str]:

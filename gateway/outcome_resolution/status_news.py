@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from gateway.background.loops import BackgroundLoop, BackgroundLoops
+from gateway.background.unwaited import UnwaitedTasks
 from gateway.outcome_resolution.pursuit import Pursuit
 from gateway.redis.answer_forms import integer, items, text
 from gateway.redis.availability import StoreUnavailable
@@ -61,7 +62,7 @@ class StatusNews:
         self._now = now
         self._loops = loops
         self._seen: OrderedDict[str, None] = OrderedDict()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running = UnwaitedTasks()
         self._polling: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -71,10 +72,7 @@ class StatusNews:
 
     async def close(self) -> None:
         """Stop looking."""
-        tasks = [*self._running, *([self._polling] if self._polling is not None else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._running.close(others=[] if self._polling is None else [self._polling])
 
     def told(self, account: str, sid: str) -> None:
         """Twilio has called back about a message or call. Never waits; in a flood some news are dropped."""
@@ -82,9 +80,7 @@ class StatusNews:
         if sid in self._seen or len(self._running) >= _MAX_AT_ONCE or not (waited_for or self._store):
             return
         self._remember(sid)
-        task = asyncio.get_running_loop().create_task(self._take(account, sid, tells=True))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._running.start(self._take(account, sid, tells=True))
 
     async def _take(self, account: str, sid: str, *, tells: bool) -> None:
         with suppress(StoreUnavailable):  # the schedule goes on without it

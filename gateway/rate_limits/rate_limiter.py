@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from gateway.background.unwaited import UnwaitedTasks
 from gateway.consumers.consumer import Consumer
 from gateway.consumers.rate_limit_rules import Limit, LimitKey, LimitSet, Per, select_limits
 from gateway.errors import Refusal
@@ -65,7 +66,7 @@ class RateLimiter:
         self._sleep = sleep
         self._consumers: Mapping[str, Consumer] = {}
         self._sleeping: set[asyncio.Future[None]] = set()
-        self._releasing: set[asyncio.Task[None]] = set()
+        self._releasing = UnwaitedTasks()
 
     def apply(self, consumers: Mapping[str, Consumer], on_store_failure: OnStoreFailure) -> None:
         """Apply new limits, also to requests that wait for those that were replaced."""
@@ -209,9 +210,7 @@ class RateLimiter:
 
     def _release_soon(self, store: LimitStore, key: LimitKey, held: Reservation) -> None:
         """In a task of its own, because the task that waited is being cancelled."""
-        task = asyncio.get_running_loop().create_task(_release(store, key, held))
-        self._releasing.add(task)
-        task.add_done_callback(self._releasing.discard)
+        self._releasing.start(_release(store, key, held))
 
 
 def find_limits(limits: LimitSet, grant: Grant, body: Body) -> tuple[LimitKey, ...]:

@@ -59,6 +59,11 @@ class LateWrites(Generic[_Lease]):
     def __len__(self) -> int:
         return len(self._leases)
 
+    @property
+    def tasks(self) -> tuple[asyncio.Task[None], ...]:
+        """The loop that writes them, while it runs."""
+        return () if self.running is None else (self.running,)
+
     def add(self, lease: _Lease) -> None:
         """Queue an end. Of two with one scope the later one ends both."""
         scope, queued = lease.scope, self._leases.get(lease.scope)

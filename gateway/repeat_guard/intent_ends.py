@@ -4,10 +4,11 @@ What cannot be written for long reads as open, never as free. Knows nothing of r
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from gateway.background.loops import BackgroundLoops
+from gateway.background.unwaited import UnwaitedTasks
 from gateway.redis.availability import StoreUnavailable
 from gateway.redis.command_bytes import Argument
 from gateway.redis.late_writes import LateWrites
@@ -46,7 +47,7 @@ class IntentEnds:
         self._lease_ms = lease_ms
         self._sleep = sleep
         self._posted = PostedEnds(store, now, self._post_ended)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = UnwaitedTasks()
         self._unwritten: LateWrites[IntentLease] = LateWrites(
             self._write, most, name="repeat_writes", loops=loops, sleep=sleep
         )
@@ -68,7 +69,7 @@ class IntentEnds:
         is_posted = end is not None and self._posted.post(lease, end)
         lease.end = end
         if not is_posted:
-            self._spawn(self._write_or_queue(lease))
+            self._tasks.start(self._write_or_queue(lease))
 
     def write_taken(self, lease: IntentLease, found: SharedIntent, *, delivered: bool) -> None:
         """As `SharedIntents.taken`."""
@@ -77,24 +78,17 @@ class IntentEnds:
             work = self._try(FORGET, (keys.intent, keys.open, keys.leases, keys.kept), ("", found.id))
         else:
             work = self._try(HAND_BACK, (keys.intent,), (lease.outcome.id,))
-        self._spawn(work)
+        self._tasks.start(work)
 
     async def close(self, seconds: float) -> None:
         """Give writes under way `seconds`."""
         await self._posted.close(seconds)
-        tasks = set(self._tasks)
-        if self._unwritten.running is not None:
-            tasks.add(self._unwritten.running)
-        if tasks:
-            await asyncio.wait(tasks, timeout=seconds)
-        for task in tasks | self._tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, *self._tasks, return_exceptions=True)
+        await self._tasks.close(seconds, self._unwritten.tasks)
 
     @property
     def is_writing(self) -> bool:
         """Whether an end is under way."""
-        return bool(self._tasks) or self._posted.over() is not None
+        return len(self._tasks) > 0 or self._posted.over() is not None
 
     async def settled(self, seconds: float = 60.0) -> None:
         """Wait until each end is written or queued."""
@@ -168,8 +162,3 @@ class IntentEnds:
                 return
             except StoreUnavailable:
                 await self._sleep(_CATCH_UP_SECONDS)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from yarl import URL
 
+from gateway.background.unwaited import UnwaitedTasks
 from gateway.consumers.credentials import Account, ApiKey, Credential, mask_sid
 from gateway.errors import Refusal, UpstreamFailure
 from gateway.policy.addressing import regional_suffix
@@ -47,7 +48,7 @@ class KeyProbe:
         self._health = health
         self._origin_of = origin_of
         self._on_key = on_key
-        self._running: set[asyncio.Task[None]] = set()
+        self._running = UnwaitedTasks()
 
     def refused(self, outbound: Outbound, key: ApiKey) -> None:
         """A key was refused for one exchange: report it, and probe it unless that was done a moment ago."""
@@ -55,9 +56,7 @@ class KeyProbe:
         now = asyncio.get_running_loop().time()
         read = self._health.due_probe(outbound.account, key, outbound.host, now)
         if read is not None:
-            task = asyncio.create_task(self._probe(outbound.account, key, *read))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._running.start(self._probe(outbound.account, key, *read))
 
     def apply(self, pool: ConnectionPool) -> None:
         """Another pool for the probes to come."""
@@ -65,9 +64,7 @@ class KeyProbe:
 
     async def close(self) -> None:
         """End the probes that run."""
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._running.close()
 
     async def _probe(self, account: Account, key: ApiKey, host: str, target: str) -> None:
         try:

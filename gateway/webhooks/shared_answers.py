@@ -10,10 +10,11 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
+from gateway.background.unwaited import UnwaitedTasks
 from gateway.http.stored_response import STORED_BYTES
 from gateway.redis.availability import StoreUnavailable
 from gateway.redis.script import ScriptStore
@@ -73,7 +74,7 @@ class SharedAnswers:
         self._sleep = sleep
         self._lease_ms = round(lease_seconds * 1000)
         self._renew_seconds = lease_seconds / 3
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = UnwaitedTasks()
 
     async def find(self, flight: SharedFlight, deadline: float) -> WebhookAnswer | None:
         """The first answer, waited for until `deadline` (the loop's clock); None if the event is ours to
@@ -114,15 +115,11 @@ class SharedAnswers:
         if len(value) > STORED_BYTES:
             self.counts[SharedRepeat.TOO_LARGE] += 1
             value = b""
-        self._spawn(self._write(flight, value))
+        self._tasks.start(self._write(flight, value))
 
     async def close(self, seconds: float = 1.0) -> None:
         """Give writes under way `seconds`."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=seconds)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.close(seconds)
 
     def _read(self, flight: SharedFlight, value: bytes) -> WebhookAnswer | None:
         try:
@@ -142,7 +139,7 @@ class SharedAnswers:
 
     def _renew_soon(self, flight: SharedFlight) -> None:
         self._keep_renewed(flight)
-        self._spawn(self._renew(flight))
+        self._tasks.start(self._renew(flight))
 
     async def _renew(self, flight: SharedFlight) -> None:
         try:
@@ -155,11 +152,6 @@ class SharedAnswers:
             await self._store.run(END, flight.keys, (*self._arguments(flight)[:3], value))
         except StoreUnavailable:
             self.counts[SharedRepeat.STORE_UNAVAILABLE] += 1
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _encode(answer: WebhookAnswer) -> bytes:
