@@ -13,6 +13,7 @@ _JSON: Final = re.compile(rb'"sid"\s*+:\s*+"([A-Z]{2}[0-9a-fA-F]{32})"')
 _NAME: Final = b'"sid"'
 """What `_JSON` begins with: looked for first, for a pattern's own search takes a step for each byte."""
 _SID_CHARACTERS: Final = 34
+_COLONS: Final = (b": ", b":")
 _XML: Final = re.compile(rb"<Sid>([A-Z]{2}[0-9a-fA-F]{32})<")
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
 
@@ -43,9 +44,10 @@ def read_created_sid(body: bytes) -> str:
 
 def _read_plain(after: bytes) -> str:
     """The SID at the beginning of what follows its name, as `_JSON` has it; '' if it must look."""
-    sid, end, _ = after[3 : 4 + _SID_CHARACTERS].partition(b'"')
+    colon, _, value = after[: _SID_CHARACTERS + 4].partition(b'"')
+    sid, end, _ = value.partition(b'"')
     prefix = sid[:2]
-    if not end or len(sid) != _SID_CHARACTERS or after[:3] != b': "':
+    if not end or len(sid) != _SID_CHARACTERS or colon not in _COLONS:
         return ""
     if not prefix.isalpha() or not prefix.isupper():
         return ""

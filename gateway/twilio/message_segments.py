@@ -18,6 +18,7 @@ OTHER: Final = "other"
 # each byte.
 _JSON_SEGMENTS: Final = b'"num_segments"'
 _JSON_RECIPIENT: Final = b'"to"'
+_COLONS: Final = (b": ", b":")
 _JSON: Final = (
     (_JSON_SEGMENTS, re.compile(rb'"num_segments": ?"([0-9]{1,3})"')),
     (_JSON_RECIPIENT, re.compile(rb'"to": ?"(?:[a-z]+:)?\+([0-9]{3})')),
@@ -74,11 +75,13 @@ def read_sent(body: bytes) -> tuple[int, str]:
     if len(body) <= _MAX_BYTES:
         # As Twilio writes it, and without a pattern: `find` with bounds takes longer than `partition`.
         _, _, after = body.partition(_JSON_SEGMENTS)
-        segments, end, _ = after[3:7].partition(b'"')
-        if end and segments.isdigit() and after[:3] == b': "':
+        colon, _, value = after[:7].partition(b'"')
+        segments, end, _ = value.partition(b'"')
+        if end and len(segments) <= 3 and segments.isdigit() and colon in _COLONS:
             _, _, recipient = after.partition(_JSON_RECIPIENT)
-            digits = recipient[4:7]
-            if recipient[:4] == b': "+' and len(digits) == 3 and digits.isdigit():
+            colon, plus, digits = recipient[:7].partition(b'"+')
+            digits = digits[:3]
+            if plus and colon in _COLONS and len(digits) == 3 and digits.isdigit():
                 return int(segments), _BY_DIGITS[digits]
     return _search_both(body)
 

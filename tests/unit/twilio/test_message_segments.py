@@ -33,6 +33,8 @@ def _answer(to: str = "+15558675310", segments: str = "2", text: str = "hello") 
         (b"", Sent(0, "")),
         (b"{}", Sent(0, "")),
         (b'{"num_segments": "1234", "to": "+15558675310"}', Sent(0, "")),
+        (b'{"num_segments":"1234","to":"+15558675310"}', Sent(0, "")),
+        (_answer(segments="123").replace(b'": ', b'":'), Sent(123, "NANP")),
         (b'{"num_segments": "", "to": "+15558675310"}', Sent(0, "")),
         (b'{"num_segments": "2", "to": "+15"}', Sent(2, OTHER)),
         (b'{"to": "+15558675310", "num_segments": "2"}', Sent(2, "NANP")),
