@@ -58,6 +58,7 @@ class CallerConnection(asyncio.Protocol):
         self._transport = stream = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
         self._caller = caller = CallerTransport(stream, self._timer, scope.tracker, scope.buffers, scope.tls)
         self._heads = HeadReader(scope, caller)
+        caller.bound_unsent()
         scope.enter(self)
         fate = scope.tracker.enter(caller.address)
         if fate is Closed.CUT_OFF:
@@ -262,8 +263,7 @@ class CallerConnection(asyncio.Protocol):
     def _linger(self) -> None:
         """Close our side, and drop what the caller still sends until it closes its own, for a while."""
         self._lingering = True
-        self._receiver = None
-        self._held = b""
+        self._receiver, self._held = None, b""
         self._linger_until = self._loop.time() + _LINGER_SECONDS
         self._timer.set(_LINGER_SILENCE_SECONDS, self._close)
         self._caller.resume_reading()

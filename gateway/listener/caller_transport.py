@@ -93,7 +93,11 @@ class CallerTransport:
         shown = transport.get_extra_info("peercert") if self.secure else None
         self.certificate: PeerCertificate | None = read_certificate(shown) if shown else None
         """What the caller showed in the handshake, which has verified it."""
-        transport.set_write_buffer_limits(_WRITE_BUFFER_BYTES)
+
+    def bound_unsent(self) -> None:
+        """From now on `pause` and `resume` are called. Not earlier: a TLS session ticket holds the caller's whole
+        certificate, so that more than the bound may be unsent when the handshake ends."""
+        self._transport.set_write_buffer_limits(_WRITE_BUFFER_BYTES)
 
     def accept_tunnel(self, opened: "OpenTunnel") -> None:
         """Answer CONNECT: TLS follows. Raises `ConnectionResetError` if the caller has disconnected."""

@@ -119,6 +119,17 @@ async def test_b15_a_name_that_is_no_text_is_counted_and_refused(
     assert len(upstream.received) == 1
 
 
+async def test_b15_a_certificate_of_many_names_leaves_no_error(tmp_path: Path, upstream: RawUpstream) -> None:
+    """Session tickets hold it: more is unsent behind its handshake than a connection may leave so."""
+    setting = Setting(tmp_path)
+    leaf = setting.clients.issue(*(f"{number}.internal" for number in range(2500)), "app.internal")
+    async with running_gateway(upstream.url, tls=setting.tls, consumers=CONSUMERS) as gateway:
+        for _ in range(2):
+            assert (await ask(gateway.port, ANONYMOUS, tls=setting.servers.trusting(leaf))).status == 200
+        lines = gateway.log()
+    assert not [line for line in lines if line["level"] == "error"]
+
+
 async def test_a_certificate_is_read_once_per_connection(
     tmp_path: Path, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,8 +71,17 @@ def _show_warning(
 
 
 def _show_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
+    if _is_server_name(unraisable):
+        return
     error, where = unraisable.exc_type.__name__, _where(unraisable.exc_traceback)
     _target[0].error("exception ignored", error=error, where=where)
+
+
+def _is_server_name(unraisable: "sys.UnraisableHookArgs") -> bool:
+    """Whether a caller asked by SNI for a name that is no ASCII: `ssl` reports that here, before any callback of
+    ours, and refuses the handshake, which is counted and logged as such (`CALLBACK_FAILED`)."""
+    error = unraisable.exc_value
+    return isinstance(error, UnicodeDecodeError) and error.object == unraisable.object
 
 
 def _show_thread(ended_at: threading.ExceptHookArgs) -> None:
