@@ -95,8 +95,8 @@ class CallerTransport:
         """What the caller showed in the handshake, which has verified it."""
 
     def bound_unsent(self) -> None:
-        """From now on `pause` and `resume` are called. Not earlier: a TLS session ticket holds the caller's whole
-        certificate, so that more than the bound may be unsent when the handshake ends."""
+        """From now on `pause` and `resume` are called. Not earlier: a TLS session ticket holds the whole
+        certificate of the caller, so that more than the bound may be unsent when the handshake ends."""
         self._transport.set_write_buffer_limits(_WRITE_BUFFER_BYTES)
 
     def accept_tunnel(self, opened: "OpenTunnel") -> None:
