@@ -1,10 +1,10 @@
 """What the guarded requests of one process share, and the options by which they are held."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.repeat_guard.local_outcomes import LocalOutcomes
-from gateway.repeat_guard.open_outcomes import OpenOutcome
+from gateway.repeat_guard.open_outcomes import OpenOutcome, new_owner
 from gateway.repeat_guard.repeat_table import RepeatTable
 from gateway.repeat_guard.shared_intents import SharedIntents
 
@@ -29,7 +29,10 @@ class RepeatGuardOptions:
 
 @dataclass(slots=True)
 class GuardParts:
-    """What the requests of one process share. `on_open` is called with each create that ends open."""
+    """What the requests of one process share. `on_open` is called with each create that ends open.
+
+    The ids of its creates begin with `owner`.
+    """
 
     options: RepeatGuardOptions
     table: RepeatTable
@@ -38,3 +41,4 @@ class GuardParts:
     now: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
     on_open: Callable[[OpenOutcome], None]
+    owner: str = field(default_factory=new_owner)

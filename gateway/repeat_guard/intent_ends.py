@@ -146,9 +146,9 @@ class IntentEnds:
         return True
 
     def _note_written(self, lease: IntentLease, reply: int) -> None:
-        if reply == -1:
+        if reply != 1:
             if not (lease.is_queued and lease.end is not None and not lease.end.state):
-                lease.lose()  # else it was over with the first write, whose reply was lost
+                lease.lose(is_alarming=reply == -1)  # else the first write was done, and its reply was lost
             lease.on_refused()
         else:
             lease.is_written = True

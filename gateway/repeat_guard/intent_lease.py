@@ -82,11 +82,14 @@ class IntentLease:
         """That of its intent."""
         return self.intent.scope
 
-    def lose(self) -> None:
-        """The store forgot the intent, and another replica has entered it since: both may have sent."""
+    def lose(self, *, is_alarming: bool = True) -> None:
+        """The store forgot the intent, and another was entered since. It is alarming if that is another
+        replica's: both may have sent. A later one of this process began after this one had ended.
+        """
         if not self.is_lost:
             self.is_lost = True
-            self.on_lost()
+            if is_alarming:
+                self.on_lost()
 
     def let_go(self) -> None:
         """The store has its end. What was to be called holds what holds this: a cycle for each create."""

@@ -1,9 +1,10 @@
 """The Lua scripts over the intents of all replicas, and the form of their records (docs/design.md 4.7).
 
 Of one account: `intent:SCOPE`, a hash, is what may not happen twice; `open` maps the id of each create that
-has no definite answer to its owner (16 characters) and its description; `leases` says until when each owner's
-lease lasts, `kept` until when those that have ended are listed; `to:DIGEST` holds the ids of creates with one
-To, `sids` what was created. All of them share a hash tag, so that one script of a cluster sees them.
+has no definite answer to its owner (16 characters, with which the ids of its process begin) and its
+description; `leases` says until when each owner's lease lasts, `kept` until when those that have ended are
+listed; `to:DIGEST` holds the ids of creates with one To, `sids` what was created. All of them share a hash
+tag, so that one script of a cluster sees them.
 
 What a request supersedes, earlier ones of its process that were not sent or are over, leaves `open`, `leases`
 and `to` with it: what stayed there would count as another create to that recipient, which may have made what
@@ -54,6 +55,11 @@ _MINE = """
 local function mine(first)
   for i = first, #ARGV do if ARGV[i] == owner then return true end end
   return false
+end
+"""
+_NOT_MINE = f"""
+local function not_mine(id)
+  return string.sub(owner, 1, {OWNER_LENGTH}) == string.sub(id, 1, {OWNER_LENGTH}) and 0 or -1
 end
 """
 _FOREIGN = """
@@ -159,7 +165,8 @@ end
     integer,
 )
 # KEYS: intent, open, leases, kept, then `sids` and `to` where Twilio may be asked.
-# ARGV: now, SIDs with spaces between them, id, ids that it supersedes. -1: the intent is another's.
+# ARGV: now, SIDs with spaces between them, id, ids that it supersedes. -1: the intent is another's; 0: it is
+# that of a later create of the same process, which began since the store forgot this one.
 FORGET = Script.of(
     NOW
     + KEEP_SIDS
@@ -168,12 +175,13 @@ FORGET = Script.of(
 local owner = redis.call('HGET', KEYS[1], 'id')
 """
     + _MINE
+    + _NOT_MINE
     + """
 drop(3, #ARGV, KEYS[6])
 redis.call('ZREM', KEYS[4], ARGV[3])
 if KEYS[5] and ARGV[2] ~= '' then keep_sids(KEYS[5], ARGV[2]) end
 if not owner then return 1 end
-if not mine(3) then return -1 end
+if not mine(3) then return not_mine(ARGV[3]) end
 redis.call('DEL', KEYS[1])
 return 1
 """,
@@ -229,9 +237,10 @@ KEEP = Script.of(
 local owner = redis.call('HGET', KEYS[1], 'id')
 """
     + _MINE
+    + _NOT_MINE
     + f"""
 drop(11, #ARGV - 1, KEYS[6])
-if owner and not mine(10) then return -1 end
+if owner and not mine(10) then return not_mine(ARGV[10]) end
 if owner == ARGV[10] and ARGV[5] == 'open' and redis.call('HGET', KEYS[1], 'state') == 'found' then
   return 1
 end

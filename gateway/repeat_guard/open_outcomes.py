@@ -62,9 +62,16 @@ class OpenOutcome:
         return f"OpenOutcome({self.id}, {self.state})"
 
 
-def new_outcome(intent: RepeatIntent, subject: CreateSubject, now: float, seconds_left: float) -> OpenOutcome:
-    """A create that is about to be sent."""
-    id_ = f"{random.getrandbits(128):032x}"  # no secret, as the id of a request
+def new_owner() -> str:
+    """A name for a process: 16 characters, with which the ids of its creates begin."""
+    return f"{random.getrandbits(64):016x}"  # no secret, as the id of a request
+
+
+def new_outcome(
+    intent: RepeatIntent, subject: CreateSubject, now: float, seconds_left: float, owner: str
+) -> OpenOutcome:
+    """A create that is about to be sent by the process that is named `owner`."""
+    id_ = f"{owner}{random.getrandbits(64):016x}"
     return OpenOutcome(id_, intent.scope, subject, intent.seconds, now, now + seconds_left)
 
 

@@ -181,8 +181,8 @@ class RepeatHold:
         return entry
 
     def _new_outcome(self, intent: RepeatIntent) -> OpenOutcome:
-        left = self._deadline - asyncio.get_running_loop().time()
-        return new_outcome(intent, self.describe(), self._parts.now(), left)
+        left, parts = self._deadline - asyncio.get_running_loop().time(), self._parts
+        return new_outcome(intent, self.describe(), parts.now(), left, parts.owner)
 
     async def _await_others(self, intent: RepeatIntent, entry: RepeatEntry) -> bool:
         """Until this request may be sent; False if it has an outcome to share, or is let through."""

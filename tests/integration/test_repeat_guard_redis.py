@@ -147,6 +147,41 @@ async def test_a_store_that_forgets_makes_a_second_holder(
     assert sorted(guard_one.events + guard_two.events) == [RepeatEvent.SECOND_HOLDER]
 
 
+@pytest.mark.parametrize(
+    ("is_own", "events"), [(True, []), (False, [RepeatEvent.SECOND_HOLDER])], ids=["own", "another's"]
+)
+async def test_the_next_create_of_a_replica_is_no_second_holder(
+    server: RedisServer,
+    guard_one: GuardReplica,
+    guard_two: GuardReplica,
+    is_own: bool,
+    events: list[RepeatEvent],
+) -> None:
+    """It begins once the first has ended, which the store hears of later: it has lost its data."""
+    store, gate = guard_one.store, asyncio.Event()
+    store.faults.append("after")
+    first = asyncio.create_task(guard_one.create(until=gate))
+    await guard_one.until_sent()
+    server.client.flushall()
+    next_one = guard_one if is_own else guard_two
+    sent, runs = next_one.sent, store.runs
+    store.faults += ["", "late"]  # its BEGIN is barred, and FORGET comes behind that of the next one
+    gate.set()
+    assert await first == "sent 201"
+    await store.until_runs(runs + 1)
+    await store.until_asked()
+    gate.clear()
+    second = asyncio.create_task(next_one.create(until=gate))
+    await next_one.until_sent(sent + 1)
+    store.let_go.set()
+    await guard_one.written()
+    gate.set()
+    assert await second == "sent 201"
+    await next_one.written()
+    assert guard_one.events + guard_two.events == [RepeatEvent.STORE_SLOW, *events]
+    assert not any(":intent:" in name for name in server.names())
+
+
 async def test_an_intent_that_the_store_forgot_is_entered_again(
     server: RedisServer, guard_one: GuardReplica, guard_two: GuardReplica
 ) -> None:

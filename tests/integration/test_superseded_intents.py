@@ -14,7 +14,7 @@ from gateway.redis.availability import StoreUnavailable
 from gateway.redis.script import Script
 from gateway.repeat_guard.intent_lease import IntentLease
 from gateway.repeat_guard.intent_records import IntentEnd, account_keys
-from gateway.repeat_guard.open_outcomes import OutcomeState, new_outcome
+from gateway.repeat_guard.open_outcomes import OutcomeState, new_outcome, new_owner
 from gateway.repeat_guard.shared_intents import SharedIntents
 from tests.support.redis import RedisServer
 from tests.support.repeat_guard import ACCOUNT, ASKING, SUBJECT, GuardReplica, created, guard_replica
@@ -52,7 +52,7 @@ async def intents(one: GuardReplica) -> AsyncIterator[SharedIntents]:
 
 
 def make_lease(intents: SharedIntents, now: float) -> IntentLease:
-    return intents.lease(ASKING, new_outcome(ASKING, SUBJECT, now, 20))
+    return intents.lease(ASKING, new_outcome(ASKING, SUBJECT, now, 20, new_owner()))
 
 
 async def unwritten(one: GuardReplica, intents: SharedIntents, end: IntentEnd | None) -> IntentLease:
@@ -210,7 +210,8 @@ async def test_an_end_that_is_written_again_after_the_next_create_is_no_second_h
     """Redis did it, and its reply was late: the next one of another replica was free to go."""
     lost: list[str] = []
     now = one.store.store.server_clock.now()
-    lease = intents.lease(ASKING, new_outcome(ASKING, SUBJECT, now, 20), lambda: lost.append("second"))
+    outcome = new_outcome(ASKING, SUBJECT, now, 20, new_owner())
+    lease = intents.lease(ASKING, outcome, lambda: lost.append("second"))
     assert await intents.begin(lease) is None
     one.store.faults += ["after", "before"]
     runs = one.store.runs + 2
@@ -249,7 +250,9 @@ async def test_a_create_that_ends_as_a_round_of_renewals_begins_is_not_renewed(
     now = one.store.store.server_clock.now
     intents = SharedIntents(one.store, now=now, unwritten_max=100, renew_seconds=0.01)
     other = ASKING._replace(scope="b" * 64)
-    first, second = (intents.lease(each, new_outcome(each, SUBJECT, now(), 20)) for each in (ASKING, other))
+    first, second = (
+        intents.lease(each, new_outcome(each, SUBJECT, now(), 20, new_owner())) for each in (ASKING, other)
+    )
     for lease in (first, second):
         assert await intents.begin(lease) is None
         intents.hold(lease)
