@@ -1,6 +1,8 @@
 """The live page's files, read once from the package: an exact list, so that no path leads elsewhere."""
 
+import functools
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
@@ -24,19 +26,25 @@ class _File:
     etag: str
 
 
+@functools.cache
+def _read_files() -> Mapping[str, _File]:
+    files: dict[str, _File] = {}
+    static = resources.files("gateway.admin").joinpath("static")
+    for prefix, folder in (("", static), ("vendor/", static.joinpath("vendor"))):
+        for entry in folder.iterdir():
+            suffix = entry.name[entry.name.rfind(".") :]
+            if entry.is_file() and suffix in _TYPES:
+                content = entry.read_bytes()
+                etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+                files[prefix + entry.name] = _File(content, _TYPES[suffix], etag)
+    return files
+
+
 class StaticFiles:
     """Reads `gateway/admin/static`. Files of other kinds than a page needs are not served."""
 
     def __init__(self) -> None:
-        self._files: dict[str, _File] = {}
-        static = resources.files("gateway.admin").joinpath("static")
-        for prefix, folder in (("", static), ("vendor/", static.joinpath("vendor"))):
-            for entry in folder.iterdir():
-                suffix = entry.name[entry.name.rfind(".") :]
-                if entry.is_file() and suffix in _TYPES:
-                    content = entry.read_bytes()
-                    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-                    self._files[prefix + entry.name] = _File(content, _TYPES[suffix], etag)
+        self._files = _read_files()
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Register the paths."""

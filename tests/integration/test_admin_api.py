@@ -180,8 +180,8 @@ async def test_events(gateway: Running, upstream: RawUpstream) -> None:
         counted = {"2xx": 0, "4xx": 0, "signals": 0}
         while len(seen) < 2 or counted["4xx"] < 2 or counted["2xx"] < 2:
             name, content = await stream.get()
-            if name == "exchanges":
-                seen += [each["status"] for each in content["exchanges"]]
+            if name == "exchanges":  # newest first, within each
+                seen = [*(each["status"] for each in content["exchanges"]), *seen]
                 assert content["skipped"] == 0
             else:
                 point = content["point"]

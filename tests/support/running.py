@@ -124,7 +124,7 @@ async def running_gateway(
     with TemporaryDirectory() as folder:
         config = Path(folder) / "gateway.yaml"
         log = {"format": "json"} | settings.pop("log", {})
-        config.write_text(yaml.safe_dump(configuration(upstream, log=log, **settings)))
+        config.write_text(yaml.dump(configuration(upstream, log=log, **settings), Dumper=yaml.CSafeDumper))
         made = make_configuration(load_resolved(config, environ))
     loop = asyncio.get_running_loop()
     reading, writing = os.pipe()

@@ -5,6 +5,7 @@ Only a POST to a collection can be one. Updates of an instance, tokens, checks, 
 none.
 """
 
+import functools
 from collections.abc import Iterator
 from importlib import resources
 from typing import NamedTuple
@@ -30,6 +31,7 @@ def read_effects() -> Iterator[RouteEffect]:
             yield RouteEffect(*line.split("\t"))
 
 
+@functools.cache
 def creating_routes() -> frozenset[tuple[str, str]]:
-    """(product, path template) of every route whose POST creates something."""
+    """(product, path template) of every route whose POST creates something; read once."""
     return frozenset((row.product, row.template) for row in read_effects() if row.effect == CREATE)
