@@ -5,10 +5,10 @@ while a message is queued, and Twilio replaces senders. A call is looked up by T
 """
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, urlencode
 
-from gateway.policy.comparable_fields import ListFilter, SubjectKind, redacted
+from gateway.policy.comparable_fields import ListFilter, SubjectKind, other_spelling, redacted
 from gateway.twilio.catalogue import SUFFIXES
 
 PAGE_SIZE: Final = 50
@@ -16,21 +16,41 @@ _ROOT: Final = "/2010-04-01/Accounts"
 _NAMES: Final = {SubjectKind.MESSAGE: "Messages", SubjectKind.CALL: "Calls"}
 
 
-def list_targets(account: str, lookup: ListFilter, since: float, *, wide: bool) -> tuple[str, ...]:
+class ListTarget(NamedTuple):
+    """A list to read. `exact`: of what was created for exactly this recipient."""
+
+    target: str
+    exact: bool = True
+
+    def __repr__(self) -> str:  # it holds a phone number
+        return f"ListTarget({self.exact})"
+
+
+def list_targets(account: str, lookup: ListFilter, since: float, *, wide: bool) -> tuple[ListTarget, ...]:
     """The lists to read, the first one narrow. `since` is in seconds since the epoch, by Twilio's clock.
 
     From a `wide` look it may follow that nothing was created, so that it also finds what the filters of the
-    narrow one could hide: a recipient whose last digits are redacted, a call that has no start time yet.
+    narrow one could hide: a recipient whose last digits are redacted or whose number can be spelt in two
+    ways, a call that has no start time yet, or another sender.
     """
-    to = ("To", lookup.to)
-    if lookup.kind is SubjectKind.MESSAGE:
-        queries = [[to]] + ([[("To", redacted(lookup.to))]] if wide else [])
-    else:
+    path = f"{_ROOT}/{account}/{_NAMES[lookup.kind]}.json"
+
+    def listing(to: str, *others: tuple[str, str]) -> ListTarget:
+        query = urlencode([("To", to), *others, ("PageSize", str(PAGE_SIZE))])
+        return ListTarget(f"{path}?{query}", to == lookup.to)
+
+    is_call = lookup.kind is SubjectKind.CALL
+    targets: list[ListTarget] = []
+    if is_call:
         sender = [("From", lookup.sender)] if lookup.sender else []
         day = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%d")
-        queries = [[to, *sender, ("StartTime>", day)]] + ([[to, *sender]] if wide else [])
-    path = f"{_ROOT}/{account}/{_NAMES[lookup.kind]}.json"
-    return tuple(f"{path}?{urlencode([*query, ('PageSize', str(PAGE_SIZE))])}" for query in queries)
+        targets.append(listing(lookup.to, *sender, ("StartTime>", day)))
+    if wide or not is_call:
+        targets.append(listing(lookup.to))
+    if wide:
+        others = (redacted(lookup.to), other_spelling(lookup.to))
+        targets += [listing(each) for each in others if each]
+    return tuple(targets)
 
 
 def resource_target(account: str, kind: SubjectKind, sid: str, create_target: str) -> str:

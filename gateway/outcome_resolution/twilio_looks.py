@@ -20,7 +20,7 @@ from gateway.outcome_resolution.listed_resources import (
 )
 from gateway.outcome_resolution.look_requests import is_own_page, list_targets, resource_target
 from gateway.outcome_resolution.look_verdict import Look, LookVerdict
-from gateway.policy.comparable_fields import ListFilter, SubjectKind
+from gateway.policy.comparable_fields import ListFilter
 from gateway.policy.repeat_intent import CreateSubject, lookup_of
 from gateway.policy.snapshot import Snapshot
 from gateway.redis.availability import StoreUnavailable
@@ -122,8 +122,7 @@ class TwilioLooks:
         targets = list_targets(access.account.sid, access.lookup, since, wide=wide)
         candidates: dict[str, Candidate] = {}
         try:
-            for number, target in enumerate(targets):
-                exact = number == 0 or access.lookup.kind is SubjectKind.CALL
+            for target, exact in targets:
                 for each in await self._read_list(outcome, access, turn, target, exact=exact):
                     candidates.setdefault(each.sid, each)
             look = await compare_candidates(self._outcomes, outcome, started_at, wide, candidates)

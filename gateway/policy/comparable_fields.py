@@ -22,7 +22,19 @@ CALLS: Final = "/2010-04-01/Accounts/{AccountSid}/Calls"
 
 _TRIAL_PREFIX: Final = "Sent from your Twilio trial account -"
 _E164: Final = re.compile(r"\+[1-9][0-9]{1,14}")
-_CHANNEL: Final = re.compile(r"[a-z][a-z0-9.+-]{1,31}:[!-+\--~]{1,255}")
+# Without what may follow an address (`sip:a@b;transport=tls`, `sip:a@b?x-header=1`, `client:a?b=c`): nothing
+# says that Twilio lists it by the whole of it.
+_CHANNEL: Final = re.compile(r"[a-z][a-z0-9.+-]{1,31}:[!-+\--:<->@-~]{1,255}")
+# One number in two spellings, of which Twilio takes both
+# (https://www.twilio.com/en-us/guidelines/mx/sms): with and without the digit that once told mobile numbers.
+_SPELLINGS: Final = (
+    (re.compile(r"\+521([0-9]{10})"), r"+52\1"),  # Mexico
+    (re.compile(r"\+52([0-9]{10})"), r"+521\1"),
+    (re.compile(r"\+549([0-9]{10})"), r"+54\1"),  # Argentina
+    (re.compile(r"\+54([0-9]{10})"), r"+549\1"),
+    (re.compile(r"\+55([0-9]{2})9([0-9]{8})"), r"+55\1\2"),  # Brazil
+    (re.compile(r"\+55([0-9]{2})([0-9]{8})"), r"+55\g<1>9\2"),
+)
 _DIGEST_DIGITS: Final = 32
 _YES: Final = frozenset({"true", "1", "yes"})
 _EMPTY: Final = "\x00empty"
@@ -67,19 +79,27 @@ def read_sought(kind: SubjectKind, fields: Fields) -> Sought | None:
     """What to look for after a create with these form fields; None where Twilio cannot be asked.
 
     To must be one number in E.164, or one address of a channel (`whatsapp:+1…`, `sip:…`): that is what lists
-    can be filtered by. A request that has its recipient obfuscated will not be found by it.
+    can be filtered by. A request that has its recipient obfuscated will not be found by it. A caller's number
+    that is written otherwise is shown in another form, so that nothing is looked for by it.
     """
     given = dict(fields)
     recipients = [value for name, value in fields if name == "To"]
     if len(recipients) != 1 or given.get("AddressRetention", "").strip().lower() == "obfuscate":
         return None
     to = recipients[0].strip()
-    if not (_E164.fullmatch(to) or _CHANNEL.fullmatch(to)):
+    if not _is_canonical(to):
         return None
     if kind is SubjectKind.CALL:
         sender = given.get("From", "").strip()
+        if not _is_canonical(sender):
+            sender = ""
         return Sought(ListFilter(kind, to, sender), {"from": sender} if sender else {})
     return Sought(ListFilter(kind, to), _comparable_message(given))
+
+
+def _is_canonical(address: str) -> bool:
+    """Whether Twilio shows it as it is written."""
+    return (_E164.fullmatch(address) or _CHANNEL.fullmatch(address)) is not None
 
 
 def _comparable_message(given: Mapping[str, str]) -> dict[str, str]:
@@ -148,6 +168,15 @@ def is_address(shown: str, to: str) -> bool:
 def redacted(to: str) -> str:
     """A number as Twilio shows it where numbers are redacted."""
     return f"{to[:-4]}XXXX"
+
+
+def other_spelling(to: str) -> str:
+    """The same number as Twilio may show it as well, '' if there is one spelling only."""
+    channel, colon, number = to.rpartition(":")
+    for pattern, other in _SPELLINGS:
+        if found := pattern.fullmatch(number):
+            return f"{channel}{colon}{found.expand(other)}"
+    return ""
 
 
 def _text(value: object) -> str:

@@ -239,6 +239,16 @@ async def test_calls_are_found_and_absent(scene: Asking) -> None:
     assert scene.created == 1
 
 
+@pytest.mark.parametrize("altered", ["replace-sender=+15005550009", "redact=to"])
+async def test_a_call_that_is_listed_otherwise_is_not_absent(scene: Asking, altered: str) -> None:
+    """By another sender, or with its recipient's last digits hidden: its list by both ends is empty."""
+    call = b"To=%2B15005550006&From=%2B15005550001&Url=http%3A%2F%2Fa.example"
+    first = await scene.create(body=call, target=CALLS, fault=f"reset-after, {altered}")
+    assert told(first) == (502, "upstream_lost", "unknown")
+    assert told(await scene.create(body=call, target=CALLS)) == (502, "repeat_unknown", "shared")
+    assert scene.created == 1
+
+
 @pytest.mark.parametrize(("suffix", "media_type"), [(".xml", "application/xml"), ("", "application/xml")])
 async def test_what_is_found_has_the_format_that_was_asked_for(
     scene: Asking, suffix: str, media_type: str

@@ -16,8 +16,11 @@ BASE = f"/2010-04-01/Accounts/{ACCOUNT}"
 
 def queries(lookup: ListFilter, *, wide: bool, since: float = MIDNIGHT) -> list[dict[str, str]]:
     targets = list_targets(ACCOUNT, lookup, since, wide=wide)
-    assert {urlsplit(each).path for each in targets} == {f"{BASE}/{lookup.kind.capitalize()}.json"}
-    return [dict(parse_qsl(urlsplit(each).query)) for each in targets]
+    assert {urlsplit(each.target).path for each in targets} == {f"{BASE}/{lookup.kind.capitalize()}.json"}
+    found = [dict(parse_qsl(urlsplit(each.target).query)) for each in targets]
+    assert [each["To"] == lookup.to for each in found] == [each.exact for each in targets]
+    assert lookup.to not in repr(targets)
+    return found
 
 
 def test_messages_are_listed_by_their_recipient_alone() -> None:
@@ -28,12 +31,35 @@ def test_messages_are_listed_by_their_recipient_alone() -> None:
 
 def test_calls_are_listed_by_both_ends_and_the_day() -> None:
     lookup = ListFilter(CALL, "sip:a&b@c.example", SENDER)
-    narrow, wider = queries(lookup, wide=True, since=MIDNIGHT - 1)
+    narrow, wider, hidden = queries(lookup, wide=True, since=MIDNIGHT - 1)
     assert narrow == {"To": "sip:a&b@c.example", "From": SENDER, "StartTime>": "2023-11-14", "PageSize": "50"}
-    assert wider == {"To": "sip:a&b@c.example", "From": SENDER, "PageSize": "50"}
+    assert wider == {"To": "sip:a&b@c.example", "PageSize": "50"}
+    assert hidden == {"To": "sip:a&b@c.exaXXXX", "PageSize": "50"}
     assert queries(ListFilter(CALL, TO), wide=False) == [
         {"To": TO, "StartTime>": "2023-11-15", "PageSize": "50"}
     ]
+
+
+@pytest.mark.parametrize(
+    ("to", "other"),
+    [
+        ("+5215512345678", "+525512345678"),
+        ("+525512345678", "+5215512345678"),
+        ("whatsapp:+5491123456789", "whatsapp:+541123456789"),
+        ("+541123456789", "+5491123456789"),
+        ("+5511912345678", "+551112345678"),
+        ("+551112345678", "+5511912345678"),
+    ],
+)
+@pytest.mark.parametrize("kind", [MESSAGE, CALL])
+def test_a_wide_look_reads_the_list_of_the_other_spelling(kind: SubjectKind, to: str, other: str) -> None:
+    assert queries(ListFilter(kind, to), wide=True)[-1] == {"To": other, "PageSize": "50"}
+    assert [each["To"] for each in queries(ListFilter(kind, to), wide=False)] == [to]
+
+
+@pytest.mark.parametrize("to", [TO, "+52155123456", "+5511812345678", "sip:5215512345678@a.example"])
+def test_nearly_all_numbers_have_one_spelling(to: str) -> None:
+    assert [each["To"] for each in queries(ListFilter(MESSAGE, to), wide=True)][2:] == []
 
 
 @pytest.mark.parametrize("suffix", [".json", ".xml", ".csv", ""])

@@ -53,6 +53,9 @@ NOWHERE = [
     pytest.param([("to", TO)], id="another name"),
     pytest.param([("To", "whatsapp: +1")], id="a space in an address"),
     pytest.param([("To", f"{TO},{SENDER}")], id="a list"),
+    pytest.param([("To", "sip:a@b.example;transport=tls")], id="a transport"),
+    pytest.param([("To", "sip:a@b.example?x-header=1")], id="a header"),
+    pytest.param([("To", "client:alice?name=value")], id="a client's parameter"),
     pytest.param([("To", TO), ("AddressRetention", "obfuscate")], id="obfuscated"),
 ]
 
@@ -154,6 +157,13 @@ def test_a_call_is_compared_by_its_sender() -> None:
     digests = digest_comparable(sought.comparable, KEY)
     assert is_equal(digests, comparable_resource(CALL, {"from": SENDER}), KEY)
     assert not is_equal(digests, comparable_resource(CALL, {"from": TO}), KEY)
+
+
+@pytest.mark.parametrize("sender", ["(500) 555-0001", "5005550001", "12345", "alice", "sip:a@b?c=d"])
+def test_a_sender_that_twilio_writes_otherwise_hides_no_call(sender: str) -> None:
+    sought = read_sought(CALL, [("To", TO), ("From", sender), ("Url", "https://a.example")])
+    assert sought is not None
+    assert (sought.lookup, dict(sought.comparable)) == ((CALL, TO, ""), {})
 
 
 def test_a_text_without_letters_is_itself() -> None:
