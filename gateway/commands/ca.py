@@ -2,7 +2,9 @@
 
 import argparse
 import getpass
+import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from gateway.commands.command_line import Subparsers
 
 PASSPHRASE_VARIABLE: Final = "GATEWAY_CA_PASSPHRASE"  # noqa: S105 - the variable's name
+_PLAIN: Final = re.compile(r"[\w./-]+")
+"""A path that YAML takes without quotation marks."""
 _EPILOG: Final = """\
 examples:
   gateway ca init pki --config config/gateway.yaml
@@ -36,8 +40,8 @@ Written to {folder}:
 Add to the gateway's configuration:
 
   ca:
-    certificate: {folder}/ca.pem
-    key: {{file: {folder}/ca.key}}
+    certificate: {certificate}
+    key: {{file: {key}}}
 """
 _RENEWED: Final = """\
 Written to {folder}: ca.pem and ca.key. A running gateway reads them by itself; clients need nothing.
@@ -168,7 +172,8 @@ def _write(args: argparse.Namespace, *, renews: bool) -> int:
         else:
             files.create(hosts, passphrase, now)
         text = _RENEWED if renews else _MADE
-        print(text.format(folder=args.directory, summary=_summarize(args.directory)), end="")
+        paths = _paths_for(args.config, args.directory)
+        print(text.format(folder=args.directory, summary=_summarize(args.directory), **paths), end="")
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
@@ -177,6 +182,16 @@ def _write(args: argparse.Namespace, *, renews: bool) -> int:
     except AuthorityError as error:
         return _fail(name, str(error), 1)
     return 0
+
+
+def _paths_for(config: Path | None, folder: Path) -> dict[str, str]:
+    """How a configuration names the gateway's files: relative paths start at its own folder, so that without
+    one only a full path leads there."""
+    where = str(folder.absolute())
+    if config is not None and not folder.is_absolute():
+        where = os.path.relpath(folder, config.parent)
+    names = {"certificate": f"{where}/ca.pem", "key": f"{where}/ca.key"}
+    return {name: path if _PLAIN.fullmatch(path) else json.dumps(path) for name, path in names.items()}
 
 
 def _summarize(path: Path) -> str:

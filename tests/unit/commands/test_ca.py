@@ -37,6 +37,26 @@ def test_init_prints_what_the_configuration_needs(tmp_path: Path, capsys: pytest
     assert yaml.safe_load(pasted)["ca"].keys() == {"certificate", "key"}
 
 
+@pytest.mark.parametrize("knows_configuration", [True, False])
+@pytest.mark.parametrize("folder", ["pki", "our pki, {new}"])
+def test_the_printed_paths_lead_from_the_configuration_to_the_files(
+    folder: str,
+    knows_configuration: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The configuration is in a folder of its own, as `gateway init` makes it."""
+    monkeypatch.chdir(tmp_path)
+    config = Path("config/gateway.yaml")
+    config.parent.mkdir()
+    config.write_text(GOOD)
+    assert main(["ca", "init", folder, *(["--config", str(config)] if knows_configuration else [])]) == 0
+    printed = capsys.readouterr().out
+    config.write_text(GOOD + printed[printed.index("  ca:") :].replace("\n  ", "\n").lstrip())
+    assert load_resolved(config, ENVIRON).ca is not None
+
+
 def test_names_of_a_configuration(tmp_path: Path) -> None:
     config = tmp_path / "gateway.yaml"
     config.write_text(
