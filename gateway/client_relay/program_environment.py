@@ -23,6 +23,8 @@ _MIN_SECRET: Final = 8
 _SECRET_NAME: Final = re.compile(r"TOKEN|SECRET|PASSWORD|KEY")
 _SID: Final = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
 _SECRET_FORM: Final = re.compile(r"(?=.*[0-9])(?=.*[a-zA-Z])[0-9A-Za-z]{32}")
+_NO_SECRET: Final = re.compile(r"[0-9]{0,7}|true|false|yes|no|on|off", re.IGNORECASE)
+"""A setting such as TWILIO_TOKEN_TTL."""
 _NO_JAVA_PROXY: Final = re.compile(r"-Dhttp\.nonProxyHosts=(\"[^\"]*\"|\S*)")
 _LOCAL_TO_JAVA: Final = ("localhost", "127.*", "[::1]")
 _TRUST_STORE: Final = re.compile(r"-Djavax\.net\.ssl\.trustStore(?:Password|Type)?=(?:\"[^\"]*\"|\S)*")
@@ -50,7 +52,9 @@ def build_environment(
     found["no_proxy"] = found["NO_PROXY"] = ",".join(exempt)
     found |= trust.bundles
     found["JAVA_TOOL_OPTIONS"] = _java_options(environ.get("JAVA_TOOL_OPTIONS", ""), port, trust.java)
-    found["PHP_INI_SCAN_DIR"] = f"{environ.get('PHP_INI_SCAN_DIR', '')}:{trust.php}"
+    former = environ.get("PHP_INI_SCAN_DIR")
+    # An empty entry stands for PHP's own directory, an empty variable for none at all (php_ini.c).
+    found["PHP_INI_SCAN_DIR"] = trust.php if former == "" else f"{former or ''}:{trust.php}"
     return found
 
 
@@ -63,6 +67,7 @@ def without_secrets(environ: Mapping[str, str], secrets: Collection[str]) -> dic
         for name, value in environ.items()
         if name.startswith("TWILIO_") and len(value) >= _MIN_SECRET and _is_secret(name, value)
     }
+    hidden = {value for value in hidden if value.strip("0")}  # placeholders, of a `gateway run` around this
     found = {}
     for name, value in environ.items():
         if name.startswith("TWILIO_") and _is_secret(name, value):
@@ -80,6 +85,8 @@ def _is_secret(name: str, value: str) -> bool:
     """By its name, or by its form: 32 letters and digits that are no SID."""
     if _SID.fullmatch(value):
         return value.startswith("SK")
+    if _NO_SECRET.fullmatch(value) or (name.endswith(("_FILE", "_PATH", "_DIR")) and "/" in value):
+        return False
     return _SECRET_NAME.search(name) is not None or _SECRET_FORM.fullmatch(value) is not None
 
 

@@ -4,10 +4,12 @@ Java's trust store, as PHP's setting.
 Writes into the directory it is given, and reads what the environment named.
 """
 
+import re
 import shutil
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +26,9 @@ _SYSTEM: Final = (
     "/etc/ssl/ca-bundle.pem",  # SUSE
     "/etc/ssl/cert.pem",  # macOS, BSD
 )
+_INSTEAD: Final = {"REQUESTS_CA_BUNDLE": "CURL_CA_BUNDLE", "CURL_CA_BUNDLE": "SSL_CERT_FILE"}
+"""What the readers of a variable, requests and curl, obey where it is not set."""
+_PHP_SETTING: Final = re.compile(r"^[ \t]*(curl\.cainfo|openssl\.cafile)[ \t]*=[ \t]*\"?([^\"\n;]+)", re.M)
 _JAVA_DEFAULT_PASSWORD: Final = "changeit"  # noqa: S105 - what keytool and JREs use
 _KEYTOOL_SECONDS: Final = 60
 
@@ -33,15 +38,20 @@ def write_trust_files(
 ) -> TrustFiles:
     """`root` is PEM. `warn` is called with what could not be taken over; nothing is left out silently."""
     system = _system_bundle(warn)
+    named = {name: _read_named(environ.get(name, ""), name, warn) for name in BUNDLES}
     bundles = {}
     for name in BUNDLES:
-        before = _read_named(environ.get(name, ""), name, warn)
-        bundles[name] = _write(folder / f"{name.lower()}.pem", before or system, root)
+        before = named[name] or named[_INSTEAD.get(name, name)] or system
+        bundles[name] = _write(folder / f"{name.lower()}.pem", before, root)
     extra = _read_named(environ.get(EXTRA_BUNDLE, ""), EXTRA_BUNDLE, warn)
     bundles[EXTRA_BUNDLE] = _write(folder / f"{EXTRA_BUNDLE.lower()}.pem", extra, root)
     php = folder / "php"
     php.mkdir()
-    lines = (f"{name}={bundles['SSL_CERT_FILE']}\n" for name in ("curl.cainfo", "openssl.cafile"))
+    lines = []
+    for name, value in _read_php_settings(environ.get("PHP_INI_SCAN_DIR", "")).items():
+        # Its streams obey SSL_CERT_FILE. Its curl does not, and trusts the system where that is set.
+        before = _read_named(value, name, warn) or named["SSL_CERT_FILE"] + system
+        lines.append(f'{name}="{_write(folder / f"{name}.pem", before, root)}"\n')
     (php / "twilio-gateway.ini").write_text("".join(lines))
     java = _write_java(folder, system, root, environ.get("JAVA_TOOL_OPTIONS", ""), warn)
     return TrustFiles(bundles, java, str(php))
@@ -53,13 +63,25 @@ def _write(path: Path, before: bytes, root: bytes) -> str:
 
 
 def _system_bundle(warn: Callable[[str], None]) -> bytes:
-    own = ssl.get_default_verify_paths().cafile
-    for name in ((own,) if own else ()) + _SYSTEM:
+    # Not what SSL_CERT_FILE names, which `cafile` would be: only some clients obey it.
+    for name in (ssl.get_default_verify_paths().openssl_cafile, *_SYSTEM):
         path = Path(name)
         if path.is_file():
             return path.read_bytes()
     warn("the system's CA certificates were not found: other HTTPS hosts will not be trusted")
     return b""
+
+
+def _read_php_settings(scanned: str) -> dict[str, str]:
+    """The files that the .ini files of PHP_INI_SCAN_DIR name, '' if none: of the folders in this order, the
+    last one counts."""
+    found = {"curl.cainfo": "", "openssl.cafile": ""}
+    for folder in filter(None, scanned.split(":")):
+        for path in sorted(Path(folder).glob("*.ini")):
+            with suppress(OSError):  # PHP leaves it out, too
+                text = path.read_text("utf-8", "replace")
+                found |= {name: value.strip() for name, value in _PHP_SETTING.findall(text)}
+    return found
 
 
 def _read_named(name: str, variable: str, warn: Callable[[str], None]) -> bytes:

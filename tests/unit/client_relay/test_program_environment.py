@@ -51,6 +51,23 @@ def test_what_was_there_is_extended() -> None:
 
 
 @pytest.mark.parametrize(
+    ("former", "now"),
+    [(None, ":/run/php"), ("", "/run/php"), (":", "::/run/php"), ("/a:", "/a::/run/php")],
+)
+def test_php_scans_what_it_scanned(former: str | None, now: str) -> None:
+    """An empty variable keeps PHP from its own folder, an empty entry names it."""
+    found = built() if former is None else built(PHP_INI_SCAN_DIR=former)
+    assert found["PHP_INI_SCAN_DIR"] == now
+
+
+def test_in_another_run_nothing_is_lost() -> None:
+    """The outer one has put placeholders in the place of secrets, which are no secrets themselves."""
+    outer = built(TWILIO_AUTH_TOKEN=TOKEN, OWN_ACCOUNT=ZERO_SID)
+    assert outer.items() >= {"OWN_ACCOUNT": ZERO_SID}.items()
+    assert build_environment(outer, 4712, TRUST, {KEY}).keys() == outer.keys()
+
+
+@pytest.mark.parametrize(
     "hosts",
     ["*.example.com|10.*|*.twilio.com", '"*.example.com|10.*|*|*.com"', "*.example.com|api.*|10.*|mess*"],
 )
@@ -94,6 +111,10 @@ def test_a_trust_store_that_is_named(options: str, expected: tuple[str, str]) ->
         ("TWILIO_MESSAGING_SERVICE_SID", "MG" + "ab" * 16, True),
         ("TWILIO_LOG_LEVEL", "debug", True),
         ("OTHER_TOKEN", "of-somebody-else-0123", True),
+        ("TWILIO_TOKEN_TTL", "3600", True),
+        ("TWILIO_KEYWORDS_ON", "true", True),
+        ("TWILIO_AUTH_TOKEN_FILE", "/run/secrets/twilio", True),
+        ("ZEROS", f"AC{PLACEHOLDER}", True),
     ],
 )
 def test_secrets_are_taken_out(name: str, value: str, kept: bool) -> None:
