@@ -10,7 +10,6 @@ import pytest
 
 from gateway.repeat_guard.intent_records import account_keys
 from tests.support.asking import Asking, asking_replicas
-from tests.support.moved_clock import passing_time
 from tests.support.redis import RedisServer
 from tests.support.running import ENVIRON
 
@@ -47,7 +46,7 @@ def die(one: Asking, server: RedisServer) -> None:
 async def until_resolved(two: Asking) -> dict[str, int]:
     """What the other replica has found out."""
     resolver = two.gateway.gateway.components.resolver
-    async with passing_time(two.clock, two.step):
+    async with two.passing_time():
         while not resolver.resolved:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.5)
     return {state.value: count for state, count in resolver.resolved.items()}
@@ -76,7 +75,7 @@ async def test_what_takes_over_goes_on_from_the_looks_before_it(
     await lose(one, "reset-before")
     (pursuit,) = one.gateway.gateway.components.resolver._pursuits.values()
     outcome = pursuit.outcome
-    async with passing_time(one.clock, one.step):
+    async with one.passing_time():
         while not outcome.empty_since:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.1)
         assert await one.gateway.gateway.components.resolver.outcomes.keep(outcome)
@@ -107,7 +106,7 @@ async def test_a_replica_that_stops_leaves_its_outcomes_at_once(replicas: list[A
     one, two = replicas
     one.simulator.faults.add("list-lag=5", method="GET")
     await lose(one, "reset-after")
-    async with passing_time(two.clock, two.step):
+    async with two.passing_time():
         await one.gateway.gateway.components.resolver.close()
     assert await until_resolved(two) == {"found": 1}
 

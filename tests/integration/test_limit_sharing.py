@@ -32,7 +32,7 @@ def meeting(*replicas: Running) -> list[bool]:
     ]
 
 
-async def until(met: Callable[[], bool], seconds: float = 20) -> None:
+async def until(met: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for something that rounds of half a second bring about."""
     async with asyncio.timeout(seconds):
         while not met():  # noqa: ASYNC110 - rounds of another part are watched, nothing tells of their end

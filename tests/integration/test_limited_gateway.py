@@ -11,7 +11,7 @@ import pytest
 from gateway.config.problems import ConfigError
 from tests.support.caller import FORM, MESSAGES, RawAnswer, ask, request
 from tests.support.metrics import scrape
-from tests.support.redis import redis_server
+from tests.support.redis import lose_patience, redis_server
 from tests.support.running import Running, consumer, running_gateway
 from tests.support.upstream import RawUpstream
 
@@ -118,6 +118,8 @@ async def test_replicas_share_limits_and_say_when_they_do_not(upstream: RawUpstr
             answers = [await send(gateway) for gateway in (one, two, one, two)]
             assert [answer.status for answer in answers] == [200, 200, 200, 429]
             assert (await ready(one))["available"]
+            for each in (one, two):
+                lose_patience(each.gateway.components.store)
             redis.freeze()
             alone = [(await send(two)).status for _ in range(5)]
             assert alone == [200, 200, 200, 429, 429]  # each replica has the whole limit to itself

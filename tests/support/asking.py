@@ -2,10 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+
+import redis
 
 from tests.support.caller import FORM, MESSAGES, RawAnswer, raw_caller, request
 from tests.support.moved_clock import MovedClock, passing_time
@@ -20,12 +22,16 @@ CALLS = MESSAGES.replace("Messages", "Calls")
 
 @dataclass
 class Asking:
-    """What a test sees and does. `step` is how fast time passes (`passing_time`)."""
+    """What a test sees and does. Time passes no faster than `keep_up` returns (`passing_time`)."""
 
     clock: MovedClock
     simulator: Simulator
     gateway: Running
-    step: float = 0.2
+    keep_up: Callable[[], object] = lambda: None
+
+    def passing_time(self, step: float = 0.2) -> AbstractAsyncContextManager[None]:
+        """Time passes meanwhile."""
+        return passing_time(self.clock, step, self.keep_up)
 
     async def create(
         self, *fields: str, body: bytes = TEXT, target: str = MESSAGES, fault: str = ""
@@ -34,7 +40,7 @@ class Asking:
         if fault:
             self.simulator.faults.add(fault, method="POST", count=1)
         given = request(f"POST {target}", FORM, *fields, body=body)
-        async with passing_time(self.clock, self.step), raw_caller(self.gateway.port) as caller:
+        async with self.passing_time(), raw_caller(self.gateway.port) as caller:
             await caller.send(given)
             return await caller.answer(seconds=120)
 
@@ -91,6 +97,7 @@ async def asking_replicas(
     given = asking_settings(store=redis_url, **settings)
     first = {**ENVIRON, **(environ or {})}
     async with Simulator(now=lambda: loop.time() + ahead) as simulator, AsyncExitStack() as stack:
+        client: Any = stack.enter_context(redis.Redis.from_url(redis_url))
         replicas = []
         for known in (first, {**first, **(second or {})}):
             gateway = await stack.enter_async_context(running_gateway(simulator.url, known, **given))
@@ -99,5 +106,7 @@ async def asking_replicas(
             store.server_clock._monotonic = loop.time
             store.server_clock._offset = ahead
             store.server_clock.set = lambda *_: None  # type: ignore[method-assign]
-            replicas.append(Asking(clock, simulator, gateway, step=0.02))  # Redis has 80 ms to answer
+            # A blocking question that Redis answers behind what the gateways have asked: were Redis to stand
+            # still while time passes, leases would end.
+            replicas.append(Asking(clock, simulator, gateway, keep_up=client.ping))
         yield replicas

@@ -1,7 +1,7 @@
 """A clock that a test moves: deadlines pass when it says so, and on a busy machine no sooner."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 
@@ -47,12 +47,18 @@ def stopped_time() -> Iterator[StoppedClock]:
 
 
 @asynccontextmanager
-async def passing_time(clock: MovedClock, step: float = 0.2) -> AsyncIterator[None]:
-    """Let time pass a hundred times as fast, in steps, while everything on this loop keeps up with it."""
+async def passing_time(
+    clock: MovedClock, step: float = 0.2, keep_up: Callable[[], object] = lambda: None
+) -> AsyncIterator[None]:
+    """Let time pass a hundred times as fast, in steps, while everything on this loop keeps up with it.
+
+    `keep_up` is called before each step: it returns when what works outside of this loop has kept up, too.
+    """
 
     async def pass_time() -> None:
         while True:
             await asyncio.sleep(0.002)
+            keep_up()
             clock.advance(step)
 
     passing = asyncio.create_task(pass_time())

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import redis
 
+from gateway.redis.redis_store import ANSWER_SECONDS, RedisStore
 from tests.support.free_ports import free_port
 
 
@@ -75,3 +76,11 @@ def redis_server() -> Iterator[RedisServer]:
         yield server
     finally:
         server.close()
+
+
+def lose_patience(store: RedisStore | None) -> None:
+    """Have the store of a gateway under test wait for Redis only as long as in production."""
+    assert store is not None
+    store._answer_seconds = ANSWER_SECONDS
+    if store._pipe is not None:
+        store._pipe.set_answer_seconds(ANSWER_SECONDS)

@@ -5,8 +5,8 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +20,8 @@ from gateway.app.gateway import Gateway
 from gateway.config.loading.resolve import load_resolved
 from gateway.listener import drain
 from gateway.observe.log.line_writer import LineWriter
+from gateway.redis import redis_store
+from gateway.redis.redis_store import RedisStore
 
 ACCOUNT_SID = "AC00112233445566778899aabbccddeeff"
 KEY = "gw_test-key-of-the-consumer-called-app-0123"
@@ -73,8 +75,8 @@ class LogCapture:
                 self.lines.append(json.loads(text) if text.startswith("{") else {"event": text})
                 self._grown.notify_all()
 
-    async def until(self, met: Callable[[list[dict[str, Any]]], bool], seconds: float = 60) -> None:
-        """Wait until the lines so far satisfy `met`."""
+    async def until(self, met: Callable[[list[dict[str, Any]]], bool], seconds: float = 180) -> None:
+        """Wait until the lines so far satisfy `met`. A starved machine took a minute to start a process."""
         async with asyncio.timeout(seconds), self._grown:
             await self._grown.wait_for(lambda: met(self.lines))
 
@@ -116,11 +118,32 @@ class Running:
         return self.exchanges()
 
 
+PATIENT_SECONDS = 600.0
+
+
+@contextmanager
+def _patience_with_redis(seconds: float) -> Iterator[None]:
+    with (
+        patch.dict(RedisStore.__init__.__kwdefaults__, answer_seconds=seconds),
+        patch.object(redis_store, "PROBE_SECONDS", max(seconds, redis_store.PROBE_SECONDS)),
+    ):
+        yield
+
+
 @asynccontextmanager
 async def running_gateway(
-    upstream: str, /, environ: Mapping[str, str] = ENVIRON, **settings: Any
+    upstream: str,
+    /,
+    environ: Mapping[str, str] = ENVIRON,
+    *,
+    redis_answer_seconds: float = PATIENT_SECONDS,
+    **settings: Any,
 ) -> AsyncIterator[Running]:
-    """A gateway in this process, in front of `upstream` (http://host:port)."""
+    """A gateway in this process, in front of `upstream` (http://host:port).
+
+    It waits long for Redis, so that a busy machine changes nothing; `redis_answer_seconds` is for tests of a
+    Redis that does not answer.
+    """
     with TemporaryDirectory() as folder:
         config = Path(folder) / "gateway.yaml"
         log = {"format": "json"} | settings.pop("log", {})
@@ -136,8 +159,9 @@ async def running_gateway(
     following = asyncio.create_task(capture.follow(stream))
     writer = LineWriter(writing)
     try:
-        gateway = Gateway(made, writer)
-        await gateway.start()
+        with _patience_with_redis(redis_answer_seconds):
+            gateway = Gateway(made, writer)
+            await gateway.start()
         try:
             yield Running(gateway.url, gateway.admin_url, gateway, capture)
         finally:
