@@ -122,27 +122,21 @@ PATIENT_SECONDS = 600.0
 
 
 @contextmanager
-def _patience_with_redis(seconds: float) -> Iterator[None]:
+def _patience_with_redis() -> Iterator[None]:
     with (
-        patch.dict(RedisStore.__init__.__kwdefaults__, answer_seconds=seconds),
-        patch.object(redis_store, "PROBE_SECONDS", max(seconds, redis_store.PROBE_SECONDS)),
+        patch.dict(RedisStore.__init__.__kwdefaults__, answer_seconds=PATIENT_SECONDS),
+        patch.object(redis_store, "PROBE_SECONDS", PATIENT_SECONDS),
     ):
         yield
 
 
 @asynccontextmanager
 async def running_gateway(
-    upstream: str,
-    /,
-    environ: Mapping[str, str] = ENVIRON,
-    *,
-    redis_answer_seconds: float = PATIENT_SECONDS,
-    **settings: Any,
+    upstream: str, /, environ: Mapping[str, str] = ENVIRON, **settings: Any
 ) -> AsyncIterator[Running]:
     """A gateway in this process, in front of `upstream` (http://host:port).
 
-    It waits long for Redis, so that a busy machine changes nothing; `redis_answer_seconds` is for tests of a
-    Redis that does not answer.
+    It waits long for Redis, so that a busy machine changes nothing (else `tests.support.redis.lose_patience`).
     """
     with TemporaryDirectory() as folder:
         config = Path(folder) / "gateway.yaml"
@@ -159,7 +153,7 @@ async def running_gateway(
     following = asyncio.create_task(capture.follow(stream))
     writer = LineWriter(writing)
     try:
-        with _patience_with_redis(redis_answer_seconds):
+        with _patience_with_redis():
             gateway = Gateway(made, writer)
             await gateway.start()
         try:
