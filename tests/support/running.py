@@ -136,7 +136,7 @@ async def running_gateway(
 ) -> AsyncIterator[Running]:
     """A gateway in this process, in front of `upstream` (http://host:port).
 
-    It waits long for Redis, so that a busy machine changes nothing (else `tests.support.redis.lose_patience`).
+    It waits long for Redis, so that a busy machine changes nothing (else: `support.redis.lose_patience`).
     """
     with TemporaryDirectory() as folder:
         config = Path(folder) / "gateway.yaml"
