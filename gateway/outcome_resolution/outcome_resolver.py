@@ -217,7 +217,7 @@ class OutcomeResolver:
         report = await self._looks.look(pursuit.outcome, access, turn, wide=wide)
         verdict = report.verdict
         if report.look is not None:
-            verdict = pursuit.judge(report.look, access.digest_key)
+            verdict = pursuit.judge(report.look, pursuit.outcome.subject.digest_key or access.digest_key)
         elif verdict is LookVerdict.REFUSED:
             pursuit.decide(CANNOT_ASK)
         self.looks[verdict] += 1

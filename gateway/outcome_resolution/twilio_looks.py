@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from gateway.consumers.consumer import Priority
-from gateway.consumers.credentials import Account
+from gateway.consumers.credentials import Account, Credential
 from gateway.errors import GatewayError
 from gateway.http.header_fields import find_field
 from gateway.http.response import Response
@@ -38,7 +38,9 @@ _DAY_SLACK_SECONDS: Final = 600.0
 
 
 class Access(NamedTuple):
-    """How to ask about a create: at which account, by what filter. `digest_key` is what was compared with."""
+    """How to ask about a create: at which account, by what filter. `digest_key` is what it is compared with,
+    unless it was entered by this process, which knows by what: a reload may have brought another key.
+    """
 
     account: Account
     region: str
@@ -77,7 +79,7 @@ class LookFailed(Exception):
 
 def access_to(snapshot: Snapshot, subject: CreateSubject) -> Access | None:
     """How to ask about a create by this configuration; None where that is not possible, or not wanted."""
-    credential = snapshot.credentials.get(subject.credential)
+    credential = snapshot.credentials.get(subject.credential) or _asking(snapshot, subject.account)
     if credential is None or not credential.asks or not credential.owns(subject.account):
         return None
     lookup = lookup_of(subject, snapshot.seal)
@@ -85,6 +87,12 @@ def access_to(snapshot: Snapshot, subject: CreateSubject) -> Access | None:
         return None
     account = credential.account_of(subject.account)
     return Access(account, credential.region, subject.host, lookup, credential.digest_key)
+
+
+def _asking(snapshot: Snapshot, account: str) -> Credential | None:
+    """One that may ask about creates of a credential that has another name by now."""
+    found = (each for each in snapshot.credentials.values() if each.asks and each.owns(account))
+    return next(found, None)
 
 
 async def compare_candidates(

@@ -80,9 +80,9 @@ class WatchedCreate(NamedTuple):
 class CreateSubject(NamedTuple):
     """Whose create it is, and what a look at Twilio needs to know of it.
 
-    `to` and `sender` are in memory only. Other replicas may read `sealed_to` (both, encrypted), `to_digest`
-    and `compared` (keyed digests, of To and of what can be compared with a resource of Twilio's). `asks`:
-    Twilio may be asked.
+    `to`, `sender` and the `digest_key` are in memory only. Other replicas may read `sealed_to` (both,
+    encrypted), `to_digest` and `compared` (digests by that key, of To and of what can be compared with a
+    resource of Twilio's). `asks`: Twilio may be asked.
     """
 
     consumer: str
@@ -97,6 +97,7 @@ class CreateSubject(NamedTuple):
     to_digest: str = ""
     compared: str = ""
     asks: bool = False
+    digest_key: bytes = b""
 
     def __repr__(self) -> str:
         return f"CreateSubject({self.consumer}: {self.route})"
@@ -116,7 +117,7 @@ def describe_create(
     )
     subject = _new(
         CreateSubject,
-        (consumer, credential.name, account, product, route, host, "", "", "", "", "", False),
+        (consumer, credential.name, account, product, route, host, "", "", "", "", "", False, b""),
     )
     if sought is None:
         return subject
@@ -128,6 +129,7 @@ def describe_create(
         to_digest=digest_address(account, lookup.to, key),
         compared=digest_comparable(sought.comparable, key),
         asks=True,
+        digest_key=key,
     )
 
 

@@ -106,10 +106,10 @@ class LocalOutcomes:
     async def compare(self, outcome: OpenOutcome, sids: Sequence[str]) -> Comparison:
         """Nothing else happens between the two questions."""
         self._prune()
-        account, digest = outcome.subject.account, outcome.subject.to_digest
+        account, to = outcome.subject.account, outcome.subject.to
         unowned = tuple(sid for sid in sids if (account, sid) not in self._sids)
         others = sum(
-            each.id != outcome.id and each.subject.account == account and each.subject.to_digest == digest
+            each.id != outcome.id and each.subject.account == account and each.subject.to == to
             for each in (*self._flying.values(), *self._ended.values())
         )
         return Comparison(unowned, others)

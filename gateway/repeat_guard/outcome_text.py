@@ -10,7 +10,7 @@ from gateway.repeat_guard.open_outcomes import OpenOutcome, OutcomeState
 
 _VERSION = 1
 _WRITTEN = ("seconds", "started_at", "ends_by", "ended_at", "slug", "status", "looks", "looked_at")
-_SUBJECT = tuple(name for name in CreateSubject._fields if name not in ("to", "sender"))
+_SUBJECT = tuple(name for name in CreateSubject._fields if name not in ("to", "sender", "digest_key"))
 
 
 def write_outcome(outcome: OpenOutcome) -> bytes:

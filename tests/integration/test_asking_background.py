@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,9 +12,9 @@ import yaml
 from gateway.app.configuration import make_configuration
 from gateway.config.loading.resolve import load_resolved
 from gateway.outcome_resolution.look_verdict import LookVerdict
-from tests.support.asking import TEXT, Asking, asking_scene
+from tests.support.asking import TEXT, Asking, asking_scene, asking_settings
 from tests.support.moved_clock import passing_time
-from tests.support.running import ENVIRON, configuration
+from tests.support.running import ENVIRON, configuration, consumer
 from twilio_simulator import KeyKind, SimulatedKey
 
 SHORT = "Gateway-Timeout: 3"
@@ -88,11 +89,56 @@ async def test_pages_are_read_until_they_are_too_old(scene: Asking) -> None:
     assert len(pages) == 2
 
 
+async def reload(scene: Asking, path: Path, settings: dict[str, Any], **environ: str) -> None:
+    """Apply another configuration, written to `path`."""
+    text = yaml.safe_dump(configuration(scene.simulator.url, **settings))
+    await asyncio.to_thread(path.write_text, text)
+    await scene.gateway.gateway.apply(make_configuration(load_resolved(path, {**ENVIRON, **environ})))
+
+
+async def test_what_is_open_is_found_after_a_key_is_replaced(scene: Asking, tmp_path: Path) -> None:
+    """What it is compared by is digests by a secret of the credential's, which is another now."""
+    await lose(scene, 2)
+    new = SimulatedKey("SK" + "0a" * 16, "another-secret")
+    scene.simulator.directory.add_key(ENVIRON["TWILIO_ACCOUNT_SID"], new)
+    keys = [{"sid": new.sid, "secret": {"env": "NEW"}}]
+    await reload(scene, tmp_path / "gateway.yaml", asking_settings(keys), NEW=new.secret)
+    await until_resolved(scene)
+    assert scene.gateway.gateway.components.resolver.resolved == {"found": 2}
+
+
+async def test_what_is_open_is_found_after_its_credential_has_another_name(
+    scene: Asking, tmp_path: Path
+) -> None:
+    await lose(scene, 1)
+    settings = asking_settings()
+    settings["credentials"]["other"] = settings["credentials"].pop("main")
+    settings["consumers"] = {"app": consumer(credential="other")}
+    await reload(scene, tmp_path / "gateway.yaml", settings)
+    await until_resolved(scene)
+    assert scene.gateway.gateway.components.resolver.resolved == {"found": 1}
+
+
+async def test_another_create_to_the_recipient_counts_after_a_key_is_replaced(
+    scene: Asking, tmp_path: Path
+) -> None:
+    """One was done: whose it is nobody can say."""
+    scene.simulator.faults.add("list-lag=9", method="GET")
+    first = await scene.create("Gateway-Timeout: 3", "Idempotency-Key: one", fault="reset-after")
+    new = SimulatedKey("SK" + "0a" * 16, "another-secret")
+    scene.simulator.directory.add_key(ENVIRON["TWILIO_ACCOUNT_SID"], new)
+    keys = [{"sid": new.sid, "secret": {"env": "NEW"}}]
+    await reload(scene, tmp_path / "gateway.yaml", asking_settings(keys), NEW=new.secret)
+    second = await scene.create("Gateway-Timeout: 3", fault="reset-before")
+    assert [each.value("Gateway-Outcome") for each in (first, second)] == ["unknown"] * 2
+    async with passing_time(scene.clock):
+        await asyncio.sleep(30)
+    assert not scene.gateway.gateway.components.resolver.resolved
+
+
 async def test_a_credential_that_no_longer_asks_is_left_alone(scene: Asking, tmp_path: Path) -> None:
     await lose(scene, 1)
-    path = tmp_path / "gateway.yaml"
-    path.write_text(yaml.safe_dump(configuration(scene.simulator.url)))
-    await scene.gateway.gateway.apply(make_configuration(load_resolved(path, ENVIRON)))
+    await reload(scene, tmp_path / "gateway.yaml", {})
     made = len(scene.looks)
     await until_resolved(scene)
     assert len(scene.looks) == made

@@ -8,7 +8,7 @@ from gateway.repeat_guard.open_outcomes import KEPT_SECONDS, SID_SECONDS, OpenOu
 from gateway.repeat_guard.repeat_rules import RepeatEnding
 from gateway.repeat_guard.repeat_table import RepeatEntry, RepeatTable
 
-SUBJECT = CreateSubject("billing", "main", "AC1", "api", "/Messages", to_digest="d1", asks=True)
+SUBJECT = CreateSubject("billing", "main", "AC1", "api", "/Messages", to="+1", to_digest="d1", asks=True)
 
 
 class Scene:
@@ -79,7 +79,7 @@ async def test_sids_of_ours_and_other_creates_with_this_to() -> None:
     flying = OpenOutcome("flying", "scope", SUBJECT, 300.0, scene.now, scene.now + 10)
     scene.outcomes.enter(flying)
     scene.open_one("elsewhere", SUBJECT._replace(account="AC2"))
-    scene.open_one("to another", SUBJECT._replace(to_digest="d2"))
+    scene.open_one("to another", SUBJECT._replace(to="+2"))
     assert await scene.outcomes.compare(first, ["SM1", "SM2"]) == (("SM1", "SM2"), 1)
     scene.outcomes.drop(flying, "SM1")
     await scene.outcomes.own("AC1", "SM3")
