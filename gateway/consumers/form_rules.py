@@ -151,6 +151,8 @@ def _is_allowed_url(hosts: tuple[str, ...], value: str) -> bool:
     except ValueError:
         return False
     user, at, _ = parts.netloc.rpartition("@")
+    if not parts.netloc.isascii():  # the Kelvin sign in lower case is a k, for this reader
+        return False
     if parts.scheme not in _SCHEMES or not _HOST.fullmatch(host) or (at and not _USER.fullmatch(user)):
         return False
     return any(host.endswith(entry[1:]) if entry.startswith("*.") else host == entry for entry in hosts)

@@ -75,6 +75,7 @@ _REFUSED = [
     ("StatusCallback=https://evil.example/",),
     ("statuscallback=https://evil.example/",),
     ("StatusCallback=//hooks.example.com/a",),
+    ("StatusCallback=https://hoo%E2%84%AAs.example.com/a",),  # B15: the Kelvin sign
     ("StatusCallback=hooks.example.com",),
     ("StatusCallback=https:hooks.example.com",),
     ("StatusCallback=ftp://hooks.example.com/",),
