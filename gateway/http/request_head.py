@@ -23,7 +23,6 @@ _SINGULAR: Final = frozenset(
         b"content-encoding",
         b"content-length",
         b"content-type",
-        b"expect",
         b"host",
         b"idempotency-key",
         b"gateway-repeat",
@@ -36,9 +35,11 @@ _SINGULAR: Final = frozenset(
     }
 )
 _HOST: Final = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_.-]*)|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
+_CONTINUE: Final = b"100-continue"
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 # What a decision depends on: with bytes that two readers decode differently it is refused, not dropped.
-_DECIDING: Final = (_SINGULAR - {b"user-agent", b"x-request-id"}) | {b"connection"}
+_DECIDING: Final = (_SINGULAR - {b"user-agent", b"x-request-id"}) | {b"connection", b"expect"}
+_DECIDING_WITHOUT_BODY: Final = _DECIDING - {b"content-encoding", b"content-type"}
 DROPPED_BODY_BYTES: Final = 65_536
 """A GET or HEAD whose body is no longer is served without it (PHP clients send one)."""
 # RFC 9110 5.6.2 less "_": CGI-style servers read Content_Length as Content-Length.
@@ -122,12 +123,13 @@ def require_head(
             closes=True,
             headers=(("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE"),),
         )
-    fields, single_fields, connection, dropped = read_fields(raw_headers)
+    deciding = _DECIDING_WITHOUT_BODY if method in _BODILESS else _DECIDING
+    fields, single_fields, connection, dropped = read_fields(raw_headers, deciding)
     length, chunked = _require_framing(method, version, single_fields)
     parts = require_target(target)
     host = _require_host(version, single_fields)
     expect = single_fields.get(b"expect")
-    if expect is not None and expect.lower() != b"100-continue":
+    if expect is not None and expect != _CONTINUE:
         raise Refusal("expectation", "The only expectation understood is 100-continue.", closes=True)
     return Inbound(
         method, version, parts.scheme, parts.authority, host, parts.path, parts.query,
@@ -161,8 +163,10 @@ def replace_values(
 
 def read_fields(
     raw_headers: tuple[tuple[bytes, bytes], ...],
+    deciding: frozenset[bytes] = _DECIDING,
 ) -> tuple[tuple[Field, ...], dict[bytes, bytes], frozenset[bytes], tuple[DroppedField, ...]]:
-    """All fields, those that come once, what Connection names, and what is ignored. Raises `Refusal`."""
+    """All fields, those that come once, what Connection names, and what is ignored. Raises `Refusal` where a
+    field of those that are `deciding` is odd."""
     names = b"".join([name for name, _ in raw_headers])
     values = b"".join([value for _, value in raw_headers])
     odd = names.translate(None, _NAME_BYTES) or values.translate(None, _VALUE_BYTES)
@@ -173,35 +177,40 @@ def read_fields(
     for name, value in raw_headers:
         lower = name.lower()
         fields.append((lower, name, value))
-        if odd and (reason := _require_droppable(lower, value)) is not None:
+        if odd and (reason := _require_droppable(lower, value, deciding)) is not None:
             dropped += (DroppedField(lower, reason),)
         elif lower in _SINGULAR:
             if lower in single_fields:
-                if lower in _DECIDING:
+                if lower in deciding:
                     raise Refusal("bad_header", f"{lower.decode()} came twice; send it once.", closes=True)
                 if lower == b"user-agent":  # identifies no caller, so it is never a reason to refuse
                     single_fields[lower] = b""
                     continue
                 dropped += (DroppedField(lower, DropReason.REPEATED),)
-            elif lower == b"expect" and not value:
-                dropped += (DroppedField(lower, DropReason.EMPTY),)
             else:
                 single_fields[lower] = value
         elif lower == b"connection":
             connection |= {token.strip().lower() for token in value.split(b",")}
         elif lower == b"via":  # a list, of which it matters only whether it names us
             single_fields[lower] = single_fields.get(lower, b"") + b", " + value
+        elif lower == b"expect":  # a list as well (RFC 9110 10.1.1): an equal member changes nothing
+            wanted = {member.strip(b" \t").lower() for member in value.split(b",")} - {b""}
+            if not wanted:
+                dropped += (DroppedField(lower, DropReason.EMPTY),)
+            elif single_fields.get(lower, _CONTINUE) == _CONTINUE:
+                single_fields[lower] = _CONTINUE if wanted == {_CONTINUE} else value
     for each in dropped:
-        single_fields.pop(each.name, None)
+        if each.reason is not DropReason.EMPTY:
+            single_fields.pop(each.name, None)
     return tuple(fields), single_fields, connection, dropped
 
 
-def _require_droppable(lower: bytes, value: bytes) -> DropReason | None:
+def _require_droppable(lower: bytes, value: bytes, deciding: frozenset[bytes]) -> DropReason | None:
     """Why a field is dropped, None if it is not odd. Raises `Refusal` where dropping it could mislead."""
     if lower.replace(b"_", b"").translate(None, _NAME_BYTES) or not lower:
         raise Refusal("bad_header", "Header names are ASCII letters, digits and hyphens.", closes=True)
     rest = value.translate(None, _VALUE_BYTES)
-    if rest.translate(None, _OBS_TEXT) or (rest and lower in _DECIDING):
+    if rest.translate(None, _OBS_TEXT) or (rest and lower in deciding):
         raise Refusal(
             "bad_header",
             f"{lower.decode()}: its value must be visible ASCII; percent-encode other text.",

@@ -29,6 +29,7 @@ _CONTENT_LENGTH, _TRANSFER_ENCODING = istr("Content-Length"), istr("Transfer-Enc
 
 
 _LOWER_CASE_METHOD: Final = re.compile(rb"(?=[A-Z]*[a-z])[A-Za-z]{1,16}(?: |\Z)")
+_PLAIN_LINE: Final = re.compile(rb"[!-~]+ [!-~]+ [!-~]+")
 _FIELD_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}")
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _ONCE: Final = frozenset(
@@ -206,6 +207,8 @@ def _explain(piece: bytes, *, first: bool) -> str:
     lines = piece.split(b"\r\n")
     if first and _LOWER_CASE_METHOD.match(piece):
         return "methods are upper-case"
+    if first and len(lines) > 1 and not _PLAIN_LINE.fullmatch(lines[0]):
+        return _explain_line(lines[0])
     seen: set[bytes] = set()
     last = b""
     for line in lines[1:] if first else lines:
@@ -226,6 +229,15 @@ def _explain(piece: bytes, *, first: bool) -> str:
             seen.add(lower)
             last = token[0]
     return ""
+
+
+def _explain_line(line: bytes) -> str:
+    """What is wrong with a request line that is not three words of visible ASCII."""
+    if line.count(b" ") > 2:
+        return "percent-encode the spaces in the request target (%20)"
+    if any(byte > 0x7F for byte in line):
+        return "percent-encode what is not ASCII in the request target (é is %C3%A9)"
+    return "the request line is a method, a target and HTTP/1.1"
 
 
 def _is_bad_length(lower: bytes, value: bytes) -> bool:

@@ -101,6 +101,19 @@ async def test_what_the_parser_refuses_is_400_with_the_fields_name(
     assert f"look at the field {name}.".encode() in answer.body
 
 
+@pytest.mark.parametrize(
+    ("query", "hint"),
+    [("?To=\xe9", "percent-encode what is not ASCII"), ("?Body=a b", "percent-encode the spaces")],
+    ids=["D8-no ASCII", "D8-space"],
+)
+async def test_a_target_that_is_not_encoded_is_400_with_what_to_do(
+    gateway: Running, query: str, hint: str
+) -> None:
+    answer = await ask(gateway.port, request(f"GET {MESSAGES}{query}"))
+    assert (answer.status, answer.slug) == (400, "malformed_request")
+    assert hint.encode() in answer.body
+
+
 @pytest.mark.parametrize("line", ["GET", "HEAD"])
 @pytest.mark.parametrize(
     "body", [b"0\r\n\r\n", CHUNKED, b"0\r\nX-T: 1\r\n\r\n"], ids=["A6-empty", "A12-chunks", "A6-trailer"]

@@ -150,6 +150,7 @@ _ODD: list[tuple[str, Fields, str]] = [
     ("_ and latin-1", ((b"X_Name", b"\xfc"),), "underscore"),
     ("two request ids", ((b"X-Request-Id", b"a"), (b"x-request-id", b"b")), "repeated"),
     ("empty expectation", ((b"Expect", b""),), "empty"),
+    ("list of no expectations", ((b"Expect", b" , "),), "empty"),
 ]
 
 
@@ -159,6 +160,35 @@ def test_odd_fields_that_nothing_depends_on_are_dropped(odd: Fields, reason: str
     assert {(each.name, str(each.reason)) for each in inbound.dropped} == {(odd[0][0].lower(), reason)}
     assert set(inbound.single_fields) == {b"host", b"content-length"}
     assert (inbound.content_length, inbound.chunked) == (0, False)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [(b"100-continue", b"100-continue"), (b"100-Continue, 100-continue,",), (b"", b"100-continue")],
+    ids=["A2-twice", "A2-list", "A2-empty and one"],
+)
+def test_equal_expectations_are_one(values: tuple[bytes, ...]) -> None:
+    """RFC 9110 10.1.1: Expect is a list."""
+    fields = tuple((b"Expect", value) for value in values)
+    assert require_head("POST", _TARGET, (1, 1), (_HOST, *fields)).single(b"expect") == "100-continue"
+    for others in ((b"Expect", b"200-ok"), (b"Expect", b"100-continue, 200-ok")):
+        for mixed in ((*fields, others), (others, *fields)):
+            with pytest.raises(Refusal, match="expectation"):
+                require_head("POST", _TARGET, (1, 1), (_HOST, *mixed))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [((b"Content-Type", b"text/\xff"),), ((b"Content-Encoding", b"a"), (b"Content-Encoding", b"b"))],
+    ids=["A2-no text", "A2-twice"],
+)
+def test_what_describes_a_body_decides_nothing_without_one(odd: Fields) -> None:
+    for method in ("GET", "HEAD"):
+        inbound = require_head(method, _TARGET, (1, 1), (_HOST, *odd))
+        assert [each.name for each in inbound.dropped] == [odd[0][0].lower()]
+        assert set(inbound.single_fields) == {b"host"}
+    with pytest.raises(Refusal, match="bad_header"):
+        require_head("POST", _TARGET, (1, 1), (_HOST, *odd))
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
