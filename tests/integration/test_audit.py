@@ -66,7 +66,7 @@ async def reload(gateway: Spawned, event: str = "configuration reloaded") -> Non
 
 async def stop(gateway: Spawned) -> None:
     gateway.process.terminate()
-    assert await asyncio.wait_for(gateway.process.wait(), 60) == 0
+    assert await asyncio.wait_for(gateway.process.wait(), 180) == 0
 
 
 def verify(folder: Path, *arguments: str) -> int:
@@ -161,7 +161,7 @@ async def test_a_full_disk_at_the_start_is_worth_another_try(upstream: RawUpstre
         sys.executable, "-m", "gateway", "serve", "--config", str(config),
         env={**os.environ, **ENVIRON}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    _, said = await asyncio.wait_for(process.communicate(), 30)
+    _, said = await asyncio.wait_for(process.communicate(), 180)
     assert process.returncode == 75
     assert b"audit: the audit trail cannot be written (No space left on device)" in said
     assert b"Start it again when the audit trail can be written." in said

@@ -97,7 +97,7 @@ async def read_admin(gateway: Running) -> bytes:
     tail = [sys.executable, "-m", "gateway", "tail", "--limit", "2000", "--admin", gateway.admin_url]
     for more in ([], ["--json"]):
         process = await asyncio.create_subprocess_exec(*tail, *more, stdout=asyncio.subprocess.PIPE)
-        printed, _ = await asyncio.wait_for(process.communicate(), 60)
+        printed, _ = await asyncio.wait_for(process.communicate(), 180)
         assert len(printed.splitlines()) > len(EXCHANGES)
         answers += printed
     return answers

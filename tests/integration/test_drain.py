@@ -33,7 +33,7 @@ async def test_an_idle_connection_is_answered_once_more(tmp_path: Path, upstream
                 answered = await caller.answer()
                 assert (answered.status, answered.value("Connection")) == (200, "close")
                 assert await caller.rest() == b""
-        assert await asyncio.wait_for(gateway.process.wait(), 60) == 0
+        assert await asyncio.wait_for(gateway.process.wait(), 180) == 0
 
 
 async def test_an_idle_connection_is_closed_after_a_second(tmp_path: Path, upstream: RawUpstream) -> None:
@@ -47,7 +47,7 @@ async def test_an_idle_connection_is_closed_after_a_second(tmp_path: Path, upstr
             await drain(gateway)
             assert await kept.rest() == await fresh.rest() == b""
             assert 0.9 < time.monotonic() - began < 20
-        assert await asyncio.wait_for(gateway.process.wait(), 60) == 0
+        assert await asyncio.wait_for(gateway.process.wait(), 180) == 0
 
 
 async def test_a_post_whose_caller_has_gone_is_awaited(tmp_path: Path, upstream: RawUpstream) -> None:
@@ -59,7 +59,7 @@ async def test_a_post_whose_caller_has_gone_is_awaited(tmp_path: Path, upstream:
             await upstream.arrived()
         await drain(gateway)
         gate.set()
-        assert await asyncio.wait_for(gateway.process.wait(), 60) == 0
+        assert await asyncio.wait_for(gateway.process.wait(), 180) == 0
     [exchange] = events(gateway.capture.lines, "exchange")
     assert (exchange["status"], "outcome" in exchange) == (201, False)
 
@@ -74,7 +74,7 @@ async def test_no_time_to_drain_cuts_at_once(tmp_path: Path, upstream: RawUpstre
         await caller.send(request(f"GET {MESSAGES}"))
         await upstream.arrived()
         gateway.process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(gateway.process.wait(), 60) == 0
+        assert await asyncio.wait_for(gateway.process.wait(), 180) == 0
 
 
 def test_a_listener_that_leaves_loses_no_connection() -> None:

@@ -83,7 +83,7 @@ async def test_a_pod_at_google(gcp: GcpPeer, tmp_path: Path) -> None:
         sys.executable, "-m", "gateway", "check", "--config", str(path),
         env=environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
-    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    said, _ = await asyncio.wait_for(process.communicate(), 180)
     assert said.decode().startswith(f"{path}: ok")
     assert gcp.logins == 1
 

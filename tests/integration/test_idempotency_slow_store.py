@@ -8,21 +8,28 @@ import pytest
 
 from gateway.http.response import Response
 from tests.support.idempotency import CLAIM, RECORD, KeyedReplica, replica
+from tests.support.moved_clock import BoundedTime
 from tests.support.redis import RedisServer
 
 FOREIGN = CLAIM._replace(identities=("c" * 16,), fingerprint="2:" + "3" * 64, fingerprint_v1="3" * 64)
 
 
 @pytest.fixture
-async def one(server: RedisServer) -> AsyncIterator[KeyedReplica]:
+def silence() -> BoundedTime:
+    """How long Redis has been silent: no longer than the test has it be, whatever the machine does."""
+    return BoundedTime()
+
+
+@pytest.fixture
+async def one(server: RedisServer, silence: BoundedTime) -> AsyncIterator[KeyedReplica]:
     """With the time-out of a real gateway: 80 ms."""
-    async with replica(server, 0.08) as made:
+    async with replica(server, 0.08, silence.time) as made:
         yield made
 
 
 @pytest.fixture
-async def two(server: RedisServer) -> AsyncIterator[KeyedReplica]:
-    async with replica(server, 0.08) as made:
+async def two(server: RedisServer, silence: BoundedTime) -> AsyncIterator[KeyedReplica]:
+    async with replica(server, 0.08, silence.time) as made:
         yield made
 
 
@@ -32,24 +39,28 @@ def _answer(status: int = 201) -> Response:
 
 @pytest.mark.parametrize("pause", [100, 150, 300, 500])
 async def test_a_pause_of_redis_sends_nothing_twice(
-    server: RedisServer, one: KeyedReplica, two: KeyedReplica, pause: int
+    server: RedisServer, one: KeyedReplica, two: KeyedReplica, silence: BoundedTime, pause: int
 ) -> None:
     """Ten callers with one key at each replica, while nothing is answered."""
     await asyncio.gather(one.store.store.open(), two.store.store.open())
-    server.client.client_pause(pause)
+    silence.allow(pause / 1000)
+    server.freeze()
     tasks = [asyncio.create_task(each.send()) for each in (one, two) for _ in range(10)]
+    await asyncio.sleep(pause / 1000)
+    server.thaw()
     sent = [each for each, _ in await asyncio.gather(*tasks)]
     assert sorted(sent) == [False] * 19 + [True]
     assert "store_away" not in one.events + two.events
 
 
 async def test_pauses_at_random_send_nothing_twice(
-    server: RedisServer, one: KeyedReplica, two: KeyedReplica
+    server: RedisServer, one: KeyedReplica, two: KeyedReplica, silence: BoundedTime
 ) -> None:
     """Claims, renewals and ends all meet pauses; each key is sent once."""
     chance = random.Random(5)
     for number in range(12):
         claim = CLAIM._replace(scope=f"{number:064x}")
+        silence.allow(0.4)
         if number % 2:
             await asyncio.to_thread(server.client.client_pause, chance.randint(50, 400))
         else:

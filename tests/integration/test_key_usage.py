@@ -59,7 +59,7 @@ def port_of(gateway: Spawned) -> int:
 async def end(gateway: Spawned) -> None:
     """It keeps the last uses when it stops."""
     gateway.process.terminate()
-    await asyncio.wait_for(gateway.process.wait(), 30)
+    await asyncio.wait_for(gateway.process.wait(), 180)
 
 
 async def reload(gateway: Spawned, folder: Path, **consumers: Any) -> None:

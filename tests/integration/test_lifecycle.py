@@ -41,7 +41,7 @@ async def test_sigterm_finishes_what_is_in_flight(tmp_path: Path, upstream: RawU
             statuses = {(await caller.answer()).status, (await idle.answer()).status}
             assert statuses == {200, 201}
             assert await caller.rest() == await idle.rest() == b""
-        assert await asyncio.wait_for(gateway.process.wait(), 60) == 0
+        assert await asyncio.wait_for(gateway.process.wait(), 180) == 0
     events = [line["event"] for line in gateway.capture.lines]
     assert events[0] == "serving"
     assert events[-1] == "stopped"
@@ -63,7 +63,7 @@ async def test_a_second_sigterm_ends_at_once(tmp_path: Path, upstream: RawUpstre
         gateway.process.send_signal(signal.SIGTERM)
         told = await caller.rest()
         assert told == b"" or b"\r\nGateway-Outcome: unknown\r\n" in told
-        assert await asyncio.wait_for(gateway.process.wait(), 60) == 1
+        assert await asyncio.wait_for(gateway.process.wait(), 180) == 1
 
 
 async def test_health_and_metrics(gateway: Running) -> None:

@@ -214,7 +214,7 @@ async def test_no_reload_while_draining(tmp_path: Path, upstream: RawUpstream) -
         assert told["problems"] == [f"{process.path}: nothing is reloaded: the gateway is draining"]
         gate.set()
         assert (await caller.answer()).status == 200
-        assert await asyncio.wait_for(gateway.process.wait(), 60) == 0
+        assert await asyncio.wait_for(gateway.process.wait(), 180) == 0
 
 
 async def test_the_service_manager_is_told(tmp_path: Path, upstream: RawUpstream) -> None:

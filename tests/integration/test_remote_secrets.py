@@ -209,7 +209,7 @@ async def test_check(vault: VaultPeer, path: Path) -> None:
             sys.executable, "-m", "gateway", "check", "--config", str(path),
             env={**os.environ, **ENVIRON}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
-        said, _ = await asyncio.wait_for(process.communicate(), 60)
+        said, _ = await asyncio.wait_for(process.communicate(), 180)
         assert process.returncode == expected[0]
         assert expected[1] in said.decode()
         assert FIRST not in said.decode()
@@ -239,6 +239,6 @@ async def test_d1_an_unavailable_store_at_the_start_has_its_own_exit_code(
         sys.executable, "-m", "gateway", "serve", "--config", str(path),
         env=environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
-    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    said, _ = await asyncio.wait_for(process.communicate(), 180)
     assert process.returncode == code, said
     assert (b"Start it again when the secret store answers" in said) is (code == 75)

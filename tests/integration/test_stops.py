@@ -37,7 +37,7 @@ async def command(*arguments: str, token: str = "") -> tuple[int, str, str]:
         env={**os.environ, "GATEWAY_ADMIN_TOKEN": token},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    out, error = await asyncio.wait_for(process.communicate(), 60)
+    out, error = await asyncio.wait_for(process.communicate(), 180)
     assert process.returncode is not None
     return process.returncode, out.decode(), error.decode()
 

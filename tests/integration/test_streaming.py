@@ -38,7 +38,7 @@ async def test_a_slow_reader_holds_the_upstream_back(gateway: Running, upstream:
     async with raw_caller(gateway.port, receive_buffer=65_536) as caller:
         await caller.send(request(f"GET {MESSAGES}"))
         await caller.until(b"\r\n\r\n")
-        await asyncio.wait_for(stalled.wait(), 60)
+        await asyncio.wait_for(stalled.wait(), 180)
         assert sent < BUFFERS
         received = 0
         while received < 256 * MIB:

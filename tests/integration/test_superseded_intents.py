@@ -265,7 +265,7 @@ async def test_a_create_that_ends_as_a_round_of_renewals_begins_is_not_renewed(
         return await run(script, keys, args)
 
     monkeypatch.setattr(one.store, "run", end_second)
-    await asyncio.wait_for(renewed.wait(), 60)
+    await asyncio.wait_for(renewed.wait(), 180)
     await one.store.until_quiet()
     await intents.close(60)
     assert listed(server)["open"] == {first.outcome.id.encode()}

@@ -98,7 +98,7 @@ async def test_follows_without_gaps_or_repeats(gateway: Running) -> None:
             await send(gateway, name)
         assert [json.loads(await line_of(process))["request_id"] for _ in names] == names
         process.send_signal(signal.SIGINT)
-        out, err = await asyncio.wait_for(process.communicate(), 60)
+        out, err = await asyncio.wait_for(process.communicate(), 180)
         assert (process.returncode, out, err) == (130, b"", b"")
 
 
@@ -110,13 +110,13 @@ async def test_follows_over_a_restart(tmp_path: Path, upstream: RawUpstream) -> 
             await ask(int(first.url.rpartition(":")[2]), request(f"GET {MESSAGES}", "X-Request-Id: old"))
             assert json.loads(await line_of(process))["request_id"] == "old"
             first.process.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(first.process.wait(), 60) == 0
+            assert await asyncio.wait_for(first.process.wait(), 180) == 0
             again = {"listen": f"127.0.0.1:{port}"}
             async with spawned_gateway(tmp_path, upstream.url, admin=again) as second:
                 await ask(int(second.url.rpartition(":")[2]), request(f"GET {MESSAGES}", "X-Request-Id: new"))
                 assert json.loads(await line_of(process))["request_id"] == "new"
                 process.send_signal(signal.SIGINT)
-                out, err = await asyncio.wait_for(process.communicate(), 60)
+                out, err = await asyncio.wait_for(process.communicate(), 180)
     assert (process.returncode, out) == (130, b"")
     away, back = err.decode().splitlines()
     assert away.startswith("gateway tail: ")
@@ -169,5 +169,5 @@ async def test_a_closed_pipe_is_no_fault(gateway: Running, arguments: tuple[str,
     os.close(reading)
     process = await asyncio.create_subprocess_exec(*command, stdout=writing, stderr=asyncio.subprocess.PIPE)
     os.close(writing)
-    _, err = await asyncio.wait_for(process.communicate(), 60)
+    _, err = await asyncio.wait_for(process.communicate(), 180)
     assert (process.returncode, err) == (1, b"")

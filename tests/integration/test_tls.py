@@ -254,7 +254,7 @@ async def test_a_served_process_speaks_tls_and_drains(
             assert (await caller.answer()).status == 200
             gateway.process.terminate()
             assert await caller.rest() == b""
-        assert await asyncio.wait_for(gateway.process.wait(), 60) == 0
+        assert await asyncio.wait_for(gateway.process.wait(), 180) == 0
     events = [line["event"] for line in gateway.capture.lines]
     assert events[-1] == "stopped"
     assert "tls handshake failed" in events

@@ -39,7 +39,7 @@ async def run(
         env={"PATH": os.environ["PATH"], **(WEBHOOK_ENVIRON if environ is None else environ)},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
-    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    output, _ = await asyncio.wait_for(process.communicate(), 180)
     assert process.returncode is not None
     return process.returncode, output.decode()
 

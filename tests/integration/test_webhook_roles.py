@@ -68,7 +68,7 @@ async def test_the_webhook_role_reads_no_api_key(tmp_path: Path) -> None:
             assert (await twilio.post("/sms/orders", message())).status == 200
             assert service.seen[-1].url == "/moved/sms"
             spawned.process.terminate()
-            assert await asyncio.wait_for(spawned.process.wait(), 60) == 0
+            assert await asyncio.wait_for(spawned.process.wait(), 180) == 0
 
 
 async def test_the_data_role_reads_no_webhook_secret(tmp_path: Path) -> None:

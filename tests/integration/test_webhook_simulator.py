@@ -151,7 +151,7 @@ async def test_the_command_sends_an_inbound_message() -> None:
             process = await asyncio.create_subprocess_exec(
                 *command, *extra, env=environ, stdout=asyncio.subprocess.PIPE
             )
-            output, _ = await asyncio.wait_for(process.communicate(), 60)
+            output, _ = await asyncio.wait_for(process.communicate(), 180)
             assert process.returncode == code
             assert json.loads(output)["requests"][0]["status"] == (403 if extra else 200)
         (seen,) = scene.service.seen

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -183,9 +184,12 @@ class KeyedReplica(ClaimHolder):
 
 @asynccontextmanager
 async def replica(
-    server: RedisServer, answer_seconds: float = 20, **options: Any
+    server: RedisServer,
+    answer_seconds: float = 20,
+    clock: Callable[[], float] = time.time,
+    **options: Any,
 ) -> AsyncIterator[KeyedReplica]:
-    """A replica; `options` are those of `IdempotencyOptions`."""
+    """A replica; `clock` times the silence of Redis; `options` are those of `IdempotencyOptions`."""
     events: list[str] = []
     changed = asyncio.Event()
 
@@ -194,11 +198,12 @@ async def replica(
         changed.set()
 
     store = RedisStore(
-        server.url, lambda state: None, answer_seconds=answer_seconds, probe_every_seconds=0.02
+        server.url, lambda state: None, clock=clock, answer_seconds=answer_seconds, probe_every_seconds=0.02
     )
     faulty = FaultyStore(store)
-    clock = asyncio.get_running_loop().time
-    room = Idempotency(IdempotencyOptions(**options), clock, store=faulty, on_event=note)
+    room = Idempotency(
+        IdempotencyOptions(**options), asyncio.get_running_loop().time, store=faulty, on_event=note
+    )
     try:
         yield KeyedReplica(room, faulty, events, changed)
     finally:

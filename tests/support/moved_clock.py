@@ -1,6 +1,7 @@
 """A clock that a test moves: deadlines pass when it says so, and on a busy machine no sooner."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -34,6 +35,25 @@ class StoppedClock(MovedClock):
     def go_on(self) -> None:
         """Let time pass by itself again."""
         self._time = self._real
+
+
+class BoundedTime:
+    """Real time, of which no more passes than the test allows: what lasts longer is the machine's doing."""
+
+    def __init__(self) -> None:
+        self._base = time.time()
+        self._allowed_at = time.monotonic()
+        self._most = 0.0
+
+    def time(self) -> float:
+        """Seconds since the epoch."""
+        return self._base + min(time.monotonic() - self._allowed_at, self._most)
+
+    def allow(self, seconds: float) -> None:
+        """From now on so much time may pass."""
+        self._base = self.time()
+        self._allowed_at = time.monotonic()
+        self._most = seconds
 
 
 @contextmanager

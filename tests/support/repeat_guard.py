@@ -4,7 +4,8 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -143,11 +144,14 @@ class GuardReplica:
 
 @asynccontextmanager
 async def guard_replica(
-    server: RedisServer, answer_seconds: float = 20, **options: Any
+    server: RedisServer,
+    answer_seconds: float = 20,
+    clock: Callable[[], float] = time.time,
+    **options: Any,
 ) -> AsyncIterator[GuardReplica]:
-    """A replica; `options` are those of `RepeatGuardOptions`."""
+    """A replica; `clock` times the silence of Redis; `options` are those of `RepeatGuardOptions`."""
     store = RedisStore(
-        server.url, lambda state: None, answer_seconds=answer_seconds, probe_every_seconds=0.02
+        server.url, lambda state: None, clock=clock, answer_seconds=answer_seconds, probe_every_seconds=0.02
     )
     faulty = FaultyStore(store)
     guard = RepeatGuard(RepeatGuardOptions(**options), store=faulty, now=store.server_clock.now)
