@@ -15,7 +15,7 @@ from gateway.redis.late_writes import LateWrites
 from gateway.redis.script import Script, ScriptStore
 from gateway.repeat_guard.intent_lease import IntentLease, describe_end
 from gateway.repeat_guard.intent_records import IntentEnd, SharedIntent
-from gateway.repeat_guard.intent_scripts import BAR, FORGET, HAND_BACK, KEEP, RELEASE
+from gateway.repeat_guard.intent_scripts import BAR, FORGET, GIVE, KEEP, RELEASE
 from gateway.repeat_guard.open_outcomes import OutcomeState
 from gateway.repeat_guard.outcome_scripts import OWN
 from gateway.repeat_guard.posted_ends import PostedEnds
@@ -77,7 +77,7 @@ class IntentEnds:
         if delivered:
             work = self._try(FORGET, (keys.intent, keys.open, keys.leases, keys.kept), ("", found.id))
         else:
-            work = self._try(HAND_BACK, (keys.intent,), (lease.outcome.id,))
+            work = self._try(GIVE, (keys.intent,), (lease.outcome.id, 0))
         self._tasks.start(work)
 
     async def close(self, seconds: float) -> None:

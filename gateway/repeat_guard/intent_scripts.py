@@ -215,10 +215,13 @@ return 1
 """,
     integer,
 )
-# KEYS: intent. ARGV: now, id of who took the answer, and has not given it to a caller.
-HAND_BACK = Script.of(
-    """
-if redis.call('HGET', KEYS[1], 'taker') == ARGV[2] then redis.call('HSET', KEYS[1], 'lease', 0) end
+# KEYS: intent. ARGV: now, id of who took the answer, and for how long it goes on giving it to its caller: 0
+# if that has not got it.
+GIVE = Script.of(
+    NOW
+    + """
+if redis.call('HGET', KEYS[1], 'taker') ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], 'lease', ARGV[3] == '0' and 0 or now + ARGV[3])
 return 1
 """,
     integer,

@@ -55,6 +55,8 @@ async def claim(
             if forgotten is not None:
                 return forgotten
             if found is None or not (found.in_flight or found.is_pursued) or options.reports:
+                if found is not None and not (found.in_flight or found.is_open or options.reports):
+                    shared.take(lease)
                 return found
             events.count_once(RepeatEvent.WAITED)
             pause, poll = poll, min(2 * poll, _MAX_POLL_SECONDS)

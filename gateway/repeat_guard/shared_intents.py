@@ -19,7 +19,7 @@ from gateway.repeat_guard.intent_commands import KnownCommands
 from gateway.repeat_guard.intent_ends import IntentEnds
 from gateway.repeat_guard.intent_lease import IntentLease
 from gateway.repeat_guard.intent_records import IntentEnd, SharedIntent, read_intent
-from gateway.repeat_guard.intent_scripts import BEGIN, RENEW
+from gateway.repeat_guard.intent_scripts import BEGIN, GIVE, RENEW
 from gateway.repeat_guard.open_outcomes import LEASE_SECONDS, OpenOutcome
 from gateway.repeat_guard.outcome_text import write_outcome
 from gateway.repeat_guard.repeat_rules import store_unavailable
@@ -58,6 +58,7 @@ class SharedIntents:
         self._renew_seconds = renew_seconds
         self._leases = 0
         self._held: dict[str, IntentLease] = {}
+        self._taken: dict[str, IntentLease] = {}
         self._loops = loops if loops is not None else BackgroundLoops()
         self._commands = KnownCommands(store.pack, self._lease_ms)
         self._ends = IntentEnds(
@@ -88,7 +89,7 @@ class SharedIntents:
         earlier = self._ends.take(intent.scope)
         if earlier is not None:
             lease.supersede(earlier)
-        else:
+        elif outcome.ends_by - outcome.started_at <= intent.seconds:
             lease.commands = self._commands.find(intent, outcome.subject, lease.identities)
         return lease
 
@@ -118,8 +119,14 @@ class SharedIntents:
     def hold(self, lease: IntentLease) -> None:
         """Renew the lease until it is ended."""
         self._held[lease.outcome.id] = lease
-        if self._renewing is None:
-            self._renewing = self._loops.start("repeat_renewals", 2 * self._renew_seconds, self._renew_all)
+        self._start_renewing()
+
+    def take(self, lease: IntentLease) -> None:
+        """The definite answer of another request is being given to a caller, who may be slow to take it: no
+        other gets it before that is `taken`.
+        """
+        self._taken[lease.outcome.id] = lease
+        self._start_renewing()
 
     def require_held(self, lease: IntentLease, *, refuses: bool) -> None:
         """An attempt is about to begin. Raises `Refusal` if others may believe by now that there is none.
@@ -151,6 +158,7 @@ class SharedIntents:
 
     def taken(self, lease: IntentLease, found: SharedIntent, *, delivered: bool) -> None:
         """A caller was given the definite answer of another request; if it has it, the intent is over."""
+        self._taken.pop(lease.outcome.id, None)
         self._ends.write_taken(lease, found, delivered=delivered)
 
     async def close(self, seconds: float = 1.0) -> None:
@@ -179,17 +187,24 @@ class SharedIntents:
         names: tuple[str, ...] = (keys.intent, keys.open, keys.leases, keys.released)
         if outcome.subject.to_digest:
             names = (*names, keys.to)
-        times = (round(self._now() * 1000), self._lease_ms, round(lease.intent.seconds * 1000))
+        now = self._now()
+        # It may be in flight for longer, and this replica cut off: then nobody renews it.
+        seconds = max(lease.intent.seconds, outcome.ends_by - now)
+        times = (round(now * 1000), self._lease_ms, round(seconds * 1000))
         ids = (outcome.id, *lease.supersedes, lease.identities)
         args: tuple[Argument, ...] = (*times, write_outcome(outcome), *ids)
         return self._store.run(script, names, args)
+
+    def _start_renewing(self) -> None:
+        if self._renewing is None:
+            self._renewing = self._loops.start("repeat_renewals", 2 * self._renew_seconds, self._renew_all)
 
     async def _renew_all(self, loop: BackgroundLoop) -> None:
         while True:
             await asyncio.sleep(self._renew_seconds)
             soon = self._time() + self._lease_seconds - self._renew_seconds / 2
             due = [each for each in self._held.values() if each.ends_at < soon]
-            await asyncio.gather(*map(self._renew_held, due))
+            await asyncio.gather(*map(self._renew_held, due), *map(self._renew_taken, self._taken.values()))
             lapsed = self._time() - _LAPSED_SECONDS
             for lease in [each for each in self._held.values() if each.ends_at <= lapsed]:
                 lease.on_lapsed()
@@ -198,6 +213,12 @@ class SharedIntents:
     async def _renew_held(self, lease: IntentLease) -> None:
         if lease.outcome.id in self._held:  # else its end was posted since, and comes first
             await self._renew(lease)
+
+    async def _renew_taken(self, lease: IntentLease) -> None:
+        args = (round(self._now() * 1000), lease.outcome.id, self._lease_ms)
+        if lease.outcome.id in self._taken:
+            with suppress(StoreUnavailable):
+                await self._store.run(GIVE, (lease.keys.intent,), args)
 
     async def _renew(self, lease: IntentLease) -> None:
         asked_at = self._time()

@@ -47,6 +47,28 @@ async def test_the_answer_of_a_caller_that_left_is_shared(
     assert guard_one.keys() == set()
 
 
+async def test_an_answer_that_is_being_given_to_a_caller_is_no_other_s(
+    server: RedisServer, guard_one: GuardReplica, guard_two: GuardReplica
+) -> None:
+    """However long that takes it, or its resource to be read: the next one is a message of its own."""
+    assert await guard_one.create(connected=False) == "sent 201"
+    await guard_one.written()
+    async with guard_two.hold() as hold:
+        assert hold.shared is not None
+        (name,) = (name for name in server.names() if ":intent:" in name)
+        server.client.hset(name, "lease", 1)
+        async with asyncio.timeout(60):
+            while server.client.hget(name, "lease") == b"1":  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.02)
+        assert await guard_one.create(seconds=0.05) == "repeat_in_flight"
+        hold.delivered()
+    await guard_two.written()
+    assert await guard_one.create() == "sent 201"
+    shared = guard_two.guard._parts.shared
+    assert shared is not None
+    assert not shared._taken
+
+
 async def test_nothing_of_a_message_can_be_read_in_the_store(
     server: RedisServer, guard_one: GuardReplica
 ) -> None:
@@ -100,6 +122,24 @@ async def test_the_seconds_count_from_when_it_was_last_given(
     assert server.client.pttl(name) <= 1000
     server.client.hset(name, "started", started - 3_601_000)
     assert await guard_two.create() == "sent 201"
+
+
+async def test_an_attempt_is_remembered_for_as_long_as_it_may_take(
+    server: RedisServer, guard_one: GuardReplica, guard_two: GuardReplica
+) -> None:
+    """Also where its replica is cut off, and outcomes are kept for a shorter time."""
+    gate, intent = asyncio.Event(), INTENT._replace(seconds=2)
+    first = asyncio.create_task(guard_one.create(lost(), intent=intent, seconds=50, until=gate))
+    await guard_one.until_sent()
+    (name,) = (name for name in server.names() if ":intent:" in name)
+    assert server.client.pttl(name) > 20_000
+    guard_one.lapse()
+    assert await guard_two.create(intent=intent) == "repeat_unknown"
+    assert server.client.pttl(name) > 20_000
+    gate.set()
+    assert await first == "upstream_lost"
+    await guard_one.written()
+    assert server.client.pttl(name) <= 2000
 
 
 async def test_a_replica_that_was_killed_leaves_an_open_outcome(
