@@ -11,8 +11,8 @@ import asyncio
 import random
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,6 +22,7 @@ import uvloop
 from gateway.commands.simulate import read_account
 from tests.bench.create_run import STAYS_SECONDS, Run
 from tests.bench.killable_replica import KillableReplica
+from tests.bench.progress import while_it_advances
 from tests.bench.retrying_clients import KINDS, RetryingClient
 from tests.bench.upstream_promptness import UpstreamPromptness
 from tests.support.redis import RedisServer, redis_server
@@ -32,6 +33,7 @@ KILL_EVERY_SECONDS = 20.0
 _PAUSE_MS = (50, 500)
 _PAUSE_EVERY_SECONDS = 3.0
 _END_SECONDS = 120.0
+"""Without a single answer for so long, clients that still call will never have one."""
 FAULTS = {
     "reset-before": 0.04,
     "reset-after": 0.04,
@@ -68,26 +70,29 @@ async def run_creates(
 ) -> list[str]:
     """All creates, while faults last and then without; the labels whose clients must know then."""
     chance = random.Random(seed)
-    numbers = iter(range(creates))
     labels = [f"label–{seed}–{number}" for number in range(creates)]  # smart encoding replaces dashes
     to = [f"1{2_000_000 + number}0100" for number in range(creates)]  # redaction hides the last four digits
     clients = [RetryingClient(kind, ports, run.told, chance) for kind in KINDS]
 
-    async def call() -> None:
-        for number in numbers:
-            client = clients[number % len(clients)]
-            await client.create(labels[number], to[number], stays_seconds=STAYS_SECONDS)
+    async def call_all(numbers: Iterable[int], stays_seconds: float | None) -> None:
+        left = iter(numbers)
 
-    await asyncio.gather(*(call() for _ in range(callers)))
+        async def call() -> None:
+            for number in left:
+                client = clients[number % len(clients)]
+                await client.create(labels[number], to[number], stays_seconds=stays_seconds)
+
+        await asyncio.gather(*(call() for _ in range(callers)))
+
+    await call_all(range(creates), STAYS_SECONDS)
     run.end_faults()
     run.faults = sum(rule.fired for rule in simulator.faults.rules)
     simulator.faults.clear()
     known = {label for label in labels if not run.histories.is_ambiguous(label)}
-    left = [n for n in range(creates) if labels[n] in known and labels[n] not in run.told.acknowledged]
-    again = (clients[number % len(clients)].create(labels[number], to[number]) for number in left)
-    with suppress(TimeoutError):  # those without an answer are told of
-        async with asyncio.timeout(_END_SECONDS):
-            await asyncio.gather(*again)
+    acknowledged = run.told.acknowledged
+    again = [n for n in range(creates) if labels[n] in known and labels[n] not in acknowledged]
+    # Those without an answer are told of by `Run.problems`.
+    await while_it_advances(call_all(again, None), lambda: len(acknowledged), _END_SECONDS)
     return sorted(known)
 
 
