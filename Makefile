@@ -42,9 +42,10 @@ driving-tests:
 	$(BIN)/pytest tests/bench tests/browser tests/clients tests/deploy
 other-tests:
 	$(BIN)/pytest --ignore=tests/integration --ignore=tests/bench --ignore=tests/browser --ignore=tests/clients --ignore=tests/deploy
-# The compiled build, in a copy of the checkout below build/: docs/adr/0014-compiled-wheels.md.
+# The compiled build, in a copy of the checkout below build/: docs/adr/0014-compiled-wheels.md. What judges the
+# sources has nothing else to judge there.
 compiled-tests:
-	$(BIN)/python -m tests.support.compiled_tree --pytest tests/unit tests/property tests/raw tests/clients
+	$(BIN)/python -m tests.support.compiled_tree --pytest -m "not sources" tests/unit tests/property tests/raw tests/clients
 
 format:
 	$(BIN)/ruff format --check .

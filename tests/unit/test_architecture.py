@@ -13,6 +13,8 @@ from tests.support.sources import SIMULATOR as _SIMULATOR
 from tests.support.sources import TREES
 from tests.support.sources import modules as _modules
 
+pytestmark = pytest.mark.sources
+
 _MAX_LINES = 300
 _MAX_LOOSE_MODULES = 6
 

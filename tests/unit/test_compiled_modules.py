@@ -97,6 +97,7 @@ def test_what_is_left_out_is_there() -> None:
     assert all((_ROOT / name).exists() for name in left_out)
 
 
+@pytest.mark.sources
 @pytest.mark.parametrize("path", COMPILED)
 def test_no_thread_runs_what_is_compiled(path: str) -> None:
     tree = TREES[path]
@@ -108,6 +109,7 @@ def test_no_thread_runs_what_is_compiled(path: str) -> None:
     )
 
 
+@pytest.mark.sources
 @pytest.mark.parametrize("path", _INTERPRETED)
 def test_nothing_compiled_is_handed_to_a_thread(path: str) -> None:
     imported = _imported(TREES[path])
@@ -116,6 +118,7 @@ def test_nothing_compiled_is_handed_to_a_thread(path: str) -> None:
         assert not source.startswith(_COMPILED_MODULES), f"{name} is compiled, and keeps the GIL"
 
 
+@pytest.mark.sources
 @pytest.mark.parametrize("path", COMPILED)
 def test_no_name_is_two_exceptions(path: str) -> None:
     """mypy gives each `except … as name` a type of its own; mypyc gives the function's variable the first."""
@@ -128,6 +131,7 @@ def test_no_name_is_two_exceptions(path: str) -> None:
             assert not {name: found for name, found in types.items() if len(found) > 1}, function.name
 
 
+@pytest.mark.sources
 @pytest.mark.parametrize("path", COMPILED)
 def test_no_finally_reads_what_may_be_none_until_its_try_ends_well(path: str) -> None:
     """mypyc takes it for what it then is: the read raises, in place of what was raised (`findings/`)."""
@@ -162,6 +166,7 @@ def _names(nodes: list[ast.stmt], context: type[ast.expr_context]) -> set[str]:
     }
 
 
+@pytest.mark.sources
 @pytest.mark.parametrize("path", COMPILED)
 def test_nothing_is_used_that_mypyc_cannot_compile(path: str) -> None:
     """Async generators, and a dataclass with type variables, which fails when it is imported."""
@@ -179,6 +184,7 @@ def test_nothing_is_used_that_mypyc_cannot_compile(path: str) -> None:
             assert not (raised and defaults), f"{node.name}: a class's defaults are not set on exceptions"
 
 
+@pytest.mark.sources
 @pytest.mark.parametrize("path", COMPILED)
 def test_no_tuple_of_fractions_is_final(path: str) -> None:
     """mypyc takes it for one that was never set: NameError where it is used."""
@@ -202,6 +208,7 @@ def _native_classes() -> frozenset[str]:
     )
 
 
+@pytest.mark.sources
 @pytest.mark.parametrize("path", _INTERPRETED)
 def test_no_interpreted_class_derives_from_a_compiled_one(path: str) -> None:
     """Making one raises TypeError: "interpreted classes cannot inherit from compiled"."""

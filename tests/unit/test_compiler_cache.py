@@ -7,6 +7,8 @@ import pytest
 
 from tests.support.compiler_cache import cached_compiler
 
+pytestmark = pytest.mark.sources
+
 _COMPILER = """#!/bin/sh
 # Preprocesses by leaving out comments; compiles by copying, unless the text says that it is wrong.
 for last; do :; done

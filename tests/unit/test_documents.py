@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.sources
+
 _ROOT = Path(__file__).parents[2]
 _DOCUMENTS = sorted([_ROOT / "README.md", *(_ROOT / "docs").rglob("*.md")])
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -45,6 +47,16 @@ _SOURCES = sorted(
     path for room in ("gateway", "twilio_simulator", "tests") for path in (_ROOT / room).rglob("*.py")
 )
 _DESIGN = re.compile(r"docs/design\.md ((?:\d(?:\.\d+)?(?:, )?)+)")
+_SECTIONS = {
+    heading.split()[0].rstrip(".")
+    for heading in _HEADING.findall((_ROOT / "docs/design.md").read_text("utf-8"))
+}
+_ENDS = {
+    "/".join(source.parts[-length:])
+    for source in _SOURCES
+    for length in range(1, len(source.relative_to(_ROOT).parts) + 1)
+}
+"""Whatever a path may be cited by: its name, or its name and the folders around it."""
 _MODULE = re.compile(r"`((?:[a-z_]+/)*[a-z_]+\.py)`")
 _DECISION = re.compile(r"\bADRs? (\d+)")
 _NOWHERE = re.compile(r"(?<![/\w.])design \d(?:\.\d+)?|(?<!docs/)\bfacts/|\bissue \d+\b")
@@ -55,16 +67,12 @@ def test_citations_lead_somewhere(path: Path) -> None:
     """A comment cites what is in this repository, or on the Web."""
     text = path.read_text("utf-8")
     assert path == Path(__file__) or not _NOWHERE.search(text)
-    headings = _HEADING.findall((_ROOT / "docs/design.md").read_text("utf-8"))
-    sections = {heading.split()[0].rstrip(".") for heading in headings}
     for cited in _DESIGN.findall(text):
-        assert set(re.findall(r"\d(?:\.\d+)?", cited)) <= sections, cited
+        assert set(re.findall(r"\d(?:\.\d+)?", cited)) <= _SECTIONS, cited
     for number in _DECISION.findall(text):
         assert list((_ROOT / "docs/adr").glob(f"{int(number):04}-*.md")), f"ADR {number}"
     for module in _MODULE.findall(text):
-        assert any(
-            f"/{source.relative_to(_ROOT).as_posix()}".endswith(f"/{module}") for source in _SOURCES
-        ), module
+        assert module in _ENDS, module
 
 
 def test_the_architecture_names_what_is_there() -> None:

@@ -34,6 +34,7 @@ def test_every_slug(slug: str) -> None:
     assert str(error) == f"{slug}: what to do"
 
 
+@pytest.mark.sources
 @pytest.mark.parametrize("source", sorted((Path(__file__).parents[2] / "gateway").rglob("*.py")), ids=str)
 def test_no_slug_is_used_that_is_not_listed(source: Path) -> None:
     used = re.findall(r"\b(?:Refusal|UpstreamFailure|GatewayError)\(\s*\"(\w+)\"", source.read_text("utf-8"))

@@ -13,6 +13,8 @@ from aiohttp import web
 
 import gateway
 
+pytestmark = pytest.mark.sources
+
 ROOT = Path(gateway.__file__).parent
 # aiohttp.abc has no `__all__`; its resolvers are documented ("Abstract Base Classes" in aiohttp's reference).
 _RESOLVERS = {"AbstractResolver", "ResolveResult"}

@@ -141,6 +141,7 @@ def _started(tree: ast.AST) -> set[str]:
     return names
 
 
+@pytest.mark.sources
 def test_c11_every_background_loop_is_supervised() -> None:
     """A function with a loop in it is not handed to `create_task` or `Thread` but to the supervisor."""
     found = {}

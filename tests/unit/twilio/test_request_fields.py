@@ -21,6 +21,7 @@ _DOCUMENT = Path(__file__).parents[3] / "docs" / "security.md"
 
 
 @pytest.mark.slow
+@pytest.mark.sources
 def test_b7_every_field_that_the_catalogue_declares_is_allowed() -> None:
     declared: set[bytes] = set()
     for request in read_requests(generate._find_package()):

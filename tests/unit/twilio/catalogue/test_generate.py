@@ -10,7 +10,7 @@ from gateway.twilio.catalogue import generate
 from gateway.twilio.catalogue.route import BodyKind
 from gateway.twilio.catalogue.route_table import COMMAND, Row
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sources]
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from gateway.twilio.catalogue.parameter_table import (
     render_operations,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sources]
 
 _MESSAGES = ("POST", "api", "/2010-04-01/Accounts/{AccountSid}/Messages")
 
