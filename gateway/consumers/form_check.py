@@ -21,9 +21,11 @@ _MAX_DOCUMENTS: Final = 100
 _MAX_PATH_CHARACTERS: Final = 400
 _ACCOUNT: Final = ParameterClass.ACCOUNT
 _DOCUMENT: Final = ParameterClass.DOCUMENT
+_NEITHER: Final = ParameterClass.NEITHER
 _TEXT: Final = ParameterClass.TEXT
 _ONLY_TEXT: Final = frozenset({_TEXT})
 _WHOLE_BODY: Final = "*"
+_THE_BODY: Final = "the body"
 _UNCHECKABLE: Final = "holds something that cannot be checked"
 
 Classes = frozenset[ParameterClass]
@@ -196,12 +198,15 @@ def _find_above(route: Route, path: str) -> _Unlisted | None:
         if kind is not None:
             return _inside(route, kind, above, path)
     kind = route.parameters.get(_WHOLE_BODY)
-    return None if kind is None else _inside(route, kind, "the body", path)
+    return None if kind is None else _inside(route, kind, _THE_BODY, path)
 
 
 def _inside(route: Route, kind: ParameterClass, name: str, path: str) -> _Unlisted:
     if kind is _DOCUMENT:
         return _Unlisted(route.index.exact.get(path, frozenset({kind})), True, name)
+    if kind is _NEITHER and name != _THE_BODY:  # documented as one value: what is inside goes by its own name
+        inside = route.index.find_lenient(path.removeprefix(f"{name}."))
+        return _Unlisted(inside | {kind}, True, name)
     return _Unlisted(frozenset({kind}), True, name)
 
 

@@ -172,3 +172,19 @@ def test_b4_codes_of_a_list_are_no_free_text(name: str) -> None:
 def test_b4_free_text_below_a_name_that_is_a_sid() -> None:
     body = f'{{"variables": {{"{FOREIGN}": "a"}}}}'.encode()
     assert form(consumer(), body, "/content/v1/Content", _JSON) == ""
+
+
+@pytest.mark.parametrize(
+    ("rules", "inside"),
+    [
+        (_HOSTS, '{"callbackUrl": "https://evil.example/"}'),
+        (_HOSTS, '[{"a": {"href": "https://evil.example/"}}]'),
+        (_TO, '{"to": ["+4930123456"]}'),
+        (_FROM, '{"from": {"address": "+4930123456"}}'),
+    ],
+)
+def test_b4_what_is_put_inside_a_documented_value_goes_by_its_own_name(rules: FormRules, inside: str) -> None:
+    """On a route of JSON, below a parameter that is one value and holds nobody's address."""
+    target = "/conversations/v2/Conversations/conv_1/Actions"
+    assert form(consumer(forms=rules), f'{{"type": {inside}}}'.encode(), target, _JSON) == "form_rule"
+    assert form(consumer(forms=rules), b'{"type": {"b": ["closed"]}}', target, _JSON) == ""
