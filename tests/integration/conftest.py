@@ -1,10 +1,13 @@
 """What every test over real sockets needs: a scripted upstream, and a gateway in front of it."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
+from unittest.mock import patch
 
 import pytest
 
+from gateway.redis import redis_store
 from gateway.redis.redis_store import RedisStore
 from tests.support.idempotency import module_server, one, server, two
 from tests.support.jwt import KeyServer, ec_key, key_server, rsa_key
@@ -37,9 +40,15 @@ def few_system_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """
     empty = tmp_path_factory.mktemp("trust")
     (empty / "certificates.pem").touch()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SSL_CERT_FILE", str(empty / "certificates.pem"))
-        patch.setenv("SSL_CERT_DIR", str(empty))
+    names = {"SSL_CERT_FILE": str(empty / "certificates.pem"), "SSL_CERT_DIR": str(empty)}
+    with patch.dict(os.environ, names):
+        yield
+
+
+@pytest.fixture(scope="package", autouse=True)
+def patient_probes() -> Iterator[None]:
+    """A Redis that answers a second late on a busy machine is none that is away."""
+    with patch.object(redis_store, "PROBE_SECONDS", 60.0):
         yield
 
 

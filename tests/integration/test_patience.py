@@ -5,7 +5,6 @@ Time passes when a test says so. The limits are shorter than what the tests' own
 
 import asyncio
 import socket
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -117,20 +116,19 @@ async def test_a_body_that_drips_is_answered_408(
     async with raw_caller(patient.port) as caller:
         await caller.send(request(f"POST {MESSAGES}", FORM, "Content-Length: 99", body=b"T"))
         await until(lambda: patient.gateway._handler.in_flight == 1)
-        began = time.perf_counter()
+        await asyncio.sleep(0.1)
         answering = asyncio.ensure_future(caller.answer())
         while not answering.done():  # each byte in time, all of them not
             await caller.send(b"o")
             clock.advance(0.5)
             await asyncio.sleep(0)
-            ended = time.perf_counter()
         answer = await answering
         assert answer.slug == "body_timeout"
         assert b"within 8 s" in answer.body
     assert upstream.received == []
     (logged,) = await patient.exchange_logged(1)
-    # The caller's slowness is not the gateway's own time; the last turn may be.
-    assert logged["seconds"] - logged["overhead_seconds"] > (ended - began) / 2
+    # The caller's slowness is not the gateway's own time.
+    assert logged["seconds"] - logged["overhead_seconds"] > 0.05
 
 
 async def test_who_does_not_read_a_stream_is_cut_off(

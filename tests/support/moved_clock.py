@@ -56,6 +56,31 @@ class BoundedTime:
         self._most = seconds
 
 
+@asynccontextmanager
+async def attended_time() -> AsyncIterator[Callable[[], float]]:
+    """A clock, in seconds, of the time in which this loop ran: what a machine stands still does not count.
+
+    It ticks each 5 ms; a tick that comes late, by whatever, counts as 20 ms.
+    """
+    passed = 0.0
+
+    async def tick() -> None:
+        nonlocal passed
+        before = time.monotonic()
+        while True:
+            await asyncio.sleep(0.005)
+            now = time.monotonic()
+            passed += min(now - before, 0.02)
+            before = now
+
+    ticking = asyncio.create_task(tick())
+    try:
+        yield lambda: passed
+    finally:
+        ticking.cancel()
+        await asyncio.gather(ticking, return_exceptions=True)
+
+
 @contextmanager
 def stopped_time() -> Iterator[StoppedClock]:
     """The running loop's time stands still meanwhile, and no longer: what cleans up may need it."""
