@@ -12,16 +12,11 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-_SENT_ON: Final = frozenset(
-    {
-        signal.SIGHUP,
-        signal.SIGINT,
-        signal.SIGQUIT,
-        signal.SIGTERM,
-        signal.SIGUSR1,
-        signal.SIGUSR2,
-    }
-)
+_FAULTS: Final = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP, signal.SIGSYS}
+_OWN: Final = {signal.SIGCHLD, signal.SIGPIPE, signal.SIGXCPU, signal.SIGXFSZ}
+_SENT_ON: Final = frozenset(signal.valid_signals() - _FAULTS - _OWN - {signal.SIGKILL, signal.SIGSTOP})
+"""All that do not concern this process alone: servers take SIGTTIN or SIGWINCH for orders, too."""
+_STOPPING: Final = {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
 _FROM_KERNEL: Final = 0  # si_code above it: sigaction(2)
 
 
@@ -59,6 +54,16 @@ def _send_on(pid: int) -> None:
                 os.kill(pid, found.si_signo)
             except ProcessLookupError:
                 return
+        if found.si_signo in _STOPPING and (found.si_code > _FROM_KERNEL or found.si_signo == signal.SIGTSTP):
+            _stop_too(found.si_signo)
+
+
+def _stop_too(number: int) -> None:
+    """The program stops, and so this process has to, or the shell would wait for it. The usual action, not
+    SIGSTOP: without a shell that could continue it, the kernel stops neither."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    signal.raise_signal(number)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {number})
 
 
 async def run_program(command: Sequence[str], environ: Mapping[str, str], signals: SignalsSentOn) -> int:

@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,11 +24,11 @@ TOKEN = "0123456789abcdef0123456789abcdef"
 _SECONDS = 60
 
 SIGNALS = """
-import signal, sys
+import os, signal, sys
 seen = []
-for name in ("SIGTERM", "SIGUSR1", "SIGHUP", "SIGINT", "SIGQUIT"):
+for name in sys.argv[1:] or ("SIGUSR1", "SIGINT"):
     signal.signal(getattr(signal, name), lambda number, frame: seen.append(signal.Signals(number).name))
-print("ready", flush=True)
+print("ready", *([os.getpid()] if sys.argv[1:] else []), flush=True)
 for line in sys.stdin:
     while line.strip() not in seen:
         signal.pause()
@@ -138,26 +139,42 @@ def test_the_key_is_nowhere_that_a_program_could_see(files: Path) -> None:
     assert CANARY not in looked["processes"][2], "not among the arguments of `gateway run` either"
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT]
-)
-def test_signals_are_sent_on(files: Path, number: signal.Signals) -> None:
+ORDERS = (
+    "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGINT", "SIGQUIT",
+    "SIGWINCH", "SIGALRM", "SIGTTIN", "SIGTTOU", "SIGABRT", "SIGRTMIN",
+)  # fmt: skip
+"""Each is an order to some server: SIGTTIN and SIGTTOU change gunicorn's number of workers."""
+
+
+def test_signals_are_sent_on(files: Path) -> None:
+    """One by one, and then the program stops and goes on with `gateway run`."""
     with subprocess.Popen(
-        _command(files, [sys.executable, "-c", SIGNALS]),
+        _command(files, [sys.executable, "-c", SIGNALS, *ORDERS]),
         env=_environ(files),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        process_group=0,  # one that a shell could continue: the kernel stops no other
     ) as process:
+        watchdog = threading.Timer(_SECONDS, process.kill)  # one that stops by itself would never answer
+        watchdog.start()
         assert process.stdin is not None
         assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        process.send_signal(number)
-        process.stdin.write(f"{number.name}\n")
-        process.stdin.flush()
-        assert process.stdout.readline() == f"{number.name}\n"
+        ready, pid = process.stdout.readline().split()
+        assert ready == "ready"
+        for number, name in enumerate(ORDERS):
+            process.send_signal(signal.Signals[name])
+            process.stdin.write(f"{name}\n")
+            process.stdin.flush()
+            assert process.stdout.readline().split() == list(ORDERS[: number + 1])
+        process.send_signal(signal.SIGTSTP)
+        assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+        while Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "T":
+            os.sched_yield()
+        process.send_signal(signal.SIGCONT)
         process.stdin.close()
         assert process.wait(_SECONDS) == 0
+        watchdog.cancel()
 
 
 QUIET_TERMINAL = """
