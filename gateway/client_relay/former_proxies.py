@@ -39,7 +39,7 @@ class FormerProxies(NamedTuple):
     def find(self, scheme: str, host: str, port: int) -> FormerProxy | None:
         """The proxy for a host, None if it is reached directly. A tunnel's scheme is https."""
         proxy = self.http if scheme == "http" else self.https
-        if proxy is None or any(_covers(entry, host, port) for entry in self.exempt):
+        if proxy is None or any(covers(entry, host, port) for entry in self.exempt):
             return None
         return proxy
 
@@ -61,11 +61,12 @@ def read_no_proxy(environ: Mapping[str, str]) -> list[str]:
 
 def covers_twilio(entry: str) -> bool:
     """Whether an entry of `no_proxy` exempts a host of Twilio's."""
-    name = entry.partition(":")[0].removeprefix("*").removeprefix(".")
+    name = entry.partition(":")[0].removesuffix(".").removeprefix("*").removeprefix(".")
     return entry == "*" or name in ("com", "twilio.com") or name.endswith(".twilio.com")
 
 
-def _covers(entry: str, host: str, port: int) -> bool:
+def covers(entry: str, host: str, port: int) -> bool:
+    """Whether an entry of `no_proxy` exempts this host."""
     if entry == "*":
         return True
     name, colon, wanted = entry.rpartition(":")
@@ -82,9 +83,8 @@ def _covers(entry: str, host: str, port: int) -> bool:
 
 
 def _read(environ: Mapping[str, str], *names: str) -> FormerProxy | None:
-    for name in names:
-        text = environ.get(name) or environ.get(name.upper())
-        if text:
+    for name in (spelling for each in names for spelling in (each, each.upper())):
+        if text := environ.get(name):
             return parse_proxy(text, name)
     return None
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
-from gateway.client_relay.former_proxies import covers_twilio, read_no_proxy
+from gateway.client_relay.former_proxies import covers, covers_twilio, read_no_proxy
 
 ZERO_SID: Final = "AC" + "0" * 32
 """Represents the account of the consumer's credential."""
@@ -40,12 +40,18 @@ class TrustFiles(NamedTuple):
 
 
 def build_environment(
-    environ: Mapping[str, str], port: int, trust: TrustFiles, secrets: Collection[str]
+    environ: Mapping[str, str],
+    port: int,
+    trust: TrustFiles,
+    secrets: Collection[str],
+    hosts: Collection[str] = (),
 ) -> dict[str, str]:
-    """`port` is the relay's; `secrets` are values that no variable may hold, such as the consumer's key."""
+    """`port` is the relay's; `secrets` are values that no variable may hold, such as the consumer's key;
+    `hosts` are the gateway's beside Twilio's."""
     found = without_secrets(environ, secrets)
     proxy = f"http://127.0.0.1:{port}"
-    exempt = [entry for entry in read_no_proxy(environ) if not covers_twilio(entry)]
+    # What is left out here the relay exempts itself, but for the gateway's hosts.
+    exempt = [entry for entry in read_no_proxy(environ) if not _covers_any(entry, hosts)]
     exempt += [name for name in _LOCAL if name not in exempt]
     for name in ("http_proxy", "https_proxy"):
         found[name] = found[name.upper()] = proxy
@@ -56,6 +62,10 @@ def build_environment(
     # An empty entry stands for PHP's own directory, an empty variable for none at all (php_ini.c).
     found["PHP_INI_SCAN_DIR"] = trust.php if former == "" else f"{former or ''}:{trust.php}"
     return found
+
+
+def _covers_any(entry: str, hosts: Collection[str]) -> bool:
+    return covers_twilio(entry) or any(covers(entry, host, 443) or covers(entry, host, 80) for host in hosts)
 
 
 def without_secrets(environ: Mapping[str, str], secrets: Collection[str]) -> dict[str, str]:

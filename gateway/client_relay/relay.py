@@ -142,8 +142,8 @@ class Relay:
         if not request.is_connect:
             await _pass_on(program, server, request.head(request.target, gateway.authorization))
             return
-        await _open_tunnel(request, server, gateway.authorization)
-        await _pass_on(program, server, b"", answered=await _read_answer(server))
+        answer = await _open_tunnel(request, server, gateway.authorization)
+        await _pass_on(program, server, b"", answered=answer)
 
     async def _tunnel_out(self, request: ProxyRequest, proxy: FormerProxy | None, program: Streams) -> None:
         if proxy is None:
@@ -151,8 +151,8 @@ class Relay:
             await _pass_on(program, server, b"", answered=_ESTABLISHED)
             return
         server = await _connect(proxy.host, proxy.port, proxy.secure)
-        await _open_tunnel(request, server, proxy.authorization)
-        await _pass_on(program, server, b"", answered=await _read_answer(server))
+        answer = await _open_tunnel(request, server, proxy.authorization)
+        await _pass_on(program, server, b"", answered=answer)
 
 
 async def _connect(
@@ -175,19 +175,17 @@ async def _connect(
     raise _Unreachable(f"{host}:{port} cannot be reached: {why}.")
 
 
-async def _open_tunnel(request: ProxyRequest, server: Streams, authorization: str) -> None:
+async def _open_tunnel(request: ProxyRequest, server: Streams, authorization: str) -> bytes:
+    """Ask the next proxy for the tunnel: the head of its answer, as the program gets it. Raises
+    `_Unreachable`, so that the program has an answer in any case."""
     shown = f"[{request.host}]" if ":" in request.host else request.host
     lines = [f"CONNECT {shown}:{request.port} HTTP/1.1", f"Host: {shown}:{request.port}"]
     if authorization:
         lines.append(f"Proxy-Authorization: {authorization}")
-    server[1].write("\r\n".join([*lines, "", ""]).encode())
-    await server[1].drain()
-
-
-async def _read_answer(server: Streams) -> bytes:
-    """The head of the answer to CONNECT, as the program gets it. Raises `_Unreachable`."""
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
+            server[1].write("\r\n".join([*lines, "", ""]).encode())
+            await server[1].drain()
             head = await server[0].readuntil(b"\r\n\r\n")
     except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
         server[1].close()

@@ -38,6 +38,8 @@ class GatewayAddress(NamedTuple):
     variables: frozenset[str] = frozenset()
     own_certificate: Path | None = None
     server_name: str = ""
+    extra_hosts: tuple[str, ...] = ()
+    """Those of the gateway that are none of Twilio's domain, as far as they are known here."""
 
     def tls(self) -> ssl.SSLContext | None:
         """How the gateway itself is spoken to: by its root, or by what the system trusts."""
@@ -105,7 +107,15 @@ def _from_configuration(path: Path, resolved: "ResolvedSettings") -> GatewayAddr
     variables = variable_references(settings)
     if settings.public_url:
         scheme, host, port = _split(settings.public_url)
-        return GatewayAddress(scheme, host, port, certificates[1], is_twilio, variables)
+        return GatewayAddress(
+            scheme,
+            host,
+            port,
+            certificates[1],
+            is_twilio,
+            variables,
+            extra_hosts=settings.upstream.extra_hosts,
+        )
     host, port = resolved.listen
     if port == 0:
         raise ConfigError(
@@ -116,7 +126,9 @@ def _from_configuration(path: Path, resolved: "ResolvedSettings") -> GatewayAddr
             ]
         )
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound to
-    address = GatewayAddress("http", host, port, certificates[1], is_twilio, variables)
+    address = GatewayAddress(
+        "http", host, port, certificates[1], is_twilio, variables, extra_hosts=settings.upstream.extra_hosts
+    )
     if settings.tls is None:
         return address
     if settings.tls.cert_file is None:

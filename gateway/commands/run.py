@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import base64
 import os
+import re
 import stat
 import sys
 import tempfile
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from gateway.client_relay.program import SignalsSentOn
     from gateway.commands.command_line import Subparsers
 
+_USER_NAME: Final = re.compile(r"[!-9;-~]+")
+"""As Basic carries it: the first colon ends it (RFC 7617 2). Names of `usernames` are good, too."""
 _EPILOG: Final = """\
 examples:
   gateway run --config config/gateway.yaml --consumer billing --key-file billing.key -- python send.py
@@ -58,6 +61,10 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(
             [Problem("gateway run", "no program is named", "write it behind --: -- python send.py")]
         )
+    if not _USER_NAME.fullmatch(args.consumer):
+        raise ConfigError(
+            [Problem("--consumer", "is no consumer's name", "name the consumer, such as billing")]
+        )
     environ = dict(os.environ)
     address = read_address(args, environ)
     key = _read_key(args.key_file)
@@ -94,7 +101,7 @@ async def _run(  # the parts of one call
         await relay.start()
         try:
             secrets = {key, *(environ.get(name, "") for name in address.variables)}
-            child_environ = build_environment(environ, relay.port, trust, secrets)
+            child_environ = build_environment(environ, relay.port, trust, secrets, address.extra_hosts)
             return await run_program(command, child_environ, signals)
         except ProgramNotStarted as error:
             _warn(str(error))

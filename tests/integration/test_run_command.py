@@ -242,6 +242,9 @@ def test_what_is_wrong_is_said(files: Path) -> None:
     there = ("--gateway", "http://127.0.0.1:1", "--ca", root, "--consumer", "billing")
     rest = ("--consumer", "app", "--key-file", key, "--", "true")
     assert "no program is named" in _refused(files, *there, "--key-file", key)
+    for name in ("bil:ling", ""):
+        other = (*there[:-1], name, "--key-file", key, "--", "true")
+        assert "--consumer: is no consumer's name" in _refused(files, *other)
     assert "missing: cannot be read" in _refused(
         files, *there, "--key-file", str(files / "missing"), "--", "true"
     )

@@ -45,17 +45,18 @@ def test_addresses_without_a_proxy(entry: str, host: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["socks5://proxy:1080", "http://", "http://proxy:x", "http://proxy:99999"])
-def test_unusable(url: str) -> None:
-    with pytest.raises(UnusableProxy, match="https_proxy"):
-        read_former_proxies({"HTTPS_PROXY": url})
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_unusable(name: str, url: str) -> None:
+    with pytest.raises(UnusableProxy, match=f"^{name} names"):
+        read_former_proxies({name: url})
 
 
 @pytest.mark.parametrize(
     ("entry", "covered"),
     [
         ("*", True), ("twilio.com", True), (".twilio.com", True), ("*.twilio.com", True), ("com", True),
-        ("api.twilio.com", True), ("api.twilio.com:443", True), ("example.com", False),
-        ("mytwilio.com", False),
+        ("api.twilio.com", True), ("api.twilio.com:443", True), (".twilio.com.", True),
+        ("example.com", False), ("mytwilio.com", False),
         ("twilio.com.example.org", False), ("localhost", False),
     ],
 )  # fmt: skip

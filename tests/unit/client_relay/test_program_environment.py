@@ -50,6 +50,13 @@ def test_what_was_there_is_extended() -> None:
     assert found["PHP_INI_SCAN_DIR"] == "/etc/php/conf.d:/run/php"
 
 
+def test_a_host_of_the_gateways_beside_twilios_is_not_exempt() -> None:
+    """The relay still reaches the others of `example.org` directly."""
+    former = {"NO_PROXY": "example.org,files.example.org:443,example.com,10.0.0.0/8"}
+    found = build_environment(former, 4711, TRUST, {KEY}, ["files.example.org"])
+    assert found["NO_PROXY"] == "example.com,10.0.0.0/8,localhost,127.0.0.1,::1"
+
+
 @pytest.mark.parametrize(
     ("former", "now"),
     [(None, ":/run/php"), ("", "/run/php"), (":", "::/run/php"), ("/a:", "/a::/run/php")],
