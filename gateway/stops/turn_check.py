@@ -8,8 +8,9 @@ import time
 from gateway.errors import Refusal
 from gateway.http.request_head import Inbound
 from gateway.http.tunnel import Tunnel
-from gateway.identity.authentication import Caller, authenticate
+from gateway.identity.authentication import UnverifiedCaller, authenticate
 from gateway.identity.client_certificates import PeerCertificate
+from gateway.identity.jwt_claims import find_claimed_consumer
 from gateway.policy.authorization import Grant
 from gateway.policy.bodies import Body
 from gateway.policy.snapshot import Snapshot, Snapshots
@@ -41,12 +42,19 @@ class TurnCheck:
         grant: Grant,
         body: Body,
     ) -> None:
-        """Refuse a request whose consumer or key a reload removed since it was judged by `before`, or that
-        was stopped. Raises `Refusal`."""
+        """Refuse a request whose consumer, key or claims a reload removed since it was judged by `before`, or
+        that was stopped. Raises `Refusal`."""
         self.require_started(grant, body)
         current, name = self._snapshots.current, grant.consumer.name
         if current is before:
             return
-        found = authenticate(current.identities, inbound, time.time(), *proofs)
-        if name not in current.consumers or (isinstance(found, Caller) and found.consumer.name != name):
+        now = time.time()
+        found = authenticate(current.identities, inbound, now, *proofs)
+        if isinstance(found, UnverifiedCaller) and found.decided is not None:
+            found = found.decided
+        if isinstance(found, UnverifiedCaller):
+            consumer = find_claimed_consumer(found.token, current.identities.issuers, now)
+        else:
+            consumer = found.consumer
+        if name not in current.consumers or consumer.name != name:
             raise Refusal("unknown_consumer", "The consumer was removed while its request waited.")
