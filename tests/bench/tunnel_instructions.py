@@ -20,7 +20,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.bench.instructions import IDLE_SECONDS, control, read_dump, under_callgrind
+from tests.bench.instructions import IDLE_SECONDS, control, read_dump, start_counting, under_callgrind
 from tests.bench.processes import ROOT, Cores, Started, started, started_gateway, started_upstream
 from tests.bench.tunnels import HOST, ask, inside, plain, started_nginx
 from tests.support.authority import make_authority
@@ -64,6 +64,7 @@ class Counting:
 
     def count(self, what: str, load: Callable[[int], None], times: int) -> None:
         """Print what one of `times` turns of a load costs, less what the server does by itself."""
+        start_counting(self._server)
         load(max(40, times // 4))
         control("--zero", self._server)
         time.sleep(IDLE_SECONDS)
