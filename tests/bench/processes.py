@@ -109,7 +109,7 @@ def started(
                 yield Started(said["url"], process.pid, said.get("admin", ""), said.get("webhooks", ""))
             finally:
                 process.terminate()
-                process.wait(60)
+                process.wait(180)
     finally:
         process.kill()
         process.wait()

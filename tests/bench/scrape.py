@@ -86,7 +86,7 @@ async def touch(server: Started) -> int:
 def fetch(admin_url: str) -> bytes:
     """One scrape."""
     asked = urllib.request.Request(f"{admin_url}/metrics", headers={"Accept": OPENMETRICS})
-    with urllib.request.urlopen(asked, timeout=10) as answer:
+    with urllib.request.urlopen(asked, timeout=60) as answer:
         body: bytes = answer.read()
     return body
 

@@ -43,7 +43,7 @@ from tests.support.free_ports import free_port
 
 _HERE = Path(__file__).parent
 _DELAY_MS = 20.0
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 _RATES = (100.0, 200.0)
 _OTHERS = ("caddy", "envoy", "bare relay")
 _CREDENTIAL = "Basic U0swMDExMjIzMzQ0NTU2Njc3ODg5OWFhYmJjY2RkZWVmZjpzaW11bGF0b3Itb25seS1hcGktc2VjcmV0"

@@ -18,7 +18,7 @@ async def browser() -> AsyncIterator[Browser]:
     """Chromium, as Debian has it; one for all tests, each with windows of its own."""
     program = require_tool("chromium")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=LAUNCH)
+        browser = await playwright.chromium.launch(executable_path=program, args=LAUNCH, timeout=180_000)
         try:
             yield browser
         finally:

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request
 ARTEFACTS = Path(__file__).parent / "artefacts"
 LAUNCH = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=60_000)
 
 
 @dataclass
@@ -71,6 +71,7 @@ async def open_reader(browser: Browser, url: str, **options: Any) -> AsyncIterat
     """A browser window of its own (`options` as playwright has them), not yet at the page."""
     context = await browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
     page = await context.new_page()
+    page.set_default_timeout(120_000)
     reader = Reader(page, url)
 
     def heard(message: ConsoleMessage) -> None:

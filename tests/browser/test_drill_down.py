@@ -175,24 +175,24 @@ def at_port() -> dict[str, str]:
 async def check_older(reader: Reader) -> None:
     """The list pages back over both replicas, past what it was opened with, and has each exchange once."""
     rows, more = reader.page.locator("tr.exchange td.request-id"), reader.page.locator("#more")
-    await expect(rows).to_have_count(60, timeout=30_000)
+    await expect(rows).to_have_count(60, timeout=60_000)
     for count in (120, 180, OLDER + 2):
         while await rows.count() < count:  # again where a replica was late
             await more.click()
-            await expect(more).to_be_enabled(timeout=30_000)
+            await expect(more).to_be_enabled(timeout=60_000)
         await expect(rows).to_have_count(count)
     found = await rows.all_inner_texts()
     assert sorted(found) == sorted([f"older-{number}" for number in range(OLDER)] + ["here", "there"])
     await more.evaluate("it => it.hidden || it.click()")  # it may have gone: there is nothing more
-    await expect(more).to_be_hidden(timeout=30_000)
+    await expect(more).to_be_hidden(timeout=60_000)
 
 
 async def check_charts(reader: Reader) -> None:
     """Charts follow the filter over both replicas, and the range reaches six hours."""
     page, note = reader.page, reader.page.locator("#charts-note")
-    await expect(note).to_have_text("A point is 10 s, of 2 replicas.", timeout=30_000)
+    await expect(note).to_have_text("A point is 10 s, of 2 replicas.", timeout=60_000)
     rates = page.locator("#chart-rates")
-    await expect(rates.locator(".empty")).to_be_hidden(timeout=30_000)  # ten seconds are over
+    await expect(rates.locator(".empty")).to_be_hidden(timeout=60_000)  # ten seconds are over
     await expect(page.locator("#chart-queue .explained")).to_contain_text("all traffic, this replica")
     moved = await reader.picture_of("rates")
     await page.locator("#range").select_option("6h")
@@ -219,7 +219,7 @@ async def test_over_two_replicas(browser: Browser, redis: RedisServer, upstream:
         open_reader(browser, one.admin_url) as reader,
     ):
         replicas = reader.page.request
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 told = await (await replicas.get(f"{one.admin_url}/api/replicas")).json()
                 if len([each for each in told["replicas"] if each["state"] == "live"]) == 2:
@@ -233,7 +233,7 @@ async def test_over_two_replicas(browser: Browser, redis: RedisServer, upstream:
         await check_older(reader)
         await reader.filter("route").fill("Messages")
         rows = reader.page.locator("tr.exchange td.request-id")
-        await expect(rows).to_have_count(2, timeout=30_000)
+        await expect(rows).to_have_count(2, timeout=60_000)
         await reader.page.locator("tr.exchange").get_by_role("button", name="other", exact=True).click()
         await expect(rows).to_have_text(["there"])
         await reader.open_exchange("there")

@@ -54,7 +54,7 @@ async def test_charts_move_with_traffic(reader: Reader, gateway: Running, upstre
     for name in ("rates", "total", "overhead", "concurrency", "pressure"):
         note = reader.page.locator(f"#chart-{name} .empty")
         await expect(note).to_be_hidden()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while await reader.picture_of(name) == before[name]:
                 await reader.page.wait_for_timeout(100)
     spoken = reader.page.locator("#chart-rates .plot")

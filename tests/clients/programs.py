@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 NODE_FOLDER = Path(__file__).parent / "node"
-_RUN_SECONDS = 60
+_RUN_SECONDS = 180
 
 
 @dataclass(frozen=True)

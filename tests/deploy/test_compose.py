@@ -127,7 +127,7 @@ def test_the_recipe_makes_the_secrets(tmp_path: Path) -> None:
         "TWILIO_API_SECRET": "c",
         "PATH": "/usr/bin:/bin",
     }
-    subprocess.run(["sh", "-eu", "-c", recipe], cwd=tmp_path, env=environ, check=True, timeout=30)
+    subprocess.run(["sh", "-eu", "-c", recipe], cwd=tmp_path, env=environ, check=True, timeout=180)
     made = {path.name: path for path in tmp_path.iterdir()}
     assert made.keys() == COMPOSE["secrets"].keys()
     assert {path.stat().st_mode & 0o777 for path in made.values()} == {0o444}
@@ -169,7 +169,7 @@ def test_prometheus_takes_its_configuration_and_the_alerts(tmp_path: Path) -> No
     (tmp_path / "prometheus.yaml").write_text(text.replace("/run/secrets/metrics_token", str(token)))
     done = subprocess.run(
         [promtool, "check", "config", str(tmp_path / "prometheus.yaml")],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"SUCCESS: [1-9]\d* rules found", done.stdout)

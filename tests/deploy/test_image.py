@@ -87,7 +87,7 @@ def test_the_image_runs_the_compiled_build(image: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=180,
     )
     assert done.stdout == f"gateway {__version__} (compiled)\n"
 
@@ -166,7 +166,7 @@ async def health(image: Path, port: int) -> int:
         env={"GATEWAY__ADMIN__LISTEN": f"0.0.0.0:{port}", "http_proxy": "http://127.0.0.1:1"},
         stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
-    return await asyncio.wait_for(process.wait(), 60)
+    return await asyncio.wait_for(process.wait(), 180)
 
 
 def as_nobody() -> list[str]:
@@ -215,13 +215,13 @@ async def image_gateway(image: Path, upstream: str) -> AsyncIterator[ImageGatewa
         )  # fmt: skip
         try:
             assert process.stdout is not None
-            first = await asyncio.wait_for(process.stdout.readline(), 30)
+            first = await asyncio.wait_for(process.stdout.readline(), 180)
             assert first.startswith(b"{"), first + await process.stdout.read()
             line = json.loads(first)
             yield ImageGateway(process.pid, _port(line["url"]), _port(line["admin"]))
             process.terminate()
-            out = await asyncio.wait_for(process.stdout.read(), 60)
-            assert await asyncio.wait_for(process.wait(), 60) == 0, out
+            out = await asyncio.wait_for(process.stdout.read(), 180)
+            assert await asyncio.wait_for(process.wait(), 180) == 0, out
         finally:
             if process.returncode is None:
                 process.kill()

@@ -21,7 +21,7 @@ async def test_ready_alive_and_stopping(tmp_path: Path) -> None:
                 assert await manager.told() == {"WATCHDOG": "1"}
             gateway.process.send_signal(signal.SIGTERM)
             assert (await manager.told_of("STOPPING"))["STOPPING"] == "1"
-            assert await asyncio.wait_for(gateway.process.wait(), 60) == 0
+            assert await asyncio.wait_for(gateway.process.wait(), 180) == 0
 
 
 async def test_a_process_that_hangs_gives_no_sign(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_security(analyze: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [analyze, "security", "--offline=true", f"--threshold={MOST_EXPOSURE}", "--no-pager",
          str(tmp_path / UNIT.name)],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -91,7 +91,7 @@ def test_the_example_of_overrides_is_good(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "gateway", "check", "--config", "config/gateway.yaml"], cwd=ROOT,
         env={"PATH": os.environ["PATH"], **overrides, **environment("9091", str(credentials(tmp_path)))},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -122,7 +122,7 @@ def verified(analyze: str, folder: Path, unit: str) -> tuple[int, str]:
     done = subprocess.run(
         [analyze, "verify", "--man=no", "--recursive-errors=no",
          str(folder / UNIT.name.replace("@", "@9091"))],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
 
@@ -178,12 +178,12 @@ async def replica(config: Path, instance: int, folder: Path) -> AsyncIterator[No
     )  # fmt: skip
     assert process.stdout is not None
     try:
-        first = await asyncio.wait_for(process.stdout.readline(), 30)
+        first = await asyncio.wait_for(process.stdout.readline(), 180)
         assert b'"serving"' in first, first + await process.stdout.read()
         yield
         process.terminate()
         await process.stdout.read()
-        assert await asyncio.wait_for(process.wait(), 60) == 0
+        assert await asyncio.wait_for(process.wait(), 180) == 0
     finally:
         if process.returncode is None:
             process.kill()

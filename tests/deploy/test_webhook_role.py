@@ -120,11 +120,11 @@ def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
     unit = tmp_path / UNIT.name
     unit.write_text(UNIT.read_text().replace("/opt/twilio-gateway/bin/gateway", str(program)))
     analyze = require_tool("systemd-analyze")
-    done = subprocess.run([analyze, "verify", str(unit)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([analyze, "verify", str(unit)], capture_output=True, text=True, timeout=180)
     assert (done.returncode, done.stderr) == (0, "")
     exposure = subprocess.run(
         [analyze, "security", "--offline=true", "--threshold=15", "--no-pager", str(unit)],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=180,
     )  # fmt: skip
     assert exposure.returncode == 0, exposure.stdout
 

@@ -51,7 +51,7 @@ def running() -> Iterator[Running]:
 
     thread = threading.Thread(target=run)
     thread.start()
-    started.wait(20)
+    assert started.wait(180)
     yield ready[0]
     loop.call_soon_threadsafe(ended.set)
     thread.join(20)

@@ -48,7 +48,7 @@ class AwsPeer:
 
 def _post(url: str, body: bytes = b"") -> None:
     request = urllib.request.Request(url, data=body, headers={"Content-Type": "text/plain"})
-    urllib.request.urlopen(request, timeout=10).close()
+    urllib.request.urlopen(request, timeout=60).close()
 
 
 def _client(service: str, url: str) -> Any:

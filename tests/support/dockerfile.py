@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 _IMAGE_PATHS = ("/opt", "/src")
-_STEP_SECONDS = 900  # compiling takes minutes
+_STEP_SECONDS = 1800  # compiling takes minutes
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def checked(config: Path, **environ: str) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "gateway", "check", "--json", "--config", str(config)],
         env={"PATH": os.environ["PATH"], **environ}, cwd=Path(__file__).parents[2],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     assert done.stderr == ""
     result: dict[str, Any] = json.loads(done.stdout)

@@ -41,7 +41,7 @@ class Prometheus:
         assert len(values) < 2, values
         return values[0] if values else None
 
-    async def until(self, expression: str, wanted: float, seconds: float = 30) -> None:
+    async def until(self, expression: str, wanted: float, seconds: float = 120) -> None:
         """Ask until a query gives this number."""
         async with asyncio.timeout(seconds):
             while True:
@@ -75,11 +75,11 @@ async def running_prometheus(folder: Path, admin_url: str) -> AsyncIterator[Prom
     finally:
         if process.returncode is None:
             process.terminate()
-        await asyncio.wait_for(process.wait(), 20)
+        await asyncio.wait_for(process.wait(), 120)
 
 
 async def _until_ready(prometheus: Prometheus, process: asyncio.subprocess.Process) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             if process.returncode is not None:
                 raise RuntimeError("prometheus did not start; it has said why")
