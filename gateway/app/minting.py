@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gateway.config.loading.certificate_files import TlsMaterial, make_server_context
 from gateway.listener.tls_context import ListenerTls
-from gateway.listener.tunnel_transport import NamedHandshake, remember_server_name
+from gateway.listener.tls_transport import NamedHandshake, remember_server_name
 from gateway.listener.tunnels import TunnelBounds
 from gateway.policy.addressing import HostTable
 from gateway.policy.tunnel_destinations import is_certified_name

@@ -17,8 +17,8 @@ from gateway.listener.connections import Closed, has_unread
 from gateway.listener.head_reader import HeadReader
 from gateway.listener.request import Request
 from gateway.listener.request_body import BUFFER_BYTES, RequestBody
+from gateway.listener.tls_transport import HANDSHAKE_SECONDS, TlsTransport
 from gateway.listener.tunnel_opening import recall_tunnel
-from gateway.listener.tunnel_transport import HANDSHAKE_SECONDS, TunnelTransport
 from gateway.listener.tunnels import OpenTunnel
 
 _LOOK_AGAIN_SECONDS: Final = 0.05
@@ -46,7 +46,7 @@ class CallerConnection(asyncio.Protocol):
         self._request: Request | None = None
         self._receiver: BodyReceiver | None = None  # while the request's body is not complete
         self._held = b""  # received, and for the next request
-        self._inside: TunnelTransport | None = None  # once it is in a tunnel
+        self._inside: TlsTransport | None = None  # once it is in a tunnel
         self._lingering = False
         self._linger_until = 0.0
 
@@ -237,14 +237,15 @@ class CallerConnection(asyncio.Protocol):
         if not self._heads.unused:
             self._heads.close(park=False)
             self._heads = HeadReader(self._scope, self._caller)  # nothing of outside holds inside
-        self._transport = self._inside = transport = TunnelTransport(self._transport, opened, self)
-        self._caller.go_inside(transport)
+        inside = TlsTransport(self._transport, opened.context, self, opened.failed)
+        self._transport = self._inside = inside
+        self._caller.go_inside(inside)
         self._timer.set(HANDSHAKE_SECONDS, self._is_idle)
-        transport.begin(held)
+        inside.begin(held)
 
-    def handshake_done(self) -> None:
-        """TLS is established: read the requests inside."""
-        self._caller.shakes_hands = False
+    def handshake_done(self, server_name: str | None) -> None:
+        """TLS is established inside a tunnel: read the requests."""
+        self._caller.go_on(server_name)
         self._await_head()
 
     def _read_held(self) -> None:
@@ -267,8 +268,7 @@ class CallerConnection(asyncio.Protocol):
         self._linger_until = self._loop.time() + _LINGER_SECONDS
         self._timer.set(_LINGER_SILENCE_SECONDS, self._close)
         self._caller.resume_reading()
-        if self._transport.can_write_eof():  # TLS cannot
-            self._transport.write_eof()
+        self._transport.write_eof()
 
     def _close(self) -> None:
         """End the connection once what was written is sent, and anyhow after a while."""

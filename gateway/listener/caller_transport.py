@@ -115,6 +115,12 @@ class CallerTransport:
         self.secure = self.shakes_hands = True
         self._reading_paused = False
 
+    def go_on(self, server_name: str | None) -> None:
+        """TLS is there inside the tunnel, and the caller asked for this name (SNI)."""
+        self.shakes_hands = False
+        if self.tunnel is not None:
+            self.tunnel.named(server_name)
+
     def idle_seconds(self, now: float) -> float:
         """How long it may be silent before its next head; `now` is the loop's clock."""
         if self.refused:

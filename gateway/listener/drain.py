@@ -7,8 +7,6 @@ import struct
 import sys
 from typing import Final
 
-from gateway.listener.tls_server import TlsServer
-
 _HANDSHAKE_SECONDS: Final = 0.2
 """Longer than a handshake that has begun takes to end, in a data centre."""
 
@@ -25,7 +23,7 @@ _DROP_SYN: Final = (
 """Classic BPF (Linux: Documentation/networking/filter.rst): a new connection's first packet is dropped."""
 
 
-async def stop_accepting(server: asyncio.Server | TlsServer) -> None:
+async def stop_accepting(server: asyncio.Server) -> None:
     """Close a listener without losing a connection that the kernel has taken or is taking for it.
 
     Closing a socket resets what waits in its backlog, and handshakes that have begun, even if others listen

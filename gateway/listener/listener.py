@@ -16,7 +16,7 @@ from gateway.listener.drain import stop_accepting
 from gateway.listener.request import Request
 from gateway.listener.request_parser import HeadLimits
 from gateway.listener.tls_context import ListenerTls
-from gateway.listener.tls_server import TlsServer, listen, set_options
+from gateway.listener.tls_port import TlsPort
 from gateway.listener.tunnels import TunnelBounds
 
 _BACKLOG: Final = 1024
@@ -47,7 +47,8 @@ class Listener:
         self.tls = tls
         self._shared = False
         self._scope = ConnectionScope(handle, refuse, limits, heads, buffers, tls, tunnels)
-        self._server: asyncio.Server | TlsServer | None = None
+        self._server: asyncio.Server | None = None
+        self._secured: TlsPort | None = None
 
     async def open(self, host: str, port: int, *, shared: bool = False) -> None:
         """Listen. `shared`: other replicas listen on the port, too. Raises `OSError`."""
@@ -55,17 +56,20 @@ class Listener:
         scope = self._scope
         self._shared = shared
 
-        def accept() -> asyncio.Protocol:
+        def make() -> asyncio.Protocol:
             return CallerConnection(scope, loop)
 
-        if self.tls is None:
-            self._server = await loop.create_server(
-                accept, host, port, backlog=_BACKLOG, reuse_port=shared or None
-            )
-            for listening in self._server.sockets:
-                set_options(listening)
-        else:
-            self._server = TlsServer(self.tls, accept, listen(host, port, _BACKLOG, shared=shared), loop)
+        accept = make
+        if self.tls is not None:
+            self._secured = TlsPort(self.tls, make, loop)
+            accept = self._secured.accept
+        self._server = await loop.create_server(
+            accept, host, port, backlog=_BACKLOG, reuse_port=shared or None
+        )
+        for listening in self._server.sockets:  # all connections inherit these: a call for each is saved
+            options: Any = listening
+            options.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            options.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     @property
     def port(self) -> int:
@@ -121,8 +125,8 @@ class Listener:
         scope = self._scope
         tasks = [task for each in scope.connections if (task := each.task) is not None]
         tasks += scope.orphans
-        if isinstance(self._server, TlsServer):
-            self._server.cut()
+        if self._secured is not None:
+            self._secured.cut()
         for task in tasks:
             task.cancel()
         if tasks:

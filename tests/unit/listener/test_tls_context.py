@@ -75,7 +75,7 @@ async def ask(connection: Any) -> bytes:
         async with asyncio.timeout(60):
             head: bytes = await reader.readuntil(b"\r\n\r\nok")
             return head
-    except (ConnectionError, asyncio.IncompleteReadError):
+    except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):  # the last: an alert says why
         return b""
 
 

@@ -1,19 +1,19 @@
-"""TLS inside a tunnel: a transport to the caller's connection, which hands over what its own one receives.
+"""TLS of callers, on a port that speaks it and inside tunnels: a transport over one that carries records.
 
-`loop.start_tls` would not do: it takes no bytes that came behind CONNECT's head in the same segment, and
+The event loops' own would not do: `start_tls` takes no bytes that came behind CONNECT's head, and uvloop's
 keeps a buffer of 256 KiB for each connection. Between two reads this keeps nothing but OpenSSL's state.
 """
 
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
-from gateway.listener.tunnels import OpenTunnel
-
 HANDSHAKE_SECONDS: Final = 10.0
+_SHUTDOWN_SECONDS: Final = 2.0
+"""How long a caller on a TLS port may take to end its side, too, before the connection is closed."""
 _LARGE_BYTES: Final = 32_768
 _QUICK_ACK: Final[int] = getattr(socket, "TCP_QUICKACK", 0)  # Linux only
 _READ_BYTES: Final = 16_384
@@ -23,8 +23,8 @@ _READ_BYTES: Final = 16_384
 class InnerConnection(Protocol):
     """What reads inside, and hands over what the outer transport receives."""
 
-    def handshake_done(self) -> None:
-        """TLS is there."""
+    def handshake_done(self, server_name: str | None) -> None:
+        """TLS is there; the caller asked for this name (SNI), where the context remembers it."""
         ...
 
     def receive(self, data: bytes) -> None:
@@ -44,27 +44,39 @@ def remember_server_name(handshake: ssl.SSLObject, name: str | None, _: ssl.SSLC
         handshake.server_name = name
 
 
-class TunnelTransport(asyncio.Transport):
-    """Between the outer transport and the connection that read CONNECT, which goes on inside.
+class TlsTransport(asyncio.Transport):
+    """Between the outer transport and the connection inside.
 
-    That connection stays the outer transport's protocol: uvloop would stop and start reading for another one,
-    which is two calls of the kernel more.
+    In a tunnel that is the connection that read CONNECT, and goes on inside. It stays the outer transport's
+    protocol: uvloop would stop and start reading for another one, which is two calls of the kernel more.
     """
 
     __slots__ = (
-        "_closing", "_inner", "_opened", "_outer", "_paused", "_received", "_secure", "_shut", "_tls",
-        "_to_send",
+        "_closing", "_context", "_failed", "_inner", "_last_look", "_outer", "_paused", "_port", "_received",
+        "_secure", "_shut", "_tls", "_to_send",
     )  # fmt: skip
 
     # The base's constructor would only make a dictionary of extra information: that is the outer transport's.
-    def __init__(self, outer: asyncio.Transport, opened: OpenTunnel, inner: InnerConnection) -> None:
+    def __init__(
+        self,
+        outer: asyncio.Transport,
+        context: ssl.SSLContext,
+        inner: InnerConnection,
+        failed: Callable[[ssl.SSLError], object],
+        *,
+        port: bool = False,
+    ) -> None:
+        """`failed` is called if OpenSSL refuses the handshake. `port`: the outer transport is TCP on a port
+        that speaks TLS, whose callers may show certificates; else it is a tunnel's."""
         self._outer = outer
-        self._opened = opened
-        context = opened.context
+        self._context = context
+        self._failed = failed
+        self._port = port
         self._received = ssl.MemoryBIO()
         self._to_send = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._received, self._to_send, server_side=True)
         self._inner: InnerConnection | None = inner
+        self._last_look: asyncio.TimerHandle | None = None
         self._secure = False
         self._paused = False
         self._shut = False
@@ -99,6 +111,9 @@ class TunnelTransport(asyncio.Transport):
         """The connection has ended, closed by either side."""
         self._closing = True
         self._inner = None  # no cycle of references is left behind
+        if self._last_look is not None:
+            self._last_look.cancel()
+            self._last_look = None
 
     def _shake_hands(self) -> None:
         inner = self._inner
@@ -110,7 +125,7 @@ class TunnelTransport(asyncio.Transport):
             self._flush()
             return
         except ssl.SSLError as error:
-            self._opened.failed(error)
+            self._failed(error)
             self._flush()  # an alert says why
             self._closing = True
             self._outer.close()
@@ -118,8 +133,7 @@ class TunnelTransport(asyncio.Transport):
         if self._tls.version() != "TLSv1.3":
             self._flush()  # in TLS 1.3 only a ticket is left, which goes out with the first answer
         self._secure = True
-        self._opened.named(self._tls.server_name if isinstance(self._tls, NamedHandshake) else None)
-        inner.handshake_done()
+        inner.handshake_done(self._tls.server_name if isinstance(self._tls, NamedHandshake) else None)
         if self._received.pending:
             self._read()
         else:
@@ -140,7 +154,7 @@ class TunnelTransport(asyncio.Transport):
             while not self._paused and not self._closing and not self._shut and self._inner is not None:
                 data = tls.read(_READ_BYTES)
                 if not data:
-                    self.close()
+                    self._end()
                     return
                 self._inner.receive(data)
                 if not received.pending:
@@ -148,7 +162,7 @@ class TunnelTransport(asyncio.Transport):
         except ssl.SSLWantReadError:
             self._flush()  # an answer to a key update (RFC 8446 4.6.3)
         except ssl.SSLZeroReturnError:  # the caller will send nothing more
-            self.close()
+            self._end()
         except ssl.SSLError:
             self._flush()
             self.abort()
@@ -204,7 +218,23 @@ class TunnelTransport(asyncio.Transport):
             self._flush()
 
     def close(self) -> None:
-        """End the connection once what was written is sent."""
+        """End the connection once what was written is sent.
+
+        A caller on a port has a moment to end its side, too: what it still sends would be answered by a
+        reset, which can destroy what it has not read yet.
+        """
+        if self._closing:
+            return
+        if not self._port or self._shut or self._outer.is_closing():
+            self._end()
+            return
+        self._closing = True
+        self.write_eof()
+        loop = asyncio.get_running_loop()
+        self._last_look = loop.call_later(_SHUTDOWN_SECONDS, self._outer.close)
+
+    def _end(self) -> None:
+        """Close the outer transport once what was written is sent."""
         if not self._closing:
             self._closing = True
             self._end_tls()
@@ -228,11 +258,13 @@ class TunnelTransport(asyncio.Transport):
         return self._outer.get_write_buffer_size()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Addresses and socket of the outer transport; of TLS, what holds inside, without a certificate."""
+        """Addresses and socket of the outer transport; of TLS, what holds here."""
         if name == "sslcontext":
-            return self._opened.context
+            return self._context
         if name == "ssl_object":
             return self._tls
+        if name == "peercert" and self._port:
+            return self._tls.getpeercert() or default
         if name in ("peercert", "cipher", "compression"):
             return default
         return self._outer.get_extra_info(name, default)

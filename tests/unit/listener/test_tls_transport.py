@@ -1,4 +1,4 @@
-"""TLS inside a tunnel, by itself: what the connection inside learns, and what it does not."""
+"""TLS of a caller, by itself: what the connection inside learns, and what it does not."""
 
 import asyncio
 import ssl
@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from gateway.http.tunnel import Tunnel
-from gateway.listener.tunnel_transport import TunnelTransport
+from gateway.listener.tls_transport import TlsTransport
 from gateway.listener.tunnels import OpenTunnel, TunnelBounds
 from tests.support.tls import Authority
 
@@ -51,7 +51,7 @@ class Inner:
         self.is_secure = False
         self.received: list[bytes] = []
 
-    def handshake_done(self) -> None:
+    def handshake_done(self, server_name: str | None) -> None:
         self.is_secure = True
 
     def receive(self, data: bytes) -> None:
@@ -63,7 +63,7 @@ def test_behind_our_end_it_learns_that_bytes_came_and_no_more() -> None:
     authority, inner, outer = Authority(), Inner(), Outer()
     bounds = TunnelBounds()
     opened = OpenTunnel(bounds, "", Tunnel("localhost"), authority.serving(), 0.0, identified=True)
-    transport = TunnelTransport(outer, opened, inner)
+    transport = TlsTransport(outer, opened.context, inner, opened.failed)
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = authority.trusting().wrap_bio(to_client, to_server, server_hostname="localhost")
     while not inner.is_secure:
@@ -89,7 +89,7 @@ def test_behind_our_end_it_learns_that_bytes_came_and_no_more() -> None:
 def test_what_was_shown_outside_is_not_shown_inside() -> None:
     context = Authority().serving()
     opened = OpenTunnel(TunnelBounds(), "", Tunnel("localhost"), context, 0.0, identified=True)
-    transport = TunnelTransport(Outer(), opened, Inner())
+    transport = TlsTransport(Outer(), opened.context, Inner(), opened.failed)
     for name in ("peercert", "cipher", "compression"):
         assert transport.get_extra_info(name) is None
     assert transport.get_extra_info("sslcontext") is context
