@@ -111,10 +111,16 @@ async def fail(self: Forwarder, *arguments: object) -> None:
 def showing_canaries(gateway: Running) -> list[str]:
     """Objects of ours that the garbage collector knows and whose repr shows what it must not."""
     found: list[str] = []
+    ours: dict[int, bool] = {}
+    searched: set[str] = set()
     for each in [gateway.gateway, *gc.get_objects()]:
-        module = str(getattr(type(each), "__module__", ""))
-        if module.startswith("gateway.") and not isinstance(each, type):
-            shown = object_repr(each)
+        kind = type(each)
+        if (is_ours := ours.get(id(kind))) is None:
+            is_ours = str(getattr(kind, "__module__", "")).startswith("gateway.")
+            ours[id(kind)] = is_ours
+        if is_ours and not isinstance(each, type) and (shown := object_repr(each)) not in searched:
+            searched.add(shown)
+            module = kind.__module__
             if needles := holds_canary(shown.encode("utf-8", "replace")):
                 found.append(f"{module}.{type(each).__name__}: {needles[0]!r}")
     return sorted(set(found))
