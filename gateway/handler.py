@@ -247,7 +247,7 @@ class Handler:
         try:
             whole = whole or grant.conceals  # a POST in flight is awaited to its end
             links = wants_identity(grant)
-            if held or not grant.consumer.credential.asks:
+            if held or not grant.consumer.credential.is_looked_at:
                 answer = await self._forwarder.send(
                     outbound, exchange, ask.request, deadline, stream, whole=whole, links=links
                 )

@@ -7,7 +7,7 @@ Counters, pools and health of keys live elsewhere, so that a reload forgets noth
 from collections.abc import Iterable, Mapping
 
 from gateway.config.compile_consumers import compile_consumers
-from gateway.config.compile_credentials import compile_credential, deployment_via, make_seal
+from gateway.config.compile_credentials import compile_credentials, deployment_via, make_seal
 from gateway.config.loading.resolved import ResolvedIssuer, ResolvedSettings
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.schema.addresses import ListenAddress
@@ -38,7 +38,7 @@ def compile_snapshot(resolved: ResolvedSettings, catalogue: Catalogue | None = N
         catalogue.products, catalogue.hosts, settings.upstream.extra_hosts, local, regions
     )
     seal = make_seal(resolved.store_key)
-    credentials = {name: compile_credential(each, seal) for name, each in resolved.credentials.items()}
+    credentials = compile_credentials(resolved.credentials, seal)
     problems: list[Problem] = []
     compiled = compile_consumers(resolved, credentials, hosts.products, problems)
     jwk_sets = _jwk_sets(resolved, problems)

@@ -2,7 +2,8 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from gateway.config.loading.resolved import ResolvedAccount, ResolvedCredential, ResolvedKey, ResolvedSettings
@@ -22,6 +23,17 @@ def make_seal(store_key: Secret | None) -> ValueSeal | None:
         return ValueSeal(read_key(store_key.reveal()))
     except ImportError:
         return None  # `app/requirements.py` refuses the configuration
+
+
+def compile_credentials(
+    resolved: Mapping[str, ResolvedCredential], seal: ValueSeal | None = None
+) -> dict[str, Credential]:
+    """All credentials by name. Two may be of one account, whose lists show what both create."""
+    compiled = {name: compile_credential(each, seal) for name, each in resolved.items()}
+    asked = frozenset(sid for each in compiled.values() if each.asks for sid in each.sids)
+    return {
+        name: replace(each, is_looked_at=not asked.isdisjoint(each.sids)) for name, each in compiled.items()
+    }
 
 
 def compile_credential(resolved: ResolvedCredential, seal: ValueSeal | None = None) -> Credential:

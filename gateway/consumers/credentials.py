@@ -39,6 +39,7 @@ class Credential:
     """A Twilio account of the configuration, with its subaccounts (by SID; each has its own or our keys).
 
     `asks`: Twilio is asked about creates with an open outcome; `digest_key` is for what is kept of them.
+    `is_looked_at`: looks see what it creates, for it asks, or another credential of its account does.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Credential:
     region: str
     edge: str
     asks: bool = False
+    is_looked_at: bool = False
     digest_key: bytes = field(default=b"", repr=False)
     sids: frozenset[str] = field(init=False, repr=False, compare=False)
     """The SIDs of the account and its subaccounts, exact, case and all."""

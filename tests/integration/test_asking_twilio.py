@@ -9,10 +9,10 @@ import pytest
 
 from gateway.outcome_resolution.look_verdict import LookVerdict
 from gateway.repeat_guard.local_outcomes import LocalOutcomes
-from tests.support.asking import CALLS, TEXT, Asking, asking_scene
+from tests.support.asking import CALLS, TEXT, Asking, asking_scene, asking_settings
 from tests.support.caller import FORM, MESSAGES, RawAnswer, raw_caller, request
 from tests.support.moved_clock import passing_time
-from tests.support.running import running_gateway
+from tests.support.running import consumer, running_gateway
 
 SHORT = "Gateway-Timeout: 3"
 
@@ -198,6 +198,22 @@ async def test_a_repeat_in_report_mode_may_have_made_what_a_look_finds() -> None
         assert (await scene.create()).status == 201
         assert told(await first) == ABSENT
         assert scene.created == 1
+
+
+async def test_what_another_credential_of_the_account_made_is_no_candidate() -> None:
+    """Its key is another one, and it does not ask; Twilio lists its messages all the same."""
+    settings = asking_settings()
+    main = settings["credentials"]["main"]
+    settings["credentials"]["second"] = {**main, "repeat_guard": {"ask": False}}
+    other = "another-consumer-s-key-0123456789"
+    settings["consumers"] = {"app": consumer(), "other": consumer(other, credential="second")}
+    given = request(f"POST {MESSAGES}", FORM, body=TEXT, auth=f"Bearer {other}")
+    async with asking_scene(**settings) as scene, raw_caller(scene.gateway.port) as second:
+        lost = asyncio.create_task(scene.create(fault="reset-before"))
+        await scene.simulator.journal.arrived()
+        await second.send(given)
+        assert (await second.answer()).status == 201
+        assert told(await lost) == ABSENT
 
 
 async def test_two_that_are_lost_are_told_apart_by_nobody(scene: Asking) -> None:
