@@ -172,7 +172,7 @@ async def events(gateway: Running, query: str = "") -> AsyncIterator["asyncio.Qu
 
 async def test_events(gateway: Running, upstream: RawUpstream) -> None:
     """A tick at once, then the exchanges that match, then history that has them."""
-    async with asyncio.timeout(60), events(gateway, "?status=4xx") as stream:
+    async with asyncio.timeout(120), events(gateway, "?status=4xx") as stream:
         name, tick = await stream.get()
         assert (name, tick["state"]["state"]) == ("tick", "serving")
         await send_some(gateway, upstream)

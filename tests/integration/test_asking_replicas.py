@@ -172,7 +172,7 @@ async def cut_off(one: Asking) -> None:
     """A create is on its way that Twilio does not answer, and this replica alone cannot reach Redis."""
     store = one.gateway.gateway.components.store
     assert store is not None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not any(rule.fired for rule in one.simulator.faults.rules):  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
     store._breaker.open("cut off")

@@ -46,7 +46,7 @@ AUDIT_KEY = "k" * 32
 
 async def opened_for_reading(fifo: Path) -> int:
     """Wait until another process waits for a writer of `fifo`; a writer that never writes."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while True:
             try:
                 return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
@@ -59,7 +59,7 @@ async def opened_for_reading(fifo: Path) -> int:
 async def exit_code(process: asyncio.subprocess.Process) -> int:
     """SIGTERM, and what the process ends with."""
     process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         return await process.wait()
 
 

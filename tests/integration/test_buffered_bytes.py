@@ -28,7 +28,7 @@ def chunked(size: int) -> bytes:
 
 async def until(met: Callable[[], bool]) -> None:
     """Nothing tells of these states."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not met():  # noqa: ASYNC110
             await asyncio.sleep(0)
 

@@ -161,7 +161,7 @@ async def test_a_certificate_ends_while_its_connection_is_held(tmp_path: Path, u
         raw_caller(gateway.port, tls=setting.showing("billing.internal", expires=ends)) as caller,
     ):
         answered: list[RawAnswer] = []
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while not answered or answered[-1].status == 200:
                 await caller.send(ANONYMOUS)
                 answered.append(await caller.answer())

@@ -15,7 +15,7 @@ UPLOAD = "/mcs/v1/Services/IS00112233445566778899aabbccddeeff/Media"
 
 def upload(port: int, target: str, *, chunked: bool) -> tuple[int, bytes]:
     """Send 10 MiB as `http.client` does: all of it, and only then look for an answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     body = b"a" * MIB
     fields = {"Authorization": AUTHORIZATION, "Content-Type": "application/x-www-form-urlencoded"}
     if not chunked:

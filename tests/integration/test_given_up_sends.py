@@ -34,7 +34,7 @@ def _read_all(listening: socket.socket) -> bytes:
     accepted, _ = listening.accept()
     taken = b""
     with accepted:
-        accepted.settimeout(20)
+        accepted.settimeout(60)
         try:
             while block := accepted.recv(1 << 16):
                 taken += block

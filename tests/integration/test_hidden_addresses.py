@@ -69,7 +69,7 @@ async def test_what_was_recorded_is_shown_no_more(
                 return await answer.text()
 
         async def until(path: str, *, shown: bool) -> None:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while (CALLER in await read(path)) is not shown:  # noqa: ASYNC110 - other threads
                     await asyncio.sleep(0.1)
 

@@ -175,7 +175,7 @@ class InMemory(RuleBasedStateMachine):
         """Let every request end: none may be left locked."""
 
         async def settle() -> None:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(120):
                 while pending := [task for task in self.tasks if not task.done()]:
                     for all_ in self.on_their_way.values():
                         for each in all_:

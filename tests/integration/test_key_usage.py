@@ -46,7 +46,7 @@ async def fetched(gateway: Running | Spawned, path: str = "/api/keys") -> dict[s
 
 
 async def eventually(gateway: Running | Spawned, accepts: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while not accepts(found := await fetched(gateway)):  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.05)
     return found

@@ -39,7 +39,7 @@ class Sharing:
         return not any(limiters.get(ACCOUNT).adaptive_limit.yields for limiters in self.limiters)
 
     async def until(self, met: Callable[[], bool]) -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while not met():  # noqa: ASYNC110 - rounds of the parts are watched, nothing reports their end
                 await asyncio.sleep(0.05)
 

@@ -151,6 +151,6 @@ async def test_b16_usage_is_not_that_of_a_former_consumer_of_the_name(
         assert await figures(gateway, NEXT) == (0, 0, {})
         upstream.then(reply(SEGMENTS, status="201 Created"))
         assert (await create(gateway, NEXT)).status == 201
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while await figures(gateway, NEXT) != (1, 0, {"DE": 3}):  # noqa: ASYNC110 - an answer holds a second
                 await asyncio.sleep(0.05)

@@ -146,7 +146,7 @@ if IS_AVAILABLE:
         assert (await ask(port_of(previous), keyed(KEPT), "POST")).status == 200
         assert (await ask(gateway.port, keyed(MULTIPART), "POST")).status == 200
         ((_, limiter),) = gateway.gateway.components.forwarder.limiters
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while True:
                 shares = list(redis.client.scan_iter("gateway:shares:*"))
                 if shares and redis.client.hlen(shares[0]) == 2 and not limiter.adaptive_limit.yields:

@@ -186,7 +186,7 @@ async def test_goes_on_alone_under_load_and_comes_back(loss: str) -> None:
                     await asyncio.sleep(0)
 
             async def until(met: Callable[[], bool]) -> None:
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(120):
                     while not met():
                         progress.clear()
                         await progress.wait()

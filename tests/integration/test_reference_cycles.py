@@ -115,7 +115,7 @@ async def _stall(gateway: Running, upstream: RawUpstream, data: bytes) -> None:
     upstream.then(_read_on)
     with await _connect(gateway) as sock:
         await asyncio.get_running_loop().sock_sendall(sock, data)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while not gateway.gateway._handler.in_flight:  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0)
 
@@ -162,6 +162,6 @@ def test_c2_an_exchange_leaves_no_cycle_behind(act: Act) -> None:
 
 async def _until_closed(gateway: Running) -> None:
     tracker = gateway.gateway.listener.tracker
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while tracker.open:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0)

@@ -151,7 +151,7 @@ async def test_the_background(vault: VaultPeer, tmp_path: Path) -> None:
     await load(write(tmp_path, vault, refresh_seconds=1), remote)
     remote.start(lambda: loop.call_soon_threadsafe(told.set), SecretEvents())
     vault.put("twilio/main", api_secret=SECOND)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         await told.wait()
     assert await secret_of(tmp_path / "gateway.yaml", remote) == SECOND
     await asyncio.to_thread(remote.close)
@@ -166,7 +166,7 @@ async def test_a_reload_changes_the_pace(vault: VaultPeer, tmp_path: Path) -> No
     remote.start(lambda: loop.call_soon_threadsafe(told.set), SecretEvents())
     await load(write(tmp_path, vault, refresh_seconds=1), remote)
     vault.put("twilio/main", api_secret=SECOND)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         await told.wait()
     await asyncio.to_thread(remote.close)
 
@@ -176,7 +176,7 @@ async def test_closing_does_not_wait_for_a_silent_store(vault: VaultPeer, tmp_pa
     remote = SecretCache()
     vault.silent = True
     loading = asyncio.create_task(load(write(tmp_path, vault, timeout_seconds=300), remote))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         await vault.asked.wait()
         await asyncio.to_thread(remote.close)
         with pytest.raises(ConfigError, match="was not read: the gateway is stopping"):
@@ -192,7 +192,7 @@ async def test_many_secrets_of_a_silent_store(vault: VaultPeer, tmp_path: Path) 
     )
     edit(path, "    keys:\n    - secret:", f"    keys:\n{keys}    - secret:")
     vault.silent = True
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         with pytest.raises(ConfigError) as caught:
             await load(path, SecretCache())
     assert len(caught.value.problems) == 101

@@ -198,7 +198,7 @@ def counted(gateway: Running) -> dict[str, int]:
 
 async def until_waiting(gateway: Running) -> None:
     """Until a repeat waits."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while "waited" not in counted(gateway):  # noqa: ASYNC110 - a counter tells nobody
             await asyncio.sleep(0)
 
@@ -207,7 +207,7 @@ def create_and_leave(port: int, times: int) -> list[bytes]:
     """One create after the other, each over a connection that is closed as soon as its answer is here."""
     statuses = []
     for _ in range(times):
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as sock:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as sock:
             sock.sendall(send())
             got = b""
             while b'"SM1"' not in got:

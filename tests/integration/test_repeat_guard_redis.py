@@ -57,7 +57,7 @@ async def test_an_answer_that_is_being_given_to_a_caller_is_no_other_s(
         assert hold.shared is not None
         (name,) = (name for name in server.names() if ":intent:" in name)
         server.client.hset(name, "lease", 1)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while server.client.hget(name, "lease") == b"1":  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.02)
         assert await guard_one.create(seconds=0.05) == "repeat_in_flight"

@@ -21,7 +21,7 @@ from tests.support.running import ENVIRON, configuration
 
 CANARY = "gwCanaryOfARunThatNobodyMaySee0123456789abcde"
 TOKEN = "0123456789abcdef0123456789abcdef"
-_SECONDS = 60
+_SECONDS = 180
 
 SIGNALS = """
 import os, signal, sys

@@ -93,7 +93,7 @@ async def test_c9_a_request_that_waits_goes_by_the_limits_that_replace_its_own(
         limiter = gateway.gateway.components.limiter
         assert (await send(gateway)).status == 200
         waiting = asyncio.create_task(send(gateway))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while not limiter._sleeping:  # noqa: ASYNC110 - nothing reports that it waits
                 await asyncio.sleep(0.01)
             await apply(gateway, tmp_path, upstream, **limited(WAITED, **settings))  # changes nothing

@@ -129,7 +129,7 @@ async def test_all_replicas_within_a_moment_and_over_restarts(
 
 async def until_stopped(gateway: Spawned) -> None:
     """A store that lost its memory is told again by those who know."""
-    async with asyncio.timeout(60), aiohttp.ClientSession() as session:
+    async with asyncio.timeout(120), aiohttp.ClientSession() as session:
         while True:
             async with session.get(f"{gateway.admin_url}/api/stops") as found:
                 if (await found.json())["stops"]:

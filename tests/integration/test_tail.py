@@ -36,7 +36,7 @@ async def tail(*arguments: str, **environ: str) -> AsyncIterator[asyncio.subproc
 
 async def run_tail(*arguments: str, **environ: str) -> tuple[int | None, list[str], str]:
     """Exit code, lines printed, and what was said on standard error."""
-    async with asyncio.timeout(30), tail(*arguments, **environ) as process:
+    async with asyncio.timeout(120), tail(*arguments, **environ) as process:
         out, err = await process.communicate()
         return process.returncode, out.decode().splitlines(), err.decode()
 
@@ -44,7 +44,7 @@ async def run_tail(*arguments: str, **environ: str) -> tuple[int | None, list[st
 async def line_of(process: asyncio.subprocess.Process) -> str:
     """The next line it prints."""
     assert process.stdout is not None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         return (await process.stdout.readline()).decode().rstrip("\n")
 
 

@@ -207,7 +207,7 @@ async def test_a_streamed_answer_that_breaks_off_aborts_the_caller(
 async def surplus_noticed(gateway: Running) -> None:
     """Wait until a pooled connection that received something while it was idle has been closed."""
     pool = gateway.gateway.components.forwarder.pool
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while pool.size:  # noqa: ASYNC110
             await asyncio.sleep(0)
 

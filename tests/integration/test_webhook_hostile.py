@@ -26,7 +26,7 @@ async def raw(scene: WebhookScene, *pieces: bytes) -> bytes:
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             return await reader.readuntil(b"\r\n\r\n")
     finally:
         writer.close()

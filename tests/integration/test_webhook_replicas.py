@@ -41,7 +41,7 @@ class Replicas:
 
     async def until_counted(self, event: str, count: int) -> None:
         """Wait until both have counted so many of an event of `gateway_webhook_shared_repeats_total`."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while True:
                 pages = [read_samples(await fetch(each.admin_url)) for each in self.spawned]
                 if sum(page[_REPEATS, (("event", event),)] for page in pages) >= count:

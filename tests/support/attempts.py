@@ -81,7 +81,7 @@ async def closed_upstream() -> AsyncIterator[ClosedUpstream]:
 
 async def until(met: Callable[[], bool]) -> None:
     """Wait for something that only the gateway's state tells."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while not met():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

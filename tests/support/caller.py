@@ -85,7 +85,7 @@ class RawCaller:
 
     async def until(self, end: bytes) -> bytes:
         """Everything up to and with `end`, however long."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             kept = b""
             while not kept.endswith(end):
                 kept += await self.reader.readexactly(1)
@@ -93,7 +93,7 @@ class RawCaller:
 
     async def rest(self) -> bytes:
         """Everything until the gateway closes."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             kept = b""
             with suppress(ConnectionError):
                 while block := await self.reader.read(1 << 16):

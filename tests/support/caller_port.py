@@ -74,13 +74,13 @@ class Port:
         """All that comes back until the connection ends."""
         reader, writer = await self.connect()
         writer.write(data)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             return await reader.read()
 
 
 async def read_answer(reader: asyncio.StreamReader) -> bytes:
     """The body of an answer with a length."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
         return await reader.readexactly(length)

@@ -37,7 +37,7 @@ class Collector:
 
     async def until(self, met: Callable[[list[Seen]], bool]) -> list[Seen]:
         """Wait until the spans so far satisfy `met`."""
-        async with asyncio.timeout(60), self._grown:
+        async with asyncio.timeout(120), self._grown:
             await self._grown.wait_for(lambda: met(self.spans))
         return self.spans
 

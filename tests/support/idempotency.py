@@ -119,19 +119,19 @@ class FaultyStore:
 
     async def until_runs(self, count: int) -> None:
         """Wait for the run number `count` to be over."""
-        async with asyncio.timeout(60), self._ran:
+        async with asyncio.timeout(120), self._ran:
             await self._ran.wait_for(lambda: self.runs >= count)
 
     async def until_asked(self) -> None:
         """Wait until a question is open."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while not self.asking:
                 self.asked.clear()
                 await self.asked.wait()
 
     async def until_quiet(self) -> None:
         """Wait until no question is open."""
-        async with asyncio.timeout(60), self._ran:
+        async with asyncio.timeout(120), self._ran:
             await self._ran.wait_for(lambda: self.asking == 0)
 
 
@@ -176,7 +176,7 @@ class KeyedReplica(ClaimHolder):
 
     async def until_event(self, event: str, count: int = 1) -> None:
         """Wait until `event` was told of `count` times."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while self.events.count(event) < count:
                 self.changed.clear()
                 await self.changed.wait()

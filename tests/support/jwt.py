@@ -96,7 +96,7 @@ class KeyServer:
 
     async def was_asked(self, count: int = 1) -> None:
         """Wait until it was asked so often, in all."""
-        async with asyncio.timeout(60), self._grown:
+        async with asyncio.timeout(120), self._grown:
             await self._grown.wait_for(lambda: len(self.asked) >= count)
 
     async def answer(self, request: web.Request) -> web.Response:

@@ -57,7 +57,7 @@ async def scrape(admin_url: str) -> dict[Series, float]:
 
 async def scrape_until(admin_url: str, name: str, wanted: float) -> dict[Series, float]:
     """The first page on which a metric's samples add up to this: a page is kept for a second."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while True:
             samples = await scrape(admin_url)
             if total(samples, name) == wanted:

@@ -103,14 +103,14 @@ class GuardReplica:
 
     async def until(self, event: RepeatEvent, count: int = 1) -> None:
         """Wait until it was told of."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while self.events.count(event) < count:
                 self.changed.clear()
                 await self.changed.wait()
 
     async def until_sent(self, count: int = 1) -> None:
         """Wait until so many were sent."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while self.sent < count:
                 self.changed.clear()
                 await self.changed.wait()
@@ -119,7 +119,7 @@ class GuardReplica:
         """Wait until the store has all ends."""
         shared = self.guard._parts.shared
         assert shared is not None
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             await shared.settled()
             while (running := shared._ends._unwritten.running) is not None:
                 await asyncio.wait((running,))

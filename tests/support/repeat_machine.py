@@ -229,7 +229,7 @@ class RepeatMachine(RuleBasedStateMachine):
         """Faults are over: nobody stays locked. Without any, a client that keeps calling gets its message."""
 
         async def settle() -> None:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(120):
                 while True:
                     await self._go_on()
                     for call in self._on_their_way():

@@ -72,7 +72,7 @@ class TunnelCaller(RawCaller):
             await self.outer.send(data)
 
     async def _receive(self) -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             data = await self.outer.reader.read(1 << 16)
         if not data:
             raise asyncio.IncompleteReadError(b"", None)
@@ -124,7 +124,7 @@ async def tunnel(
         caller = TunnelCaller(outer, context, host if name == "" else name, session)
         head = connect_head(host, *fields) if head is None else head
         await outer.send(head + caller.hello() if one_segment else head)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             answer = await outer.reader.readuntil(b"\r\n\r\n")
         if answer != ESTABLISHED:
             raise TunnelRefusedError(RawAnswer(answer, b"", b""))

@@ -119,7 +119,7 @@ class RawUpstream:
         await self._until(lambda: self.gone >= connections)
 
     async def _until(self, met: Callable[[], bool]) -> None:
-        async with asyncio.timeout(60), self._changed:
+        async with asyncio.timeout(120), self._changed:
             await self._changed.wait_for(met)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
