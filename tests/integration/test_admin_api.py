@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +12,7 @@ import aiohttp
 import pytest
 
 from tests.support.caller import FORM, MESSAGES, ask, request
+from tests.support.moved_clock import noted_stalls
 from tests.support.running import ACCOUNT_SID, Running
 from tests.support.upstream import RawUpstream, reply
 
@@ -170,14 +172,25 @@ async def events(gateway: Running, query: str = "") -> AsyncIterator["asyncio.Qu
         await asyncio.gather(reading, return_exceptions=True)
 
 
+async def seconds_of_history(gateway: Running) -> dict[int, Counter[str]]:
+    """What each second had, by its time."""
+    told = await get(gateway, "/api/history")
+    columns = (told["rates"]["2xx"], told["rates"]["4xx"], told["signals"])
+    return {
+        t: Counter({"2xx": answered, "4xx": refused, "signals": signals})
+        for t, answered, refused, signals in zip(told["t"], *columns, strict=True)
+    }
+
+
 async def test_events(gateway: Running, upstream: RawUpstream) -> None:
     """A tick at once, then the exchanges that match, then history that has them."""
-    async with asyncio.timeout(120), events(gateway, "?status=4xx") as stream:
+    async with asyncio.timeout(120), noted_stalls() as stalls, events(gateway, "?status=4xx") as stream:
         name, tick = await stream.get()
         assert (name, tick["state"]["state"]) == ("tick", "serving")
         await send_some(gateway, upstream)
         seen: list[int] = []
-        counted = {"2xx": 0, "4xx": 0, "signals": 0}
+        seconds: dict[int, Counter[str]] = {}
+        counted: Counter[str] = Counter()
         while len(seen) < 2 or counted["4xx"] < 2 or counted["2xx"] < 2:
             name, content = await stream.get()
             if name == "exchanges":  # newest first, within each
@@ -185,9 +198,13 @@ async def test_events(gateway: Running, upstream: RawUpstream) -> None:
                 assert content["skipped"] == 0
             else:
                 point = content["point"]
-                counted["2xx"] += point["rates"]["2xx"]
-                counted["4xx"] += point["rates"]["4xx"]
-                counted["signals"] += point["signals"]
+                rates = point["rates"]
+                seconds[point["t"]] = Counter(
+                    {"2xx": rates["2xx"], "4xx": rates["4xx"], "signals": point["signals"]}
+                )
+                if stalls:  # seconds that passed meanwhile have no tick of their own
+                    seconds = await seconds_of_history(gateway) | seconds
+                counted = sum(seconds.values(), Counter())
         assert seen == [401, 400]
         assert counted == {"2xx": 2, "4xx": 2, "signals": 1}
     history = await get(gateway, "/api/history")

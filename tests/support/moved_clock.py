@@ -81,6 +81,28 @@ async def attended_time() -> AsyncIterator[Callable[[], float]]:
         await asyncio.gather(ticking, return_exceptions=True)
 
 
+@asynccontextmanager
+async def noted_stalls() -> AsyncIterator[list[float]]:
+    """The times, in seconds, that this loop stood still for more than 0.2 s meanwhile."""
+    stalls: list[float] = []
+
+    async def tick() -> None:
+        before = time.monotonic()
+        while True:
+            await asyncio.sleep(0.01)
+            now = time.monotonic()
+            if now - before > 0.2:
+                stalls.append(now - before)
+            before = now
+
+    ticking = asyncio.create_task(tick())
+    try:
+        yield stalls
+    finally:
+        ticking.cancel()
+        await asyncio.gather(ticking, return_exceptions=True)
+
+
 @contextmanager
 def stopped_time() -> Iterator[StoppedClock]:
     """The running loop's time stands still meanwhile, and no longer: what cleans up may need it."""
