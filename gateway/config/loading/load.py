@@ -23,7 +23,7 @@ from gateway.config.loading.environment import apply_overrides, read_texts
 from gateway.config.loading.includes import include_files
 from gateway.config.loading.yaml_document import parse_document
 from gateway.config.problems import ConfigError, Finding, KeyPath, Origins, Problem
-from gateway.config.schema.secret_values import LocalRef, SecretError, resolve
+from gateway.config.schema.secret_values import LocalRef, SecretError, find, resolve
 from gateway.config.schema.settings import Settings
 
 _MAX_ROUNDS = 8
@@ -130,7 +130,11 @@ def _unread_references(
     if isinstance(value, dict) and path != ("audit",):
         try:
             named = {name: text for name, text in value.items() if name in LocalRef.model_fields}
-            resolve(LocalRef.model_validate(named), environ, base_dir)
+            reference = LocalRef.model_validate(named)
+            if path == ("ca", "key"):  # PEM, of many lines
+                find(reference, environ, base_dir)
+            else:
+                resolve(reference, environ, base_dir)
         except ValidationError:
             pass  # not a reference, or a bad one, which the schema reports
         except SecretError as error:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from gateway.background.breathing import breathe
 from gateway.config.loading.resolved import Role
 from gateway.config.schema.account_settings import CredentialSettings, Subaccount
-from gateway.config.schema.secret_values import SecretRef
+from gateway.config.schema.secret_values import LocalRef, SecretRef
 from gateway.config.schema.settings import Settings
 from gateway.config.schema.upstream_settings import Upstream
 
@@ -24,16 +24,17 @@ _UNUSED: Final[Mapping[tuple[type[BaseModel], Role], frozenset[str]]] = {
 
 def remote_references(settings: Settings, role: Role = Role.BOTH) -> tuple[SecretRef, ...]:
     """Those that a store must be asked for by `role`, each once, in the schema's order."""
-    return tuple(dict.fromkeys(found for found in _references(settings, role) if found.is_remote))
+    found = (each for each in _references(settings, role) if isinstance(each, SecretRef) and each.is_remote)
+    return tuple(dict.fromkeys(found))
 
 
 def variable_references(settings: Settings) -> frozenset[str]:
-    """The environment variables that secrets are read from."""
+    """The environment variables that secrets are read from; also that of the CA's key, and of a store's token."""
     return frozenset(found.name for found in _references(settings, Role.BOTH) if found.scheme == "env")
 
 
-def _references(value: object, role: Role) -> Iterator[SecretRef]:
-    if isinstance(value, SecretRef):
+def _references(value: object, role: Role) -> Iterator[LocalRef]:
+    if isinstance(value, LocalRef):
         yield value
     elif isinstance(value, BaseModel):
         unused = _UNUSED.get((type(value), role), frozenset())

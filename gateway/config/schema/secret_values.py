@@ -215,7 +215,12 @@ def path_of(reference: LocalRef, base_dir: Path) -> Path | None:
 
 def resolve(reference: LocalRef, environ: Mapping[str, str], base_dir: Path) -> Secret:
     """Read a secret of this machine. Raises SecretError if it is not there, or `judge` refuses it."""
-    return judge(_READERS[reference.scheme](reference.name, environ, base_dir), str(reference))
+    return judge(find(reference, environ, base_dir), str(reference))
+
+
+def find(reference: LocalRef, environ: Mapping[str, str], base_dir: Path) -> str:
+    """What is there, in whatever form. Raises SecretError if that is nothing."""
+    return _READERS[reference.scheme](reference.name, environ, base_dir)
 
 
 _BARE: Final = "put the bare secret there"

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes
 
 from gateway.ca.authority_files import AuthorityFiles
 from gateway.ca.certificate_authority import SigningPair, to_pem
+from gateway.config.loading.references import variable_references
 from gateway.config.loading.resolve import load_resolved, load_static
 from tests.support.authority import PASSPHRASE, make_authority
 from tests.unit.config.conftest import ENVIRON, GOOD, Write, complaint, complaints
@@ -145,3 +146,26 @@ def test_minting_beside_a_certificate(write: Write, tmp_path: Path) -> None:
 def test_webhooks_show_a_certificate_of_a_file(write: Write) -> None:
     found = complaints(write(GOOD + "webhooks: {tls: {mint: true}}\n"))
     assert any("webhooks.tls: there is no certificate to show; add `cert_file: …`" in line for line in found)
+
+
+@pytest.mark.parametrize("form", ["file", "env"])
+def test_a_good_key_is_no_problem_beside_another_one(form: str, write: Write, tmp_path: Path) -> None:
+    """It is PEM, not the one line that other secrets are; one that is missing is still said."""
+    make_authority(tmp_path / "pki")
+    reference = "env: CA_KEY" if form == "env" else "file: pki/ca.key"
+    path = write(f"{GOOD}ca: {{certificate: pki/ca.pem, key: {{{reference}}}}}\nnonsense: 1\n")
+    environ = ENVIRON | {"CA_KEY": (tmp_path / "pki" / "ca.key").read_text()}
+    (line,) = complaints(path, environ)
+    assert "nonsense: unknown name" in line
+    (tmp_path / "pki" / "ca.key").unlink()
+    assert [": ca.key: " in each for each in complaints(path, ENVIRON)] == [True, False]
+
+
+def test_variables_of_all_secrets_are_known(write: Write) -> None:
+    """`gateway run` keeps them from its program: that of the CA's key, and of a store's token, too."""
+    path = write(
+        f"{GOOD}ca: {{certificate: pki/ca.pem, key: {{env: CA_KEY}}}}\n"
+        "secret_stores: {vault: {address: https://vault.example.com, token: {env: VAULT_TOKEN}}}\n"
+    )
+    found = variable_references(load_static(path, {}).settings)
+    assert found == {*ENVIRON, "CA_KEY", "VAULT_TOKEN"}
