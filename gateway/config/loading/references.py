@@ -29,7 +29,7 @@ def remote_references(settings: Settings, role: Role = Role.BOTH) -> tuple[Secre
 
 
 def variable_references(settings: Settings) -> frozenset[str]:
-    """The environment variables that secrets are read from; also that of the CA's key, and of a store's token."""
+    """The environment variables that secrets are read from, the key of the CA and tokens of stores, too."""
     return frozenset(found.name for found in _references(settings, Role.BOTH) if found.scheme == "env")
 
 
