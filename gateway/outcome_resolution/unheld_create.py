@@ -16,7 +16,7 @@ from gateway.exchange import Exchange
 from gateway.http.response import Response
 from gateway.policy.authorization import Grant
 from gateway.policy.bodies import Body
-from gateway.policy.comparable_fields import kind_of
+from gateway.policy.comparable_fields import SubjectKind, kind_of, listed_kind
 from gateway.policy.outbound import Outbound
 from gateway.policy.repeat_intent import RepeatIntent, describe_create, find_sought
 from gateway.policy.snapshot import Snapshot
@@ -24,7 +24,7 @@ from gateway.redis.availability import StoreUnavailable
 from gateway.repeat_guard.open_outcomes import OpenOutcomes
 from gateway.repeat_guard.repeat_guard import RepeatGuard
 from gateway.repeat_guard.repeat_rules import RepeatEvent
-from gateway.twilio.created_sid import read_created_sid
+from gateway.twilio.created_sid import read_call_sid, read_created_sid
 
 
 class Send(Protocol):
@@ -69,9 +69,10 @@ async def send_unheld(
 ) -> Response:
     """The answer of `send`, which makes the attempts. Raises what that does."""
     outbound, grant = ask.outbound, ask.grant
-    if outbound.effective != "POST" or kind_of(outbound.product, grant.route.template) is None:
+    kind = listed_kind(outbound.product, grant.route.template)
+    if outbound.effective != "POST" or kind is None:
         return await send(whole=whole)
-    intent = _intent_of(ask, snapshot)
+    intent = _intent_of(ask, kind, snapshot)
     describe = partial(
         describe_create, grant, outbound, None if intent is None else intent.sought, snapshot.seal
     )
@@ -85,7 +86,9 @@ async def send_unheld(
             await stack.enter_async_context(hold)
         exchange.caller_seconds += hold.waited_seconds
         answer = await send(whole=True)
-        sid = read_created_sid(answer.body) if answer.status < 300 else ""
+        is_listed = kind_of(outbound.product, grant.route.template) is not None
+        read = read_created_sid if is_listed else read_call_sid
+        sid = read(answer.body) if answer.status < 300 else ""
         hold.answered(answer, sid)
         hold.delivered()
     if sid and hold.outcome is None:  # it was not entered
@@ -94,11 +97,11 @@ async def send_unheld(
     return answer
 
 
-def _intent_of(ask: UnheldRequest, snapshot: Snapshot) -> RepeatIntent | None:
+def _intent_of(ask: UnheldRequest, kind: SubjectKind, snapshot: Snapshot) -> RepeatIntent | None:
     """An intent that no other request has. None where creates are not guarded, or it cannot be looked for."""
     route = ask.grant.route
     seconds = snapshot.repeat_routes.get((route.product, route.template), 0.0)
-    sought = find_sought(ask.grant, ask.outbound, ask.body) if seconds > 0 else None
+    sought = find_sought(kind, ask.outbound, ask.body) if seconds > 0 else None
     if sought is None:
         return None
     scope, secret = secrets.token_hex(32), secrets.token_bytes(32)

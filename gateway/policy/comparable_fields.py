@@ -19,6 +19,7 @@ from gateway.http.form_data import Fields
 from gateway.twilio.message_segments import MESSAGES
 
 CALLS: Final = "/2010-04-01/Accounts/{AccountSid}/Calls"
+_PARTICIPANTS: Final = "/2010-04-01/Accounts/{AccountSid}/Conferences/{ConferenceSid}/Participants"
 
 _TRIAL_PREFIX: Final = "Sent from your Twilio trial account -"
 _E164: Final = re.compile(r"\+[1-9][0-9]{1,14}")
@@ -69,10 +70,17 @@ class Sought(NamedTuple):
 
 
 def kind_of(product: str, template: str) -> SubjectKind | None:
-    """What a route creates, as far as Twilio can be asked about it."""
+    """What a route creates, as far as Twilio can be asked about it for a caller: it is the whole answer."""
     if product != "api":
         return None
     return {MESSAGES: SubjectKind.MESSAGE, CALLS: SubjectKind.CALL}.get(template)
+
+
+def listed_kind(product: str, template: str) -> SubjectKind | None:
+    """In which list the creates of a route are: a conference's participant is called, which is a call."""
+    if (product, template) == ("api", _PARTICIPANTS):
+        return SubjectKind.CALL
+    return kind_of(product, template)
 
 
 def read_sought(kind: SubjectKind, fields: Fields) -> Sought | None:

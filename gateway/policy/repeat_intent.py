@@ -15,9 +15,11 @@ from gateway.policy.body_fingerprint import fingerprint_body
 from gateway.policy.comparable_fields import (
     ListFilter,
     Sought,
+    SubjectKind,
     digest_address,
     digest_comparable,
     kind_of,
+    listed_kind,
     read_sought,
 )
 from gateway.policy.outbound import Outbound
@@ -135,7 +137,7 @@ def describe_create(
 
 def lookup_of(subject: CreateSubject, seal: ValueSeal | None) -> ListFilter | None:
     """What to ask Twilio about a create; None where this replica cannot know."""
-    kind = kind_of(subject.product, subject.route)
+    kind = listed_kind(subject.product, subject.route)
     if kind is None or not subject.asks:
         return None
     if subject.to:
@@ -156,7 +158,7 @@ def watch_create(
     meant = (watched.purpose, content)
     if not watched.asks:
         return _new(WatchedCreate, (meant, watched.seconds, False, None, watched.identities))
-    sought = find_sought(grant, outbound, body)
+    sought = find_sought(kind_of(outbound.product, grant.route.template), outbound, body)
     return _new(WatchedCreate, (meant, watched.seconds, sought is not None, sought, watched.identities))
 
 
@@ -171,9 +173,8 @@ def _content_of(body: Body, fields: Mapping[bytes, bytes]) -> tuple[tuple[str, s
     return fingerprint_body(body, fields.get(b"content-type", b"") if content_type is None else content_type)
 
 
-def find_sought(grant: Grant, outbound: Outbound, body: Body) -> Sought | None:
-    """What Twilio can be asked about a create, where it can be."""
-    kind = kind_of(outbound.product, grant.route.template)
+def find_sought(kind: SubjectKind | None, outbound: Outbound, body: Body) -> Sought | None:
+    """What Twilio can be asked about a create of this kind, where it can be."""
     if kind is None or "?" in outbound.target:
         return None
     try:

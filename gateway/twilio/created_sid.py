@@ -15,6 +15,7 @@ _NAME: Final = b'"sid"'
 _SID_CHARACTERS: Final = 34
 _COLONS: Final = (b": ", b":")
 _XML: Final = re.compile(rb"<Sid>([A-Z]{2}[0-9a-fA-F]{32})<")
+_CALL: Final = re.compile(rb'"call_sid"\s*+:\s*+"(CA[0-9a-fA-F]{32})"|<CallSid>(CA[0-9a-fA-F]{32})<')
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
 
 
@@ -40,6 +41,12 @@ def read_created_sid(body: bytes) -> str:
                 return found[1].decode("ascii")
     named = _XML.search(text, 0, MAX_BYTES)
     return named[1].decode("ascii") if named is not None else ""
+
+
+def read_call_sid(body: bytes) -> str:
+    """The SID of the call by which a conference's participant was reached; '' if there is none."""
+    found = _CALL.search(peek(body, MAX_BYTES), 0, MAX_BYTES)
+    return (found[1] or found[2]).decode("ascii") if found is not None else ""
 
 
 def _read_plain(after: bytes) -> str:

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from gateway.twilio.created_sid import read_created_sid
+from gateway.twilio.created_sid import read_call_sid, read_created_sid
 
 SID, OTHER = "SM" + "0a" * 16, "MG" + "1b" * 16
 JSON = f'{{"account_sid": "AC{"2c" * 16}", "body": "\\"sid\\": \\"{OTHER}\\"", "sid": "{SID}"}}'.encode()
@@ -46,3 +46,10 @@ def test_only_of_the_outermost_object(body: str, sid: str) -> None:
 
 def test_no_more_than_the_beginning_is_read() -> None:
     assert read_created_sid(b'{"body": "%b", "sid": "%b"}' % (b"x" * 70_000, SID.encode())) == ""
+
+
+def test_the_call_of_a_participant() -> None:
+    sid = "CA" + "0a" * 16
+    assert read_call_sid(b'{"account_sid": "AC", "call_sid": "%b"}' % sid.encode()) == sid
+    assert read_call_sid(b"<Participant><CallSid>%b</CallSid>" % sid.encode()) == sid
+    assert read_call_sid(b'{"call_sid": null}') == ""
