@@ -256,9 +256,8 @@ def _consumers(tree: Mapping[str, object]) -> Iterator[Finding]:
         yield from _groups(consumer.get("groups"), (*path, "groups"), groups)
         credential = consumer.get("credential")
         if isinstance(credential, str) and credential not in credentials:
-            yield Finding(
-                (*path, "credential"), "no credential has this name", suggest(credential, credentials)
-            )
+            hint = suggest(credential, credentials) if credentials else "add it below `credentials`"
+            yield Finding((*path, "credential"), "no credential has this name", hint)
         limits = consumer.get("limits")
         names: set[object] = set()
         for index, limit in enumerate(limits if isinstance(limits, list) else []):

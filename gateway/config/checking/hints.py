@@ -20,6 +20,7 @@ _RATE_IN_WORDS: Final = re.compile(
     r"([1-9][0-9]{0,8}) *(?:/|per|a|an|rp|p|req/) *1?(s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?)"
 )
 _LABEL: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_SHELL_VARIABLE: Final = re.compile(r"\$(?:([A-Z_][A-Z0-9_]+)|\{([A-Z_][A-Z0-9_]+)\})")
 _HOST: Final = re.compile(r"(?:\*\.)?[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?")
 _SECONDS: Final[Mapping[str, float]] = {
     **dict.fromkeys(("ms", "msec"), 0.001),
@@ -111,6 +112,14 @@ def _without_product(method: str, path: str, products: Iterable[str]) -> str:
     if first in products:
         return f"write {method} {first} /{rest}"
     return f"write {method} api {path}" if _API_VERSION.fullmatch(first) else RULE_HINT
+
+
+def sid_hint(path: KeyPath, value: object) -> str:
+    """What to write for `$NAME` or `${NAME}`, which only a shell replaces by the variable's value; else ''."""
+    if path[0] != "credentials" or path[-1] not in ("account_sid", "sid") or not isinstance(value, str):
+        return ""
+    found = _SHELL_VARIABLE.fullmatch(value)
+    return f"write {{env: {found[1] or found[2]}}}" if found else ""
 
 
 def _one_word(word: str, products: Iterable[str]) -> str:

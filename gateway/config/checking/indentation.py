@@ -1,6 +1,7 @@
 """Finds missing indentation: valid YAML in which something is beside what it belongs to. Pure."""
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Final
 
 from gateway.config.checking.known_names import known_names
@@ -42,7 +43,10 @@ def _settings_of_sections(tree: Mapping[str, object]) -> Iterator[tuple[str, str
     """Names beside the sections, each with the one that knows it; of several the one that is empty, or the
     one that is there."""
     sections = known_names(())
+    missing = [section for section in sections if section not in tree]
     for name in tree.keys() - set(sections):
+        if isinstance(tree[name], dict) and get_close_matches(name, missing, 1):
+            continue  # `credential:` with accounts beneath it is a misspelt section
         owners = [section for section in sections if name in known_names((section,))]
         given = [section for section in owners if section in tree]
         empty = [section for section in given if tree[section] in (None, {})]

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from gateway.config.checking.hints import form_hint, number_hint, text_hint
+from gateway.config.checking.hints import form_hint, number_hint, sid_hint, text_hint
 from gateway.config.checking.indentation import find_outdented
 from gateway.config.checking.known_names import describe_name, known_names, suggest
 from gateway.config.problems import Finding, KeyPath
@@ -87,7 +87,8 @@ def explain(error: ValidationError, tree: Mapping[str, object]) -> list[Finding]
 
 def _explain_one(kind: str, path: KeyPath, context: Mapping[str, Any], tree: Mapping[str, object]) -> Finding:
     if kind == "gateway":  # fields.refuse
-        hint = form_hint(path, _value_at(tree, path)) or str(context["hint"])
+        value = _value_at(tree, path)
+        hint = form_hint(path, value) or sid_hint(path, value) or str(context["hint"])
         return Finding(path, str(context["message"]), hint)
     if kind == "extra_forbidden" and (renamed := RENAMED.get(path)):
         return Finding(path, f"is now called `{renamed}`", _spell_out(path, renamed))

@@ -94,6 +94,20 @@ def test_d8_a_consumer_without_its_indentation(write: Write) -> None:
     ]
 
 
+def test_d8_a_section_whose_name_is_misspelt(write: Write) -> None:
+    """No setting of another section, though `defaults` has one of this name."""
+    found = complaints(write(GOOD.replace("credentials:\n", "credential:\n", 1)))
+    assert "gateway.yaml:1: credential: unknown name; did you mean 'credentials'?" in found
+    assert any(line.endswith("no credential has this name; add it below `credentials`") for line in found)
+
+
+@pytest.mark.parametrize("written", ["$TWILIO_ACCOUNT_SID", "${TWILIO_ACCOUNT_SID}"])
+def test_d8_a_shell_s_variable_in_a_sid_s_place(write: Write, written: str) -> None:
+    text = f"credentials:\n  main:\n    account_sid: {written}\n"
+    found = complaints(write(text + GOOD[GOOD.index("    keys") :]))
+    assert any(line.endswith("write {env: TWILIO_ACCOUNT_SID}") for line in found), found
+
+
 def test_d8_a_credential_without_its_indentation(write: Write) -> None:
     text = GOOD.replace("  main:\n    account", "main:\n  account").replace(
         "    keys: [{sid", "  keys: [{sid"
