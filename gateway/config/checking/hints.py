@@ -115,7 +115,7 @@ def _without_product(method: str, path: str, products: Iterable[str]) -> str:
 
 
 def sid_hint(path: KeyPath, value: object) -> str:
-    """What to write for `$NAME` or `${NAME}`, which only a shell replaces by the variable's value; else ''."""
+    """What to write for `$NAME` or `${NAME}`, which only a shell replaces by a value; else ''."""
     if path[0] != "credentials" or path[-1] not in ("account_sid", "sid") or not isinstance(value, str):
         return ""
     found = _SHELL_VARIABLE.fullmatch(value)
