@@ -88,7 +88,7 @@ def read_sought(kind: SubjectKind, fields: Fields) -> Sought | None:
 
     To must be one number in E.164, or one address of a channel (`whatsapp:+1…`, `sip:…`): that is what lists
     can be filtered by. A request that has its recipient obfuscated will not be found by it. A caller's number
-    that is written otherwise is shown in another form, so that nothing is looked for by it.
+    that is written otherwise is shown in another form: its list would be empty.
     """
     given = dict(fields)
     recipients = [value for name, value in fields if name == "To"]
@@ -99,9 +99,8 @@ def read_sought(kind: SubjectKind, fields: Fields) -> Sought | None:
         return None
     if kind is SubjectKind.CALL:
         sender = given.get("From", "").strip()
-        if not _is_canonical(sender):
-            sender = ""
-        return Sought(ListFilter(kind, to, sender), {"from": sender} if sender else {})
+        listed_by = sender if _is_canonical(sender) else ""
+        return Sought(ListFilter(kind, to, listed_by), {"from": sender} if sender else {})
     return Sought(ListFilter(kind, to), _comparable_message(given))
 
 
