@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from tests.integration.test_admin_access import PAGE, REMOTE, TOKENS
 from tests.support.attempts import POST, until
 from tests.support.caller import ask
+from tests.support.command import Done, run_command
 from tests.support.redis import RedisServer, redis_server
 from tests.support.running import Running, Spawned, running_gateway, spawned_gateway
 from tests.support.upstream import RawUpstream, answer, gated
@@ -30,16 +30,11 @@ def redis() -> Iterator[RedisServer]:
         yield server
 
 
-async def command(*arguments: str, token: str = "") -> tuple[int, str, str]:
-    """Run `gateway …` as a process: its code, output and errors."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", *arguments,
-        env={**os.environ, "GATEWAY_ADMIN_TOKEN": token},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, error = await asyncio.wait_for(process.communicate(), 180)
-    assert process.returncode is not None
-    return process.returncode, out.decode(), error.decode()
+async def command(*arguments: str, token: str = "") -> Done:
+    """`gateway …`: its code, output and errors."""
+    return await asyncio.to_thread(
+        run_command, *arguments, environ={**os.environ, "GATEWAY_ADMIN_TOKEN": token}
+    )
 
 
 async def send(gateway: Running | Spawned) -> tuple[int, str]:
