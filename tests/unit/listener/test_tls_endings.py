@@ -64,6 +64,42 @@ async def test_a_close_that_is_not_confirmed_ends_after_two_seconds() -> None:
             encrypted.close()
 
 
+async def test_a_last_answer_that_waits_for_its_caller_is_not_cut_off_with_the_close() -> None:
+    """More than sockets hold, for a caller that reads nothing before the two seconds are over."""
+    large = b"0123456789abcdef" * (1 << 19)
+
+    async def answer_much(request: Request) -> None:
+        reply(request, large, closes=True)
+
+    authority = Authority()
+    async with Port(answer_much, tls=secured(authority)) as port:
+        connections = port.listener._scope.connections
+        bare = socket.create_connection(("127.0.0.1", port.listener.port), timeout=60)
+        with stopped_time() as clock:
+            caller = await asyncio.to_thread(
+                authority.trusting().wrap_socket, bare, server_hostname="localhost"
+            )
+            with caller:
+                await asyncio.to_thread(caller.sendall, GET % b"x")
+                await until(lambda: bool(connections))
+                (connection,) = connections
+                assert isinstance(connection, CallerConnection)
+                transport = connection._transport
+                await until(lambda: connection._caller.paused or transport.is_closing())
+                await turns()
+                clock.advance(2.1)
+                await turns()
+                assert await asyncio.to_thread(read_body, caller) == large
+
+
+def read_body(caller: ssl.SSLSocket) -> bytes:
+    """What follows the head, up to the connection's end."""
+    received = b""
+    while data := caller.recv(1 << 20):
+        received += data
+    return received.partition(b"\r\n\r\n")[2]
+
+
 def ask(caller: socket.socket, trusting: ssl.SSLContext) -> ssl.SSLSocket:
     """Send a request, and read its answer by a socket that answers no close_notify by itself."""
     encrypted = trusting.wrap_socket(caller, server_hostname="localhost")
