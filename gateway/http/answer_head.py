@@ -42,7 +42,8 @@ _KINDS: Final = {
     b"connection": _CONNECTION,
     b"twilio-request-id": _REQUEST_ID,
 }
-_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"connection"})
+_BODY_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
+_FRAMING: Final = _BODY_FRAMING | {b"connection"}
 
 _UNFIT: Final = -3
 _CLOSE: Final = -4
@@ -236,7 +237,10 @@ def _classify(name: bytes) -> tuple[int, bytes, bool]:
 
 
 def _repair(lines: list[bytes]) -> list[bytes]:
-    """Unfold folded lines (RFC 9112 5.2) and drop fields with control characters (RFC 9110 5.5)."""
+    """Unfold folded lines (RFC 9112 5.2) and drop fields with control characters (RFC 9110 5.5).
+
+    What frames a body is not dropped but made unfit: without it the answer would have another framing.
+    """
     kept: list[bytes] = []
     for line in lines:
         if _BREAKS.search(line):
@@ -244,10 +248,15 @@ def _repair(lines: list[bytes]) -> list[bytes]:
         if line[:1] not in (b" ", b"\t"):
             kept.append(line)
         elif kept:
-            if kept[-1].partition(b":")[0].rstrip(b" \t").lower() in _FRAMING:
+            if _field_name(kept[-1]) in _FRAMING:
                 raise ValueError("a framing field goes on in the next line")
             kept[-1] += b" " + line.strip(b" \t")
-    return [line for line in kept if _CONTROLS.search(line) is None]
+    marked = [_CONTROLS.sub(b"?", line) if _field_name(line) in _BODY_FRAMING else line for line in kept]
+    return [line for line in marked if _CONTROLS.search(line) is None]
+
+
+def _field_name(line: bytes) -> bytes:
+    return line.partition(b":")[0].rstrip(b" \t").lower()
 
 
 def _read_framing(minor: int, framing: list[tuple[int, int]]) -> tuple[int, bool]:

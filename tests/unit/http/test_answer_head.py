@@ -61,6 +61,8 @@ ODD_FRAMING = [
     (b"Content-Length: " + b"9" * 19,),
     (b"Content-Length : 5",),
     (b"Transfer-Encoding\t: chunked",),
+    (b"Content-Length: 5\x0b",),
+    (b"Transfer-Encoding: chunked\x01",),
 ]
 
 
