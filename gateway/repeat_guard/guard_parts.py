@@ -1,10 +1,10 @@
 """What the guarded requests of one process share, and the options by which they are held."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gateway.repeat_guard.local_outcomes import LocalOutcomes
-from gateway.repeat_guard.open_outcomes import OpenOutcome, new_owner
+from gateway.repeat_guard.open_outcomes import OpenOutcome
 from gateway.repeat_guard.repeat_table import RepeatTable
 from gateway.repeat_guard.shared_intents import SharedIntents
 
@@ -41,4 +41,4 @@ class GuardParts:
     now: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
     on_open: Callable[[OpenOutcome], None]
-    owner: str = field(default_factory=new_owner)
+    owner: str

@@ -17,7 +17,7 @@ from gateway.redis.script import ScriptStore
 from gateway.redis.server_clock import ServerClock
 from gateway.repeat_guard.guard_parts import GuardParts, RepeatGuardOptions
 from gateway.repeat_guard.local_outcomes import LocalOutcomes
-from gateway.repeat_guard.open_outcomes import OpenOutcome, OpenOutcomes
+from gateway.repeat_guard.open_outcomes import OpenOutcome, OpenOutcomes, new_owner
 from gateway.repeat_guard.repeat_hold import RepeatHold
 from gateway.repeat_guard.repeat_rules import RepeatEnding, RepeatEvent, ending_of_response
 from gateway.repeat_guard.repeat_table import RepeatEntry, RepeatTable
@@ -55,7 +55,7 @@ class RepeatGuard:
                 store, now=now, unwritten_max=options.max_entries, loops=loops, sleep=sleep
             )
             self.outcomes = SharedOutcomes(store, now)
-        self._parts = GuardParts(options, table, local, shared, now, sleep, lambda outcome: None)
+        self._parts = GuardParts(options, table, local, shared, now, sleep, lambda outcome: None, new_owner())
         self._table = table
         self._is_local = shared is None
 
