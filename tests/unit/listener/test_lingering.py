@@ -40,7 +40,7 @@ class Lingering:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for it, by a clock that does not stand still."""
-    late = time.monotonic() + 30
+    late = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < late
         await asyncio.sleep(0)
