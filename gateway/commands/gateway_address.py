@@ -69,9 +69,9 @@ def add_address_arguments(parser: argparse.ArgumentParser) -> None:
 
 def read_address(args: argparse.Namespace, environ: dict[str, str]) -> GatewayAddress:
     """Raises ConfigError, which says what to write."""
-    from gateway.config.loading.resolve import load_static
-
     if args.config is not None:
+        from gateway.config.loading.resolve import load_static
+
         if args.ca is not None:
             raise _refuse("--ca", "goes with --gateway", "the configuration names its CA")
         resolved = load_static(args.config, environ)
