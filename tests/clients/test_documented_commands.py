@@ -27,7 +27,6 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 
 
 @pytest.mark.slow
-@pytest.mark.sources
 @pytest.mark.parametrize("page", SENDS)
 async def test_the_commands_of_a_page(page: str, node: str, desk: Desk) -> None:
     if page in NEEDED:

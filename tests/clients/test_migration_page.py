@@ -22,7 +22,6 @@ SERVED = [
 
 
 @pytest.mark.slow
-@pytest.mark.sources
 async def test_the_migration_guide(tmp_path: Path) -> None:
     make_authority(tmp_path / "pki")
     configured = {"OLD_TOKEN_SHA256": digest(OLD_TOKEN)}

@@ -13,7 +13,6 @@ LOGGED = [("billing", 201, None), ("billing", 201, None), ("", 401, "billing"), 
 
 
 @pytest.mark.slow
-@pytest.mark.sources
 async def test_a_key_is_rotated_as_the_page_says(tmp_path: Path) -> None:
     configured = {"OLD_KEY_SHA256": digest(KEY)}
     lines = await work_through_reloads(PAGE, tmp_path, configured, {"OLD_KEY": KEY}, len(LOGGED))
