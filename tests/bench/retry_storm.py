@@ -49,9 +49,11 @@ async def run_retry_storm(simulator: Simulator, port: int, seconds: float) -> Ou
 
     async def call() -> None:
         async with raw_caller(port) as caller:
-            while time.monotonic() < until:
+            while True:  # once at least, also where the machine stood still for all of the time
                 await caller.send(_GET)
                 outage.answers[(await caller.answer()).status] += 1
+                if time.monotonic() >= until:
+                    break
                 await asyncio.sleep(_THINK_SECONDS)
 
     await asyncio.gather(*(call() for _ in range(_CALLERS)))
