@@ -35,6 +35,7 @@ from gateway.rate_limits.rate_limiter import OnStoreFailure, RateLimiter
 from gateway.rate_limits.redis_limits import RedisLimits
 from gateway.redis.redis_store import RedisStore
 from gateway.redis.server_clock import ServerClock
+from gateway.redis.steady_clock import SteadyClock
 from gateway.repeat_guard.repeat_guard import RepeatGuard
 from gateway.stops.stop_file import StopFile
 from gateway.stops.stop_service import StopService
@@ -144,7 +145,7 @@ def _open_outcomes(
         options.repeat_guard,
         lambda: loop.time(),
         store=store,
-        now=(own_clock if store is None else store.server_clock).now,
+        now=own_clock.now if store is None else SteadyClock(store.server_clock).now,
         loops=loops,
     )
     resolver = OutcomeResolver(

@@ -37,6 +37,7 @@ PROBE_SECONDS = 1.0
 """How long a probe may take. No request waits for it, and TLS to a distant Redis fits."""
 PROBE_EVERY_SECONDS = 0.25
 CLOCK_EVERY_SECONDS = 10.0
+_CLOCK_TRIES: Final = 3
 FAILURES_MAX = 3
 SILENT_SECONDS = 1.0
 """How long the store must be silent to count as unavailable."""
@@ -269,11 +270,17 @@ class RedisStore:
             loop.beat()
 
     async def _ask_time(self, pipe: "Pipe") -> None:
-        started_at = self.server_clock.start()
-        try:
-            self.server_clock.set(started_at, await pipe.ask("TIME"))
-        except (self._response_error, ValueError, IndexError, TypeError):  # no right to TIME; a proxy
-            self.server_clock.use_own()
+        """Several times while the answers are slow: a clock that is taken from one and then set right jumps,
+        and what is open counts the seconds since its attempt by it."""
+        for _ in range(_CLOCK_TRIES):
+            started_at = self.server_clock.moment()
+            try:
+                self.server_clock.set(started_at, await pipe.ask("TIME"))
+            except (self._response_error, ValueError, IndexError, TypeError):  # no right to TIME; a proxy
+                self.server_clock.use_own()
+                return
+            if self.server_clock.is_good:
+                return
 
 
 _OTHER_FORM: Final = "the answer to a script is of another form"

@@ -29,17 +29,28 @@ class ServerClock:
         """Seconds since the epoch."""
         return self._monotonic() + self._offset
 
+    def moment(self) -> float:
+        """Seconds of a clock that never goes back and never jumps."""
+        return self._monotonic()
+
+    @property
+    def offset(self) -> float:
+        """From `moment` to `now`."""
+        return self._offset
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the last answer that counts was quick."""
+        return self.is_shared and 2 * self._error <= _GOOD_ROUND_TRIP_SECONDS
+
     @property
     def ahead_seconds(self) -> float:
         """How far the replica's own clock is ahead of the server's; negative if it is behind."""
         return self._clock() - self.now()
 
-    def start(self) -> float:
-        """To be called before the question, and its result handed to `set`."""
-        return self._monotonic()
-
     def set(self, started_at: float, answer: list[bytes]) -> None:
-        """Take the answer to TIME: seconds since the epoch, and microseconds.
+        """Take the answer to TIME, which was asked at the moment `started_at`: seconds since the epoch, and
+        microseconds.
 
         A slow one counts if the server's clock cannot be what it was taken for: it was set, or another
         server has taken its place.

@@ -61,20 +61,39 @@ def test_c8_a_slow_answer_does_not_replace_a_good_one() -> None:
     now = [1000.0]
     clock = ServerClock(lambda: 5.0, lambda: now[0])
     assert clock.now() == 5.0
-    started_at = clock.start()
+    started_at = clock.moment()
     now[0] += 0.02
     clock.set(started_at, [b"2000", b"500000"])
     assert clock.now() == pytest.approx(2000.51)
-    started_at = clock.start()
+    started_at = clock.moment()
     now[0] += 3.0
     clock.set(started_at, [b"2001", b"0"])
     assert clock.now() == pytest.approx(2003.51)
-    started_at = clock.start()
+    started_at = clock.moment()
     now[0] += 3.0
     clock.set(started_at, [b"1990", b"0"])  # more than a round trip away: the server's clock was set
     assert clock.now() == pytest.approx(1991.5)
     clock.use_own()
     assert clock.now() == 5.0
+
+
+async def test_c8_a_slow_answer_is_asked_for_again(server: RedisServer) -> None:
+    """The first one comes while this process stands still for six seconds."""
+    store = RedisStore(server.url, lambda state: None, answer_seconds=20)
+    lost = iter([0.0, 6.0])
+    ahead = 0.0
+
+    def monotonic() -> float:
+        nonlocal ahead
+        ahead += next(lost, 0.0)
+        return time.monotonic() + ahead
+
+    store.server_clock._monotonic = monotonic
+    await store.open()
+    try:
+        assert store.server_clock.now() == pytest.approx(time.time(), abs=1)
+    finally:
+        await store.close()
 
 
 @pytest.mark.usefixtures("lasting_limits")

@@ -81,6 +81,37 @@ async def attended_time() -> AsyncIterator[Callable[[], float]]:
         await asyncio.gather(ticking, return_exceptions=True)
 
 
+@contextmanager
+def steady_time() -> Iterator[None]:
+    """The running loop's time passes only while it runs meanwhile: a stall of the machine is 20 ms to it.
+
+    Deadlines of everything on this loop then hold for the work, and not for the machine.
+    """
+    loop = asyncio.get_running_loop()
+    real = loop.time
+    before, lost = real(), 0.0
+
+    def time_without_stalls() -> float:
+        nonlocal before, lost
+        now = real()
+        lost += max(0.0, now - before - 0.02)
+        before = now
+        return now - lost
+
+    def tick() -> None:  # else a loop that waits for something would seem to stand still
+        nonlocal ticking
+        ticking = loop.call_later(0.005, tick)
+
+    loop.time = time_without_stalls  # type: ignore[method-assign]
+    ticking = loop.call_later(0.005, tick)
+    try:
+        yield
+    finally:
+        ticking.cancel()
+        kept = lost
+        loop.time = lambda: real() - kept  # type: ignore[method-assign]
+
+
 @asynccontextmanager
 async def noted_stalls() -> AsyncIterator[list[float]]:
     """The times, in seconds, that this loop stood still for more than 0.2 s meanwhile."""

@@ -1,10 +1,11 @@
 """The clock that tests of deadlines move (row D10): timers fire when it says so, in order, and no sooner."""
 
 import asyncio
+import time
 
 import pytest
 
-from tests.support.moved_clock import MovedClock
+from tests.support.moved_clock import MovedClock, steady_time
 
 
 async def test_d10_deadlines_pass_when_the_clock_is_moved() -> None:
@@ -34,3 +35,17 @@ async def test_d10_a_time_out_is_reached_at_once() -> None:
     clock.advance(3_600)
     with pytest.raises(TimeoutError):
         await waiting
+
+
+async def test_d10_a_stall_is_no_time() -> None:
+    loop = asyncio.get_running_loop()
+    with steady_time():
+        began = loop.time()
+        loop.call_soon(time.sleep, 0.3)  # the stall
+        await asyncio.sleep(0)
+        stalled = loop.time() - began
+        await asyncio.sleep(0.1)
+        slept = loop.time() - began - stalled
+    assert stalled < 0.03
+    assert slept >= 0.09
+    assert loop.time() - began < 0.3 + slept  # and never goes back to the real time
