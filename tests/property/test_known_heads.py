@@ -162,8 +162,8 @@ class _Transport(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.closed
 
-    def can_write_eof(self) -> bool:
-        return False
+    def write_eof(self) -> None:
+        pass
 
     def pause_reading(self) -> None:
         pass

@@ -90,6 +90,7 @@ def steady_time() -> Iterator[None]:
     loop = asyncio.get_running_loop()
     real = loop.time
     before, lost = real(), 0.0
+    ticking: asyncio.TimerHandle
 
     def time_without_stalls() -> float:
         nonlocal before, lost
