@@ -13,6 +13,7 @@ from gateway.app.configuration import make_configuration
 from gateway.config.loading.resolve import load_resolved
 from gateway.outcome_resolution.look_verdict import LookVerdict
 from tests.support.asking import TEXT, Asking, asking_scene, asking_settings
+from tests.support.attempts import until
 from tests.support.moved_clock import passing_time
 from tests.support.running import ENVIRON, configuration, consumer
 from twilio_simulator import KeyKind, SimulatedKey
@@ -59,7 +60,7 @@ async def test_there_is_no_look_while_twilio_cannot_be_reached(scene: Asking) ->
     for _ in range(12):
         breakers.failed(HOST, time.monotonic(), "refused")
     async with passing_time(scene.clock):
-        await asyncio.sleep(1)  # one that was under way has ended
+        await asyncio.sleep(4)  # one that was under way has ended, with each of its lists
     made = len(scene.looks)
     async with passing_time(scene.clock):
         await asyncio.sleep(10)
@@ -151,11 +152,16 @@ async def test_a_fault_of_ours_is_reported(scene: Asking, monkeypatch: pytest.Mo
     async def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    await lose(scene, 1)
+    scene.simulator.faults.add("list-lag=600", method="GET")  # a look that is under way finds nothing
+    await scene.create(SHORT, fault="reset-after")
     monkeypatch.setattr(resolver._looks, "look", fail)
     await until_resolved(scene)
-    lines = [line for line in scene.gateway.log() if line["event"] == "internal error"]
-    assert [line["error"] for line in lines] == ["ZeroDivisionError"]
+
+    def reported() -> list[str]:
+        return [line["error"] for line in scene.gateway.log() if line["event"] == "internal error"]
+
+    await until(lambda: bool(reported()))  # a thread writes the log
+    assert reported() == ["ZeroDivisionError"]
 
 
 @pytest.mark.parametrize("alone", [False, True])
