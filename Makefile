@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help zoo wheel compiled-tests install run test quick quick-unit quick-property check integration-tests driving-tests other-tests format lint types bench lock catalogue docs clean packages
+.PHONY: help zoo wheel compiled-tests install run test quick quick-unit quick-property check integration-tests driving-tests measuring-tests other-tests format lint types bench lock catalogue docs clean packages
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## ?/\1\t/' | expand -t 12
@@ -30,16 +30,18 @@ ifdef PYTEST
 	$(BIN)/pytest $(PYTEST)
 else
 	@$(BIN)/python -m compileall -q gateway twilio_simulator tests
-	@$(MAKE) --no-print-directory -j4 --output-sync=target driving-tests compiled-tests integration-tests other-tests
+	@$(MAKE) --no-print-directory -j5 --output-sync=target driving-tests compiled-tests integration-tests measuring-tests other-tests
 endif
 
 # Side by side, because these mostly wait: for time-outs, drains, browsers; the longest first. Bytecode is written
 # before, for the hundreds of processes that tests start where PYTHONDONTWRITEBYTECODE is set.
 integration-tests:
 	$(BIN)/pytest tests/integration
-# What drives other programs: benchmarks, browsers, clients, images.
+# What drives other programs: clients, images, browsers, benchmarks.
 driving-tests:
-	$(BIN)/pytest tests/bench tests/browser tests/clients tests/deploy
+	$(BIN)/pytest tests/clients tests/deploy
+measuring-tests:
+	$(BIN)/pytest tests/browser tests/bench
 other-tests:
 	$(BIN)/pytest --ignore=tests/integration --ignore=tests/bench --ignore=tests/browser --ignore=tests/clients --ignore=tests/deploy
 # The compiled build, in a copy of the checkout below build/: docs/adr/0014-compiled-wheels.md. What judges the
