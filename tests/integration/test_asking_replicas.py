@@ -202,3 +202,20 @@ async def test_a_caller_whose_attempt_was_given_up_is_told_why(server: RedisServ
         answer = await first
         assert (answer.status, answer.slug) == (502, "upstream_lost")
         assert "Redis could not be reached" in json.loads(answer.body)["message"]
+
+
+@pytest.mark.parametrize("wrong", [8.0, -8.0])
+async def test_a_clock_that_is_set_right_meanwhile_hides_nothing(
+    replicas: list[Asking], wrong: float
+) -> None:
+    """The server's time was first taken while a machine stood still: it is wrong by seconds until the next."""
+    one, _ = replicas
+    store = one.gateway.gateway.components.store
+    assert store is not None
+    store.server_clock._offset += wrong
+    async with one.passing_time():
+        await asyncio.sleep(100)
+    one.simulator.faults.add("list-lag=9", method="GET")
+    await lose(one, "reset-after")
+    store.server_clock._offset -= wrong
+    assert await until_resolved(one) == {"found": 1}
