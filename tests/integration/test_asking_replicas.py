@@ -208,7 +208,7 @@ async def test_a_caller_whose_attempt_was_given_up_is_told_why(server: RedisServ
 async def test_a_clock_that_is_set_right_meanwhile_hides_nothing(
     replicas: list[Asking], wrong: float
 ) -> None:
-    """The server's time was first taken while a machine stood still: it is wrong by seconds until the next."""
+    """The server's time was taken while a machine stood still: it is wrong by seconds until the next."""
     one, _ = replicas
     store = one.gateway.gateway.components.store
     assert store is not None
