@@ -96,7 +96,7 @@ async def test_c7_stopped_while_a_reload_blocks(tmp_path: Path, upstream: RawUps
         gateway.process.send_signal(signal.SIGHUP)
         writer = await opened_for_reading(fifo)
         assert await exit_code(gateway.process) == 0
-        assert stopped_cleanly(gateway)
+        assert await stopped_cleanly(gateway)
         os.close(writer)
 
 
@@ -138,7 +138,8 @@ def replace(path: Path, upstream: str, kind: str, fifo: Path) -> None:
         fresh.rename(path)
 
 
-def stopped_cleanly(gateway: Spawned) -> bool:
-    """Whether it drained and said so."""
+async def stopped_cleanly(gateway: Spawned) -> bool:
+    """Whether it drained and said so; what it wrote at last may be read after its end."""
+    await gateway.capture.until(lambda lines: any(line["event"] == "stopped" for line in lines))
     events = [line["event"] for line in gateway.capture.lines]
     return events[-2:] == ["draining", "stopped"]
