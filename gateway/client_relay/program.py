@@ -83,7 +83,7 @@ def end_like(code: int) -> int:
     if code >= 0:
         return code
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    number = signal.Signals(-code)
+    number = -code  # a real-time signal has no name
     if number not in (signal.SIGKILL, signal.SIGSTOP):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
