@@ -28,11 +28,21 @@ def make_seal(store_key: Secret | None) -> ValueSeal | None:
 def compile_credentials(
     resolved: Mapping[str, ResolvedCredential], seal: ValueSeal | None = None
 ) -> dict[str, Credential]:
-    """All credentials by name. Two may be of one account, whose lists show what both create."""
+    """All credentials by name. Two may be of one account, whose lists show what both create: they share a
+    digest key, by which other replicas find all creates to one recipient."""
     compiled = {name: compile_credential(each, seal) for name, each in resolved.items()}
     asked = frozenset(sid for each in compiled.values() if each.asks for sid in each.sids)
+    keys: dict[str, bytes] = {}
+    for each in compiled.values():
+        if each.digest_key:
+            keys |= {sid: min(each.digest_key, keys.get(sid, each.digest_key)) for sid in each.sids}
     return {
-        name: replace(each, is_looked_at=not asked.isdisjoint(each.sids)) for name, each in compiled.items()
+        name: replace(
+            each,
+            is_looked_at=not asked.isdisjoint(each.sids),
+            digest_key=min((keys[sid] for sid in each.sids if sid in keys), default=b""),
+        )
+        for name, each in compiled.items()
     }
 
 

@@ -41,6 +41,17 @@ def test_asking_is_compiled_for_the_credential(write: Write) -> None:
     assert "digest_key" not in repr(asking)
 
 
+def test_credentials_of_one_account_digest_alike(write: Write) -> None:
+    """What one of them has in flight may be what a look for a create of the other finds."""
+    main = ASKS[ASKS.index("  main:") : ASKS.index("consumers:")]
+    second = main.replace("main:", "second:").replace("KEY_SECRET", "OTHER_SECRET")
+    path = write(ASKS.replace(main, main + second))
+    resolved = load_resolved(path, {**ENVIRON, "OTHER_SECRET": "another-secret-of-a-key"})
+    found = compile_snapshot(resolved).credentials
+    assert found["main"].account.keys != found["second"].account.keys
+    assert found["main"].digest_key == found["second"].digest_key != b""
+
+
 def test_the_store_key_makes_the_digests(write: Write) -> None:
     path = write(ASKS + "store_key: {env: STORE_KEY}\n")
     snapshot = compile_snapshot(load_resolved(path, {**ENVIRON, "STORE_KEY": KEY + "\n"}))
