@@ -29,7 +29,7 @@ _WRITE_BUFFER_BYTES: Final = 16_384
 """With more unsent, writing waits for the caller."""
 _STREAM_BUFFER_BYTES: Final = 1
 """The same from the first streamed answer on: the last write is then all that a caller costs that reads
-nothing. (With 0, the event loops' TLS would wait with nothing unsent.)"""
+nothing."""
 _ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 """Byte for byte: Twilio's SDK for PHP looks for this reason phrase (docs/facts.md)."""
 _REFUSED_SECONDS: Final = 2.0

@@ -97,7 +97,7 @@ def _switch(
 
 
 class _CheckedHandshake(ssl.SSLObject):
-    """Fails where a name of the client's certificate is no UTF-8: the loop would count nothing."""
+    """Fails where a name of the client's certificate is not UTF-8: else nothing would be counted."""
 
     def do_handshake(self) -> None:
         super().do_handshake()

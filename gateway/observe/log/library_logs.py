@@ -78,8 +78,8 @@ def _show_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
 
 
 def _is_server_name(unraisable: "sys.UnraisableHookArgs") -> bool:
-    """Whether a caller asked by SNI for a name that is no ASCII: `ssl` reports that here, before any callback
-    of ours, and refuses the handshake, which is counted and logged as such (`CALLBACK_FAILED`)."""
+    """Whether a caller asked by SNI for a name that is not ASCII: `ssl` reports that here, before any
+    callback of ours, and refuses the handshake, which is counted and logged as such (`CALLBACK_FAILED`)."""
     error = unraisable.exc_value
     return isinstance(error, UnicodeDecodeError) and error.object == unraisable.object
 
