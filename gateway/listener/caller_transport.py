@@ -62,8 +62,6 @@ class CallerTransport:
         self._timer = timer
         self._tracker = tracker
         self._tls = tls
-        self.client_terms = tls.client_terms if tls is not None else 0
-        """What held for client certificates when this connection was made."""
         self._paused = False
         self._reading_paused = False
         self._drained: asyncio.Future[None] | None = None
@@ -89,7 +87,10 @@ class CallerTransport:
         """What connections are counted by: the address, or of IPv6 its /64; '' for a Unix socket."""
         self.remote = str(peername[0]) if isinstance(peername, tuple) else ""
         """The caller's address, '' for a Unix socket."""
-        self.secure = transport.get_extra_info("sslcontext") is not None
+        context = transport.get_extra_info("sslcontext")
+        self.secure = context is not None
+        self.client_terms = 0 if tls is None else tls.client_terms if context is tls.context else -1
+        """What held for client certificates when its handshake began; -1 if a reload came in between."""
         shown = transport.get_extra_info("peercert") if self.secure else None
         self.certificate: PeerCertificate | None = read_certificate(shown) if shown else None
         """What the caller showed in the handshake, which has verified it."""

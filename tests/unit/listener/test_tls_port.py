@@ -56,6 +56,43 @@ def test_a_request_in_the_segment_that_ends_the_handshake(run: Run, version: ssl
 
 
 @pytest.mark.parametrize("run", LOOPS)
+def test_b14_a_handshake_that_began_before_a_reload_keeps_no_connection(run: Run) -> None:
+    """Its client certificate was verified by what held before."""
+    server, former, others = Authority(), Authority(), Authority()
+
+    def serving(clients: Authority) -> ssl.SSLContext:
+        context = server.serving()
+        context.verify_mode = ssl.CERT_REQUIRED
+        clients.ca.configure_trust(context)
+        return context
+
+    tls = secured(serving(former))
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    trusting = server.trusting(former.issue("billing.internal"))
+    client = trusting.wrap_bio(incoming, outgoing, server_hostname="localhost")
+
+    async def scene() -> None:
+        async with Port(answer, tls=tls) as port:
+            reader, writer = await port.connect()
+            received, asked = b"", False
+            while not received.endswith(b"/inside"):
+                with suppress(ssl.SSLWantReadError):
+                    if not asked:
+                        client.do_handshake()
+                        tls.replace(serving(others), 2.0)
+                        client.write(GET % b"inside")
+                        asked = True
+                    received += client.read(4096)
+                writer.write(outgoing.read())
+                if not received.endswith(b"/inside"):
+                    async with asyncio.timeout(60):
+                        incoming.write(await reader.read(65_536))
+            assert b"Connection: close" in received
+
+    run(scene())
+
+
+@pytest.mark.parametrize("run", LOOPS)
 def test_a_refused_caller_gets_an_alert(run: Run) -> None:
     authority = Authority()
     context = authority.serving()
