@@ -21,7 +21,7 @@ class SteadyClock:
         self._clock = clock
         self._offset = clock.offset
         self._at = clock.moment()
-        self._is_shared = clock.is_shared
+        self._was_shared = clock.is_shared  # before, it shows the time of this replica alone
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -29,8 +29,8 @@ class SteadyClock:
         moment, offset = clock.moment(), clock.offset
         difference = offset - self._offset
         if difference:
-            if abs(difference) > _SET_SECONDS or clock.is_shared is not self._is_shared:
-                self._offset, self._is_shared = offset, clock.is_shared
+            if abs(difference) > _SET_SECONDS or (clock.is_shared and not self._was_shared):
+                self._offset, self._was_shared = offset, self._was_shared or clock.is_shared
             else:
                 most = _RATE * (moment - self._at)
                 self._offset += max(-most, min(most, difference))

@@ -51,8 +51,17 @@ def test_a_clock_that_was_set_is_followed_at_once() -> None:
 
 
 def test_the_server_s_time_replaces_the_replica_s_own_at_once() -> None:
-    scene = Scene(1000.0)
+    moment = 100.0
+    server = ServerClock(lambda: 1000.0, lambda: moment)
+    steady = SteadyClock(server)
+    server.set(moment, [b"1008", b"0"])
+    assert steady.now() == server.now() == 1008.0
+
+
+def test_a_server_that_does_not_tell_its_time_for_a_moment_moves_nothing_at_once() -> None:
+    """A script that runs for long has it refuse TIME; the replica's own clock is 8 s ahead."""
+    scene = Scene(892.0)
     scene.server.use_own()
-    assert scene.steady.now() == scene.server.now()
-    scene.tell(scene.server.offset + 8.0)
-    assert scene.steady.now() == scene.server.now()
+    assert scene.passed(1.0) == pytest.approx(1.1)
+    scene.tell(892.0)
+    assert scene.passed(1.0) == pytest.approx(0.9)
