@@ -30,18 +30,18 @@ ifdef PYTEST
 	$(BIN)/pytest $(PYTEST)
 else
 	@$(BIN)/python -m compileall -q gateway twilio_simulator tests
-	@$(MAKE) --no-print-directory -j5 --output-sync=target driving-tests compiled-tests integration-tests measuring-tests other-tests
+	@$(MAKE) --no-print-directory -j4 --output-sync=target measuring-tests integration-tests driving-tests compiled-tests other-tests
 endif
 
 # Side by side, because these mostly wait: for time-outs, drains, browsers; the longest first. Bytecode is written
 # before, for the hundreds of processes that tests start where PYTHONDONTWRITEBYTECODE is set.
 integration-tests:
 	$(BIN)/pytest tests/integration
-# What drives other programs: clients, images, browsers, benchmarks.
+# What drives other programs: clients and images, benchmarks and browsers.
 driving-tests:
 	$(BIN)/pytest tests/clients tests/deploy
 measuring-tests:
-	$(BIN)/pytest tests/browser tests/bench
+	$(BIN)/pytest tests/bench tests/browser
 other-tests:
 	$(BIN)/pytest --ignore=tests/integration --ignore=tests/bench --ignore=tests/browser --ignore=tests/clients --ignore=tests/deploy
 # The compiled build, in a copy of the checkout below build/: docs/adr/0014-compiled-wheels.md. What judges the
