@@ -1,9 +1,10 @@
 """The list of exchanges: live, filtered, opened to its timeline, paused, by keyboard; hostile names in it."""
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.browser.reader import Reader
 from tests.support.caller import FORM, MESSAGES, ask, request
@@ -139,6 +140,24 @@ async def test_pause_and_reading_hold_it_still(reader: Reader, gateway: Running)
     await reader.page.mouse.move(5, 5)
     await reader.filter("consumer").focus()
     await expect(rows).to_have_text(["three", "two", "one"])
+
+
+async def test_an_answer_to_a_former_choice_is_not_shown(reader: Reader, gateway: Running) -> None:
+    """It comes when another choice was made, and before the answer to that."""
+    await get(gateway, "first")
+    await get(gateway, "second")
+    asked: asyncio.Queue[Route] = asyncio.Queue()
+    await reader.page.route(lambda url: "/api/exchanges" in url and "status=2xx" in url, asked.put)
+    await reader.look("?status=2xx")
+    former = await asyncio.wait_for(asked.get(), 60)
+    await reader.search("first")
+    latter = await asyncio.wait_for(asked.get(), 60)
+    async with reader.page.expect_response(lambda answer: answer.request == former.request):
+        await former.continue_()
+    await latter.continue_()
+    await expect(reader.page.locator("tr.opened")).to_be_visible()  # the only one opens by itself
+    await reader.page.keyboard.press("Escape")
+    await expect(reader.page.locator("tr.exchange")).to_have_count(1)
 
 
 async def test_with_a_keyboard_only(reader: Reader, gateway: Running, upstream: RawUpstream) -> None:

@@ -72,11 +72,13 @@ function olderThan({ seq, at }) {
 }
 
 async function readAll() {
+  const { choice } = list;
   const [told, columns, latest] = await Promise.all([ask("/api/state"), ask("/api/history"), exchanges({})]);
   past.load(columns);
   state.update(told);
   charts.update();
   attempt(readCharts);
+  if (choice !== list.choice) return; // of other exchanges; those of the new choice are being read
   list.load(latest.exchanges, { more: latest.exchanges.length >= LISTED, only: Boolean(filters.query().request_id) });
   await readTables();
 }
