@@ -25,13 +25,15 @@ _SECONDS = 180
 
 SIGNALS = """
 import os, signal, sys
-seen = []
+seen, (reading, writing) = [], os.pipe()
+os.set_blocking(writing, False)
+signal.set_wakeup_fd(writing)
 for name in sys.argv[1:] or ("SIGUSR1", "SIGINT"):
     signal.signal(getattr(signal, name), lambda number, frame: seen.append(signal.Signals(number).name))
 print("ready", *([os.getpid()] if sys.argv[1:] else []), flush=True)
 for line in sys.stdin:
     while line.strip() not in seen:
-        signal.pause()
+        os.read(reading, 1)  # unlike pause(), it sees a signal that came a moment before
     print(*seen, flush=True)
 """
 
@@ -156,7 +158,8 @@ def test_signals_are_sent_on(files: Path) -> None:
         text=True,
         process_group=0,  # one that a shell could continue: the kernel stops no other
     ) as process:
-        watchdog = threading.Timer(_SECONDS, process.kill)  # one that stops by itself would never answer
+        # One that stops by itself would never answer, nor would its program, which is of the same group.
+        watchdog = threading.Timer(_SECONDS, os.killpg, (process.pid, signal.SIGKILL))
         watchdog.start()
         assert process.stdin is not None
         assert process.stdout is not None
