@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -32,18 +32,26 @@ def compile_credentials(
     digest key, by which other replicas find all creates to one recipient."""
     compiled = {name: compile_credential(each, seal) for name, each in resolved.items()}
     asked = frozenset(sid for each in compiled.values() if each.asks for sid in each.sids)
-    keys: dict[str, bytes] = {}
-    for each in compiled.values():
-        if each.digest_key:
-            keys |= {sid: min(each.digest_key, keys.get(sid, each.digest_key)) for sid in each.sids}
+    keys = _share_digest_keys(list(compiled.values()))
     return {
         name: replace(
-            each,
-            is_looked_at=not asked.isdisjoint(each.sids),
-            digest_key=min((keys[sid] for sid in each.sids if sid in keys), default=b""),
+            each, is_looked_at=not asked.isdisjoint(each.sids), digest_key=keys.get(each.account.sid, b"")
         )
         for name, each in compiled.items()
     }
+
+
+def _share_digest_keys(credentials: Sequence[Credential]) -> dict[str, bytes]:
+    """By account: the least key of the credentials that it connects, by way of others as well."""
+    keys: dict[str, bytes] = {}
+    before: dict[str, bytes] | None = None
+    while keys != before:
+        before = keys.copy()
+        for each in credentials:
+            known = [each.digest_key, *(keys.get(sid, b"") for sid in each.sids)]
+            if least := min(filter(None, known), default=b""):
+                keys.update(dict.fromkeys(each.sids, least))
+    return keys
 
 
 def compile_credential(resolved: ResolvedCredential, seal: ValueSeal | None = None) -> Credential:

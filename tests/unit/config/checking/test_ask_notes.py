@@ -1,10 +1,15 @@
 """What `gateway check` says of `repeat_guard.ask`."""
 
+from itertools import permutations
+
 import pytest
 
 from gateway.config.compile import compile_snapshot
+from gateway.config.compile_credentials import compile_credentials
 from gateway.config.lint import find_lint
 from gateway.config.loading.resolve import load_resolved, load_static
+from gateway.config.loading.resolved import ResolvedAccount, ResolvedCredential, ResolvedKey
+from gateway.config.schema.secret_values import Secret
 from tests.unit.config.conftest import ENVIRON, GOOD, Write, complaints
 
 ASKS = GOOD.replace("    keys: [{sid", "    repeat_guard: {ask: true}\n    keys: [{sid", 1)
@@ -50,6 +55,28 @@ def test_credentials_of_one_account_digest_alike(write: Write) -> None:
     found = compile_snapshot(resolved).credentials
     assert found["main"].account.keys != found["second"].account.keys
     assert found["main"].digest_key == found["second"].digest_key != b""
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_accounts_connect_credentials_that_share_none(order: tuple[int, ...]) -> None:
+    """Whichever key is the least: of the main account, of its subaccount, of both, and of a stranger."""
+    owned: list[tuple[str, list[str]]] = [("AC1", []), ("AC2", []), ("AC1", ["AC2"]), ("AC3", [])]
+    resolved = {
+        str(which): ResolvedCredential(
+            name=str(which),
+            account_sid=sid,
+            keys=(ResolvedKey(f"SK{number}", Secret(f"secret-{number}", "test")),),
+            auth_token=None,
+            subaccounts=tuple(ResolvedAccount(each, (), None) for each in subaccounts),
+            region="us1",
+            edge=None,
+        )
+        for number, which in enumerate(order)
+        for sid, subaccounts in [owned[which]]
+    }
+    found = compile_credentials(resolved)
+    assert found["0"].digest_key == found["1"].digest_key == found["2"].digest_key != b""
+    assert found["3"].digest_key not in (b"", found["0"].digest_key)
 
 
 def test_the_store_key_makes_the_digests(write: Write) -> None:
