@@ -52,8 +52,8 @@ class TlsTransport(asyncio.Transport):
     """
 
     __slots__ = (
-        "_closing", "_context", "_failed", "_inner", "_last_look", "_outer", "_paused", "_port", "_received",
-        "_secure", "_shut", "_tls", "_to_send",
+        "_closing", "_closing_timer", "_context", "_failed", "_inner", "_outer", "_paused", "_port",
+        "_received", "_secure", "_shut", "_tls", "_to_send",
     )  # fmt: skip
 
     # The base's constructor would only make a dictionary of extra information: that is the outer transport's.
@@ -76,7 +76,7 @@ class TlsTransport(asyncio.Transport):
         self._to_send = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._received, self._to_send, server_side=True)
         self._inner: InnerConnection | None = inner
-        self._last_look: asyncio.TimerHandle | None = None
+        self._closing_timer: asyncio.TimerHandle | None = None
         self._secure = False
         self._paused = False
         self._shut = False
@@ -111,9 +111,9 @@ class TlsTransport(asyncio.Transport):
         """The connection has ended, closed by either side."""
         self._closing = True
         self._inner = None  # no cycle of references is left behind
-        if self._last_look is not None:
-            self._last_look.cancel()
-            self._last_look = None
+        if self._closing_timer is not None:
+            self._closing_timer.cancel()
+            self._closing_timer = None
 
     def _shake_hands(self) -> None:
         inner = self._inner
@@ -231,7 +231,7 @@ class TlsTransport(asyncio.Transport):
         self._closing = True
         self.write_eof()
         loop = asyncio.get_running_loop()
-        self._last_look = loop.call_later(_SHUTDOWN_SECONDS, self._outer.close)
+        self._closing_timer = loop.call_later(_SHUTDOWN_SECONDS, self._outer.close)
 
     def _end(self) -> None:
         """Close the outer transport once what was written is sent."""

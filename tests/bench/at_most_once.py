@@ -91,7 +91,7 @@ async def run_creates(
     known = {label for label in labels if not run.histories.is_ambiguous(label)}
     acknowledged = run.told.acknowledged
     again = [n for n in range(creates) if labels[n] in known and labels[n] not in acknowledged]
-    # Those without an answer are told of by `Run.problems`.
+    # `Run.problems` names those without an answer.
     await while_it_advances(call_all(again, None), lambda: len(acknowledged), _END_SECONDS)
     return sorted(known)
 
